@@ -1,0 +1,56 @@
+# Each target sets up what it needs in .venv; PYTHON=… picks another interpreter than the first one found.
+PYTHON ?= $(firstword $(foreach p,python3 python3.14 python3.13 python3.12 python3.11,\
+            $(shell $(p) -c 'import sys; sys.version_info >= (3, 11) and print("$(p)")' 2>/dev/null)))
+BIN := .venv/bin
+SOURCES := labnet tests twisted/plugins
+
+.PHONY: run test lint unit soak bench docs clean
+
+run: .venv/run
+	@echo "Try in another terminal (the lab says below what listens where):"
+	@echo "  $(BIN)/labnet command 127.0.0.1 8080 TIME"
+	@echo "  $(BIN)/labnet resolve 127.0.0.1 1199 www.google.co.il"
+	@echo "  $(BIN)/labnet resolve 127.0.0.1 1199"
+	@$(BIN)/twistd -n --pidfile= labnet
+
+test: lint unit
+
+lint: .venv/test
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# pytest runs everything and measures coverage, that of the daemons it starts included; trial runs the unit tests.
+unit: .venv/test
+	rm -f .coverage .coverage.*
+	$(BIN)/coverage run -m pytest -m "not soak"
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+	$(BIN)/trial --temp-directory=build/trial tests
+
+# Long runs under load and under faults.
+soak: .venv/test
+	$(BIN)/python -m pytest -m soak -s
+
+docs: .venv/docs
+	$(BIN)/sphinx-build -q -W -b html docs docs/_build
+
+clean:
+	rm -rf .venv build docs/_build .coverage .coverage.*
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "labnet needs Python 3.11 or newer; none was found: install one, or say make PYTHON=…" >&2; exit 1; }
+	$(PYTHON) -m venv .venv || { rm -rf .venv; echo "the venv module is missing: install it (Debian: apt-get install python3-venv)" >&2; exit 1; }
+
+.venv/run: .venv/bin/python setup.cfg pyproject.toml
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e .
+	@touch $@
+
+.venv/test: .venv/bin/python setup.cfg pyproject.toml
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e .[test]
+	@touch $@ .venv/run
+
+.venv/docs: .venv/bin/python setup.cfg pyproject.toml
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e .[docs]
+	@touch $@

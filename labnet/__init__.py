@@ -1,0 +1,1 @@
+"""The networking lab in one Twisted daemon."""

@@ -1,0 +1,131 @@
+"""The ``labnet`` command: the clients and what an operator needs beside twistd."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+import time
+from collections.abc import Sequence
+from importlib import metadata
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one subcommand; its exit status. 2 is also argparse's own for a wrong command line."""
+    arguments = _parser().parse_args(argv)
+    status: int = arguments.run(arguments)
+    return status
+
+
+def _resolve(arguments: argparse.Namespace) -> int:
+    from labnet.resolver.client import Client, converse, run
+
+    client = Client(arguments.server, arguments.port, arguments.timeout, arguments.tries)
+    if arguments.name:
+        return run(client, arguments.name)
+    _edit_lines()
+    return converse(client)
+
+
+def _command(arguments: argparse.Namespace) -> int:
+    from labnet.command.client import Connection, NoAnswer, converse, run
+
+    try:
+        with Connection(arguments.server, arguments.port, arguments.timeout, arguments.tries) as connection:
+            if arguments.command:
+                return run(connection, arguments.command)
+            _edit_lines()
+            return converse(connection)
+    except NoAnswer as error:
+        print(f"labnet: {error}", file=sys.stderr)
+        return 2
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from labnet import config
+    from labnet.service import load_records
+
+    path = config.find(arguments.file)
+    try:
+        checked = config.load(path)
+        loaded = load_records(checked, time.time())
+    except config.ConfigError as error:
+        for problem in error.problems:
+            print(f"labnet: {problem}", file=sys.stderr)
+        return 1
+    for files in loaded.values():
+        for warning in files.warnings:
+            print(f"labnet: warning: {warning}", file=sys.stderr)
+    records = sum(len(files.static) for files in loaded.values())
+    servers = len(checked.resolver) + (checked.command is not None)
+    print(f"{path or 'the built-in lab'}: OK: {servers} server(s), {records} record(s)")
+    return 0
+
+
+def _edit_lines() -> None:
+    """Give ``input()`` its line editing and history, where this Python has it."""
+    with contextlib.suppress(ImportError):
+        import readline  # noqa: F401
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="labnet", description="The networking lab: clients and checks.")
+    parser.add_argument("--version", action="version", version=f"labnet {_version()}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    resolve = commands.add_parser("resolve", help="ask a resolver for names", description=_RESOLVE)
+    _add_server(resolve, timeout=3.0)
+    resolve.add_argument("name", nargs="*", metavar="NAME", help="names to ask for; without one, a dialogue")
+    resolve.set_defaults(run=_resolve)
+
+    command = commands.add_parser("command", help="talk to a command server", description=_COMMAND)
+    _add_server(command, timeout=5.0)
+    command.add_argument("command", nargs="*", metavar="TEXT", help="TIME, EXIT, …; without one, a dialogue")
+    command.set_defaults(run=_command)
+
+    check = commands.add_parser("check", help="check a configuration and its records", description=_CHECK)
+    check.add_argument("file", nargs="?", metavar="FILE", help="default: the one that twistd labnet would run")
+    check.set_defaults(run=_check)
+    return parser
+
+
+_RESOLVE = "Print the address of each name. Exit status: 0 all found, 1 one is not known, 2 no answer."
+_COMMAND = "Print the reply to each command. Exit status: 0, or 2 where the server is not there or does not answer."
+_CHECK = "Print everything that is wrong in a configuration file and its records. Exit status: 0 nothing, 1 something."
+
+
+def _add_server(parser: argparse.ArgumentParser, timeout: float) -> None:
+    parser.add_argument("server", metavar="SERVER", help="the server's address")
+    parser.add_argument("port", metavar="PORT", type=_port, help="the server's port")
+    parser.add_argument("--timeout", type=_seconds, default=timeout, help="seconds a try [%(default)s]")
+    parser.add_argument("--tries", type=_count, default=3, help="tries [%(default)s]")
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text[:6]) <= 65535):
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: a number from 1 to 65535")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    with contextlib.suppress(ValueError):
+        if 0 < float(text) <= 3600:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no time: seconds above 0, 3600 at most")
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text[:4]) <= 100):
+        raise argparse.ArgumentTypeError(f"{text!r} is no count: 1 to 100")
+    return int(text)
+
+
+def _version() -> str:
+    try:
+        return metadata.version("txlabnet")
+    except metadata.PackageNotFoundError:
+        return "(not installed)"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The command server: TIME and EXIT over TCP."""

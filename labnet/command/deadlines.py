@@ -1,0 +1,53 @@
+"""Time-outs for any number of sessions with one timer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+T = TypeVar("T", bound=Hashable)
+
+
+class Deadlines(Generic[T]):
+    """Calls ``expire(item)`` once ``seconds`` have passed since the item was last touched.
+
+    A touch is one dictionary store. The timer looks at all items when the earliest is due, but no oftener than sixty
+    times in ``seconds``; an item may expire later by that much, and never earlier.
+    """
+
+    def __init__(self, clock: IReactorTime, seconds: float, expire: Callable[[T], None]) -> None:
+        self._clock = clock
+        self._seconds = seconds
+        self._expire = expire
+        self._touched: dict[T, float] = {}
+        self._timer: IDelayedCall | None = None
+
+    def __len__(self) -> int:
+        return len(self._touched)
+
+    def touch(self, item: T) -> None:
+        """Count the seconds of ``item`` from now on."""
+        self._touched[item] = self._clock.seconds()
+        if self._timer is None:
+            self._timer = self._clock.callLater(self._seconds, self._look)
+
+    def discard(self, item: T) -> None:
+        """Forget ``item``, if it is known."""
+        self._touched.pop(item, None)
+        if not self._touched and self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _look(self) -> None:
+        self._timer = None
+        limit = self._clock.seconds() - self._seconds
+        due = [item for item, touched in self._touched.items() if touched <= limit]
+        for item in due:
+            del self._touched[item]
+        if self._touched:
+            earliest = min(self._touched.values()) - limit
+            self._timer = self._clock.callLater(max(earliest, self._seconds / 60), self._look)
+        for item in due:
+            self._expire(item)

@@ -1,0 +1,96 @@
+"""The resolver's client: ``client.py SERVER_IP SERVER_PORT`` of the assignment, interactive or for scripts."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from labnet.resolver.model import fold, is_name
+from labnet.resolver.text import TextError, Told, decode_reply, encode_question
+
+
+class NoAnswer(Exception):
+    """The server did not answer; the text says how."""
+
+
+@dataclass(frozen=True)
+class Client:
+    """Asks the server at ``host`` and ``port``, ``tries`` times with ``timeout`` seconds each."""
+
+    host: str
+    port: int
+    timeout: float = 3.0
+    tries: int = 3
+
+    def ask(self, name: str) -> str | None:
+        """The address of ``name``, or None where the server does not know it. Raises :class:`NoAnswer`."""
+        if not is_name(name):
+            return None
+        where = f"{self.host} port {self.port}"
+        try:
+            family, kind, protocol, _, address = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_DGRAM)[0]
+            with socket.socket(family, kind, protocol) as sock:
+                sock.connect(address)
+                for _ in range(self.tries):
+                    sock.send(encode_question(name))
+                    told = self._receive(sock, name)
+                    if not isinstance(told, _Silence):
+                        return None if told is None else told.address
+        except OSError as error:
+            raise NoAnswer(f"no answer from {where}: {error.strerror}") from error
+        raise NoAnswer(f"no answer from {where} in {self.tries} tries of {self.timeout:g} s")
+
+    def _receive(self, sock: socket.socket, name: str) -> Told | _Silence | None:
+        until = time.monotonic() + self.timeout
+        while (left := until - time.monotonic()) > 0:
+            sock.settimeout(left)
+            try:
+                told = decode_reply(sock.recv(65535))
+            except TimeoutError:
+                break
+            except TextError:
+                return None
+            if told is None or told.name is None or fold(told.name) == fold(name):
+                return told
+        return _Silence()
+
+
+class _Silence:
+    """Nothing came in time."""
+
+
+def run(client: Client, names: Sequence[str]) -> int:
+    """Print the address of each name; the exit status: 0 all found, 1 one is unknown, 2 no answer."""
+    status = 0
+    for name in names:
+        try:
+            address = client.ask(name)
+        except NoAnswer as error:
+            print(f"labnet: {name}: {error}", file=sys.stderr)
+            status = 2
+            continue
+        if address is None:
+            print(f"labnet: {name}: not found", file=sys.stderr)
+            status = max(status, 1)
+        else:
+            print(address, flush=True)
+    return status
+
+
+def converse(client: Client) -> int:
+    """The assignment's loop: ask for a name, print its address or ``not found``, until end of file or Ctrl-C."""
+    print("trying to connect to server...")
+    while True:
+        print("Type your web address and get its ip address:", flush=True)
+        try:
+            name = input().strip()
+            if name:
+                print(client.ask(name) or "not found", flush=True)
+        except NoAnswer as error:
+            print(f"labnet: {error}", file=sys.stderr)
+        except (EOFError, KeyboardInterrupt):
+            print()
+            return 0

@@ -1,0 +1,94 @@
+"""The one place where the lab is put together."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+from collections.abc import Iterator, Mapping
+
+from twisted.application.service import MultiService
+from twisted.logger import Logger
+
+from labnet.command.service import CommandService
+from labnet.config import Config, ConfigError
+from labnet.interfaces import IReactor
+from labnet.resolver.service import Loaded, ResolverService, load_files
+
+
+def load_records(config: Config, now: float) -> dict[str, Loaded]:
+    """The files of every resolver in ``config``; ``now`` (epoch seconds) is when their records count as loaded.
+
+    Raises :class:`~labnet.config.ConfigError` with everything that is wrong in any of them.
+    """
+    loaded = {name: load_files(resolver, now) for name, resolver in config.resolver.items()}
+    errors = [error for files in loaded.values() for error in files.errors]
+    if errors:
+        raise ConfigError(errors)
+    return loaded
+
+
+class LabService(MultiService):
+    """Everything that runs in one process: the command server and any number of resolvers.
+
+    Its children own the welcome ports, the connections with their time-outs, and the questions to the parents; when it
+    stops, all of them are closed. When EXIT has closed the command server and nothing else runs, the reactor stops.
+    """
+
+    log = Logger()
+
+    def __init__(self, config: Config, loaded: Mapping[str, Loaded], reactor: IReactor) -> None:
+        super().__init__()
+        self.setName("labnet")
+        self._reactor = reactor
+        self._loaded = loaded
+        self.command: CommandService | None = None
+        self.resolvers: dict[str, ResolverService] = {}
+        if config.command is not None:
+            self.command = CommandService(config.command, reactor, self._command_exited)
+            self.command.setServiceParent(self)
+        for name, resolver in config.resolver.items():
+            self.resolvers[name] = ResolverService(name, resolver, loaded[name], reactor)
+            self.resolvers[name].setServiceParent(self)
+
+    def privilegedStartService(self) -> None:
+        _raise_open_files_limit()
+        super().privilegedStartService()
+
+    def startService(self) -> None:
+        super().startService()
+        for files in self._loaded.values():
+            for warning in files.warnings:
+                self.log.warn("{warning}", warning=warning)
+        self._loaded = {}
+        for line in self._listeners():
+            self.log.info("{line}", line=line)
+
+    def _listeners(self) -> Iterator[str]:
+        """What listens where, with a command to try for each."""
+        for port in self.command.ports if self.command else ():
+            host, number = _host_and_port(port.getHost())
+            yield f"command server listens on {host}:{number} (TCP); try: labnet command {host} {number} TIME"
+        for name, resolver in self.resolvers.items():
+            for port in resolver.ports:
+                host, number = _host_and_port(port.getHost())
+                yield f"resolver {name} listens on {host}:{number} (UDP); try: labnet resolve {host} {number} NAME"
+
+    def _command_exited(self) -> None:
+        if self.resolvers:
+            self.log.info("the command server is closed; the other services go on")
+        else:
+            self._reactor.stop()
+
+
+def _host_and_port(address: object) -> tuple[str, int]:
+    """Where a port listens; a UNIX socket has its path for a host."""
+    name = os.fsdecode(getattr(address, "name", b""))
+    return getattr(address, "host", name), getattr(address, "port", 0)
+
+
+def _raise_open_files_limit() -> None:
+    """A connection is a file; the usual soft limit of 1024 would be the lab's limit on clients."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,0 +1,164 @@
+"""The command lines of the three twistd plugins."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any, NoReturn, cast
+
+from twisted.application.service import IService
+from twisted.python import usage
+
+from labnet import config
+from labnet.config import Config, ConfigError
+from labnet.interfaces import IReactor
+from labnet.resolver.service import Loaded
+from labnet.service import LabService, load_records
+
+
+class _Options(usage.Options):
+    """Options that end in a checked configuration with its records read: all errors come before anything runs."""
+
+    config: Config
+    loaded: dict[str, Loaded]
+
+    def postOptions(self) -> None:
+        try:
+            self.config = self.build()
+            self.loaded = load_records(self.config, time.time())
+        except ConfigError as error:
+            _fail(error)
+
+    def build(self) -> Config:
+        """The configuration that the options ask for. Raises :class:`~labnet.config.ConfigError`."""
+        raise NotImplementedError
+
+    @property
+    def rundir(self) -> str:
+        """The folder that twistd will run in; it changes there only after this."""
+        return str(self.parent["rundir"]) if self.parent else "."
+
+
+def _fail(error: ConfigError) -> NoReturn:
+    raise SystemExit("\n".join(f"labnet: {problem}" for problem in error.problems))
+
+
+def _make(options: _Options, reactor: IReactor | None = None) -> IService:
+    if reactor is None:
+        from twisted.internet import reactor as default
+
+        reactor = cast(IReactor, default)
+    return cast(IService, LabService(options.config, options.loaded, reactor))
+
+
+class LabOptions(_Options):
+    """twistd labnet: the whole lab of a configuration file."""
+
+    synopsis = "[--config FILE]"
+    optParameters = [
+        ["config", "c", None, "Configuration file [default: $LABNET_CONFIG, etc/labnet.toml, /etc/labnet/labnet.toml]."]
+    ]
+    longdesc = "Runs the command server and the resolvers of a configuration file; without one, the built-in lab."
+
+    def build(self) -> Config:
+        return config.load(config.find(self["config"]), self.rundir)
+
+
+class CommandOptions(_Options):
+    """twistd labnet-command: the command server alone."""
+
+    synopsis = "[options]"
+    optParameters = [
+        ["listen", "l", "tcp:8080:interface=127.0.0.1", "Twisted endpoint string to listen on."],
+        ["clients", "n", "1", "Clients served at a time, the others wait; 0: no limit."],
+        ["timeout", "t", "15", "Seconds without a command until a connection is closed."],
+        ["replies", "r", "handout", "handout (the assignment's words) or transcript (the published solution's)."],
+        ["exit-from", "e", "127.0.0.0/8,::1/128", "Networks whose EXIT closes every socket, with commas between."],
+    ]
+    longdesc = "A TCP server that greets with the client's address and answers TIME and EXIT."
+
+    def build(self) -> Config:
+        table = {
+            "listen": self["listen"],
+            "clients": _number(self["clients"], int),
+            "timeout": _number(self["timeout"], float),
+            "replies": self["replies"],
+            "exit_from": [network.strip() for network in self["exit-from"].split(",") if network.strip()],
+        }
+        return config.build({"command": table}, ".", self.rundir, _option)
+
+
+class ResolverOptions(_Options):
+    """twistd labnet-resolver: the assignment's ``server.py MYPORT PARENT_IP PARENT_PORT RECORDS_FILE``."""
+
+    synopsis = "[options] PORT PARENT_IP PARENT_PORT RECORDS_FILE"
+    optParameters = [
+        ["interface", "i", "127.0.0.1", "Address to listen on."],
+        ["learned", "l", None, "File that keeps what is learned [default: RECORDS_FILE itself]."],
+        ["dialect", "d", "json", "Replies: json (the transcript's) or line (name,address,ttl)."],
+        ["unknown", "u", "", "In dialect line: the reply for an unknown name."],
+        ["parent-timeout", "t", "2", "Seconds that the parent has for each try."],
+        ["parent-tries", "n", "2", "Tries with the parent."],
+    ]
+    optFlags = [["newline", None, "In dialect line: end each reply with a newline."]]
+    longdesc = "A UDP resolver with a records file and a parent; -1 -1 for no parent."
+
+    def parseArgs(self, *arguments: str) -> None:
+        if len(arguments) != 4:
+            raise usage.UsageError("wants PORT PARENT_IP PARENT_PORT RECORDS_FILE")
+        port, parent_ip, parent_port, records = arguments
+        self["port"], self["records"] = port, records
+        self["parents"] = [] if (parent_ip, parent_port) == ("-1", "-1") else [f"text:{parent_ip}:{parent_port}"]
+
+    def build(self) -> Config:
+        interface = self["interface"].replace(":", "\\:")
+        table = {
+            "listen": f"udp:{self['port']}:interface={interface}",
+            "records": self["records"],
+            "parents": self["parents"],
+            "learned": os.path.abspath(self["learned"] or self["records"]),
+            "dialect": self["dialect"],
+            "newline": bool(self["newline"]),
+            "unknown": self["unknown"],
+            "parent_timeout": _number(self["parent-timeout"], float),
+            "parent_tries": _number(self["parent-tries"], int),
+        }
+        return config.build({"resolver": {"resolver": table}}, ".", self.rundir, _option)
+
+
+def _number(text: str, kind: type[int] | type[float]) -> Any:
+    """The number in ``text``, or ``text`` itself for the configuration's check to name."""
+    try:
+        return kind(text)
+    except ValueError:
+        return text
+
+
+def _option(key: str) -> str:
+    """How an error names the option or argument behind the configuration's ``key``."""
+    name = next(part for part in reversed(key.split(".")) if not part.isdigit())
+    arguments = {"listen": "PORT", "parents": "PARENT_IP PARENT_PORT", "records": "RECORDS_FILE"}
+    if key.startswith("resolver.") and name in arguments:
+        return arguments[name]
+    return f"--{name.replace('_', '-')}"
+
+
+class Lab:
+    """``twistd labnet``"""
+
+    Options = LabOptions
+    makeService = staticmethod(_make)
+
+
+class Command:
+    """``twistd labnet-command``"""
+
+    Options = CommandOptions
+    makeService = staticmethod(_make)
+
+
+class OneResolver:
+    """``twistd labnet-resolver``"""
+
+    Options = ResolverOptions
+    makeService = staticmethod(_make)
