@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import sys
 import time
 from collections.abc import Sequence
 from importlib import metadata
 
+from labnet.capture.cli import add_commands
+
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one subcommand; its exit status. 2 is also argparse's own for a wrong command line."""
+    """Run one subcommand; its exit status: 2 is also argparse's own for a wrong command line, 130 is Ctrl-C's."""
     arguments = _parser().parse_args(argv)
-    status: int = arguments.run(arguments)
+    try:
+        status: int = arguments.run(arguments)
+    except KeyboardInterrupt:
+        return 130
     return status
 
 
@@ -56,14 +62,16 @@ def _check(arguments: argparse.Namespace) -> int:
     for files in loaded.values():
         for warning in files.warnings:
             print(f"labnet: warning: {warning}", file=sys.stderr)
-    records = sum(len(files.static) for files in loaded.values())
+    records = sum(files.records for files in loaded.values())
     servers = len(checked.resolver) + (checked.command is not None)
     print(f"{path or 'the built-in lab'}: OK: {servers} server(s), {records} record(s)")
     return 0
 
 
 def _edit_lines() -> None:
-    """Give ``input()`` its line editing and history, where this Python has it."""
+    """Give ``input()`` its line editing and history, where this Python has it, and let it take any bytes."""
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="surrogateescape")
     with contextlib.suppress(ImportError):
         import readline  # noqa: F401
 
@@ -86,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check", help="check a configuration and its records", description=_CHECK)
     check.add_argument("file", nargs="?", metavar="FILE", help="default: the one that twistd labnet would run")
     check.set_defaults(run=_check)
+    add_commands(commands)
     return parser
 
 
@@ -102,7 +111,7 @@ def _add_server(parser: argparse.ArgumentParser, timeout: float) -> None:
 
 
 def _port(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 0 < int(text[:6]) <= 65535):
+    if not (text.isascii() and text.isdigit() and len(text) <= 5 and 0 < int(text) <= 65535):
         raise argparse.ArgumentTypeError(f"{text!r} is no port: a number from 1 to 65535")
     return int(text)
 
@@ -115,7 +124,7 @@ def _seconds(text: str) -> float:
 
 
 def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 0 < int(text[:4]) <= 100):
+    if not (text.isascii() and text.isdigit() and len(text) <= 3 and 0 < int(text) <= 100):
         raise argparse.ArgumentTypeError(f"{text!r} is no count: 1 to 100")
     return int(text)
 

@@ -8,16 +8,26 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import os
-import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from twisted.internet.endpoints import serverFromString
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
+from labnet.notation import (
+    TTL,
+    Domain,
+    Endpoint,
+    File,
+    Listener,
+    Many,
+    Network,
+    Parent,
+    Path,
+    Printable,
+    Seconds,
+)
 
 
 class ConfigError(Exception):
@@ -28,107 +38,6 @@ class ConfigError(Exception):
         self.problems = tuple(problems)
 
 
-class UDPListen(BaseModel):
-    """A UDP address to listen on, written as Twisted writes endpoints: ``udp:PORT[:interface=ADDRESS]``."""
-
-    model_config = ConfigDict(frozen=True)
-    port: int
-    interface: str = "127.0.0.1"
-
-    def __str__(self) -> str:
-        return f"udp:{self.port}:interface={self.interface.replace(':', chr(92) + ':')}"
-
-
-class ParentAddress(BaseModel):
-    """A parent, written ``text:ADDRESS:PORT``: it speaks the course protocol over UDP."""
-
-    model_config = ConfigDict(frozen=True)
-    host: str
-    port: int
-
-
-def _many(value: object) -> tuple[object, ...]:
-    """A key that takes a list takes its only item alone too."""
-    return tuple(value) if isinstance(value, list | tuple) else (value,)
-
-
-def _string(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError(f"must be text, not {value!r}")
-    return value
-
-
-def _port(text: str, lowest: int = 0) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= 5 and lowest <= int(text) <= 65535):
-        raise ValueError(f"{text!r} is no port: a number from {lowest} to 65535")
-    return int(text)
-
-
-def _address(text: str) -> str:
-    try:
-        return str(ipaddress.ip_address("127.0.0.1" if text == "localhost" else text.strip("[]")))
-    except ValueError:
-        raise ValueError(f"{text!r} is no IP address") from None
-
-
-def parse_udp_listen(value: object) -> UDPListen:
-    """Raises ValueError."""
-    if isinstance(value, UDPListen):
-        return value
-    scheme, *rest = (part.replace("\\:", ":") for part in re.split(r"(?<!\\):", _string(value)))
-    interface = "127.0.0.1"
-    if scheme != "udp" or len(rest) not in (1, 2) or (len(rest) == 2 and not rest[1].startswith("interface=")):
-        raise ValueError(f"{value!r} is no UDP listener: write udp:PORT:interface=ADDRESS")
-    if len(rest) == 2:
-        interface = _address(rest[1].removeprefix("interface="))
-    return UDPListen(port=_port(rest[0]), interface=interface)
-
-
-def parse_parent(value: object) -> ParentAddress:
-    """Raises ValueError."""
-    if isinstance(value, ParentAddress):
-        return value
-    scheme, _, rest = _string(value).partition(":")
-    host, colon, port = rest.rpartition(":")
-    if scheme != "text" or not colon:
-        raise ValueError(f"{value!r} is no parent: write text:ADDRESS:PORT")
-    return ParentAddress(host=_address(host), port=_port(port, lowest=1))
-
-
-def _endpoint(value: object) -> str:
-    text = _string(value)
-    if text.startswith("systemd:"):
-        return text  # can be told only by the process that systemd starts
-    if text.startswith("udp:"):
-        raise ValueError(f"{text!r} is UDP; the command server listens on tcp:PORT, unix:PATH or systemd:…")
-    try:
-        endpoint = serverFromString(object(), text)
-        _port(str(getattr(endpoint, "_port", 0)))
-    except Exception as error:
-        raise ValueError(f"{text!r} is no Twisted endpoint ({error}); try tcp:8080:interface=127.0.0.1") from None
-    return text
-
-
-def _network(value: object) -> IPNetwork:
-    if isinstance(value, IPNetwork):
-        return value
-    try:
-        return ipaddress.ip_network(_string(value))
-    except ValueError as error:
-        raise ValueError(f"no network: {error}; write as 192.0.2.0/24") from None
-
-
-def _printable(value: str) -> str:
-    if not value.isprintable():
-        raise ValueError("must be printable text")
-    return value
-
-
-Endpoint = Annotated[str, BeforeValidator(_endpoint)]
-Seconds = Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)]
-Network = Annotated[IPNetwork, BeforeValidator(_network)]
-
-
 class _Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, arbitrary_types_allowed=True)
 
@@ -136,7 +45,7 @@ class _Table(BaseModel):
 class LabConfig(_Table):
     """``[lab]``: what all services share."""
 
-    state: str = Field(
+    state: Path = Field(
         default_factory=lambda: os.environ.get("STATE_DIRECTORY", "var").partition(":")[0],
         description="The folder for what is learned, relative to the folder labnet is started in.",
     )
@@ -145,7 +54,7 @@ class LabConfig(_Table):
 class CommandConfig(_Table):
     """``[command]``: the TCP command server."""
 
-    listen: Annotated[tuple[Endpoint, ...], BeforeValidator(_many)] = Field(
+    listen: Many[Endpoint] = Field(
         ("tcp:8080:interface=127.0.0.1",), min_length=1, description="Twisted endpoint strings to listen on."
     )
     clients: int = Field(1, ge=0, description="Clients served at a time, the others wait; 0: no limit.")
@@ -153,7 +62,7 @@ class CommandConfig(_Table):
     replies: Literal["handout", "transcript"] = Field(
         "handout", description="The assignment's words, or the published solution's."
     )
-    exit_from: Annotated[tuple[Network, ...], BeforeValidator(_many)] = Field(
+    exit_from: Many[Network] = Field(
         (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128")),
         description="Networks whose EXIT closes every socket; from elsewhere it closes that connection alone.",
     )
@@ -162,29 +71,59 @@ class CommandConfig(_Table):
 class ResolverConfig(_Table):
     """``[resolver.NAME]``: one resolver."""
 
-    listen: Annotated[
-        tuple[Annotated[UDPListen, BeforeValidator(parse_udp_listen)], ...],
-        BeforeValidator(_many),
-    ] = Field(min_length=1, description="UDP addresses to listen on: udp:PORT:interface=ADDRESS.")
-    records: Annotated[tuple[str, ...], BeforeValidator(_many)] = Field(
-        (), description="Records files, relative to this file; of one name the first line counts."
+    listen: Many[Listener] = Field(
+        min_length=1,
+        description="Addresses to listen on by UDP, and by TCP on the same number: udp:PORT:interface=ADDRESS.",
     )
-    parents: Annotated[
-        tuple[Annotated[ParentAddress, BeforeValidator(parse_parent)], ...],
-        BeforeValidator(_many),
-    ] = Field((), description="Servers asked in turn for unknown names: text:ADDRESS:PORT.")
-    learned: str | None = Field(
-        None, min_length=1, description="The file that keeps what is learned, below `state`; without it a stop forgets."
+    records: Many[File] = Field(
+        (), description="Records files, relative to this file: course:FILE, hosts:FILE, zone:FILE, or FILE alone."
     )
-    dialect: Literal["json", "line"] = Field("json", description="The transcript's replies, or name,address,ttl.")
+    zones: Many[Domain] = Field(
+        (), description="Domains that the records have in full: answers for them are authoritative and end here."
+    )
+    reverse: bool = Field(True, description="Derive PTR records from the addresses in the records.")
+    parents: Many[Parent] = Field(
+        (),
+        description="Servers for unknown names: text:ADDRESS:PORT (course protocol), dns:ADDRESS[:PORT], "
+        "dns+tcp:ADDRESS[:PORT], system (those of /etc/resolv.conf), root (recursion from the root hints).",
+    )
+    forward: Mapping[Domain, Many[Parent]] = Field(
+        default_factory=dict, description="Parents for single domains: a table, domain = [parents]."
+    )
+    hints: Path | None = Field(
+        None, description="Root hints for parents = root, relative to this file; default: the real root's."
+    )
+    root_port: int = Field(53, ge=1, le=65535, description="The port of every server met by recursion from the root.")
+    learned: Path | None = Field(
+        None, description="The file that keeps what is learned, below `state`; without it a stop forgets."
+    )
+    dialect: Literal["json", "line"] = Field("json", description="Course protocol: the transcript's replies, or lines.")
     newline: bool = Field(False, description="In dialect line: end each reply with a newline.")
-    unknown: Annotated[str, AfterValidator(_printable)] = Field(
-        "", max_length=255, description="In dialect line: the reply for an unknown name."
-    )
+    unknown: Printable = Field("", max_length=255, description="In dialect line: the reply for an unknown name.")
     parent_timeout: Seconds = Field(2.0, description="Seconds that a parent has for each try.")
     parent_tries: int = Field(2, ge=1, le=10, description="Tries with each parent.")
-    default_ttl: int = Field(60, ge=0, le=2**31 - 1, description="Seconds, for a parent's answer without a TTL.")
-    cache_names: int = Field(100_000, ge=1, description="Learned names kept at most; the oldest is forgotten first.")
+    default_ttl: TTL = Field(60, description="Seconds, for a course parent's answer without a TTL.")
+    ttl_min: TTL = Field(0, description="Seconds that a DNS parent's answer is kept at least.")
+    ttl_max: TTL = Field(86400, description="Seconds that a DNS parent's answer is kept at most.")
+    negative_ttl_max: TTL = Field(3600, description="Seconds that a DNS parent's negative answer is kept at most.")
+    serve_stale: TTL = Field(0, description="Seconds past its TTL that an answer serves if no parent answers; 0: off.")
+    prefetch: bool = Field(True, description="Ask a DNS parent anew for names asked near the end of their TTL.")
+    cache_bytes: int = Field(32_000_000, ge=100_000, description="Bytes that what is learned may take.")
+    in_flight: int = Field(500, ge=1, description="Questions asked of the parents at a time; more are refused.")
+    nsid: Printable = Field(
+        "", max_length=64, description="The server's name for clients that ask for it (NSID); default: none."
+    )
+    explain: bool = Field(True, description="Say by an extended DNS error where each answer comes from.")
+    tcp_idle: Seconds = Field(10.0, description="Seconds that a silent TCP connection of DNS is kept.")
+    tcp_connections: int = Field(150, ge=1, description="TCP connections of DNS at a time; the oldest makes room.")
+
+
+class CaptureConfig(_Table):
+    """``[capture]``: the lab's own traffic."""
+
+    file: Path | None = Field(
+        None, description="Write what the lab sends and receives to this pcapng file, below `state`; default: none."
+    )
 
 
 class Config(_Table):
@@ -193,6 +132,7 @@ class Config(_Table):
     lab: LabConfig = Field(default_factory=LabConfig)
     command: CommandConfig | None = None
     resolver: Mapping[str, ResolverConfig] = Field(default_factory=dict)
+    capture: CaptureConfig = Field(default_factory=lambda: CaptureConfig(file=None))
 
 
 def find(named: str | None = None) -> str | None:
@@ -220,7 +160,7 @@ def load(path: str | None, rundir: str = ".") -> Config:
             table = tomllib.load(file)
     except OSError as error:
         raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError([f"{path}: is no TOML: {error}"]) from None
     return build(table, os.path.dirname(path), rundir, lambda key: f"{path}: {key}")
 
@@ -239,12 +179,18 @@ def build(table: dict[str, Any], base: str, rundir: str, where: Any = lambda key
     state = os.path.abspath(os.path.join(rundir, config.lab.state))
 
     def absolute(resolver: ResolverConfig) -> ResolverConfig:
-        records = tuple(os.path.abspath(os.path.join(base, file)) for file in resolver.records)
+        def path(file: str) -> str:
+            return os.path.abspath(os.path.join(base, file))
+
+        records = tuple(file.model_copy(update={"path": path(file.path)}) for file in resolver.records)
         learned = None if resolver.learned is None else os.path.join(state, resolver.learned)
-        return resolver.model_copy(update={"records": records, "learned": learned})
+        hints = None if resolver.hints is None else path(resolver.hints)
+        return resolver.model_copy(update={"records": records, "learned": learned, "hints": hints})
 
     resolvers = {name: absolute(resolver) for name, resolver in config.resolver.items()}
-    return config.model_copy(update={"lab": LabConfig(state=state), "resolver": resolvers})
+    captured = config.capture.file
+    capture = CaptureConfig(file=None if captured is None else os.path.join(state, captured))
+    return config.model_copy(update={"lab": LabConfig(state=state), "resolver": resolvers, "capture": capture})
 
 
 def _problems(error: ValidationError) -> Iterator[tuple[str, str]]:
@@ -266,13 +212,19 @@ def _problems(error: ValidationError) -> Iterator[tuple[str, str]]:
         elif kind == "value_error":
             yield key, problem["msg"].removeprefix("Value error, ")
         elif kind.endswith("_type"):
-            expected = problem["msg"].removeprefix("Input should be ").replace("valid ", "")
+            expected = problem["msg"].removeprefix("Input should be ")
+            expected = expected.replace("a valid integer", "an integer").replace("valid ", "")
             yield key, f"must be {'a table' if 'dictionary' in expected else expected}, not {given!r}"
         else:
             yield key, f"{problem['msg'].replace('Input s', 'S')}, not {given!r}".replace("Should be", "must be")
 
 
 def _keys(path: Sequence[str]) -> list[str]:
-    tables: dict[str, type[BaseModel]] = {"lab": LabConfig, "command": CommandConfig, "resolver": ResolverConfig}
+    tables: dict[str, type[BaseModel]] = {
+        "lab": LabConfig,
+        "command": CommandConfig,
+        "resolver": ResolverConfig,
+        "capture": CaptureConfig,
+    }
     table = Config if len(path) == 1 else tables.get(path[0], Config)
     return list(table.model_fields)

@@ -11,6 +11,7 @@ from twisted.internet.interfaces import (
     IConsumer,
     IPushProducer,
     IReactorCore,
+    IReactorFDSet,
     IReactorTCP,
     IReactorTime,
     IReactorUDP,
@@ -19,10 +20,11 @@ from twisted.internet.interfaces import (
 from zope.interface import Attribute, Interface
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from twisted.internet.defer import Deferred
 
-    from labnet.resolver.model import Mapping
-    from labnet.resolver.text import Told
+    from labnet.resolver.model import Answer, Question, Reply, Upstream
 
 
 class StartError(SystemExit, Exception):
@@ -38,7 +40,7 @@ class StartError(SystemExit, Exception):
         super().__init__(f"labnet: cannot listen on {listener}: {why}; free it or change the listener")
 
 
-class IReactor(IReactorCore, IReactorTime, IReactorTCP, IReactorUDP):
+class IReactor(IReactorCore, IReactorTime, IReactorTCP, IReactorUDP, IReactorFDSet):
     """What the services need of a reactor; its ``seconds()`` are the epoch seconds that lifetimes are counted in."""
 
 
@@ -46,33 +48,66 @@ class IStreamTransport(ITCPTransport, IPushProducer, IConsumer):
     """What the command server needs of a connection's transport: every stream of Twisted's has it."""
 
 
-class IParent(Interface):
-    """A server that is asked for what the resolver does not know."""
+class IDatagramSocket(Interface):
+    """A UDP socket to one address."""
 
-    address: str = Attribute("Where it is, as the logs and the configuration name it.")
+    def send(datagram: bytes) -> None:
+        """Send ``datagram``; a failure goes to the ``failed`` that the socket was opened with."""
 
-    def ask(name: str) -> Deferred[Told | None]:
-        """Ask for ``name``: what the parent told, or None where it does not know the name.
+    def close() -> None:
+        """Give the socket back; nothing is called after that. Idempotent."""
 
-        Fails with :class:`labnet.resolver.parent.ParentFailed` when it is silent or gone. Cancelling closes the socket.
+
+class IDatagramSockets(Interface):
+    """Where sockets to the parents come from."""
+
+    def open(
+        host: str, port: int, received: Callable[[bytes], None], failed: Callable[[OSError], None]
+    ) -> IDatagramSocket:
+        """A socket to the address ``host`` and ``port``, from a source port that the system picks.
+
+        ``received`` is called with each datagram that comes from exactly there, ``failed`` when the system says that
+        sending or receiving failed (nobody listens there, no route). Raises OSError where no socket can be had.
         """
 
 
-class ILearned(Interface):
-    """Where learned mappings are kept over a restart."""
+class IParent(Interface):
+    """A server, or a way to many, that is asked for what the resolver does not know."""
 
-    def append(mapping: Mapping) -> None:
-        """Keep ``mapping``. Never raises."""
+    address: str = Attribute("Where it is, as the logs and the configuration name it.")
+
+    def ask(question: Question) -> Deferred[Upstream]:
+        """Ask; the Deferred fires with what was told, already checked: wrong ids, ports, names never get here.
+
+        Fails with :class:`labnet.resolver.parent.ParentFailed` when it is silent or gone, or told nothing of use
+        (SERVFAIL, REFUSED, …). Cancelling closes every socket and timer.
+        """
+
+
+class IExchange(Interface):
+    """Asks DNS servers, one question to one server at a time."""
+
+    def ask(host: str, port: int, question: Question, recursion_desired: bool, tcp: bool) -> Deferred[Reply]:
+        """Ask the server at the address ``host`` and ``port``: by UDP, then TCP if the reply is truncated; or by TCP.
+
+        Fires with the first reply that matches, or fails with :class:`labnet.resolver.parent.ParentFailed` after the
+        tries. Cancelling closes every socket and timer.
+        """
 
 
 class IResolver(Interface):
     """The decisions: what is answered, from where."""
 
-    def known(name: str) -> Mapping | None:
-        """The mapping that zone or cache have for ``name`` now, without waiting; None where neither has one."""
+    can_recurse: bool = Attribute("Whether there is a parent to ask.")
 
-    def ask(name: str) -> Deferred[Mapping | None]:
-        """Ask the parents for ``name``; None where they do not know it or do not answer. Never fails."""
+    def known(question: Question, failures: bool = True) -> Answer | None:
+        """What zone and cache know now, without waiting; None where a parent has to be asked.
+
+        ``failures`` says whether a failure of a moment ago counts as known (RFC 9520).
+        """
+
+    def ask(question: Question) -> Deferred[Answer]:
+        """Ask the parents; their failure is an answer too (SERVFAIL). Never fails."""
 
 
 class ISession(Interface):
@@ -86,3 +121,25 @@ class ISession(Interface):
 
     def abort() -> None:
         """Close now, whatever is unsent."""
+
+
+class ITraffic(Interface):
+    """A sink for the program's own traffic. An end is an address and a port, times are the sink's own to take."""
+
+    def datagram(source: tuple[str, int], destination: tuple[str, int], data: bytes) -> None:
+        """A datagram was sent or received."""
+
+    def opened(client: tuple[str, int], server: tuple[str, int]) -> None:
+        """A TCP connection from ``client`` was opened."""
+
+    def sent(source: tuple[str, int], destination: tuple[str, int], data: bytes) -> None:
+        """``data`` went over a TCP connection."""
+
+    def closed(source: tuple[str, int], destination: tuple[str, int], reset: bool) -> None:
+        """``source`` closed its side of a TCP connection, or ``reset`` it."""
+
+    def ended(source: tuple[str, int], destination: tuple[str, int]) -> None:
+        """A TCP connection is over; nothing more of it will be told."""
+
+    def close() -> None:
+        """Write what is left and close the file."""

@@ -5,15 +5,22 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
+import sys
 from collections.abc import Iterator, Mapping
 
 from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
+from labnet.capture.own import OwnTraffic
+from labnet.capture.tapping import TappedSockets, tapped_reactor
 from labnet.command.service import CommandService
 from labnet.config import Config, ConfigError
-from labnet.interfaces import IReactor
-from labnet.resolver.service import Loaded, ResolverService, load_files
+from labnet.interfaces import IDatagramSockets, IReactor, StartError
+from labnet.resolver.loading import Loaded, load_files
+from labnet.resolver.service import ResolverService
+from labnet.resolver.sockets import SystemSockets
 
 
 def load_records(config: Config, now: float) -> dict[str, Loaded]:
@@ -44,18 +51,31 @@ class LabService(MultiService):
         self._loaded = loaded
         self.command: CommandService | None = None
         self.resolvers: dict[str, ResolverService] = {}
+        sockets: IDatagramSockets = SystemSockets(reactor)
+        self._traffic: OwnTraffic | None = None
+        if config.capture.file is not None:
+            self._traffic = OwnTraffic(config.capture.file, self._nanoseconds, self._capture_failed)
+            sockets = TappedSockets(sockets, self._traffic)
+            reactor = tapped_reactor(reactor, self._traffic)
         if config.command is not None:
             self.command = CommandService(config.command, reactor, self._command_exited)
             self.command.setServiceParent(self)
         for name, resolver in config.resolver.items():
-            self.resolvers[name] = ResolverService(name, resolver, loaded[name], reactor)
+            self.resolvers[name] = ResolverService(name, resolver, loaded[name], reactor, sockets)
             self.resolvers[name].setServiceParent(self)
 
     def privilegedStartService(self) -> None:
         _raise_open_files_limit()
-        super().privilegedStartService()
+        try:
+            super().privilegedStartService()
+        except StartError as error:
+            # sys.stderr is the log by now; who started this in the foreground reads it on the real one.
+            print(error, file=sys.__stderr__)
+            raise
 
     def startService(self) -> None:
+        if self._traffic is not None:
+            self._traffic.open()
         super().startService()
         for files in self._loaded.values():
             for warning in files.warnings:
@@ -64,15 +84,34 @@ class LabService(MultiService):
         for line in self._listeners():
             self.log.info("{line}", line=line)
 
+    def stopService(self) -> Deferred[None]:
+        """Fires when every socket is closed, and the capture of what passed through them."""
+        return maybeDeferred(super().stopService).addBoth(self._stopped)
+
+    def _stopped(self, result: object) -> None:
+        if self._traffic is not None:
+            self._traffic.close()
+        if isinstance(result, Failure):
+            result.raiseException()
+
+    def _nanoseconds(self) -> int:
+        return round(self._reactor.seconds() * 1_000_000_000)
+
+    def _capture_failed(self, why: str) -> None:
+        self.log.warn("{why}", why=why)
+
     def _listeners(self) -> Iterator[str]:
         """What listens where, with a command to try for each."""
         for port in self.command.ports if self.command else ():
             host, number = _host_and_port(port.getHost())
-            yield f"command server listens on {host}:{number} (TCP); try: labnet command {host} {number} TIME"
+            if number:
+                yield f"command server listens on {host}:{number} (TCP); try: labnet command {host} {number} TIME"
+            else:
+                yield f"command server listens on {host} (UNIX); try: nc -U {host}"
         for name, resolver in self.resolvers.items():
             for port in resolver.ports:
                 host, number = _host_and_port(port.getHost())
-                yield f"resolver {name} listens on {host}:{number} (UDP); try: labnet resolve {host} {number} NAME"
+                yield f"resolver {name} listens on {host}:{number} (UDP, TCP); try: labnet resolve {host} {number} NAME"
 
     def _command_exited(self) -> None:
         if self.resolvers:

@@ -12,7 +12,7 @@ from twisted.python import usage
 from labnet import config
 from labnet.config import Config, ConfigError
 from labnet.interfaces import IReactor
-from labnet.resolver.service import Loaded
+from labnet.resolver.loading import Loaded
 from labnet.service import LabService, load_records
 
 
@@ -137,7 +137,7 @@ def _number(text: str, kind: type[int] | type[float]) -> Any:
 def _option(key: str) -> str:
     """How an error names the option or argument behind the configuration's ``key``."""
     name = next(part for part in reversed(key.split(".")) if not part.isdigit())
-    arguments = {"listen": "PORT", "parents": "PARENT_IP PARENT_PORT", "records": "RECORDS_FILE"}
+    arguments = {"listen": "PORT or --interface", "parents": "PARENT_IP PARENT_PORT", "records": "RECORDS_FILE"}
     if key.startswith("resolver.") and name in arguments:
         return arguments[name]
     return f"--{name.replace('_', '-')}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -20,19 +20,30 @@ class Connection:
     """A connection to the command server at ``host`` and ``port``, with ``timeout`` seconds for each reply.
 
     Commands go out without a newline and one receive is one reply, as with the clients of the course, so that it works
-    with their servers too. Opening tries ``tries`` times. Every method raises :class:`NoAnswer`.
+    with their servers too. Opening tries ``tries`` times. ``tap`` is given the socket and returns the one to use: it
+    may look at what passes. Every method raises :class:`NoAnswer`.
     """
 
-    def __init__(self, host: str, port: int, timeout: float = 5.0, tries: int = 3) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        timeout: float = 5.0,
+        tries: int = 3,
+        tap: Callable[[socket.socket], socket.socket] = lambda sock: sock,
+    ) -> None:
         self._where = f"{host} port {port}"
         self._timeout = timeout
-        for left in reversed(range(tries)):
+        while True:
+            tries -= 1
             try:
-                self._socket = socket.create_connection((host, port), timeout)
-                break
+                self._socket = tap(socket.create_connection((host, port), timeout))
+                return
+            except UnicodeError as error:  # of the codec that turns a host name into IDNA
+                raise NoAnswer(f"cannot connect to {self._where}: this is no host name") from error
             except OSError as error:
                 refused = isinstance(error, ConnectionRefusedError | socket.gaierror)
-                if refused or not left:
+                if refused or tries <= 0:
                     why = error.strerror or f"no connection in {timeout:g} s"
                     raise NoAnswer(f"cannot connect to {self._where}: {why}") from error
 
@@ -56,7 +67,7 @@ class Connection:
     def ask(self, command: str) -> str:
         """Send ``command``; its reply, empty where the server closed the connection instead."""
         try:
-            self._socket.sendall(command.encode())
+            self._socket.sendall(command.encode(errors="surrogateescape"))
         except (BrokenPipeError, ConnectionResetError):
             return ""
         except OSError as error:

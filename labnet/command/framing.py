@@ -57,6 +57,7 @@ class CommandFramer:
             if not self._overlong:
                 commands.append(INVALID)
             self._overlong = True
+            self._answered = False
             self._rest = self._rest[-1:] if self._rest.endswith(b"\r") else b""
         return commands
 
@@ -69,7 +70,7 @@ class CommandFramer:
         if text in COMMANDS:
             return SETTLE
         begun = self._rest.lstrip(_SPACE)
-        return None if any(command.startswith(begun) for command in COMMANDS) or not text else GIVE_UP
+        return None if any(command.startswith(begun) for command in COMMANDS) else GIVE_UP
 
     def pause(self) -> list[bytes]:
         """The client has been silent for :attr:`patience`: the command that its unfinished input counts as."""

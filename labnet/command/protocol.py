@@ -11,7 +11,7 @@ from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from labnet.command.framing import CommandFramer
+from labnet.command.framing import COMMANDS, CommandFramer
 from labnet.interfaces import ISession, IStreamTransport
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ class CommandProtocol(LineReceiver):
         self._replies: list[bytes] = []
         self._serving = False
         self._closing = False
+        self._held = False  # unread replies have stopped the reading
         self.flushing = False
         """Whether only unread replies keep the connection open: they have until the time-out."""
 
@@ -58,8 +59,8 @@ class CommandProtocol(LineReceiver):
             self._take(self._framer.receive(data))
             self._await_pause()
 
-    def _take(self, commands: list[bytes]) -> None:
-        if commands:
+    def _take(self, commands: list[bytes], complete: bool = True) -> None:
+        if commands and complete:
             self._service.deadlines.touch(self)
         for command in commands:
             if self._closing:
@@ -91,12 +92,15 @@ class CommandProtocol(LineReceiver):
         if self._pause is not None:
             self._pause.cancel()
             self._pause = None
-        if patience is not None and not self._closing:
+        # The silence of a client that is not read from says nothing.
+        if patience is not None and not (self._closing or self._held):
             self._pause = self._service.reactor.callLater(patience, self._paused)
 
     def _paused(self) -> None:
         self._pause = None
-        self._take(self._framer.pause())
+        commands = self._framer.pause()
+        # What else dribbles in is answered too, but it does not keep the connection alive.
+        self._take(commands, complete=any(command in COMMANDS for command in commands))
 
     def readConnectionLost(self) -> None:
         """The client sends no more; what it sent is answered before the connection closes."""
@@ -104,24 +108,30 @@ class CommandProtocol(LineReceiver):
             self._take(self._framer.end())
         if not self._closing:
             self.flushing = True
-            self.close("the client sent its last")
+            self._finish()
 
     def writeConnectionLost(self) -> None:
         self.abort()
 
     def close(self, reason: str) -> None:
-        if self._closing:
+        if self._closing and not self.flushing:
             return
+        self._service.deadlines.discard(self)
+        self._service.closing.touch(self)
+        if self.flushing:
+            self.flushing = False
+        else:
+            self._finish()
+
+    def _finish(self) -> None:
         self._closing = True
         self._await_pause()
-        if not self.flushing:
-            self._service.deadlines.discard(self)
-            self._service.closing.touch(self)
         self.transport.unregisterProducer()
         self.transport.loseConnection()
 
     def abort(self) -> None:
         self._closing = True
+        self.flushing = False
         self.transport.abortConnection()
 
     def connectionLost(self, reason: Failure | None = None) -> None:
@@ -132,9 +142,13 @@ class CommandProtocol(LineReceiver):
     def resumeProducing(self) -> None:
         """The replies are sent: read on, if it is this client's turn."""
         if self._serving and not self._closing:
+            self._held = False
             self.transport.resumeProducing()
+            self._await_pause()
 
     def pauseProducing(self) -> None:
+        self._held = True
+        self._await_pause()
         self.transport.pauseProducing()
 
     def stopProducing(self) -> None:

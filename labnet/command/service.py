@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from labnet.command.deadlines import Deadlines
+from labnet.deadlines import Deadlines
 from labnet.command.gate import Gate
 from labnet.command.protocol import CommandFactory, CommandProtocol
 from labnet.command.replies import STYLES
@@ -30,7 +30,6 @@ class CommandService(Service):
     log = Logger()
 
     def __init__(self, config: CommandConfig, reactor: IReactor, exited: Callable[[], None]) -> None:
-        self.setName("command")
         self.reactor = reactor
         self.style = STYLES[config.replies]
         self.gate = Gate(config.clients, self._hold)
@@ -80,9 +79,13 @@ class CommandService(Service):
         address = ipaddress.ip_address(host.partition("%")[0])
         if self.style.exit_closes_all and any(address in network for network in self._config.exit_from):
             self.log.info("EXIT from {host}: the command server closes", host=host)
-            self._close("EXIT").addCallback(lambda _: self._exited())
+            self._close("EXIT").addCallback(self._exit_done)
         else:
             session.close("EXIT")
+
+    def _exit_done(self, _: None) -> None:
+        if self.running:  # else a stop has overtaken it
+            self._exited()
 
     def left(self, session: CommandProtocol) -> None:
         """``session`` lost its connection."""

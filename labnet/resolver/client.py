@@ -5,8 +5,8 @@ from __future__ import annotations
 import socket
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from labnet.resolver.model import fold, is_name
 from labnet.resolver.text import TextError, Told, decode_reply, encode_question
@@ -18,12 +18,16 @@ class NoAnswer(Exception):
 
 @dataclass(frozen=True)
 class Client:
-    """Asks the server at ``host`` and ``port``, ``tries`` times with ``timeout`` seconds each."""
+    """Asks the server at ``host`` and ``port``, ``tries`` times with ``timeout`` seconds each.
+
+    ``tap`` is given each socket and returns the one to use: it may look at what passes.
+    """
 
     host: str
     port: int
     timeout: float = 3.0
     tries: int = 3
+    tap: Callable[[socket.socket], socket.socket] = field(default=lambda sock: sock)
 
     def ask(self, name: str) -> str | None:
         """The address of ``name``, or None where the server does not know it. Raises :class:`NoAnswer`."""
@@ -31,17 +35,34 @@ class Client:
             return None
         where = f"{self.host} port {self.port}"
         try:
-            family, kind, protocol, _, address = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_DGRAM)[0]
-            with socket.socket(family, kind, protocol) as sock:
-                sock.connect(address)
-                for _ in range(self.tries):
-                    sock.send(encode_question(name))
-                    told = self._receive(sock, name)
-                    if not isinstance(told, _Silence):
-                        return None if told is None else told.address
+            addresses = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_DGRAM)
         except OSError as error:
             raise NoAnswer(f"no answer from {where}: {error.strerror}") from error
-        raise NoAnswer(f"no answer from {where} in {self.tries} tries of {self.timeout:g} s")
+        except UnicodeError as error:  # of the codec that turns a host name into IDNA
+            raise NoAnswer(f"no answer from {where}: this is no host name") from error
+        why = ""
+        for family, kind, protocol, _, address in addresses:
+            try:
+                with socket.socket(family, kind, protocol) as sock:
+                    sock.connect(address)
+                    told = self._exchange(self.tap(sock), name)
+            except OSError as error:
+                # localhost, for one, may have an address where nobody listens before the server's.
+                why = f": {error.strerror}"
+                continue
+            if not isinstance(told, _Silence):
+                return None if told is None else told.address
+            why = f" in {self.tries} tries of {self.timeout:g} s"
+            break
+        raise NoAnswer(f"no answer from {where}{why}")
+
+    def _exchange(self, sock: socket.socket, name: str) -> Told | _Silence | None:
+        for _ in range(self.tries):
+            sock.send(encode_question(name))
+            told = self._receive(sock, name)
+            if not isinstance(told, _Silence):
+                return told
+        return _Silence()
 
     def _receive(self, sock: socket.socket, name: str) -> Told | _Silence | None:
         until = time.monotonic() + self.timeout

@@ -1,4 +1,4 @@
-"""What was learned, on disk: an append-only log in the records file's own format.
+"""What was learned, on disk: append-only logs, that of the course protocol in the records file's own format.
 
 One line is one ``write``, so a crash loses at most the line being written. Everything larger (compaction, healing after
 a failed write, a file that somebody edited) goes through a temporary file and a rename, so the file is whole at any
@@ -10,22 +10,25 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Generic, TypeVar
 
 from twisted.logger import Logger
-from zope.interface import implementer
 
-from labnet.interfaces import ILearned
+from labnet.resolver.kept import Kept, compacted_kept, encode_kept
 from labnet.resolver.model import Mapping
 from labnet.resolver.records import compacted
 from labnet.resolver.text import encode_record
 
+T = TypeVar("T")
 
-@implementer(ILearned)
-class LearnedLog:
-    """Appends learned mappings to ``path``; ``live`` gives all that are valid now, for when the file is rewritten.
 
-    A file that cannot be written costs no answer: it is said once, tried again with the next mapping, and then
+class LearnedLog(Generic[T]):
+    """Appends what was learned to ``path``; ``live`` gives all of it that is valid now, for when the file is rewritten.
+
+    ``encode`` makes a line of one item, without its newline, and ``compact`` a whole file of an old one and the items.
+
+    A file that cannot be written costs no answer: it is said once, tried again with the next one learned, and then
     everything live is written.
     """
 
@@ -34,9 +37,17 @@ class LearnedLog:
     SLACK = 1000
     """Stale lines that are not worth a rewrite, whatever the number of live ones."""
 
-    def __init__(self, path: str, live: Callable[[], list[Mapping]]) -> None:
+    def __init__(
+        self,
+        path: str,
+        live: Callable[[], list[T]],
+        encode: Callable[[T], str],
+        compact: Callable[[bytes, Iterable[T]], bytes],
+    ) -> None:
         self._path = os.path.realpath(path)
         self._live = live
+        self._encode = encode
+        self._compact = compact
         self._lines = 0
         self._most_lines = self.SLACK
         self._known: tuple[int, int, int] | None = None  # device, inode and size of the file as we left it
@@ -49,9 +60,9 @@ class LearnedLog:
         if cut or lines > self._most_lines:
             self._keeping(self._rewrite)
 
-    def append(self, mapping: Mapping) -> None:
-        """Write ``mapping``, which ``live`` has already. Never raises: a failure is logged."""
-        self._keeping(lambda: self._append(mapping))
+    def append(self, learned: T) -> None:
+        """Write ``learned``, which ``live`` has already. Never raises: a failure is logged."""
+        self._keeping(lambda: self._append(learned))
 
     def close(self) -> None:
         """Bring what was written to the disk itself."""
@@ -77,11 +88,12 @@ class LearnedLog:
                 self.log.info("what was learned is kept in {path} again", path=self._path)
             self._failing = False
 
-    def _append(self, mapping: Mapping) -> None:
-        if self._known is None or self._lines >= self._most_lines:
+    def _append(self, learned: T) -> None:
+        # What is appended stands behind a learned line, so that parse_records can tell a cut line from a static one.
+        if self._known is None or not self._lines or self._lines >= self._most_lines:
             self._rewrite()
             return
-        line = encode_record(mapping).encode() + b"\n"
+        line = self._encode(learned).encode() + b"\n"
         try:
             file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
         except FileNotFoundError:
@@ -118,7 +130,7 @@ class LearnedLog:
                     # Only root may give a file away; for everybody else the rewritten file is their own.
                     with contextlib.suppress(PermissionError):
                         os.fchown(new.fileno(), *owner)
-                new.write(compacted(content, live))
+                new.write(self._compact(content, live))
                 new.flush()
                 os.fsync(new.fileno())
                 self._known = _identity(new.fileno())
@@ -130,6 +142,16 @@ class LearnedLog:
         _sync(os.path.dirname(self._path))
         self._lines = len(live)
         self._most_lines = 2 * len(live) + self.SLACK
+
+
+def course_log(path: str, live: Callable[[], list[Mapping]]) -> LearnedLog[Mapping]:
+    """The log of what the course protocol told, in the records file's format; ``path`` may be a records file itself."""
+    return LearnedLog(path, live, encode_record, compacted)
+
+
+def dns_log(path: str, live: Callable[[], list[Kept]]) -> LearnedLog[Kept]:
+    """The log of what DNS parents told (:mod:`labnet.resolver.kept`)."""
+    return LearnedLog(path, live, encode_kept, compacted_kept)
 
 
 def _identity(file: int) -> tuple[int, int, int]:

@@ -1,49 +1,205 @@
-"""The resolver's UDP port: a datagram in, one out."""
+"""The resolver's ports: datagrams of both protocols on UDP, DNS messages on TCP."""
 
 from __future__ import annotations
 
-from twisted.internet.protocol import DatagramProtocol
+import contextlib
+from typing import Final
 
-from labnet.interfaces import IResolver
-from labnet.resolver.model import Mapping
+from twisted.internet.interfaces import IAddress, IHalfCloseableProtocol, IPushProducer
+from twisted.internet.protocol import DatagramProtocol, ServerFactory
+from twisted.protocols.basic import Int16StringReceiver
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from labnet.deadlines import Deadlines
+from labnet.interfaces import IReactor, IResolver, ISession, IStreamTransport
+from labnet.resolver.model import Answer, Question, RRType
+from labnet.resolver.names import key_of
+from labnet.resolver.responder import Responder
 from labnet.resolver.text import Dialect, LooksLikeReply, TextError
+
+MOST_IN_FLIGHT: Final = 100
+"""Questions of one TCP connection that are worked on at a time; then no more are read (RFC 7766, section 6.2.1.1)."""
+
+GRACE: Final = 0.5
+"""Seconds that a closed TCP connection has to send what is still to be sent."""
 
 
 class ResolverProtocol(DatagramProtocol):
-    """Answers the course protocol's questions from ``resolver`` in ``dialect``."""
+    """Answers both protocols: a DNS message always holds a NUL byte, a name of the course never does."""
 
     noisy = False
 
-    def __init__(self, resolver: IResolver, dialect: Dialect) -> None:
+    def __init__(self, resolver: IResolver, dialect: Dialect, responder: Responder) -> None:
         self._resolver = resolver
         self._dialect = dialect
+        self._responder = responder
         self._waiting: set[tuple[tuple[str, int], str]] = set()
 
     def datagramReceived(self, datagram: bytes, addr: tuple[str, int]) -> None:
         if b"\0" in datagram:
-            return  # a DNS message: no course name holds a NUL byte
+            self._responder.respond(datagram, addr[0], False, lambda reply: self._send(reply, addr))
+        else:
+            self._course(datagram, addr)
+
+    def _course(self, datagram: bytes, addr: tuple[str, int]) -> None:
         try:
             name = self._dialect.decode_question(datagram)
         except LooksLikeReply:
             return
         except TextError:
-            self._reply(None, addr)
+            self._send(self._dialect.encode(None), addr)
             return
-        mapping = self._resolver.known(name)
-        if mapping is not None:
-            self._reply(mapping, addr)
+        question = Question(key_of(name), RRType.A, name)
+        answer = self._resolver.known(question, failures=False)
+        if answer is not None:
+            self._send(self._dialect.encode(answer.mapping), addr)
             return
         # The protocol has no ids: a client that asks again while it waits would take the second
         # reply for the answer to its next question.
         waiting = (addr, name)
         if waiting not in self._waiting:
             self._waiting.add(waiting)
-            self._resolver.ask(name).addCallback(self._answered, waiting)
+            self._resolver.ask(question).addCallback(self._answered, waiting)
 
-    def _answered(self, mapping: Mapping | None, waiting: tuple[tuple[str, int], str]) -> None:
+    def _answered(self, answer: Answer, waiting: tuple[tuple[str, int], str]) -> None:
         self._waiting.discard(waiting)
-        self._reply(mapping, waiting[0])
+        self._send(self._dialect.encode(answer.mapping), waiting[0])
 
-    def _reply(self, mapping: Mapping | None, addr: tuple[str, int]) -> None:
+    def _send(self, datagram: bytes, addr: tuple[str, int]) -> None:
         if self.transport is not None:
-            self.transport.write(self._dialect.encode(mapping), addr)
+            # A reply that the system does not take (no route, a firewall) is as good as lost on the way.
+            with contextlib.suppress(OSError):
+                self.transport.write(datagram, addr)
+
+
+@implementer(ISession, IHalfCloseableProtocol, IPushProducer)
+class DNSStreamProtocol(Int16StringReceiver):
+    """DNS over TCP (RFC 7766): messages behind their length, answered as each answer comes, not in their order."""
+
+    transport: IStreamTransport
+
+    def __init__(self, streams: DNSStreams) -> None:
+        self._streams = streams
+        self._in_flight = 0
+        self._read_all = False
+        self._unsent = False
+        self._closing = False
+
+    def connectionMade(self) -> None:
+        self._host = str(getattr(self.transport.getPeer(), "host", "127.0.0.1"))
+        self.transport.registerProducer(self, True)
+        self._streams.opened(self)
+
+    def stringReceived(self, string: bytes) -> None:
+        if self._closing:
+            return
+        self._in_flight += 1
+        self._streams.idle.touch(self)
+        if self._streams.responder.respond(string, self._host, True, self._reply):
+            self._set_reading()
+        else:
+            self.close("a message that is no question")  # as if two servers were to talk for ever
+
+    def _reply(self, message: bytes) -> None:
+        self._in_flight -= 1
+        if self._closing and not self._read_all:
+            return
+        self._streams.idle.touch(self)
+        self.sendString(message)
+        if self._read_all and not self._in_flight:
+            self._finish()
+        else:
+            self._set_reading()
+
+    def _set_reading(self) -> None:
+        if self._closing:
+            return
+        if self._unsent or self._in_flight >= MOST_IN_FLIGHT:
+            if not self.paused:
+                self.paused = True
+                self.transport.pauseProducing()
+        elif self.paused:
+            self.paused = False
+            self.transport.resumeProducing()
+            self.dataReceived(b"")  # the messages that came with the one that filled the limit
+
+    def pauseProducing(self) -> None:
+        self._unsent = True
+        self._set_reading()
+
+    def resumeProducing(self) -> None:
+        self._unsent = False
+        self._set_reading()
+
+    def stopProducing(self) -> None:
+        """The connection is lost; :meth:`connectionLost` does the rest."""
+
+    def readConnectionLost(self) -> None:
+        """The client sends no more; what it asked is answered before the connection closes."""
+        self._read_all = self._closing = True
+        if not self._in_flight:
+            self._finish()
+
+    def writeConnectionLost(self) -> None:
+        self.abort()
+
+    def lengthLimitExceeded(self, length: int) -> None:
+        self.abort()
+
+    def serve(self) -> None:
+        """Every connection is served from its first byte."""
+
+    def close(self, reason: str) -> None:
+        if not self._closing:
+            self._closing = True
+            self._finish()
+
+    def _finish(self) -> None:
+        self._streams.finishing(self)
+        self.transport.unregisterProducer()
+        self.transport.loseConnection()
+
+    def abort(self) -> None:
+        self._closing = True
+        self.transport.abortConnection()
+
+    def connectionLost(self, reason: Failure | None = None) -> None:
+        self._closing = True
+        self._streams.lost(self)
+
+
+class DNSStreams(ServerFactory):
+    """The TCP connections of one resolver: at most ``most`` at a time, each closed after ``idle`` silent seconds."""
+
+    noisy = False
+
+    def __init__(self, responder: Responder, reactor: IReactor, idle: float, most: int) -> None:
+        self.responder = responder
+        self.idle: Deadlines[DNSStreamProtocol] = Deadlines(reactor, idle, DNSStreamProtocol.abort)
+        self._closing: Deadlines[DNSStreamProtocol] = Deadlines(reactor, GRACE, DNSStreamProtocol.abort)
+        self._most = most
+        self._open: dict[DNSStreamProtocol, None] = {}
+
+    def buildProtocol(self, addr: IAddress | None) -> DNSStreamProtocol:
+        return DNSStreamProtocol(self)
+
+    def opened(self, stream: DNSStreamProtocol) -> None:
+        self._open[stream] = None
+        self.idle.touch(stream)
+        if len(self._open) > self._most:
+            next(iter(self._open)).abort()  # the one open longest makes room, as RFC 7766, section 6.2.3, allows
+
+    def finishing(self, stream: DNSStreamProtocol) -> None:
+        self.idle.discard(stream)
+        self._closing.touch(stream)
+
+    def lost(self, stream: DNSStreamProtocol) -> None:
+        self._open.pop(stream, None)
+        self.idle.discard(stream)
+        self._closing.discard(stream)
+
+    def close(self) -> None:
+        """Close every connection."""
+        for stream in list(self._open):
+            stream.close("the server stops")

@@ -1,15 +1,73 @@
-"""What everything in the resolver speaks: a mapping of a name to an address, and how names are compared."""
+"""What everything in the resolver speaks: questions, RRsets, answers, and the course's mappings."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from enum import IntEnum
 from typing import Final
+
+import dns.rdatatype
+
+from labnet.resolver.names import LONGEST_NAME, text_of
 
 LONGEST_TTL: Final = 2**31 - 1
 """Seconds; the bound of RFC 2181, section 8."""
 
-LONGEST_NAME: Final = 255
-"""Bytes of UTF-8 in a name; the bound of RFC 1035, section 2.3.4."""
+
+class RRType(IntEnum):
+    """The types that the resolver itself looks at; any other is a number to it (RFC 1035, section 3.2.2)."""
+
+    A = 1
+    NS = 2
+    CNAME = 5
+    SOA = 6
+    PTR = 12
+    AAAA = 28
+    DNAME = 39
+    OPT = 41
+    ANY = 255
+
+
+def type_text(rrtype: int) -> str:
+    """The mnemonic of a type, or ``TYPE`` and its number (RFC 3597)."""
+    return str(dns.rdatatype.to_text(dns.rdatatype.RdataType.make(rrtype)))
+
+
+class Rcode(IntEnum):
+    """The RCODEs that the resolver gives (RFC 1035, section 4.1.1; RFC 6891 for BADVERS)."""
+
+    NOERROR = 0
+    FORMERR = 1
+    SERVFAIL = 2
+    NXDOMAIN = 3
+    NOTIMP = 4
+    REFUSED = 5
+    BADVERS = 16
+    BADCOOKIE = 23
+
+
+class InfoCode(IntEnum):
+    """The INFO-CODEs of extended errors that the resolver gives (RFC 8914, section 4)."""
+
+    OTHER = 0
+    STALE_ANSWER = 3
+    CACHED_ERROR = 13
+    PROHIBITED = 18
+    STALE_NXDOMAIN = 19
+    NOT_AUTHORITATIVE = 20
+    NOT_SUPPORTED = 21
+    NO_REACHABLE_AUTHORITY = 22
+    NETWORK_ERROR = 23
+    INVALID_DATA = 24
+
+
+@dataclass(frozen=True, slots=True)
+class ExtendedError:
+    """An extended error (RFC 8914): why the answer is what it is."""
+
+    code: InfoCode
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +89,106 @@ class Mapping:
         return not self.learned or now - self.since <= self.ttl
 
 
-def fold(name: str) -> str:
-    """The form under which names are compared: case and one final dot do not count (RFC 4343)."""
-    return name.lower().removesuffix(".")
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A name, as its key (:mod:`labnet.resolver.names`), and a type, always of class IN.
+
+    ``spelled`` is the name as a client of the course spelled it: its parent is asked in the same bytes.
+    """
+
+    key: bytes
+    rrtype: int
+    spelled: str = field(default="", compare=False)
+
+    def __str__(self) -> str:
+        return f"{text_of(self.key)} {type_text(self.rrtype)}"
+
+
+@dataclass(frozen=True, slots=True)
+class RRset:
+    """The records of one name and type (RFC 2181, section 5).
+
+    ``name`` is in wire form with its case kept, ``ttl`` in seconds, ``rdatas`` in wire form without compression.
+    """
+
+    name: bytes
+    rrtype: int
+    ttl: int
+    rdatas: tuple[bytes, ...]
+
+    @property
+    def key(self) -> bytes:
+        """The name as it is compared."""
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is known about a question.
+
+    ``answer`` holds the CNAME chain and what it leads to; ``authority`` the SOA of a negative answer, or a referral's
+    NS with its addresses in ``additional``. ``mapping`` is what the course protocol is told. ``origin`` says in a few
+    words where it comes from.
+    """
+
+    rcode: Rcode
+    answer: tuple[RRset, ...] = ()
+    authority: tuple[RRset, ...] = ()
+    additional: tuple[RRset, ...] = ()
+    authoritative: bool = False
+    mapping: Mapping | None = None
+    errors: tuple[ExtendedError, ...] = ()
+    origin: str = ""
+
+    @property
+    def is_negative(self) -> bool:
+        """Whether it says that there is no such name or no such record (RFC 2308), and is no referral."""
+        empty = self.rcode == Rcode.NOERROR and not self.answer and not self.is_referral
+        return empty or self.rcode == Rcode.NXDOMAIN
+
+    @property
+    def is_referral(self) -> bool:
+        """Whether it names the servers of a zone further down (RFC 1034, section 4.3.1)."""
+        return not self.answer and any(rrset.rrtype == RRType.NS for rrset in self.authority)
+
+    def behind(self, chain: Sequence[RRset]) -> Answer:
+        """This answer, with ``chain`` (the CNAMEs that led to its name) before it."""
+        if not chain:
+            return self
+        mapping = self.mapping and replace(self.mapping, name=text_of(chain[0].name))
+        return replace(self, answer=(*chain, *self.answer), mapping=mapping)
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """What a parent told, checked against what it was asked.
+
+    ``rrsets`` is the chain from the name asked for and what it leads to, nothing else; ``soa`` stands in a negative
+    answer. ``told`` is a course parent's: name, address, TTL. ``parent`` names who told it, for people.
+    """
+
+    rcode: Rcode
+    parent: str
+    rrsets: tuple[RRset, ...] = ()
+    soa: RRset | None = None
+    told: tuple[str, str, int | None] | None = None
+    errors: tuple[ExtendedError, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One DNS server's reply, matched to what was sent (address, port, id, question) and nothing more.
+
+    The sections are RRsets in their order; OPT, TSIG and records of a class other than IN are left out.
+    """
+
+    rcode: Rcode | int
+    authoritative: bool = False
+    recursion_available: bool = False
+    answer: tuple[RRset, ...] = ()
+    authority: tuple[RRset, ...] = ()
+    additional: tuple[RRset, ...] = ()
+    errors: tuple[ExtendedError, ...] = ()
 
 
 def is_name(text: str) -> bool:
@@ -44,3 +199,8 @@ def is_name(text: str) -> bool:
         and text.isprintable()
         and " " not in text
     )
+
+
+def fold(name: str) -> str:
+    """The form under which text names are compared: case and one final dot do not count (RFC 4343)."""
+    return name.lower().removesuffix(".")

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 from twisted.internet.defer import Deferred
-from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IDelayedCall, IListeningPort
-from twisted.internet.protocol import DatagramProtocol
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from labnet.interfaces import IParent, IReactor
-from labnet.resolver.model import fold
+from labnet.interfaces import IDatagramSocket, IDatagramSockets, IParent
+from labnet.resolver.model import ExtendedError, Question, Rcode, Upstream, fold
+from labnet.resolver.names import text_of
 from labnet.resolver.text import TextError, Told, decode_reply, encode_question
-
-MOST_BYTES: Final = 8192
-"""Bytes of a reply that are read."""
 
 
 class ParentFailed(Exception):
-    """The parent did not answer; the text says how."""
+    """The parent did not answer, or not usefully; the text says how, ``errors`` are its own extended errors."""
+
+    def __init__(self, says: str, errors: tuple[ExtendedError, ...] = ()) -> None:
+        super().__init__(says)
+        self.errors = errors
 
 
 @implementer(IParent)
@@ -30,67 +29,59 @@ class ParentFailed(Exception):
 class TextParent:
     """A parent at ``host`` (an address) and ``port`` that speaks the course protocol.
 
-    It is given ``timeout`` seconds a try and ``tries`` tries.
+    It is given ``timeout`` seconds a try and ``tries`` tries. Whatever the type asked for, it is asked for the name.
     """
 
     host: str
     port: int
     timeout: float
     tries: int
-    reactor: IReactor
+    sockets: IDatagramSockets
+    clock: IReactorTime
 
     @property
     def address(self) -> str:
         return f"{self.host}:{self.port}"
 
-    def ask(self, name: str) -> Deferred[Told | None]:
-        return _Exchange(self, name).start()
+    def ask(self, question: Question) -> Deferred[Upstream]:
+        return _Exchange(self, question.spelled or text_of(question.key)).start()
 
 
-class _Exchange(DatagramProtocol):
-    """One question on a socket of its own, at a port the system picks (RFC 5452, section 9.2).
-
-    The socket is connected, so the kernel drops what comes from elsewhere and tells at once when nobody listens there.
-    """
+class _Exchange:
+    """One name asked on a socket of its own."""
 
     log = Logger()
-    noisy = False
 
     def __init__(self, parent: TextParent, name: str) -> None:
         self._parent = parent
         self._name = name
         self._tries_left = parent.tries
         self._timer: IDelayedCall | None = None
-        self._port: IListeningPort | None = None
-        self._done: Deferred[Told | None] = Deferred(self._cancelled)
+        self._socket: IDatagramSocket | None = None
+        self._done: Deferred[Upstream] = Deferred(self._close)
 
-    def start(self) -> Deferred[Told | None]:
+    def start(self) -> Deferred[Upstream]:
+        parent = self._parent
         try:
-            self._port = self._parent.reactor.listenUDP(0, self, "::" if ":" in self._parent.host else "", MOST_BYTES)
-        except CannotListenError as error:
-            self._end(ParentFailed(f"no socket to ask {self._parent.address}: {error.socketError}"))
+            self._socket = parent.sockets.open(parent.host, parent.port, self._received, self._failed)
+        except OSError as error:
+            self._fail(f"no socket to ask {parent.address}: {error.strerror}")
+        else:
+            self._try()
         return self._done
 
-    def startProtocol(self) -> None:
-        assert self.transport is not None
-        self.transport.connect(self._parent.host, self._parent.port)
-        self._try()
-
     def _try(self) -> None:
+        self._timer = None
         if not self._tries_left:
-            self._end(ParentFailed(f"{self._parent.address} did not answer"))
+            tries = f"{self._parent.tries} x {self._parent.timeout:g} s"
+            self._fail(f"{self._parent.address} did not answer in {tries}")
             return
         self._tries_left -= 1
-        self._timer = self._parent.reactor.callLater(self._parent.timeout, self._try)
-        assert self.transport is not None
-        try:
-            self.transport.write(encode_question(self._name), None)
-        except OSError as error:
-            self._end(ParentFailed(f"cannot send to {self._parent.address}: {error.strerror}"))
+        self._timer = self._parent.clock.callLater(self._parent.timeout, self._try)
+        if self._socket is not None:
+            self._socket.send(encode_question(self._name))
 
-    def datagramReceived(self, datagram: bytes, addr: tuple[str, int]) -> None:
-        if addr[:2] != (self._parent.host, self._parent.port):
-            return
+    def _received(self, datagram: bytes) -> None:
         try:
             told = decode_reply(datagram)
         except TextError as error:
@@ -102,24 +93,26 @@ class _Exchange(DatagramProtocol):
             )
             told = None
         if told is None or told.name is None or fold(told.name) == fold(self._name):
-            self._end(told)
+            self._close()
+            self._done.callback(self._upstream(told))
 
-    def connectionRefused(self) -> None:
-        self._end(ParentFailed(f"nobody listens on {self._parent.address}"))
+    def _upstream(self, told: Told | None) -> Upstream:
+        if told is None:
+            return Upstream(Rcode.NXDOMAIN, self._parent.address)
+        told_name = self._name if told.name is None else told.name
+        return Upstream(Rcode.NOERROR, self._parent.address, told=(told_name, told.address, told.ttl))
 
-    def _end(self, result: Told | ParentFailed | None) -> None:
-        if self._close():
-            self._done.callback(result) if not isinstance(result, ParentFailed) else self._done.errback(Failure(result))
+    def _failed(self, error: OSError) -> None:
+        self._fail(f"{self._parent.address} cannot be reached: {error.strerror}")
 
-    def _cancelled(self, _: object) -> None:
+    def _fail(self, says: str) -> None:
         self._close()
+        self._done.errback(Failure(ParentFailed(says)))
 
-    def _close(self) -> bool:
-        """Give the socket and the timer back; False where that was done already."""
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
-        self._timer = None
-        port, self._port = self._port, None
-        if port is not None:
-            port.stopListening()
-        return not self._done.called
+    def _close(self, _: object = None) -> None:
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
+        sock, self._socket = self._socket, None
+        if sock is not None:
+            sock.close()

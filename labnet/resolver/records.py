@@ -86,22 +86,20 @@ def _scan(content: bytes, now: float, log: bool) -> Iterator[tuple[int, bytes, M
     after_learned = False
     for number, raw in enumerate(lines, 1):
         text = raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw
+        # A learned line is longer than a static one, so a cut one can look static; only what was
+        # appended behind another learned line can have been cut.
+        may_be_cut = log and number == unfinished and after_learned
+        after_learned = False
         if not text.strip() or text.strip().startswith(b"#"):
             yield number, raw, None
             continue
-        # A learned line is longer than a static one, so a cut one can look static; only what was
-        # appended behind another learned line can have been cut.
-        may_be_cut = log and number == unfinished
         try:
             mapping = parse_line(text, now)
         except TextError as error:
             yield number, raw, CutLine(_CUT) if may_be_cut else error
             continue
-        if may_be_cut and after_learned and not mapping.learned:
-            yield number, raw, CutLine(_CUT)
-            continue
         after_learned = mapping.learned
-        yield number, raw, mapping
+        yield number, raw, CutLine(_CUT) if may_be_cut and not mapping.learned else mapping
 
 
 def _doubts(mapping: Mapping, first: int, number: int) -> Iterator[str]:
@@ -130,9 +128,9 @@ def parse_line(raw: bytes, now: float) -> Mapping:
 
 
 def is_ip_address(address: str) -> bool:
-    """Whether ``address`` is an IPv4 or IPv6 address that DNS can carry."""
+    """Whether ``address`` is an IPv4 or IPv6 address that DNS can carry, which is one without a zone (``%eth0``)."""
     try:
         ipaddress.ip_address(address)
     except ValueError:
         return False
-    return True
+    return "%" not in address

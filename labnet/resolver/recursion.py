@@ -1,8 +1,10 @@
-"""The decisions of one resolver: zone, cache, a join with the same question in flight, the parents in turn."""
+"""The decisions of one resolver: zone, cache, a join with the same question in flight, the parents."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Final
 
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
@@ -10,20 +12,30 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from labnet.interfaces import ILearned, IParent, IResolver
-from labnet.resolver.cache import Cache
-from labnet.resolver.model import Mapping, fold
+from labnet.interfaces import IParent, IResolver
+from labnet.resolver.cache import Cache, Entry
+from labnet.resolver.learning import Bounds, answer_of_mapping, entry_of
+from labnet.resolver.model import Answer, ExtendedError, InfoCode, Question, Rcode, RRset, RRType
+from labnet.resolver.names import ROOT, ancestors, is_opaque
 from labnet.resolver.parent import ParentFailed
-from labnet.resolver.text import Told
+from labnet.resolver.special import special_find
 from labnet.resolver.zone import Zone
+
+_LONGEST_CHAIN: Final = 11
+"""CNAMEs that are followed for one question, as unbound does."""
+
+_FAILED_FOR: Final = 5
+"""Seconds that a failure is remembered; RFC 9520, section 3.2, asks for 1 to 300."""
+
+_FAILURES_BYTES: Final = 4_000_000
 
 
 @implementer(IResolver)
 class Resolver:
-    """Answers from ``zone`` and ``cache``; what neither knows is asked of ``parents`` in turn and learned.
+    """Answers from ``zone`` and ``cache``; what neither knows is asked of a parent and learned.
 
-    ``default_ttl`` (seconds) is for a parent that tells none. At most ``most_in_flight`` names are asked for at a time;
-    beyond that a name counts as unknown, so that a flood of names costs no socket more.
+    ``forwards`` has the parents by domain, as keys; the longest that fits the name counts, the root's is for the rest.
+    ``learned`` is called with everything that is learned.
     """
 
     log = Logger()
@@ -32,67 +44,160 @@ class Resolver:
         self,
         zone: Zone,
         cache: Cache,
-        parents: Sequence[IParent],
-        learned: ILearned | None,
+        forwards: Mapping[bytes, IParent],
+        learned: Callable[[Question, Entry], None],
         clock: IReactorTime,
-        default_ttl: int = 60,
-        most_in_flight: int = 500,
+        bounds: Bounds,
     ) -> None:
         self._zone = zone
         self._cache = cache
-        self._parents = parents
+        self._forwards = forwards
         self._learned = learned
         self._clock = clock
-        self._default_ttl = default_ttl
-        self._most_in_flight = most_in_flight
-        self._waiting: dict[str, list[Deferred[Mapping | None]]] = {}
-        self._walks: dict[str, Deferred[Mapping | None]] = {}
+        self._bounds = bounds
+        self._failures = Cache(_FAILURES_BYTES)
+        self._waiting: dict[Question, list[Deferred[Answer]]] = {}
+        self._walks: dict[Question, Deferred[Answer]] = {}
 
-    def known(self, name: str) -> Mapping | None:
-        key = fold(name)
-        return self._zone.find(key) or self._cache.find(key, self._clock.seconds())
+    @property
+    def can_recurse(self) -> bool:
+        return bool(self._forwards)
 
-    def ask(self, name: str) -> Deferred[Mapping | None]:
-        key = fold(name)
-        if not self._parents or (key not in self._waiting and len(self._waiting) >= self._most_in_flight):
-            return succeed(None)
-        asked: Deferred[Mapping | None] = Deferred()
-        waiting = self._waiting.setdefault(key, [])
-        waiting.append(asked)
-        if len(waiting) == 1:
-            self._walks[key] = walk = Deferred.fromCoroutine(self._ask_parents(name))
-            walk.addErrback(self._unexpected, name).addCallback(self._answer, key)
-        return asked
+    def known(self, question: Question, failures: bool = True) -> Answer | None:
+        chain: list[RRset] = []
+        asked = question
+        while len(chain) < _LONGEST_CHAIN:
+            answer = self._local(asked, failures)
+            if answer is None:
+                return None
+            target = _target(answer, asked)
+            if target is None:
+                return answer.behind(chain)
+            chain += answer.answer
+            asked = target
+        return _failure("the CNAME chain does not end").behind(chain)
+
+    def ask(self, question: Question) -> Deferred[Answer]:
+        asking = Deferred.fromCoroutine(self._follow(question))
+        return asking.addErrback(self._unexpected, question)
 
     def stop(self) -> None:
-        """Give up every question in flight; who waits for one is told that the name is unknown."""
+        """Give up every question in flight; who waits for one is told that it failed."""
         for walk in list(self._walks.values()):
             walk.cancel()
 
-    async def _ask_parents(self, name: str) -> Mapping | None:
-        for parent in self._parents:
-            try:
-                told = await parent.ask(name)
-            except ParentFailed as error:
-                self.log.info("{name} is not resolved: {why}", name=name, why=str(error))
-                continue
-            if told is not None:
-                return self._learn(name, told)
+    async def _follow(self, question: Question) -> Answer:
+        chain: list[RRset] = []
+        asked = question
+        while len(chain) < _LONGEST_CHAIN:
+            answer = self._local(asked, failures=False) or await self._from_parent(asked)
+            target = _target(answer, asked)
+            if target is None:
+                return answer.behind(chain)
+            chain += answer.answer
+            asked = target
+        return _failure("the CNAME chain does not end").behind(chain)
+
+    def _local(self, question: Question, failures: bool) -> Answer | None:
+        """One step of a chain, from what is known here."""
+        special = special_find(question, self._zone)
+        if special is not None:
+            return special
+        found = self._zone.find(question)
+        if found is not None and not (found.is_referral and self._forward(question) is not None):
+            return found
+        return self._remembered(question, failures)
+
+    def _remembered(self, question: Question, failures: bool) -> Answer | None:
+        now = self._clock.seconds()
+        entry = self._cache.find(question, now)
+        if entry is not None:
+            if self._bounds.prefetch and entry.is_due(now):
+                entry.refreshed = True
+                self._from_parent(question)
+            return entry.aged(now)
+        named = self._cache.find(Question(question.key, RRType.A), now)
+        if named is not None and named.told and named.answer.mapping is not None:
+            # A course parent knows names, not types: there is nothing more to ask it.
+            return replace(answer_of_mapping(named.answer.mapping, question), origin=named.origin(now))
+        failed = self._failures.find(question, now) if failures else None
+        return failed.answer if failed is not None else None
+
+    def _from_parent(self, question: Question) -> Deferred[Answer]:
+        """Ask a parent for one step of a chain, or wait with who asked already. Never fails."""
+        waiting = self._waiting.get(question)
+        asked: Deferred[Answer] = Deferred()
+        if waiting is not None:
+            waiting.append(asked)
+            return asked
+        parent = self._forward(question)
+        if parent is None:
+            return succeed(_nobody_to_ask())
+        if len(self._waiting) >= self._bounds.in_flight:
+            return succeed(_failure("too many questions in flight"))
+        self._waiting[question] = [asked]
+        walk = Deferred.fromCoroutine(self._learn(parent, question))
+        self._walks[question] = walk
+        walk.addErrback(self._unexpected, question).addCallback(self._answer, question)
+        return asked
+
+    def _forward(self, question: Question) -> IParent | None:
+        for domain in (ROOT,) if is_opaque(question.key) else ancestors(question.key):
+            if domain in self._forwards:
+                return self._forwards[domain]
         return None
 
-    def _learn(self, name: str, told: Told) -> Mapping:
-        ttl = self._default_ttl if told.ttl is None else told.ttl
-        mapping = Mapping(told.name or name, told.address, ttl, learned=True, since=self._clock.seconds())
-        self._cache.learn(mapping)
-        if self._learned is not None:
-            self._learned.append(mapping)
-        return mapping
+    async def _learn(self, parent: IParent, question: Question) -> Answer:
+        try:
+            upstream = await parent.ask(question)
+        except ParentFailed as error:
+            return self._failed(question, error)
+        now = self._clock.seconds()
+        origin = f"from {upstream.parent}"
+        kept = entry_of(question, upstream, now, self._bounds)
+        if kept is None:
+            return Answer(upstream.rcode, errors=upstream.errors, origin=origin)
+        self._cache.keep(*kept)
+        self._learned(*kept)
+        answer = kept[1].answer
+        if kept[0] != question and answer.mapping is not None:
+            answer = answer_of_mapping(answer.mapping, question)
+        return replace(answer, origin=origin)
 
-    def _unexpected(self, failure: Failure, name: str) -> None:
+    def _failed(self, question: Question, error: ParentFailed) -> Answer:
+        self.log.info("{question} is not resolved: {why}", question=str(question), why=str(error))
+        now = self._clock.seconds()
+        stale = self._cache.find_stale(question, now)
+        if stale is not None:
+            answer = stale.stale(now)
+        else:
+            answer = _failure(str(error), InfoCode.NO_REACHABLE_AUTHORITY, error.errors)
+        self._failures.keep(question, Entry(answer, now, _FAILED_FOR, ""))
+        return answer
+
+    def _unexpected(self, failure: Failure, question: Question) -> Answer:
         if failure.check(CancelledError) is None:
-            self.log.failure("resolving {name} failed", failure, name=name)
+            self.log.failure("resolving {question} failed", failure, question=str(question))
+        return _failure("the server stops or failed")
 
-    def _answer(self, mapping: Mapping | None, key: str) -> None:
-        self._walks.pop(key, None)
-        for asked in self._waiting.pop(key):
-            asked.callback(mapping)
+    def _answer(self, answer: Answer, question: Question) -> None:
+        self._walks.pop(question, None)
+        for asked in self._waiting.pop(question):
+            asked.callback(answer)
+
+
+def _target(answer: Answer, question: Question) -> Question | None:
+    """The name that the chain goes on with, where ``answer`` ends in a CNAME that was not itself asked for."""
+    if not answer.answer or question.rrtype in (RRType.CNAME, RRType.ANY):
+        return None
+    last = answer.answer[-1]
+    return Question(last.rdatas[0].lower(), question.rrtype) if last.rrtype == RRType.CNAME else None
+
+
+def _failure(says: str, code: InfoCode = InfoCode.OTHER, errors: tuple[ExtendedError, ...] = ()) -> Answer:
+    return Answer(Rcode.SERVFAIL, errors=(ExtendedError(code, says), *errors))
+
+
+def _nobody_to_ask() -> Answer:
+    error = ExtendedError(InfoCode.NOT_AUTHORITATIVE, "the name is not in the records and there is no parent to ask")
+    return Answer(Rcode.REFUSED, errors=(error,))

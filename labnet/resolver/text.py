@@ -61,9 +61,9 @@ class Dialect:
             name = datagram.decode().strip()
         except UnicodeDecodeError as error:
             raise TextError("the question is not UTF-8") from error
-        if not name or name.startswith("[") or "," in name or (not self.json and name == self.unknown):
+        if not name or name.startswith("[") or "," in name or (not self.json and name == self.unknown.strip()):
             raise LooksLikeReply("the question has the shape of a reply")
-        if not is_name(name):
+        if not _is_course_name(name):
             raise TextError("the question is no name")
         return name
 
@@ -88,6 +88,8 @@ def decode_reply(datagram: bytes) -> Told | None:
             parsed = json.loads(text)
         except (ValueError, RecursionError) as error:
             raise TextError("the reply starts as a JSON list and is none") from error
+        if not all(type(field) in (str, int, float) for field in parsed):
+            raise TextError("the reply has a field that is neither text nor a number")
         fields = [str(field).strip() for field in parsed]
     else:
         fields = [field.strip() for field in text.split(",")]
@@ -102,8 +104,8 @@ def decode_reply(datagram: bytes) -> Told | None:
 
 def decode_name(field: str) -> str:
     """The name in a field of an information line. Raises :class:`TextError`."""
-    if not is_name(field):
-        raise TextError(f"{_shown(field)} is no name: 1 to 255 bytes without white space")
+    if not _is_course_name(field):
+        raise TextError(f"{_shown(field)} is no name: 1 to 255 bytes without white space, not starting with #")
     return field
 
 
@@ -139,6 +141,11 @@ def encode_record(mapping: Mapping) -> str:
 
 def _information(mapping: Mapping) -> list[str | float]:
     return [mapping.name, mapping.address, str(mapping.ttl), "1" if mapping.learned else "0", mapping.since]
+
+
+def _is_course_name(text: str) -> bool:
+    # A learned name that starts with # would be kept as a comment, and a comment is never removed.
+    return is_name(text) and not text.startswith("#")
 
 
 def _shown(field: str) -> str:

@@ -1,0 +1,186 @@
+"""How single values of the configuration are written: listeners, parents, files, networks.
+
+Each reader takes what TOML gave and raises ValueError with a sentence that says how to write it instead.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from twisted.internet.endpoints import serverFromString
+
+IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_DOMAIN = re.compile(r"\.|(?:[^.\s]{1,63}\.)*[^.\s]{1,63}\.?")
+
+
+class UDPListen(BaseModel):
+    """A UDP address to listen on, written as Twisted writes endpoints: ``udp:PORT[:interface=ADDRESS]``."""
+
+    model_config = ConfigDict(frozen=True)
+    port: int
+    interface: str = "127.0.0.1"
+
+    def __str__(self) -> str:
+        return f"udp:{self.port}:interface={self.interface.replace(':', chr(92) + ':')}"
+
+
+class ParentAddress(BaseModel):
+    """A parent: ``text:ADDRESS:PORT`` speaks the course protocol, ``dns:ADDRESS[:PORT]`` and ``dns+tcp:`` DNS.
+
+    ``system`` stands for the name servers of /etc/resolv.conf, ``root`` for recursion from the root hints; they have no
+    address.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    kind: Literal["text", "dns", "dns+tcp", "system", "root"]
+    host: str = ""
+    port: int = 0
+
+
+class RecordsFile(BaseModel):
+    """A records file: ``course:FILE``, ``hosts:FILE``, ``zone:FILE``, or FILE alone, whose kind its content tells."""
+
+    model_config = ConfigDict(frozen=True)
+    path: str
+    kind: Literal["course", "hosts", "zone"] | None = None
+
+
+def _many(value: object) -> tuple[object, ...]:
+    """A key that takes a list takes its only item alone too."""
+    return tuple(value) if isinstance(value, list | tuple) else (value,)
+
+
+def _string(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"must be text, not {value!r}")
+    return value
+
+
+def _port(text: str, lowest: int = 0) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 5 and lowest <= int(text) <= 65535):
+        raise ValueError(f"{text!r} is no port: a number from {lowest} to 65535")
+    return int(text)
+
+
+def _address(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address("127.0.0.1" if text == "localhost" else text.strip("[]")))
+    except ValueError:
+        raise ValueError(f"{text!r} is no IP address") from None
+
+
+def parse_udp_listen(value: object) -> UDPListen:
+    """Raises ValueError."""
+    if isinstance(value, UDPListen):
+        return value
+    scheme, *rest = (part.replace("\\:", ":") for part in re.split(r"(?<!\\):", _string(value)))
+    interface = "127.0.0.1"
+    if scheme != "udp" or len(rest) not in (1, 2) or (len(rest) == 2 and not rest[1].startswith("interface=")):
+        raise ValueError(f"{value!r} is no UDP listener: write udp:PORT:interface=ADDRESS")
+    if len(rest) == 2:
+        interface = _address(rest[1].removeprefix("interface="))
+    return UDPListen(port=_port(rest[0]), interface=interface)
+
+
+def parse_parent(value: object) -> ParentAddress:
+    """Raises ValueError."""
+    if isinstance(value, ParentAddress):
+        return value
+    text = _string(value)
+    if text == "system":
+        return ParentAddress(kind="system")
+    if text == "root":
+        return ParentAddress(kind="root")
+    kinds: dict[str, Literal["text", "dns", "dns+tcp"]] = {"text": "text", "dns": "dns", "dns+tcp": "dns+tcp"}
+    scheme, _, rest = text.partition(":")
+    kind = kinds.get(scheme)
+    if kind is None or not rest:
+        raise ValueError(
+            f"{value!r} is no parent: write text:ADDRESS:PORT, dns:ADDRESS, dns+tcp:ADDRESS, system or root"
+        )
+    port = ""
+    bracketed = re.fullmatch(r"\[(.*)\](?::(.*))?", rest)
+    if bracketed is not None:
+        rest, port = bracketed[1], bracketed[2] or ""
+    elif rest.count(":") == 1 or kind == "text":
+        rest, _, port = rest.rpartition(":")
+    if kind == "text" and not rest:
+        raise ValueError(f"{value!r} is no parent: write text:ADDRESS:PORT")
+    return ParentAddress(
+        kind=kind, host=_address(rest), port=53 if kind != "text" and not port else _port(port, lowest=1)
+    )
+
+
+def parse_records_file(value: object) -> RecordsFile:
+    """Raises ValueError."""
+    if isinstance(value, RecordsFile):
+        return value
+    text = _string(value)
+    kinds: tuple[Literal["course", "hosts", "zone"], ...] = ("course", "hosts", "zone")
+    for kind in kinds:
+        if text.startswith(kind + ":"):
+            return RecordsFile(path=_path(text.removeprefix(kind + ":")), kind=kind)
+    return RecordsFile(path=_path(text))
+
+
+def _domain(value: object) -> str:
+    text = _string(value)
+    if not _DOMAIN.fullmatch(text):
+        raise ValueError(f"{text!r} is no domain name")
+    return text
+
+
+def _endpoint(value: object) -> str:
+    text = _string(value)
+    if text.startswith("systemd:"):
+        return text  # can be told only by the process that systemd starts
+    if text.startswith("udp:"):
+        raise ValueError(f"{text!r} is UDP; the command server listens on tcp:PORT, unix:PATH or systemd:…")
+    try:
+        endpoint = serverFromString(object(), text)
+        _port(str(getattr(endpoint, "_port", 0)))
+    except Exception as error:
+        raise ValueError(f"{text!r} is no Twisted endpoint ({error}); try tcp:8080:interface=127.0.0.1") from None
+    return text
+
+
+def _network(value: object) -> IPNetwork:
+    if isinstance(value, IPNetwork):
+        return value
+    try:
+        return ipaddress.ip_network(_string(value))
+    except ValueError as error:
+        raise ValueError(f"no network: {error}; write as 192.0.2.0/24") from None
+
+
+def _printable(value: str) -> str:
+    if not value.isprintable():
+        raise ValueError("must be printable text")
+    return value
+
+
+def _path(value: str) -> str:
+    if not value:
+        raise ValueError("must name a file")
+    if "\0" in value:
+        raise ValueError(f"{value!r} is no path: it holds a NUL")
+    return value
+
+
+_Item = TypeVar("_Item")
+Many = Annotated[tuple[_Item, ...], BeforeValidator(_many)]
+
+Domain = Annotated[str, BeforeValidator(_domain)]
+Endpoint = Annotated[str, BeforeValidator(_endpoint)]
+File = Annotated[RecordsFile, BeforeValidator(parse_records_file)]
+Listener = Annotated[UDPListen, BeforeValidator(parse_udp_listen)]
+Network = Annotated[IPNetwork, BeforeValidator(_network)]
+Parent = Annotated[ParentAddress, BeforeValidator(parse_parent)]
+Path = Annotated[str, Field(min_length=1), AfterValidator(_path)]
+Printable = Annotated[str, AfterValidator(_printable)]
+Seconds = Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)]
+TTL = Annotated[int, Field(ge=0, le=2**31 - 1)]

@@ -1,0 +1,76 @@
+"""What DNS parents told, a line each in a log of its own: the records file has no place for types and chains (sans-IO).
+
+A line is a JSON object: ``q`` and ``t`` the question's name (hex of its key) and type, ``s`` since when (epoch second),
+``l`` its lifetime (seconds), ``r`` the RCODE, ``f`` who told, ``a`` and ``n`` the answer and authority RRsets as
+``[name, type, ttl, [rdata, …]]``, names and rdatas in hex.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from labnet.resolver.cache import Entry
+from labnet.resolver.learning import mapping_of
+from labnet.resolver.model import LONGEST_TTL, Answer, Question, Rcode, RRset
+
+Kept = tuple[Question, Entry]
+
+
+def encode_kept(kept: Kept) -> str:
+    """The line for a question and its entry, without its newline."""
+    question, entry = kept
+    return json.dumps(
+        {
+            "q": question.key.hex(),
+            "t": question.rrtype,
+            "s": entry.since,
+            "l": entry.ttl,
+            "r": int(entry.answer.rcode),
+            "f": entry.source,
+            "a": [_encoded(rrset) for rrset in entry.answer.answer],
+            "n": [_encoded(rrset) for rrset in entry.answer.authority],
+        },
+        separators=(",", ":"),
+    )
+
+
+def decode_kept(line: bytes) -> Kept:
+    """The question and entry in ``line``. Raises ValueError for anything else."""
+    try:
+        fields = json.loads(line)
+        question = Question(bytes.fromhex(fields["q"]), _number(fields["t"], 65535))
+        answer = tuple(_decoded(rrset) for rrset in fields["a"])
+        authority = tuple(_decoded(rrset) for rrset in fields["n"])
+        since, ttl = float(fields["s"]), _number(fields["l"], LONGEST_TTL)
+        mapping = mapping_of(question, answer, ttl, since)
+        told = Answer(Rcode(fields["r"]), answer, authority, mapping=mapping)
+        return question, Entry(told, since, ttl, str(fields["f"]))
+    except (LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"the line is no kept answer: {error!r}") from error
+
+
+def compacted_kept(content: bytes, kept: Iterable[Kept]) -> bytes:
+    """The log with nothing but ``kept``: no line of it is an author's."""
+    return b"".join([encode_kept(one).encode() + b"\n" for one in kept])
+
+
+def _encoded(rrset: RRset) -> list[object]:
+    return [rrset.name.hex(), rrset.rrtype, rrset.ttl, [rdata.hex() for rdata in rrset.rdatas]]
+
+
+def _decoded(fields: Any) -> RRset:
+    name, rrtype, ttl, rdatas = fields
+    return RRset(
+        bytes.fromhex(name),
+        _number(rrtype, 65535),
+        _number(ttl, LONGEST_TTL),
+        tuple(bytes.fromhex(rdata) for rdata in rdatas),
+    )
+
+
+def _number(value: Any, most: int) -> int:
+    if type(value) is not int or not 0 <= value <= most:
+        raise ValueError(f"{value!r} is no number from 0 to {most}")
+    return value

@@ -1,0 +1,315 @@
+"""The reader behind :func:`labnet.resolver.zonefiles.read_zone`: one zone file, a record at a time (sans-IO).
+
+A file is cut into its records (a line, or the lines up to a closing parenthesis), so that one bad record costs that
+record and no more. dnspython's reader takes each, and keeps what carries over: origin, last name, TTLs. Plain lines of
+the commonest types are read here; the two share that state, so either may read any line.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import socket
+from collections.abc import Callable
+from typing import Final
+
+import dns.exception
+import dns.name
+import dns.rdata
+import dns.rdataclass
+import dns.rdatatype
+import dns.tokenizer
+import dns.zonefile
+
+from labnet.resolver.model import LONGEST_TTL, RRset, RRType
+from labnet.resolver.names import LONGEST_NAME, ROOT, is_below, text_of
+from labnet.resolver.records import Problem
+
+Add = Callable[[RRset], str | None]
+"""Takes one RRset; gives None, or in one sentence why it was left out."""
+
+MOST_GENERATED: Final = 1_000_000
+"""Records that one ``$GENERATE`` may make."""
+
+MOST_RDATA: Final = 65535
+"""Bytes of one record's data (RFC 1035, section 3.2.1)."""
+
+# What comes before relative names while no origin is known: a name that no file can hold by accident.
+_UNKNOWN: Final = b"\x09no origin\x07labnet\0\x07invalid\0"
+
+_PLAIN = re.compile(
+    rb"([a-z0-9_*-][a-z0-9_*./-]*)?[ \t]+"
+    rb"(?:([0-9]{1,9})[ \t]+)?(?:in[ \t]+)?(?:([0-9]{1,9})[ \t]+)?"
+    rb"(aaaa|a|ns|cname|ptr)[ \t]+([a-z0-9_*:.-][a-z0-9_*:./-]*)[ \t]*(?:;.*)?\r?\n?",
+    re.IGNORECASE,
+)
+_BLANK = re.compile(rb"[ \t]*(?:;.*)?\r?\n?")
+_MARK = re.compile(rb'\\.|"(?:[^"\\]|\\.)*"|;.*|[()]')
+_WHERE = re.compile(r"^[^:]*:\d+: ")
+_CAUGHT = re.compile(r"^caught exception <class '[^']*'>: ")
+
+_TYPES: Final = {
+    b"a": RRType.A,
+    b"aaaa": RRType.AAAA,
+    b"ns": RRType.NS,
+    b"cname": RRType.CNAME,
+    b"ptr": RRType.PTR,
+}
+
+
+class MasterFile:
+    """One zone file being read: every record goes to ``add``, what is wrong to :attr:`problems`.
+
+    ``zone`` is its name in wire form, None where only the file tells. ``default_ttl`` (seconds) is as if ``$TTL`` stood
+    before the first line.
+    """
+
+    def __init__(self, add: Add, zone: bytes | None, default_ttl: int | None) -> None:
+        self.problems: list[Problem] = []
+        self._add = add
+        self._zone = None if zone is None else zone.lower()
+        self._soa: bytes | None = None
+        self._first_origin: bytes | None = None
+        self._line = 0
+        self._in_record = 0
+        self._default_ttl = default_ttl
+        self._reader = dns.zonefile.Reader(
+            dns.tokenizer.Tokenizer(""),
+            dns.rdataclass.IN,
+            _Taking(self._take),  # type: ignore[arg-type]
+            default_ttl=default_ttl,
+        )
+        # Outside or inside the zone is decided in _outside, with a warning; the reader's own check drops silently.
+        self._reader.zone_origin = dns.name.root
+        self._origin = _UNKNOWN if zone is None else zone
+        self._reader.current_origin = _name_of(self._origin)
+        self._owner = zone
+        self._reader.last_name = None if zone is None else self._reader.current_origin
+
+    @property
+    def origin(self) -> bytes | None:
+        """The zone's name as a key, as far as it is known."""
+        return self._zone or self._soa or self._first_origin
+
+    def read(self, content: bytes) -> None:
+        """Read the whole file."""
+        lines = enumerate(io.BytesIO(content), 1)
+        for self._line, raw in lines:
+            plain = _PLAIN.fullmatch(raw)
+            if (plain is not None and self._plain(plain)) or _BLANK.fullmatch(raw):
+                continue
+            record, depth = [raw], _depth(raw, 0)
+            while depth > 0:
+                _, more = next(lines, (0, None))
+                if more is None:
+                    break
+                record.append(more)
+                depth = _depth(more, depth)
+            if depth > 0:
+                self._problem("a parenthesis is opened here and never closed")
+            else:
+                self._any(b"".join(record))
+
+    def _plain(self, match: re.Match[bytes]) -> bool:
+        """Read a plain line; False leaves it, untouched, to dnspython."""
+        name, before, after, kind, value = match.groups()
+        owner = self._owner if name is None else self._wire(name)
+        rrtype = _TYPES[kind.lower()]
+        rdata = self._rdata(rrtype, value)
+        ttl = self._ttl(before, after)
+        if owner is None or rdata is None or ttl is None:
+            return False
+        self._owner = owner
+        self._hand_on(RRset(owner, rrtype, ttl, (rdata,)))
+        return True
+
+    def _ttl(self, before: bytes | None, after: bytes | None) -> int | None:
+        """The TTL of a plain line, whichever side of the class it stands; None for the reader to complain of."""
+        reader = self._reader
+        if before is not None or after is not None:
+            if before is not None and after is not None:
+                return None
+            reader.last_ttl = int(before or after or b"")
+            reader.last_ttl_known = True
+            return reader.last_ttl
+        # From 2.9 on dnspython tells a default taken of the SOA from one of $TTL (RFC 2308, section 4).
+        of_soa = getattr(reader, "default_ttl_from_soa", False)
+        if reader.last_ttl_known and (not reader.default_ttl_known or of_soa):
+            ttl = reader.last_ttl
+        elif reader.default_ttl_known:
+            ttl = reader.default_ttl
+        else:
+            return None
+        return ttl if ttl <= LONGEST_TTL else None
+
+    def _rdata(self, rrtype: RRType, value: bytes) -> bytes | None:
+        if rrtype not in (RRType.A, RRType.AAAA):
+            return self._wire(value)
+        try:
+            return socket.inet_pton(socket.AF_INET if rrtype == RRType.A else socket.AF_INET6, value.decode("ascii"))
+        except OSError:
+            return None
+
+    def _wire(self, name: bytes) -> bytes | None:
+        if name.endswith(b"."):
+            name, origin = name[:-1], ROOT
+        elif self._origin is _UNKNOWN:
+            return None
+        else:
+            origin = self._origin
+        labels = name.split(b".")
+        if not all(0 < len(label) < 64 for label in labels):
+            return None
+        wire = b"".join([b"%c%b" % (len(label), label) for label in labels]) + origin
+        return wire if len(wire) <= LONGEST_NAME else None
+
+    def _any(self, raw: bytes) -> None:
+        """Read one record or directive by dnspython's reader."""
+        reader = self._reader
+        try:
+            text = raw.decode().replace("\r\n", "\n").removesuffix("\r")
+        except UnicodeDecodeError:
+            self._problem("the record is not UTF-8; other bytes are written \\DDD")
+            return
+        if text[0] in " \t" and self._owner is None:
+            self._problem("the record has no name, and none stands before it")
+            return
+        if self._owner is not None:
+            reader.last_name = _name_of(self._owner)
+        reader.tok = dns.tokenizer.Tokenizer(text)
+        self._in_record = 0
+        try:
+            reader.read()
+        except _Refused as refused:
+            self._problem(str(refused))
+        except Exception as error:
+            # The reader raises more than it says (BadTTL, IDNA's errors, ValueError): whatever it is, the text is bad.
+            self._problem(_sentence(str(error), text))
+        self._carry_over()
+
+    def _carry_over(self) -> None:
+        """Take over what the reader learned of a record or directive."""
+        reader = self._reader
+        self._owner = None if reader.last_name is None else reader.last_name.to_wire()
+        self._move_to(reader.current_origin or dns.name.root)
+        if reader.default_ttl > LONGEST_TTL:
+            reader.default_ttl = LONGEST_TTL
+            self._problem(f"$TTL is more than {LONGEST_TTL} seconds")
+
+    def _move_to(self, name: dns.name.Name) -> None:
+        """Make ``name`` the origin, where a ``$ORIGIN`` says so."""
+        if not name.is_absolute():  # dnspython's reader before 2.9
+            name = name.derelativize(_name_of(self._origin))
+        origin = _wire_of(name)
+        if origin == self._origin:
+            return
+        if origin.endswith(_UNKNOWN):
+            self._problem("the name behind $ORIGIN is relative, and no origin is known: end it with a dot")
+        else:
+            self._origin = origin
+            self._first_origin = self._first_origin or origin.lower()
+        self._reader.current_origin = _name_of(self._origin)
+
+    def _take(self, name: dns.name.Name, ttl: int, rdata: dns.rdata.Rdata) -> None:
+        """What dnspython's reader does with a record."""
+        self._in_record += 1
+        if self._in_record > MOST_GENERATED:
+            raise _Refused(f"$GENERATE makes more than {MOST_GENERATED} records; write several smaller ones")
+        owner, wire = _wire_of(name), _wire_of(rdata)
+        if self._origin is _UNKNOWN and (owner.endswith(_UNKNOWN) or _UNKNOWN in wire):
+            raise _Refused("a name without a final dot is relative, and no origin is known: put $ORIGIN before it")
+        if is_meta_type(rdata.rdtype):
+            raise _Refused(f"{dns.rdatatype.to_text(rdata.rdtype)} is a type for questions, not for a zone file")
+        if ttl > LONGEST_TTL:
+            raise _Refused(f"the TTL {ttl} is more than {LONGEST_TTL} seconds")
+        if len(wire) > MOST_RDATA:
+            raise _Refused(f"the record's data has {len(wire)} bytes, more than {MOST_RDATA}")
+        if rdata.rdtype == RRType.SOA:
+            self._soa = self._soa or owner.lower()
+        self._hand_on(RRset(owner, int(rdata.rdtype), ttl, (wire,)))
+
+    def _hand_on(self, rrset: RRset) -> None:
+        zone = self._zone
+        if zone is not None and not (rrset.key.endswith(zone) and is_below(rrset.key, zone)):
+            self._problem(f"{text_of(rrset.name)} is outside the zone {text_of(zone)} and is left out", warning=True)
+        elif says := self._add(rrset):
+            self._problem(says)
+
+    def _problem(self, says: str, warning: bool = False) -> None:
+        self.problems.append(Problem(self._line, says, warning))
+
+
+def is_type(text: str) -> bool:
+    """Whether ``text`` is the mnemonic of a type that a zone file can hold."""
+    try:
+        return not is_meta_type(dns.rdatatype.from_text(text))
+    except (dns.exception.DNSException, ValueError):
+        return False
+
+
+def is_meta_type(rrtype: int) -> bool:
+    """Whether the type is of questions or messages, not of records in a zone (RFC 6895, section 3.1)."""
+    return rrtype in (0, RRType.OPT) or 128 <= rrtype <= 255
+
+
+def shown(text: str) -> str:
+    """``text`` for a sentence: quoted, white space narrowed, cut where it is long."""
+    text = " ".join(text.split())
+    return repr(text if len(text) <= 60 else text[:60] + "…")
+
+
+class _Refused(Exception):
+    """A record that dnspython can read and that cannot be served; the text is the sentence."""
+
+
+class _Taking:
+    """As much of dnspython's transaction as its reader uses: each record goes to ``take``."""
+
+    def __init__(self, take: Callable[[dns.name.Name, int, dns.rdata.Rdata], None]) -> None:
+        self.add = take
+        self.manager = self
+
+    def origin_information(self) -> tuple[dns.name.Name | None, bool, dns.name.Name | None]:
+        return None, False, None
+
+    def check_put_rdataset(self, check: object) -> None:
+        """What a CNAME can stand beside is not the reader's to decide: another file may have the other record."""
+
+    def _set_origin(self, origin: dns.name.Name) -> None:
+        pass
+
+
+def _depth(line: bytes, depth: int) -> int:
+    """How many parentheses are open after ``line``, where ``depth`` are before it."""
+    if depth == 0 and b"(" not in line:
+        return 0
+    for mark in _MARK.findall(line):
+        if mark == b"(":
+            depth += 1
+        elif mark == b")":
+            depth -= 1
+    return depth
+
+
+def _sentence(detail: str, text: str) -> str:
+    """dnspython's complaint about the record ``text`` as one sentence."""
+    detail = _CAUGHT.sub("", _WHERE.sub("", detail)).rstrip(".")
+    if "$INCLUDE" in detail:
+        return "$INCLUDE is refused: name the other file in the configuration"
+    if detail == "Missing default TTL value":
+        return "the record has no TTL, and no $TTL stands before it"
+    if detail.startswith("unknown rdatatype "):
+        return f"{detail.removeprefix('unknown rdatatype ')} is no record type"
+    if detail == "RR class is not zone's class":
+        return "the record's class is not IN; no other is served"
+    return f"{shown(text)} cannot be read: {detail or 'its form is wrong'}"
+
+
+def _wire_of(of: dns.name.Name | dns.rdata.Rdata) -> bytes:
+    wire = of.to_wire()
+    assert wire is not None  # None is for writing into a file
+    return wire
+
+
+def _name_of(wire: bytes) -> dns.name.Name:
+    return dns.name.from_wire(wire, 0)[0]

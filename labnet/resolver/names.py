@@ -1,0 +1,93 @@
+"""Domain names as the resolver compares them: the folded wire form, or the text where DNS cannot carry the name.
+
+A *key* is a name's wire form (RFC 1035, section 3.1) in lower case, its final zero byte included. Names of the course
+protocol that DNS cannot carry (an empty label, a label of more than 63 bytes) have their folded text behind a byte
+0xFF, which no wire form begins with. Text is UTF-8 on both sides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+LONGEST_NAME: Final = 255
+"""Bytes of a name, in wire form or as text; RFC 1035, section 2.3.4."""
+
+ROOT: Final = b"\0"
+
+_OPAQUE: Final = b"\xff"
+_ESCAPED: Final = frozenset(b'."\\();@$')
+
+
+def wire_of(name: str) -> bytes | None:
+    """The wire form of a plain text name, its case kept; None where DNS cannot carry it. No escapes are read."""
+    labels = name.removesuffix(".").encode("utf-8", "surrogatepass").split(b".")
+    if labels == [b""]:
+        return ROOT if name == "." else None
+    if not all(0 < len(label) < 64 for label in labels):
+        return None
+    wire = b"".join([bytes((len(label),)) + label for label in labels]) + ROOT
+    return wire if len(wire) <= LONGEST_NAME else None
+
+
+def key_of(name: str) -> bytes:
+    """The key of a text name: case and one final dot do not count (RFC 4343)."""
+    wire = wire_of(name)
+    if wire is not None:
+        return wire.lower()
+    return _OPAQUE + name.lower().removesuffix(".").encode("utf-8", "surrogatepass")
+
+
+def text_of(wire: bytes) -> str:
+    """A wire form or a key as text without the final dot (``.`` for the root), odd bytes escaped as in zone files."""
+    if wire.startswith(_OPAQUE):
+        return wire[1:].decode("utf-8", "surrogatepass")
+    if wire == ROOT:
+        return "."
+    return ".".join([_label_text(label) for label in labels(wire)])
+
+
+def labels(wire: bytes) -> Iterator[bytes]:
+    """The labels of a wire form, leftmost first, without the root's."""
+    at = 0
+    while length := wire[at]:
+        yield wire[at + 1 : at + 1 + length]
+        at += 1 + length
+
+
+def parent(wire: bytes) -> bytes:
+    """``wire`` without its leftmost label. The root has none; it gives an empty string."""
+    return wire[1 + wire[0] :]
+
+
+def ancestors(wire: bytes) -> Iterator[bytes]:
+    """``wire``, its parent, and so on to the root."""
+    while wire:
+        yield wire
+        wire = wire[1 + wire[0] :]
+
+
+def is_below(key: bytes, zone: bytes) -> bool:
+    """Whether ``key`` is ``zone`` or below it, both being keys."""
+    return key.endswith(zone) and zone in ancestors(key)
+
+
+def is_opaque(key: bytes) -> bool:
+    """Whether the key is of a name that DNS cannot carry."""
+    return key.startswith(_OPAQUE)
+
+
+def _label_text(label: bytes) -> str:
+    try:
+        text = label.decode()
+        if text.isprintable() and " " not in text and not _ESCAPED.intersection(label):
+            return text
+    except UnicodeDecodeError:
+        pass
+    escaped = []
+    for byte in label:
+        if byte in _ESCAPED:
+            escaped.append("\\" + chr(byte))
+        else:
+            escaped.append(chr(byte) if 0x20 < byte < 0x7F else f"\\{byte:03d}")
+    return "".join(escaped)

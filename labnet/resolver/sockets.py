@@ -1,0 +1,100 @@
+"""Sockets to the parents: each datagram socket is connected to one parent, from a port the system picks.
+
+A connected socket takes datagrams from its parent alone, and learns at once when nobody listens there (RFC 5452,
+section 9.2, asks for the fresh port). Twisted's own UDP port would write two log lines for every question.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from collections.abc import Callable
+from typing import Final
+
+from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from labnet.interfaces import IDatagramSocket, IDatagramSockets
+
+MOST_BYTES: Final = 65535
+"""Bytes of a datagram that are read."""
+
+
+@implementer(IReadDescriptor, IDatagramSocket)
+class ConnectedSocket:
+    """A UDP socket to one address; see :class:`~labnet.interfaces.IDatagramSocket`."""
+
+    def __init__(
+        self,
+        reactor: IReactorFDSet,
+        host: str,
+        port: int,
+        received: Callable[[bytes], None],
+        failed: Callable[[OSError], None],
+    ) -> None:
+        self._reactor = reactor
+        self._received = received
+        self._failed = failed
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._socket: socket.socket | None = socket.socket(
+            family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
+        )
+        try:
+            self._socket.connect((host, port))
+        except OSError:
+            self._socket.close()
+            raise
+        reactor.addReader(self)
+
+    def send(self, datagram: bytes) -> None:
+        if self._socket is not None:
+            try:
+                self._socket.send(datagram)
+            except BlockingIOError:
+                pass  # the buffer is full: as good as lost on the way, the next try sends it again
+            except OSError as error:
+                self._failed(error)
+
+    def close(self) -> None:
+        sock, self._socket = self._socket, None
+        if sock is not None:
+            self._reactor.removeReader(self)
+            sock.close()
+
+    def fileno(self) -> int:
+        return -1 if self._socket is None else self._socket.fileno()
+
+    def logPrefix(self) -> str:
+        return "parent"
+
+    def doRead(self) -> None:
+        try:
+            datagram = self._socket.recv(MOST_BYTES) if self._socket else b""
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._failed(error)
+            return
+        self._received(datagram)
+
+    def connectionLost(self, reason: Failure) -> None:
+        """The reactor takes an error of the socket, such as a refusal, for the loss of a connection."""
+        if self._socket is not None:
+            code = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) or errno.ECONNREFUSED
+            self.close()
+            self._failed(OSError(code, os.strerror(code)))
+
+
+@implementer(IDatagramSockets)
+class SystemSockets:
+    """Opens :class:`ConnectedSocket` on a reactor."""
+
+    def __init__(self, reactor: IReactorFDSet) -> None:
+        self._reactor = reactor
+
+    def open(
+        self, host: str, port: int, received: Callable[[bytes], None], failed: Callable[[OSError], None]
+    ) -> IDatagramSocket:
+        return ConnectedSocket(self._reactor, host, port, received, failed)

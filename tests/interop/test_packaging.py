@@ -1,0 +1,176 @@
+"""labnet as it is installed: from a wheel, an editable install, a plain checkout; each in an environment of its own."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.interop import peers
+from tests.interop.daemon import DEADLINE, Daemon
+from tests.interop.namespaces import inside, namespace
+from tests.interop.plain import greeted, is_time, line, resolve
+from tests.interop.venvs import ROOT, Venv, checkout, plain
+
+PLUGINS = ("labnet", "labnet-command", "labnet-resolver")
+
+LAB = """
+[command]
+listen = "tcp:0:interface=127.0.0.1"
+[resolver.main]
+listen = "udp:0:interface=127.0.0.1"
+records = "ips.txt"
+"""
+
+IMPORTED = """
+import sys
+from twisted.scripts.twistd import run
+sys.argv = ["twistd", "--help"]
+try:
+    run()
+finally:
+    print("imported:", *sorted(name for name in sys.modules if name.split(".")[0] == "labnet"))
+"""
+
+
+@dataclass(frozen=True)
+class Installed:
+    """One way to have labnet: the environment, the folder to be in, and what else Python is told."""
+
+    venv: Venv
+    cwd: Path
+    env: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return checkout(tmp_path_factory.mktemp("checkout"))
+
+
+def fresh(folder: Path) -> Venv:
+    """A new environment in ``folder``, which must not have labnet yet."""
+    venv = Venv.make(folder)
+    assert "No module named 'labnet'" in venv.run("python", "-c", "import labnet", cwd=folder).stderr
+    assert "labnet" not in venv.run("twistd", "--help", cwd=folder).stdout
+    return venv
+
+
+@pytest.fixture(scope="module")
+def wheel(copy: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    folder = tmp_path_factory.mktemp("wheel")
+    venv = fresh(folder)
+    venv.pip("wheel", "--no-deps", "--no-index", "--no-build-isolation", "--wheel-dir", folder / "dist", copy)
+    (built,) = (folder / "dist").glob("txlabnet-*.whl")
+    venv.pip("install", "--no-deps", "--no-index", built)
+    (folder / "empty").mkdir()
+    return Installed(venv, folder / "empty", {})
+
+
+@pytest.fixture(scope="module")
+def editable(copy: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    folder = tmp_path_factory.mktemp("editable")
+    venv = fresh(folder)
+    venv.pip("install", "--no-deps", "--no-index", "--no-build-isolation", "--editable", copy)
+    (folder / "empty").mkdir()
+    return Installed(venv, folder / "empty", {})
+
+
+@pytest.fixture(scope="module")
+def plain_checkout(tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    folder = tmp_path_factory.mktemp("plain")
+    venv = fresh(folder)
+    (folder / "checkout").mkdir()
+    return Installed(venv, checkout(folder / "checkout"), {"PYTHONPATH": "."})
+
+
+@pytest.fixture(params=["wheel", "editable", "plain_checkout"])
+def installed(request: pytest.FixtureRequest) -> Installed:
+    """Each way in turn."""
+    found: Installed = request.getfixturevalue(request.param)
+    return found
+
+
+def test_twistd_shows_the_three_plugins(installed: Installed) -> None:
+    """``twistd --help`` lists them with what they are for."""
+    shown = installed.venv.run("twistd", "--help", cwd=installed.cwd, **installed.env)
+    assert shown.returncode == 0
+    for plugin in PLUGINS:
+        assert re.search(rf"^ +{plugin} +\w+", shown.stdout, re.MULTILINE), shown.stdout
+
+
+def test_showing_the_plugins_imports_nothing_of_labnet(installed: Installed) -> None:
+    """Every ``twistd --help`` on the machine would pay for it."""
+    shown = installed.venv.run("python", "-c", IMPORTED, cwd=installed.cwd, **installed.env)
+    assert " labnet-resolver " in shown.stdout
+    assert shown.stdout.splitlines()[-1].strip() == "imported:", shown.stdout
+
+
+def test_the_lab_starts(installed: Installed, tmp_path: Path) -> None:
+    """``twistd -n labnet`` runs a configuration file's lab, and both its services answer."""
+    (tmp_path / "lab.toml").write_text(LAB)
+    (tmp_path / "ips.txt").write_text("www.biu.ac.il,1.2.3.4,180\n")
+    command, arguments = [str(installed.venv.bin("twistd"))], ("labnet", "--config", str(tmp_path / "lab.toml"))
+    with Daemon(*arguments, cwd=installed.cwd, command=command, env=plain() | installed.env) as daemon:
+        assert resolve(daemon.address("resolver main"), "www.biu.ac.il").startswith(b'["www.biu.ac.il", "1.2.3.4", ')
+        with greeted(daemon.address("command server")) as sock:
+            sock.send(b"TIME")
+            assert is_time(line(sock)[:-1], 0)
+
+
+def test_the_console_command_checks_the_built_in_lab(wheel: Installed) -> None:
+    """The wheel has the labnet command, and the built-in lab's files with it."""
+    checked = wheel.venv.run("labnet", "check", cwd=wheel.cwd)
+    assert checked.returncode == 0, checked.stderr
+    assert checked.stdout.startswith("the built-in lab: OK: 3 server(s), ")
+
+
+@pytest.fixture
+def network() -> Iterator[str]:
+    with namespace() as name:
+        yield name
+
+
+def test_the_built_in_lab_runs_from_the_wheel_in_an_empty_folder(
+    wheel: Installed, network: str, tmp_path: Path
+) -> None:
+    """Without any file the transcript's lab listens on its ports, answers, and keeps its state in ./var."""
+    command = inside(network, str(wheel.venv.bin("twistd")))
+    with Daemon("labnet", cwd=tmp_path, command=command, env=plain()) as daemon:
+        assert daemon.address("command server") == ("127.0.0.1", 8080)
+        assert daemon.address("resolver main") == ("127.0.0.1", 1199)
+        assert daemon.address("resolver parent") == ("127.0.0.1", 1200)
+        labnet = inside(network, str(wheel.venv.bin("labnet")))
+        asked = subprocess.run(
+            [*labnet, "resolve", "127.0.0.1", "1199", "www.google.co.il", "www.biu.ac.il"],
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE,
+            env=plain(),
+        )
+        assert (asked.returncode, asked.stdout, asked.stderr) == (0, "21.09.1992.8\n1.2.3.4\n", "")
+        told = subprocess.run(
+            [*labnet, "command", "127.0.0.1", "8080", "TIME"],
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE,
+            env=plain(),
+        )
+        assert (told.returncode, told.stderr) == (0, "")
+        assert is_time(told.stdout.strip().encode(), 0)
+    assert sorted(str(file.relative_to(tmp_path)) for file in tmp_path.rglob("*")) == ["var", "var/main.learned"]
+    assert (tmp_path / "var/main.learned").read_text().startswith("www.google.co.il,21.09.1992.8,60,1,")
+
+
+def test_systemd_takes_the_unit_files(tmp_path: Path) -> None:
+    """systemd-analyze has nothing to say of them, once their programs are there."""
+    for unit in sorted((ROOT / "etc").glob("*.service")):
+        text = re.sub(r"^(Exec\w+=[-@:+!]*)\S+", rf"\1{sys.executable}", unit.read_text(), flags=re.MULTILINE)
+        (tmp_path / unit.name).write_text(text)
+        command = [peers.tool("systemd-analyze", "systemd"), "verify", "--man=no", str(tmp_path / unit.name)]
+        verified = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE)
+        assert (verified.returncode, verified.stdout, verified.stderr) == (0, "", "")

@@ -1,0 +1,264 @@
+"""The ``labnet`` command."""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import io
+import os
+import runpy
+import sys
+import tempfile
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from labnet import cli
+from labnet.command import client as command
+from labnet.resolver import client as resolver
+
+
+class FakeConnection:
+    """Stands in for a connection to a command server; ``replies`` by command, none for a closed connection."""
+
+    replies = {"TIME": "Sun Oct  1 13:33:03 2023"}
+    opened: list[tuple[Any, ...]] = []
+
+    def __init__(self, *arguments: Any) -> None:
+        self.opened.append(arguments)
+        if arguments[0] == "nowhere":
+            raise command.NoAnswer("cannot connect to nowhere port 8080: Connection refused")
+        if arguments[0] == "slow":
+            raise KeyboardInterrupt
+
+    def __enter__(self) -> FakeConnection:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing is open."""
+
+    def receive(self) -> str:
+        return "hello"
+
+    def ask(self, text: str) -> str:
+        return self.replies.get(text, "")
+
+
+class CLITestCase(SynchronousTestCase):
+    """Runs ``labnet`` in this process."""
+
+    def labnet(self, *arguments: str) -> tuple[int | str | None, str, str]:
+        """The exit status, standard output and standard error."""
+        with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
+            try:
+                status: int | str | None = cli.main(arguments)
+            except SystemExit as exit:
+                status = exit.code
+        return status, out.getvalue(), err.getvalue()
+
+    def types(self, *lines: str | type[BaseException]) -> None:
+        """What the person at the keyboard does."""
+        self.patch(builtins, "input", mock.Mock(side_effect=lines))
+
+
+class CommandLineTests(CLITestCase):
+    """What argparse and its types make of the words."""
+
+    def test_a_wrong_command_line_is_told_in_one_sentence(self) -> None:
+        """Status 2 and no traceback."""
+        for words, says in [
+            ([], "the following arguments are required: COMMAND"),
+            (["dig"], "invalid choice: 'dig'"),
+            (["resolve"], "the following arguments are required: SERVER, PORT"),
+            (["resolve", "127.0.0.1", "http"], "'http' is no port: a number from 1 to 65535"),
+            (["resolve", "127.0.0.1", "0"], "'0' is no port"),
+            (["command", "127.0.0.1", "65536"], "'65536' is no port"),
+            (["command", "127.0.0.1", "0655359"], "'0655359' is no port"),
+            (["command", "127.0.0.1", "²"], "'²' is no port"),
+            (["command", "--timeout", "0", "127.0.0.1", "80"], "'0' is no time: seconds above 0, 3600 at most"),
+            (["command", "--timeout", "soon", "127.0.0.1", "80"], "'soon' is no time"),
+            (["command", "--timeout", "nan", "127.0.0.1", "80"], "'nan' is no time"),
+            (["command", "--tries", "0", "127.0.0.1", "80"], "'0' is no count: 1 to 100"),
+            (["command", "--tries", "01001", "127.0.0.1", "80"], "'01001' is no count"),
+        ]:
+            status, out, err = self.labnet(*words)
+            self.assertEqual((words, status, out), (words, 2, ""))
+            self.assertIn(says, err.splitlines()[-1])
+
+    def test_the_version_is_that_of_the_distribution(self) -> None:
+        """Or says that there is none."""
+        self.patch(metadata, "version", lambda name: {"txlabnet": "1.2.3"}[name])
+        self.assertEqual(self.labnet("--version"), (0, "labnet 1.2.3\n", ""))
+        self.patch(metadata, "version", mock.Mock(side_effect=metadata.PackageNotFoundError))
+        self.assertEqual(self.labnet("--version"), (0, "labnet (not installed)\n", ""))
+
+    def test_it_runs_as_a_module(self) -> None:
+        """python -m labnet.cli."""
+        self.patch(sys, "argv", ["labnet", "--help"])
+        with contextlib.redirect_stdout(io.StringIO()) as out, self.assertRaises(SystemExit) as raised:
+            runpy.run_path(cli.__file__, run_name="__main__")
+        self.assertEqual(raised.exception.code, 0)
+        self.assertIn("usage: labnet", out.getvalue())
+
+
+class CommandTests(CLITestCase):
+    """labnet command."""
+
+    def setUp(self) -> None:
+        self.patch(command, "Connection", FakeConnection)
+        self.patch(FakeConnection, "opened", [])
+
+    def test_replies_go_to_standard_output(self) -> None:
+        """One a line."""
+        reply = FakeConnection.replies["TIME"] + "\n"
+        self.assertEqual(self.labnet("command", "127.0.0.1", "8080", "TIME", "TIME"), (0, reply * 2, ""))
+        self.assertEqual(FakeConnection.opened, [("127.0.0.1", 8080, 5.0, 3)])
+
+    def test_time_out_and_tries_are_options(self) -> None:
+        """Seconds for each try."""
+        self.labnet("command", "--timeout", "0.5", "--tries", "7", "::1", "80", "TIME")
+        self.assertEqual(FakeConnection.opened, [("::1", 80, 0.5, 7)])
+
+    def test_no_answer_is_status_2(self) -> None:
+        """And a sentence on standard error."""
+        self.assertEqual(
+            self.labnet("command", "nowhere", "8080", "TIME"),
+            (2, "", "labnet: cannot connect to nowhere port 8080: Connection refused\n"),
+        )
+        self.assertEqual(
+            self.labnet("command", "127.0.0.1", "8080", "foo"), (2, "", "labnet: the server closed the connection\n")
+        )
+
+    def test_without_commands_it_is_a_dialogue(self) -> None:
+        """Which end of file and Ctrl-C leave quietly."""
+        for leaves in EOFError, KeyboardInterrupt:
+            self.types("TIME", leaves)
+            status, out, err = self.labnet("command", "127.0.0.1", "8080")
+            self.assertEqual((status, err), (0, ""))
+            self.assertEqual(
+                out,
+                "MESSAGE!!! ----> Server Message: hello\n"
+                "MESSAGE!!! ----> Server Response: Sun Oct  1 13:33:03 2023\n\n",
+            )
+
+    def test_ctrl_c_leaves_quietly_anywhere(self) -> None:
+        """Also while it connects; the status is the shell's for it."""
+        self.assertEqual(self.labnet("command", "slow", "8080"), (130, "", ""))
+
+    def test_a_dialogue_needs_no_readline(self) -> None:
+        """Some Pythons are built without it."""
+        self.types(EOFError)
+        self.patch(sys, "modules", {**sys.modules, "readline": None})
+        self.assertEqual(self.labnet("command", "127.0.0.1", "8080")[0], 0)
+
+    def test_a_dialogue_takes_any_bytes(self) -> None:
+        """A line of standard input that is no UTF-8 goes to the server as it is."""
+        self.patch(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\xff\n"), encoding="utf-8"))
+        self.patch(FakeConnection, "replies", {"\udcff": "Invalid command!"})
+        status, out, err = self.labnet("command", "127.0.0.1", "8080")
+        self.assertEqual((status, err), (0, ""))
+        self.assertIn("Server Response: Invalid command!", out)
+
+
+class ResolveTests(CLITestCase):
+    """labnet resolve."""
+
+    def setUp(self) -> None:
+        known = {"www.biu.ac.il": "1.2.3.4"}
+
+        def ask(client: resolver.Client, name: str) -> str | None:
+            self.asked.append(client)
+            if name == "silence":
+                raise resolver.NoAnswer("no answer from 127.0.0.1 port 1199 in 3 tries of 3 s")
+            return known.get(name)
+
+        self.asked: list[resolver.Client] = []
+        self.patch(resolver.Client, "ask", ask)
+
+    def test_bare_addresses_go_to_standard_output(self) -> None:
+        """Everything else to standard error; the worst that happened is the status."""
+        for names, status, out, err in [
+            (["www.biu.ac.il"], 0, "1.2.3.4\n", []),
+            (["x", "www.biu.ac.il"], 1, "1.2.3.4\n", ["x: not found"]),
+            (["silence", "x", "www.biu.ac.il"], 2, "1.2.3.4\n", ["silence: no answer from", "x: not found"]),
+        ]:
+            found = self.labnet("resolve", "127.0.0.1", "1199", *names)
+            self.assertEqual(found[:2], (status, out))
+            self.assertEqual(len(found[2].splitlines()), len(err))
+            for line, says in zip(found[2].splitlines(), err, strict=True):
+                self.assertTrue(line.startswith(f"labnet: {says}"), line)
+
+    def test_time_out_and_tries_are_options(self) -> None:
+        """Seconds for each try."""
+        self.labnet("resolve", "127.0.0.1", "1199", "x")
+        self.labnet("resolve", "--timeout", "0.5", "--tries", "7", "::1", "53", "x")
+        self.assertEqual(
+            [(asked.host, asked.port, asked.timeout, asked.tries) for asked in self.asked],
+            [("127.0.0.1", 1199, 3.0, 3), ("::1", 53, 0.5, 7)],
+        )
+
+    def test_without_names_it_is_a_dialogue(self) -> None:
+        """Which end of file and Ctrl-C leave quietly."""
+        for leaves in EOFError, KeyboardInterrupt:
+            self.types("www.biu.ac.il", "x", leaves)
+            status, out, err = self.labnet("resolve", "127.0.0.1", "1199")
+            self.assertEqual((status, err), (0, ""))
+            prompt = "Type your web address and get its ip address:\n"
+            self.assertEqual(out, f"trying to connect to server...\n{prompt}1.2.3.4\n{prompt}not found\n{prompt}\n")
+
+
+class CheckTests(CLITestCase):
+    """labnet check."""
+
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name).resolve()
+        self.file = self.folder / "labnet.toml"
+
+    def test_a_good_file_is_ok(self) -> None:
+        """With how many servers and records it has."""
+        (self.folder / "ips.txt").write_text("www.biu.ac.il,1.2.3.4,180\nmail.biu.ac.il,1.2.3.6,60\n")
+        self.file.write_text('[command]\n[resolver.main]\nlisten = "udp:1199"\nrecords = "ips.txt"\n')
+        self.assertEqual(self.labnet("check", str(self.file)), (0, f"{self.file}: OK: 2 server(s), 2 record(s)\n", ""))
+
+    def test_the_built_in_lab_is_ok(self) -> None:
+        """It is what is checked where there is no file; its doubtful addresses are warnings."""
+        here = Path.cwd()
+        self.addCleanup(os.chdir, here)
+        os.chdir(self.folder)
+        self.patch(os, "environ", {key: value for key, value in os.environ.items() if key != "LABNET_CONFIG"})
+        with mock.patch("os.path.exists", return_value=False):
+            status, out, err = self.labnet("check")
+        self.assertEqual((status, out), (0, "the built-in lab: OK: 3 server(s), 6 record(s)\n"))
+        self.assertIn("labnet: warning: ", err)
+        self.assertIn("'21.09.1992.8' is no IP address", err)
+
+    def test_everything_wrong_is_listed(self) -> None:
+        """File and key, then status 1."""
+        self.file.write_text('[command]\nclients = -1\n[resolver.main]\nlisten = "udp:x"\n')
+        self.assertEqual(
+            self.labnet("check", str(self.file)),
+            (
+                1,
+                "",
+                f"labnet: {self.file}: command.clients: must be greater than or equal to 0, not -1\n"
+                f"labnet: {self.file}: resolver.main.listen.0: 'x' is no port: a number from 0 to 65535\n",
+            ),
+        )
+
+    def test_wrong_records_are_listed(self) -> None:
+        """File and line, then status 1."""
+        (self.folder / "ips.txt").write_text("www.biu.ac.il,1.2.3.4,180\nnonsense\n")
+        self.file.write_text(
+            '[resolver.a]\nlisten = "udp:1199"\nrecords = "ips.txt"\n'
+            '[resolver.b]\nlisten = "udp:1200"\nrecords = "none.txt"\n'
+        )
+        status, out, err = self.labnet("check", str(self.file))
+        self.assertEqual((status, out), (1, ""))
+        first, second = err.splitlines()
+        self.assertTrue(first.startswith(f"labnet: {self.folder}/ips.txt:2: "), first)
+        self.assertEqual(second, f"labnet: {self.folder}/none.txt: there is no such file")

@@ -1,0 +1,276 @@
+"""The documentation is held to the code: tables, options, limits, examples and file names."""
+
+from __future__ import annotations
+
+import configparser
+import importlib
+import json
+import os
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from twisted.python import usage
+from twisted.trial.unittest import SynchronousTestCase
+
+from labnet import cli, config, tap
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.rst"))]
+ROW = re.compile(r"^   \* - (.*?)(?=^   \* - |^\S|\Z)", re.DOTALL | re.MULTILINE)
+
+Table = dict[str, list[str]]
+
+
+def _text(page: str) -> str:
+    return (ROOT / page).read_text(encoding="utf-8")
+
+
+def _plain(text: str) -> str:
+    """``text`` in one line, without the marks of code."""
+    return " ".join(text.replace("`", "").split())
+
+
+def _sections(page: str, heading: str) -> dict[str, str]:
+    """The text under each heading; ``heading`` matches one, its title as its group."""
+    parts = re.split(heading, _text(page), flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def _markdown_table(text: str) -> Table:
+    rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in re.findall(r"^\|.*\|$", text, re.M)]
+    return {_plain(cells[0]): [_plain(cell) for cell in cells[1:]] for cells in rows if cells[0].startswith("`")}
+
+
+def _list_table(text: str) -> Table:
+    rows = [re.split(r"^     - ", row, flags=re.MULTILINE) for row in ROW.findall(text)]
+    return {_plain(cells[0]): [_plain(cell) for cell in cells[1:]] for cells in rows if cells[0].startswith("`")}
+
+
+def _tables() -> Iterator[tuple[str, type[BaseModel]]]:
+    """Each table of the configuration with its heading, which its docstring starts with."""
+    for value in vars(config).values():
+        if isinstance(value, type) and issubclass(value, config._Table) and value not in (config._Table, config.Config):
+            yield (value.__doc__ or "").split("``")[1], value
+
+
+def _default(field: FieldInfo) -> str:
+    """The default as the tables write it: as TOML, a list of one as its only item."""
+    if field.is_required():
+        return "needed"
+    with mock.patch.dict(os.environ):
+        os.environ.pop("STATE_DIRECTORY", None)
+        value: Any = field.get_default(call_default_factory=True)
+    if value is None:
+        return "none"
+    if isinstance(value, tuple):
+        value = [str(item) for item in value]
+        value = value[0] if len(value) == 1 else value
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return json.dumps(value)
+
+
+def _options(plugin: type[usage.Options]) -> dict[str, str | None]:
+    """The long options of a plugin with their defaults; a flag has None."""
+    flags = {flag[0]: None for flag in getattr(plugin, "optFlags", ())}
+    return {parameter[0]: parameter[2] for parameter in plugin.optParameters} | flags
+
+
+def _commands() -> Iterator[list[str]]:
+    """The ``labnet`` command lines in the pages, as their arguments."""
+    for page in PAGES:
+        for line in re.findall(r"^ *[$#] (?:\S*/)?labnet (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE):
+            yield line.split()
+
+
+class ConfigurationTableTests(SynchronousTestCase):
+    """README.md and docs/configuration.rst against :mod:`labnet.config`."""
+
+    def test_readme_has_every_key_with_its_default(self) -> None:
+        """Each table of README.md has the keys of its model, all of them and no others, with their defaults."""
+        sections = _sections("README.md", r"^### `(\[.*\])`$")
+        for heading, model in _tables():
+            rows = _markdown_table(sections[heading].partition("\n## ")[0])
+            defaults = {key: cells[1] for key, cells in rows.items()}
+            self.assertEqual({key: _default(field) for key, field in model.model_fields.items()}, defaults, heading)
+
+    def test_the_page_has_every_key_with_its_default(self) -> None:
+        """Each table of docs/configuration.rst has the keys of its model, all and no others, with their defaults."""
+        sections = _sections("docs/configuration.rst", r"^(\[.*\])\n-+$")
+        for heading, model in _tables():
+            rows = _list_table(sections[heading])
+            defaults = {key: cells[1] for key, cells in rows.items()}
+            self.assertEqual({key: _default(field) for key, field in model.model_fields.items()}, defaults, heading)
+
+    def test_the_page_says_what_the_code_says(self) -> None:
+        """The meaning of each key in docs/configuration.rst is its description in the code."""
+        sections = _sections("docs/configuration.rst", r"^(\[.*\])\n-+$")
+        for heading, model in _tables():
+            rows = _list_table(sections[heading])
+            for key, field in model.model_fields.items():
+                description = _plain(field.description or "").rstrip(".")
+                self.assertTrue(description, f"{heading} {key} has no description")
+                self.assertIn(description, rows[key][2], f"{heading} {key}")
+
+    def test_each_choice_is_named(self) -> None:
+        """Where a key takes one of a few words, both tables name each of them."""
+        readme = _sections("README.md", r"^### `(\[.*\])`$")
+        page = _sections("docs/configuration.rst", r"^(\[.*\])\n-+$")
+        for heading, model in _tables():
+            for key, field in model.model_fields.items():
+                for choice in re.findall(
+                    r"'(\w+)'", str(field.annotation) if "Literal" in str(field.annotation) else ""
+                ):
+                    self.assertIn(f'"{choice}"', _markdown_table(readme[heading])[key][0])
+                    self.assertIn(f'"{choice}"', _list_table(page[heading])[key][0])
+
+
+class CommandLineTests(SynchronousTestCase):
+    """README.md's command lines against :mod:`labnet.tap` and :mod:`labnet.cli`."""
+
+    def test_readme_has_every_option_of_the_plugins(self) -> None:
+        """The table below each plugin has its options, all of them and no others, with their defaults."""
+        sections = _sections("README.md", r"^\*\*`twistd -n (\S+).*?`\*\*")
+        plugins = {
+            "labnet": tap.LabOptions,
+            "labnet-command": tap.CommandOptions,
+            "labnet-resolver": tap.ResolverOptions,
+        }
+        self.assertEqual(sections.keys(), plugins.keys())
+        for name, plugin in plugins.items():
+            rows = _markdown_table(sections[name].partition("\n## ")[0])
+            options = _options(plugin)
+            self.assertEqual({f"--{option}" for option in options}, rows.keys(), name)
+            for option, default in options.items():
+                if default:
+                    self.assertEqual(default, rows[f"--{option}"][0], f"{name} --{option}")
+
+    def test_every_labnet_command_can_be_typed(self) -> None:
+        """Each ``labnet`` command line in the pages is one that the command takes."""
+        commands = list(_commands())
+        self.assertTrue(commands)
+        for arguments in commands:
+            cli._parser().parse_args(arguments)
+
+    def test_every_make_target_exists(self) -> None:
+        """Each ``make`` target in README.md stands in the Makefile, and the other way round."""
+        phony = re.search(r"^\.PHONY: (.*)$", _text("Makefile"), re.MULTILINE)
+        assert phony is not None
+        targets = {target for target in phony[1].split() if re.search(rf"^{target}:.*\n\t", _text("Makefile"), re.M)}
+        targets |= {"test"}
+        self.assertEqual(targets, set(re.findall(r"`make (\w+)`", _text("README.md"))))
+
+
+class ExampleTests(SynchronousTestCase):
+    """What the pages quote from the code and the files."""
+
+    def test_every_toml_example_is_a_configuration(self) -> None:
+        """Each TOML block in the pages is a configuration without an error."""
+        blocks = [
+            re.sub(r"^   ", "", block, flags=re.MULTILINE)
+            for page in PAGES
+            for block in re.findall(
+                r"^\.\. code-block:: toml\n\n((?:   .*\n|\n)+)", page.read_text(encoding="utf-8"), re.MULTILINE
+            )
+        ]
+        self.assertTrue(blocks)
+        for block in blocks:
+            config.build(tomllib.loads(block), ".", ".")
+
+    def test_every_limit_is_the_codes(self) -> None:
+        """Each row of a table of limits has the value of the name that it gives."""
+        limits = 0
+        for page in ("docs/command-server.rst", "docs/course-protocol.rst"):
+            for row in ROW.findall(_text(page)):
+                cells = [_plain(cell) for cell in re.split(r"^     - ", row, flags=re.MULTILINE)]
+                if len(cells) == 3 and cells[2].startswith("labnet."):
+                    limits += 1
+                    self.assertEqual(str(_named(cells[2])), cells[1], f"{page}: {cells[2]}")
+        self.assertTrue(limits)
+
+    def test_every_file_named_exists(self) -> None:
+        """Each source file and link that the pages name is there."""
+        for page in PAGES:
+            text = page.read_text(encoding="utf-8")
+            named = set(re.findall(r"`((?:labnet|docs|etc|tests|twisted)/[\w./-]+)`", text))
+            named.discard("docs/_build")  # made by make docs
+            named |= {link for link in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in link}
+            for path in named:
+                self.assertTrue((ROOT / path).exists(), f"{page.name} names {path}, which is not there")
+
+    def test_the_picture_has_the_rooms_as_they_are(self) -> None:
+        """Each module in the picture of docs/architecture.rst is there, in the room under which it stands."""
+        picture = _text("docs/architecture.rst").partition("code-block:: text")[2].partition("The rooms\n")[0]
+        modules = set(re.findall(r"[\w/]+\.py", picture))
+        self.assertTrue(modules)
+        for module in modules:
+            places = [ROOT, ROOT / "labnet", ROOT / "labnet/command", ROOT / "labnet/resolver"]
+            self.assertTrue(any((place / module).exists() for place in places), f"{module} is not there")
+
+    def test_every_module_of_the_command_server_is_explained(self) -> None:
+        """docs/architecture.rst names each module of the command server and each at the top of the package."""
+        text = _text("docs/architecture.rst")
+        for path in [*(ROOT / "labnet").glob("*.py"), *(ROOT / "labnet/command").glob("*.py")]:
+            if path.name != "__init__.py":
+                self.assertIn(path.name, text)
+
+
+class ReleaseTests(SynchronousTestCase):
+    """The change log and the unit for systemd."""
+
+    def test_the_change_log_has_this_version(self) -> None:
+        """CHANGELOG.md has what is unreleased first, and then the version that setup.cfg names."""
+        setup = configparser.ConfigParser()
+        setup.read(ROOT / "setup.cfg", encoding="utf-8")
+        headings = re.findall(r"^## (\S+)", _text("CHANGELOG.md"), re.MULTILINE)
+        self.assertEqual(["Unreleased", setup["metadata"]["version"]], headings[:2])
+
+    def test_the_unit_runs_the_lab_in_the_foreground(self) -> None:
+        """The unit starts ``twistd labnet`` as Type=simple wants it, with options that it takes, and no pid file."""
+        unit = self._unit()
+        arguments = unit["ExecStart"][0].split()
+        at = arguments.index("labnet")
+        self.assertEqual(["simple"], unit["Type"])
+        self.assertEqual(["-n", "--pidfile="], arguments[1:at])
+        self.assertEqual({"--config"}, {option for option in arguments[at:] if option.startswith("-")})
+        self.assertIn("config", _options(tap.LabOptions))
+
+    def test_the_unit_can_write_its_state_and_nothing_else(self) -> None:
+        """The unit's folder is its state, its user is its own, and it has no capability."""
+        unit = self._unit()
+        wanted = {
+            "DynamicUser": ["yes"],
+            "StateDirectory": ["labnet"],
+            "WorkingDirectory": ["%S/labnet"],
+            "ProtectSystem": ["strict"],
+            "NoNewPrivileges": ["yes"],
+            "CapabilityBoundingSet": [""],
+            "RestrictAddressFamilies": ["AF_INET AF_INET6 AF_UNIX"],
+        }
+        self.assertEqual(wanted, {key: unit.get(key) for key in wanted})
+
+    def _unit(self) -> dict[str, list[str]]:
+        settings: dict[str, list[str]] = {}
+        for key, value in re.findall(r"^(\w+)=(.*)$", _text("etc/labnet.service"), re.MULTILINE):
+            settings.setdefault(key, []).append(value)
+        return settings
+
+
+def _named(dotted: str) -> Any:
+    """What ``dotted`` names: a module's or a class's attribute."""
+    parts = dotted.split(".")
+    for length in range(len(parts) - 1, 0, -1):
+        try:
+            value: Any = importlib.import_module(".".join(parts[:length]))
+        except ModuleNotFoundError:
+            continue
+        for part in parts[length:]:
+            value = getattr(value, part)
+        return value
+    raise AssertionError(f"{dotted} names nothing")
