@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from importlib import metadata
 
-from labnet.capture.cli import add_commands
+from labnet.capture.cli import add_commands, captured
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -26,7 +26,28 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _resolve(arguments: argparse.Namespace) -> int:
     from labnet.resolver.client import Client, converse, run
 
-    client = Client(arguments.server, arguments.port, arguments.timeout, arguments.tries)
+    if arguments.dns or arguments.tcp or arguments.type or arguments.trace:
+        return _resolve_by_dns(arguments)
+    with captured(arguments.capture) as tap:
+        client = Client(arguments.server, arguments.port, arguments.timeout, arguments.tries, tap)
+        if arguments.name:
+            return run(client, arguments.name)
+        _edit_lines()
+        return converse(client)
+
+
+def _resolve_by_dns(arguments: argparse.Namespace) -> int:
+    from labnet.resolver.client import converse, run
+    from labnet.resolver.dnsclient import DNSClient
+    from labnet.resolver.trace import trace
+
+    server, port, rrtype = arguments.server, arguments.port, arguments.type or "A"
+    if arguments.trace and not arguments.name:
+        print("labnet: --trace needs the NAME to walk to", file=sys.stderr)
+        return 2
+    if arguments.trace:
+        return trace(server, port, arguments.name, rrtype, arguments.timeout, arguments.tries)
+    client = DNSClient(server, port, rrtype, arguments.tcp, arguments.timeout, arguments.tries)
     if arguments.name:
         return run(client, arguments.name)
     _edit_lines()
@@ -37,7 +58,10 @@ def _command(arguments: argparse.Namespace) -> int:
     from labnet.command.client import Connection, NoAnswer, converse, run
 
     try:
-        with Connection(arguments.server, arguments.port, arguments.timeout, arguments.tries) as connection:
+        with (
+            captured(arguments.capture) as tap,
+            Connection(arguments.server, arguments.port, arguments.timeout, arguments.tries, tap) as connection,
+        ):
             if arguments.command:
                 return run(connection, arguments.command)
             _edit_lines()
@@ -49,12 +73,11 @@ def _command(arguments: argparse.Namespace) -> int:
 
 def _check(arguments: argparse.Namespace) -> int:
     from labnet import config
-    from labnet.service import load_records
+    from labnet.service import load_lab
 
     path = config.find(arguments.file)
     try:
-        checked = config.load(path)
-        loaded = load_records(checked, time.time())
+        checked, loaded = load_lab(lambda: config.load(path), time.time())
     except config.ConfigError as error:
         for problem in error.problems:
             print(f"labnet: {problem}", file=sys.stderr)
@@ -84,6 +107,10 @@ def _parser() -> argparse.ArgumentParser:
     resolve = commands.add_parser("resolve", help="ask a resolver for names", description=_RESOLVE)
     _add_server(resolve, timeout=3.0)
     resolve.add_argument("name", nargs="*", metavar="NAME", help="names to ask for; without one, a dialogue")
+    resolve.add_argument("--dns", action="store_true", help="ask by DNS, not by the course protocol")
+    resolve.add_argument("--tcp", action="store_true", help="ask by DNS over TCP")
+    resolve.add_argument("--type", type=_rrtype, help="ask by DNS for records of this type: A, AAAA, MX, …")
+    resolve.add_argument("--trace", action="store_true", help="walk down from SERVER as from a root, telling each step")
     resolve.set_defaults(run=_resolve)
 
     command = commands.add_parser("command", help="talk to a command server", description=_COMMAND)
@@ -107,6 +134,7 @@ def _add_server(parser: argparse.ArgumentParser, timeout: float) -> None:
     parser.add_argument("server", metavar="SERVER", help="the server's address")
     parser.add_argument("port", metavar="PORT", type=_port, help="the server's port")
     parser.add_argument("--timeout", type=_seconds, default=timeout, help="seconds a try [%(default)s]")
+    parser.add_argument("--capture", metavar="FILE", help="write what is sent and received to this pcapng file")
     parser.add_argument("--tries", type=_count, default=3, help="tries [%(default)s]")
 
 
@@ -114,6 +142,18 @@ def _port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 5 and 0 < int(text) <= 65535):
         raise argparse.ArgumentTypeError(f"{text!r} is no port: a number from 1 to 65535")
     return int(text)
+
+
+def _rrtype(text: str) -> str:
+    import dns.exception
+    import dns.rdatatype
+
+    try:
+        return dns.rdatatype.to_text(dns.rdatatype.from_text(text))
+    except (dns.exception.DNSException, ValueError):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no record type: A, AAAA, MX, TXT, … or TYPE and a number"
+        ) from None
 
 
 def _seconds(text: str) -> float:

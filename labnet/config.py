@@ -5,6 +5,7 @@ The field descriptions are the documentation of each key; docs/configuration.rst
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import ipaddress
 import os
@@ -31,11 +32,16 @@ from labnet.notation import (
 
 
 class ConfigError(Exception):
-    """The configuration cannot be used; ``problems`` has one sentence for each thing that is wrong."""
+    """The configuration cannot be used; ``problems`` has one sentence for each thing that is wrong.
 
-    def __init__(self, problems: Sequence[str]) -> None:
+    ``readable`` are the resolvers in it whose files can be read all the same, for what is wrong in those to be told in
+    the same go.
+    """
+
+    def __init__(self, problems: Sequence[str], readable: Sequence[ResolverConfig] = ()) -> None:
         super().__init__("\n".join(problems))
         self.problems = tuple(problems)
+        self.readable = tuple(readable)
 
 
 class _Table(BaseModel):
@@ -109,6 +115,10 @@ class ResolverConfig(_Table):
     serve_stale: TTL = Field(0, description="Seconds past its TTL that an answer serves if no parent answers; 0: off.")
     prefetch: bool = Field(True, description="Ask a DNS parent anew for names asked near the end of their TTL.")
     cache_bytes: int = Field(32_000_000, ge=100_000, description="Bytes that what is learned may take.")
+    batch: bool = Field(True, description="On Linux, read and write datagrams in batches.")
+    packet_cache_bytes: int = Field(
+        16_000_000, ge=0, description="Bytes that ready answers may take, for each protocol; 0: none are kept."
+    )
     in_flight: int = Field(500, ge=1, description="Questions asked of the parents at a time; more are refused.")
     nsid: Printable = Field(
         "", max_length=64, description="The server's name for clients that ask for it (NSID); default: none."
@@ -173,24 +183,35 @@ def build(table: dict[str, Any], base: str, rundir: str, where: Any = lambda key
     try:
         config = Config.model_validate(table)
     except ValidationError as error:
-        raise ConfigError([f"{where(key)}: {says}" for key, says in _problems(error)]) from None
+        readable = [_absolute(resolver, base, base) for resolver in _readable(table)]
+        raise ConfigError([f"{where(key)}: {says}" for key, says in _problems(error)], readable) from None
     if config.command is None and not config.resolver:
         raise ConfigError([f"{where('command')}: there is nothing to run: add a [command] or a [resolver.NAME] table"])
     state = os.path.abspath(os.path.join(rundir, config.lab.state))
-
-    def absolute(resolver: ResolverConfig) -> ResolverConfig:
-        def path(file: str) -> str:
-            return os.path.abspath(os.path.join(base, file))
-
-        records = tuple(file.model_copy(update={"path": path(file.path)}) for file in resolver.records)
-        learned = None if resolver.learned is None else os.path.join(state, resolver.learned)
-        hints = None if resolver.hints is None else path(resolver.hints)
-        return resolver.model_copy(update={"records": records, "learned": learned, "hints": hints})
-
-    resolvers = {name: absolute(resolver) for name, resolver in config.resolver.items()}
-    captured = config.capture.file
-    capture = CaptureConfig(file=None if captured is None else os.path.join(state, captured))
+    resolvers = {name: _absolute(resolver, base, state) for name, resolver in config.resolver.items()}
+    capture = config.capture
+    if capture.file is not None:
+        capture = CaptureConfig(file=os.path.join(state, capture.file))
     return config.model_copy(update={"lab": LabConfig(state=state), "resolver": resolvers, "capture": capture})
+
+
+def _absolute(resolver: ResolverConfig, base: str, state: str) -> ResolverConfig:
+    def path(folder: str, file: str) -> str:
+        return os.path.abspath(os.path.join(folder, file))
+
+    records = tuple(file.model_copy(update={"path": path(base, file.path)}) for file in resolver.records)
+    learned = None if resolver.learned is None else path(state, resolver.learned)
+    hints = None if resolver.hints is None else path(base, resolver.hints)
+    return resolver.model_copy(update={"records": records, "learned": learned, "hints": hints})
+
+
+def _readable(table: dict[str, Any]) -> Iterator[ResolverConfig]:
+    """What names files in the resolvers of a ``table`` that is wrong elsewhere."""
+    resolvers = table.get("resolver")
+    for resolver in resolvers.values() if isinstance(resolvers, dict) else ():
+        if isinstance(resolver, dict):
+            with contextlib.suppress(ValidationError):
+                yield ResolverConfig.model_validate({"listen": "udp:0", "records": resolver.get("records", [])})
 
 
 def _problems(error: ValidationError) -> Iterator[tuple[str, str]]:

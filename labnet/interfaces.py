@@ -124,18 +124,22 @@ class ISession(Interface):
 
 
 class ITraffic(Interface):
-    """A sink for the program's own traffic. An end is an address and a port, times are the sink's own to take."""
+    """A sink for the program's own traffic. An end is an address and a port, times are the sink's own to take.
 
-    def datagram(source: tuple[str, int], destination: tuple[str, int], data: bytes) -> None:
+    ``outward`` says whether the program sent it or received it: what goes from one of its sockets to another is told
+    twice. No method ever raises.
+    """
+
+    def datagram(source: tuple[str, int], destination: tuple[str, int], data: bytes, outward: bool) -> None:
         """A datagram was sent or received."""
 
     def opened(client: tuple[str, int], server: tuple[str, int]) -> None:
         """A TCP connection from ``client`` was opened."""
 
-    def sent(source: tuple[str, int], destination: tuple[str, int], data: bytes) -> None:
+    def sent(source: tuple[str, int], destination: tuple[str, int], data: bytes, outward: bool) -> None:
         """``data`` went over a TCP connection."""
 
-    def closed(source: tuple[str, int], destination: tuple[str, int], reset: bool) -> None:
+    def closed(source: tuple[str, int], destination: tuple[str, int], reset: bool, outward: bool) -> None:
         """``source`` closed its side of a TCP connection, or ``reset`` it."""
 
     def ended(source: tuple[str, int], destination: tuple[str, int]) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import os
 import resource
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, maybeDeferred
@@ -23,16 +23,22 @@ from labnet.resolver.service import ResolverService
 from labnet.resolver.sockets import SystemSockets
 
 
-def load_records(config: Config, now: float) -> dict[str, Loaded]:
-    """The files of every resolver in ``config``; ``now`` (epoch seconds) is when their records count as loaded.
+def load_lab(read: Callable[[], Config], now: float) -> tuple[Config, dict[str, Loaded]]:
+    """The configuration that ``read`` gives, and the files of every resolver in it.
 
-    Raises :class:`~labnet.config.ConfigError` with everything that is wrong in any of them.
+    ``now`` (epoch seconds) is when records count as loaded. Raises :class:`~labnet.config.ConfigError` with everything
+    that is wrong in the configuration and in any of the files.
     """
+    try:
+        config = read()
+    except ConfigError as error:
+        errors = [says for resolver in error.readable for says in load_files(resolver, now).errors]
+        raise ConfigError([*error.problems, *errors]) from None
     loaded = {name: load_files(resolver, now) for name, resolver in config.resolver.items()}
     errors = [error for files in loaded.values() for error in files.errors]
     if errors:
         raise ConfigError(errors)
-    return loaded
+    return config, loaded
 
 
 class LabService(MultiService):
@@ -61,6 +67,9 @@ class LabService(MultiService):
             self.command = CommandService(config.command, reactor, self._command_exited)
             self.command.setServiceParent(self)
         for name, resolver in config.resolver.items():
+            if self._traffic is not None:
+                # A batch port answers what it knows by itself, past any protocol that could be tapped.
+                resolver = resolver.model_copy(update={"batch": False})
             self.resolvers[name] = ResolverService(name, resolver, loaded[name], reactor, sockets)
             self.resolvers[name].setServiceParent(self)
 

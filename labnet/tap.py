@@ -13,7 +13,7 @@ from labnet import config
 from labnet.config import Config, ConfigError
 from labnet.interfaces import IReactor
 from labnet.resolver.loading import Loaded
-from labnet.service import LabService, load_records
+from labnet.service import LabService, load_lab
 
 
 class _Options(usage.Options):
@@ -24,8 +24,7 @@ class _Options(usage.Options):
 
     def postOptions(self) -> None:
         try:
-            self.config = self.build()
-            self.loaded = load_records(self.config, time.time())
+            self.config, self.loaded = load_lab(self.build, time.time())
         except ConfigError as error:
             _fail(error)
 

@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from labnet import config
 from labnet.config import ConfigError
 from labnet.interfaces import StartError
-from labnet.service import LabService, load_records
+from labnet.service import LabService, load_lab
 from tests.fakes import MemoryReactor
 
 COMMAND = '[command]\nlisten = "tcp:8080:interface=127.0.0.1"\n'
@@ -43,7 +43,7 @@ class LabTestCase(SynchronousTestCase):
         path = self.folder / "labnet.toml"
         path.write_text("".join(tables))
         loaded = config.load(str(path), str(self.folder))
-        return LabService(loaded, load_records(loaded, self.reactor.seconds()), self.reactor)
+        return LabService(*load_lab(lambda: loaded, self.reactor.seconds()), self.reactor)
 
     def started(self, *tables: str) -> LabService:
         lab = self.lab(*tables)

@@ -155,6 +155,20 @@ class LabOptionsTests(TapTestCase):
             ["labnet", "--config", "none.toml"], f"{self.folder}/none.toml: cannot be read: No such file or directory"
         )
 
+    def test_what_is_wrong_in_the_records_is_told_with_what_is_wrong_in_the_configuration(self) -> None:
+        """Everything in one go, also of files of a resolver that is itself configured wrongly."""
+        lab = '[command]\nclients = -1\n[resolver.a]\nlisten = 5\nrecords = ["ips.txt", "none.txt"]\n'
+        (self.folder / "my.toml").write_text(lab)
+        (self.folder / "ips.txt").write_text("nonsense\n")
+        with self.assertRaises(SystemExit) as raised:
+            self.options("labnet", "--config", "my.toml")
+        lines = str(raised.exception).splitlines()
+        self.assertEqual(len(lines), 4)
+        self.assertIn(f"{self.folder}/my.toml: command.clients", lines[0])
+        self.assertIn(f"{self.folder}/my.toml: resolver.a.listen", lines[1])
+        self.assertIn(f"{self.folder}/ips.txt:1: ", lines[2])
+        self.assertIn(f"{self.folder}/none.txt: there is no such file", lines[3])
+
     def test_wrong_records_are_told_with_their_line(self) -> None:
         """They are read before anything runs."""
         (self.folder / "my.toml").write_text(self.LAB)

@@ -42,6 +42,7 @@ class Entry:
             answer=_aged(self.answer.answer, age),
             authority=_aged(self.answer.authority, age),
             origin=self.origin(now),
+            until=self.since + min(age + 1, self.ttl),
         )
 
     def origin(self, now: float) -> str:
@@ -52,8 +53,9 @@ class Entry:
         """The answer past its lifetime (RFC 8767)."""
         code = InfoCode.STALE_NXDOMAIN if self.answer.rcode == Rcode.NXDOMAIN else InfoCode.STALE_ANSWER
         error = ExtendedError(code, f"{int(now - self.since)} s old, no parent answers")
-        fresh = tuple(replace(rrset, ttl=_STALE_TTL) for rrset in self.answer.answer)
-        return replace(self.answer, answer=fresh, errors=(*self.answer.errors, error))
+        sections = (self.answer.answer, self.answer.authority)
+        fresh, authority = (tuple([replace(rrset, ttl=_STALE_TTL) for rrset in rrsets]) for rrsets in sections)
+        return replace(self.answer, answer=fresh, authority=authority, errors=(*self.answer.errors, error))
 
     def is_due(self, now: float) -> bool:
         """Whether so little of its lifetime is left that a popular name is to be asked anew."""

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from labnet.resolver.model import fold, is_name
 from labnet.resolver.text import TextError, Told, decode_reply, encode_question
@@ -79,11 +80,18 @@ class Client:
         return _Silence()
 
 
+class Asks(Protocol):
+    """A client of either protocol."""
+
+    def ask(self, name: str) -> str | None:
+        """What is to be printed for ``name``, or None where it is not known. Raises :class:`NoAnswer`."""
+
+
 class _Silence:
     """Nothing came in time."""
 
 
-def run(client: Client, names: Sequence[str]) -> int:
+def run(client: Asks, names: Sequence[str]) -> int:
     """Print the address of each name; the exit status: 0 all found, 1 one is unknown, 2 no answer."""
     status = 0
     for name in names:
@@ -101,7 +109,7 @@ def run(client: Client, names: Sequence[str]) -> int:
     return status
 
 
-def converse(client: Client) -> int:
+def converse(client: Asks) -> int:
     """The assignment's loop: ask for a name, print its address or ``not found``, until end of file or Ctrl-C."""
     print("trying to connect to server...")
     while True:

@@ -40,9 +40,8 @@ class Unusable(ParentFailed):
     """The parent did answer, with nothing of use; ``rcode`` and the extended ``errors`` are what it said."""
 
     def __init__(self, text: str, rcode: int, errors: tuple[ExtendedError, ...] = ()) -> None:
-        super().__init__(text)
+        super().__init__(text, errors)
         self.rcode = rcode
-        self.errors = errors
 
 
 class _Silent(Exception):
@@ -169,8 +168,6 @@ class _Datagrams:
         return self._done
 
     def _received(self, datagram: bytes) -> None:
-        if self._done.called:
-            return
         try:
             reply = decode_reply(datagram, self._sent)
         except (OtherCase, Truncated) as error:
@@ -231,7 +228,7 @@ class _Stream(Protocol, ClientFactory):
             return
         self._received += data
         length = int.from_bytes(self._received[:2], "big") + 2
-        if len(self._received) < 2 or len(self._received) < length:
+        if len(self._received) < length:
             return
         address = self._asked.address
         try:

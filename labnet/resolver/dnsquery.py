@@ -71,8 +71,8 @@ _RCODES: Final = {int(rcode): rcode for rcode in Rcode}
 _INFO_CODES: Final = {int(code): code for code in InfoCode}
 _ERROR_NAMES: Final = {int(code): code.name.replace("_", " ").capitalize() for code in dns.edns.EDECode}
 
-# In front of rdata it makes every compression pointer lead to a byte that begins no label, so that dnspython, which
-# follows long chains of pointers again for every name, follows none.
+# In front of rdata it makes every compression pointer lead to a byte that begins no label: older versions of dnspython
+# follow pointers here too, and a long chain of them again for every name.
 _NO_POINTERS: Final = b"\x40" * 0x4000
 
 
@@ -345,7 +345,6 @@ class _Reader:
         """
         data, names = self._data, self._names
         passed: list[tuple[int, bytes]] = []
-        size = 0
         if at >= before:
             raise Broken("a name points forward")
         start = at
@@ -363,13 +362,12 @@ class _Reader:
                 continue
             passed.append((at, data[at : at + 1 + length]))
             at += 1 + length
-            size += 1 + length
-            if length > 63 or size >= LONGEST_NAME:
-                raise Broken("a name has a label that cannot be or is too long")
+            if length > 63:
+                raise Broken("a name has a label that cannot be")
         for at, label in reversed(passed):
             names[at] = rest = label + rest
-        if len(rest) > LONGEST_NAME:
-            raise Broken("a name is too long")
+            if len(rest) > LONGEST_NAME:
+                raise Broken("a name is too long")
         return rest
 
     def _options(self, payload: int, extended: int, at: int, end: int) -> None:

@@ -34,6 +34,7 @@ QR, AA, TC, RD, RA, CD = 0x8000, 0x0400, 0x0200, 0x0100, 0x0080, 0x0010
 QUERY, UPDATE = 0, 5
 
 _HEADER: Final = struct.Struct("!HHHHHH")
+_COUNT: Final = struct.Struct("!H")
 _TYPE_CLASS: Final = struct.Struct("!HH")
 _RECORD: Final = struct.Struct("!HHIH")
 _OPTION: Final = struct.Struct("!HH")
@@ -55,6 +56,7 @@ class Edns:
     cookie: bytes | None = None
     wants_nsid: bool = False
     wants_keepalive: bool = False
+    has_options: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +138,13 @@ def encode_answer(query: Query, answer: Answer, stream: bool, recursion: bool, o
     """
     limit = 65535 if stream else WITHOUT_EDNS if query.edns is None else min(max(query.edns.payload, 512), PAYLOAD)
     flags = query.flags & (RD | CD) | (RA if recursion else 0) | (AA if answer.authoritative else 0)
-    sections = (answer.answer, answer.authority, answer.additional)
+    sections: tuple[tuple[RRset, ...], ...] = (answer.answer, answer.authority, answer.additional)
     wire = _render(query, flags, answer.rcode, sections, answer.errors, options, limit)
     if wire is None and answer.additional and not answer.is_referral:
-        wire = _render(query, flags, answer.rcode, (*sections[:2], ()), answer.errors, options, limit)
+        sections = (*sections[:2], ())
+        wire = _render(query, flags, answer.rcode, sections, answer.errors, options, limit)
+    if wire is None and answer.errors:
+        wire = _render(query, flags, answer.rcode, sections, (), options, limit)  # what it is goes before why it is
     if wire is None:
         wire = _render(query, flags | TC, answer.rcode, ((), (), ()), (), options, limit)
     assert wire is not None, "a header, one question and our options fit into any limit"
@@ -208,7 +213,9 @@ def _opened(payload: int, ttl: int, rdata: bytes) -> Edns:
     cookie = options.get(_COOKIE)
     if cookie is not None and len(cookie) != 8 and not 16 <= len(cookie) <= 40:
         raise ValueError("a cookie of a wrong size")
-    return Edns(payload, ttl >> 16 & 255, bool(ttl & 0x8000), cookie, _NSID in options, _KEEPALIVE in options)
+    return Edns(
+        payload, ttl >> 16 & 255, bool(ttl & 0x8000), cookie, _NSID in options, _KEEPALIVE in options, bool(options)
+    )
 
 
 def _opt(edns: Edns, rcode: int, errors: Sequence[ExtendedError], options: Options) -> bytes:
@@ -220,10 +227,15 @@ def _opt(edns: Edns, rcode: int, errors: Sequence[ExtendedError], options: Optio
     if options.keepalive is not None and edns.wants_keepalive:
         parts.append((_KEEPALIVE, struct.pack("!H", options.keepalive)))
     for error in errors:
-        parts.append((_EXTENDED_ERROR, struct.pack("!H", error.code) + error.text.encode()[:200]))
+        parts.append((_EXTENDED_ERROR, struct.pack("!H", error.code) + _cut_text(error.text)))
     rdata = b"".join([_OPTION.pack(code, len(value)) + value for code, value in parts])
     ttl = (rcode >> 4) << 24 | (0x8000 if edns.dnssec_ok else 0)
     return b"\0" + _RECORD.pack(RRType.OPT, PAYLOAD, ttl, len(rdata)) + rdata
+
+
+def _cut_text(text: str) -> bytes:
+    """At most 200 bytes of ``text``, in whole characters."""
+    return text.encode()[:200].decode(errors="ignore").encode()
 
 
 def _render(
@@ -251,7 +263,7 @@ def _render(
     renderer.write_header()
     wire = bytearray(renderer.get_wire())
     if opt:
-        wire[11] += 1
+        _COUNT.pack_into(wire, 10, _COUNT.unpack_from(wire, 10)[0] + 1)
         wire += opt
     return bytes(wire)
 

@@ -229,8 +229,10 @@ class Parents:
 
     async def _ask_one(self, parent: IParent, health: Health, question: Question, hurried: bool) -> Upstream:
         began = self._clock.seconds()
-        health.asked(began)
         asking = parent.ask(question)
+        if asking.called:
+            return await asking  # nothing was sent, as with a name that it cannot be asked for: no word on its health
+        health.asked(began)
         if hurried:
             asking.addTimeout(health.wait(began, self._longest_wait), self._clock)
         try:

@@ -8,8 +8,15 @@ A line is a JSON object: ``q`` and ``t`` the question's name (hex of its key) an
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
 from typing import Any
+
+import dns.exception
+import dns.name
+import dns.rdata
+import dns.rdataclass
+import dns.rdatatype
 
 from labnet.resolver.cache import Entry
 from labnet.resolver.learning import mapping_of
@@ -40,15 +47,16 @@ def decode_kept(line: bytes) -> Kept:
     """The question and entry in ``line``. Raises ValueError for anything else."""
     try:
         fields = json.loads(line)
-        question = Question(bytes.fromhex(fields["q"]), _number(fields["t"], 65535))
+        question = Question(_name(fields["q"]).lower(), _number(fields["t"], 65535))
         answer = tuple(_decoded(rrset) for rrset in fields["a"])
         authority = tuple(_decoded(rrset) for rrset in fields["n"])
-        since, ttl = float(fields["s"]), _number(fields["l"], LONGEST_TTL)
+        since, ttl = _since(fields["s"]), _number(fields["l"], LONGEST_TTL)
         mapping = mapping_of(question, answer, ttl, since)
         told = Answer(Rcode(fields["r"]), answer, authority, mapping=mapping)
-        return question, Entry(told, since, ttl, str(fields["f"]))
-    except (LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise ValueError(f"the line is no kept answer: {error!r}") from error
+        return question, Entry(told, since, ttl, _text(fields["f"]))
+    except (ValueError, LookupError, TypeError, ArithmeticError, RecursionError, dns.exception.DNSException):
+        # What exactly is wrong with it helps nobody: no line of this log is written by hand.
+        raise ValueError("the line is no answer that was kept") from None
 
 
 def compacted_kept(content: bytes, kept: Iterable[Kept]) -> bytes:
@@ -62,12 +70,34 @@ def _encoded(rrset: RRset) -> list[object]:
 
 def _decoded(fields: Any) -> RRset:
     name, rrtype, ttl, rdatas = fields
-    return RRset(
-        bytes.fromhex(name),
-        _number(rrtype, 65535),
-        _number(ttl, LONGEST_TTL),
-        tuple(bytes.fromhex(rdata) for rdata in rdatas),
-    )
+    kind = dns.rdatatype.RdataType.make(_number(rrtype, 65535))
+    wires = tuple(bytes.fromhex(rdata) for rdata in rdatas)
+    for wire in wires:
+        # Whoever asks for it would find out otherwise.
+        dns.rdata.from_wire(dns.rdataclass.IN, kind, wire, 0, len(wire))
+    if not wires:
+        raise ValueError("an RRset has no records")
+    return RRset(_name(name), int(kind), _number(ttl, LONGEST_TTL), wires)
+
+
+def _name(value: Any) -> bytes:
+    wire = bytes.fromhex(value)
+    if dns.name.from_wire(wire, 0)[1] != len(wire):
+        raise ValueError("bytes stand behind a name")
+    return wire
+
+
+def _since(value: Any) -> float:
+    since = float(value) if type(value) in (int, float) else math.nan
+    if not math.isfinite(since) or since < 0:
+        raise ValueError(f"{value!r} is no epoch second")
+    return since
+
+
+def _text(value: Any) -> str:
+    if not (isinstance(value, str) and value.isprintable()):
+        raise ValueError(f"{value!r} is no text")
+    return value
 
 
 def _number(value: Any, most: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -82,6 +83,18 @@ def answer_of_mapping(mapping: Mapping, question: Question) -> Answer:
     if name is None or question.rrtype not in (rrtype, RRType.ANY):
         return Answer(Rcode.NOERROR, mapping=mapping)
     return Answer(Rcode.NOERROR, (RRset(name, rrtype, mapping.ttl, (address.packed,)),), mapping=mapping)
+
+
+def cut_chain(answer: Answer, asked: Question, is_elsewhere: Callable[[bytes], bool]) -> Answer:
+    """``answer`` up to its first CNAME whose target (a key) ``is_elsewhere``: from there on somebody else is asked.
+
+    What was kept stays whole: which names those are is another matter after each change of the configuration.
+    """
+    if asked.rrtype not in (RRType.CNAME, RRType.ANY):
+        for number, rrset in enumerate(answer.answer[:-1], 1):
+            if rrset.rrtype == RRType.CNAME and is_elsewhere(rrset.rdatas[0].lower()):
+                return replace(answer, answer=answer.answer[:number])
+    return answer
 
 
 def negative_ttl(soa: RRset) -> int:

@@ -53,7 +53,10 @@ class ResolverProtocol(DatagramProtocol):
         question = Question(key_of(name), RRType.A, name)
         answer = self._resolver.known(question, failures=False)
         if answer is not None:
-            self._send(self._dialect.encode(answer.mapping), addr)
+            reply = self._dialect.encode(answer.mapping)
+            if answer.mapping is not None:
+                self._responder.packets.course.keep(datagram, reply, answer.mapping.until)
+            self._send(reply, addr)
             return
         # The protocol has no ids: a client that asks again while it waits would take the second
         # reply for the answer to its next question.
@@ -144,11 +147,17 @@ class DNSStreamProtocol(Int16StringReceiver):
     def writeConnectionLost(self) -> None:
         self.abort()
 
-    def lengthLimitExceeded(self, length: int) -> None:
-        self.abort()
-
     def serve(self) -> None:
         """Every connection is served from its first byte."""
+
+    def expired(self) -> None:
+        """Nothing moved for the idle time: close, unless the client waits for us."""
+        if self._unsent:
+            self.abort()
+        elif self._in_flight:
+            self._streams.idle.touch(self)
+        else:
+            self.close("idle")
 
     def close(self, reason: str) -> None:
         if not self._closing:
@@ -176,7 +185,7 @@ class DNSStreams(ServerFactory):
 
     def __init__(self, responder: Responder, reactor: IReactor, idle: float, most: int) -> None:
         self.responder = responder
-        self.idle: Deadlines[DNSStreamProtocol] = Deadlines(reactor, idle, DNSStreamProtocol.abort)
+        self.idle: Deadlines[DNSStreamProtocol] = Deadlines(reactor, idle, DNSStreamProtocol.expired)
         self._closing: Deadlines[DNSStreamProtocol] = Deadlines(reactor, GRACE, DNSStreamProtocol.abort)
         self._most = most
         self._open: dict[DNSStreamProtocol, None] = {}
@@ -188,7 +197,9 @@ class DNSStreams(ServerFactory):
         self._open[stream] = None
         self.idle.touch(stream)
         if len(self._open) > self._most:
-            next(iter(self._open)).abort()  # the one open longest makes room, as RFC 7766, section 6.2.3, allows
+            oldest = next(iter(self._open))
+            del self._open[oldest]  # an aborted one is lost in the reactor's next turn only
+            oldest.abort()  # makes room, as RFC 7766, section 6.2.3, allows
 
     def finishing(self, stream: DNSStreamProtocol) -> None:
         self.idle.discard(stream)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
@@ -84,9 +85,14 @@ class Mapping:
     learned: bool
     since: float
 
+    @property
+    def until(self) -> float:
+        """The epoch second from which it may not be answered: a learned one until its age passes its TTL."""
+        return math.nextafter(self.since + self.ttl, math.inf) if self.learned else math.inf
+
     def is_valid(self, now: float) -> bool:
-        """Whether it may be answered at ``now`` (epoch seconds): a learned one until its age passes its TTL."""
-        return not self.learned or now - self.since <= self.ttl
+        """Whether it may be answered at ``now`` (epoch seconds)."""
+        return now < self.until
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +134,7 @@ class Answer:
 
     ``answer`` holds the CNAME chain and what it leads to; ``authority`` the SOA of a negative answer, or a referral's
     NS with its addresses in ``additional``. ``mapping`` is what the course protocol is told. ``origin`` says in a few
-    words where it comes from.
+    words where it comes from. Until the epoch second ``until`` it may be given again, byte for byte.
     """
 
     rcode: Rcode
@@ -139,6 +145,7 @@ class Answer:
     mapping: Mapping | None = None
     errors: tuple[ExtendedError, ...] = ()
     origin: str = ""
+    until: float = 0.0
 
     @property
     def is_negative(self) -> bool:

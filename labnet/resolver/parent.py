@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from labnet.interfaces import IDatagramSocket, IDatagramSockets, IParent
-from labnet.resolver.model import ExtendedError, Question, Rcode, Upstream, fold
-from labnet.resolver.names import text_of
+from labnet.resolver.model import ExtendedError, Question, Rcode, Upstream, fold, is_name
+from labnet.resolver.names import ROOT, text_of
 from labnet.resolver.text import TextError, Told, decode_reply, encode_question
 
 
@@ -44,7 +44,10 @@ class TextParent:
         return f"{self.host}:{self.port}"
 
     def ask(self, question: Question) -> Deferred[Upstream]:
-        return _Exchange(self, question.spelled or text_of(question.key)).start()
+        name = question.spelled or text_of(question.key)
+        if question.key == ROOT or name.startswith("[") or not is_name(name):
+            return fail(ParentFailed(f"{self.address} speaks the course protocol, which cannot carry the name {name}"))
+        return _Exchange(self, name).start()
 
 
 class _Exchange:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from twisted.internet.defer import CancelledError, Deferred, succeed
@@ -14,7 +15,7 @@ from zope.interface import implementer
 
 from labnet.interfaces import IParent, IResolver
 from labnet.resolver.cache import Cache, Entry
-from labnet.resolver.learning import Bounds, answer_of_mapping, entry_of
+from labnet.resolver.learning import Bounds, answer_of_mapping, cut_chain, entry_of
 from labnet.resolver.model import Answer, ExtendedError, InfoCode, Question, Rcode, RRset, RRType
 from labnet.resolver.names import ROOT, ancestors, is_opaque
 from labnet.resolver.parent import ParentFailed
@@ -64,18 +65,14 @@ class Resolver:
         return bool(self._forwards)
 
     def known(self, question: Question, failures: bool = True) -> Answer | None:
-        chain: list[RRset] = []
-        asked = question
-        while len(chain) < _LONGEST_CHAIN:
-            answer = self._local(asked, failures)
+        chain = _Chain(question)
+        whole = None
+        while whole is None:
+            answer = self._local(chain.asked, failures)
             if answer is None:
                 return None
-            target = _target(answer, asked)
-            if target is None:
-                return answer.behind(chain)
-            chain += answer.answer
-            asked = target
-        return _failure("the CNAME chain does not end").behind(chain)
+            whole = chain.follow(self._cut(answer, chain.asked))
+        return whole
 
     def ask(self, question: Question) -> Deferred[Answer]:
         asking = Deferred.fromCoroutine(self._follow(question))
@@ -87,26 +84,44 @@ class Resolver:
             walk.cancel()
 
     async def _follow(self, question: Question) -> Answer:
-        chain: list[RRset] = []
-        asked = question
-        while len(chain) < _LONGEST_CHAIN:
-            answer = self._local(asked, failures=False) or await self._from_parent(asked)
-            target = _target(answer, asked)
-            if target is None:
-                return answer.behind(chain)
-            chain += answer.answer
-            asked = target
-        return _failure("the CNAME chain does not end").behind(chain)
+        chain = _Chain(question)
+        whole = None
+        while whole is None:
+            # The course protocol alone has its names spelled, and asks again for what failed a moment ago.
+            answer = self._local(chain.asked, failures=bool(chain.rrsets and not question.spelled))
+            answer = answer or await self._from_parent(chain.asked)
+            whole = chain.follow(self._cut(answer, chain.asked))
+        return whole
 
     def _local(self, question: Question, failures: bool) -> Answer | None:
         """One step of a chain, from what is known here."""
+        own = self._own(question)
+        if own is not None:
+            return replace(own, until=math.inf)
+        known = self._remembered(question, failures)
+        return _nobody_to_ask() if known is None and self._forward(question) is None else known
+
+    def _own(self, question: Question) -> Answer | None:
+        """What special names and records say; a referral among them stands where there is no parent to follow it."""
         special = special_find(question, self._zone)
         if special is not None:
             return special
         found = self._zone.find(question)
-        if found is not None and not (found.is_referral and self._forward(question) is not None):
-            return found
-        return self._remembered(question, failures)
+        return None if found is not None and found.is_referral and self._forward(question) is not None else found
+
+    def _cut(self, answer: Answer, asked: Question) -> Answer:
+        """``answer`` without what a parent says behind a CNAME about names that it is not asked for.
+
+        Those are names of our own records, and those below a domain that another parent is there for. So does unbound
+        with what lies outside a forwarded domain; dnsmasq passes the chain on whole.
+        """
+
+        def is_elsewhere(key: bytes) -> bool:
+            target = Question(key, asked.rrtype)
+            parent = self._forward(target)
+            return (parent is not None and parent is not self._forward(asked)) or self._own(target) is not None
+
+        return cut_chain(answer, asked, is_elsewhere)
 
     def _remembered(self, question: Question, failures: bool) -> Answer | None:
         now = self._clock.seconds()
@@ -119,9 +134,16 @@ class Resolver:
         named = self._cache.find(Question(question.key, RRType.A), now)
         if named is not None and named.told and named.answer.mapping is not None:
             # A course parent knows names, not types: there is nothing more to ask it.
-            return replace(answer_of_mapping(named.answer.mapping, question), origin=named.origin(now))
+            return replace(named, answer=answer_of_mapping(named.answer.mapping, question)).aged(now)
         failed = self._failures.find(question, now) if failures else None
-        return failed.answer if failed is not None else None
+        if failed is None:
+            return None
+        cached = ExtendedError(InfoCode.CACHED_ERROR, f"failed {max(0, int(now - failed.since))} s ago")
+        return self._stale(question, now) or replace(failed.answer, errors=(*failed.answer.errors, cached))
+
+    def _stale(self, question: Question, now: float) -> Answer | None:
+        entry = self._cache.find_stale(question, now)
+        return None if entry is None else entry.stale(now)
 
     def _from_parent(self, question: Question) -> Deferred[Answer]:
         """Ask a parent for one step of a chain, or wait with who asked already. Never fails."""
@@ -152,6 +174,7 @@ class Resolver:
             upstream = await parent.ask(question)
         except ParentFailed as error:
             return self._failed(question, error)
+        self._failures.forget(question)
         now = self._clock.seconds()
         origin = f"from {upstream.parent}"
         kept = entry_of(question, upstream, now, self._bounds)
@@ -167,13 +190,9 @@ class Resolver:
     def _failed(self, question: Question, error: ParentFailed) -> Answer:
         self.log.info("{question} is not resolved: {why}", question=str(question), why=str(error))
         now = self._clock.seconds()
-        stale = self._cache.find_stale(question, now)
-        if stale is not None:
-            answer = stale.stale(now)
-        else:
-            answer = _failure(str(error), InfoCode.NO_REACHABLE_AUTHORITY, error.errors)
+        answer = _failure(str(error), InfoCode.NO_REACHABLE_AUTHORITY, error.errors)
         self._failures.keep(question, Entry(answer, now, _FAILED_FOR, ""))
-        return answer
+        return self._stale(question, now) or answer
 
     def _unexpected(self, failure: Failure, question: Question) -> Answer:
         if failure.check(CancelledError) is None:
@@ -184,6 +203,32 @@ class Resolver:
         self._walks.pop(question, None)
         for asked in self._waiting.pop(question):
             asked.callback(answer)
+
+
+@dataclass(slots=True)
+class _Chain:
+    """The CNAMEs followed for one question, and what is asked next."""
+
+    asked: Question
+    rrsets: list[RRset] = field(default_factory=list)
+    authoritative: bool | None = None
+    until: float = math.inf
+
+    def follow(self, answer: Answer) -> Answer | None:
+        """The whole answer where the chain ends with ``answer``; else None, and the name it leads to is next."""
+        if self.authoritative is None:  # AA speaks of the first name (RFC 1035, section 4.1.1)
+            self.authoritative = answer.authoritative
+        self.until = min(self.until, answer.until)
+        target = _target(answer, self.asked)
+        if target is not None and len(self.rrsets) < _LONGEST_CHAIN:
+            self.rrsets += answer.answer
+            self.asked = target
+            return None
+        if target is not None:
+            return _failure("the CNAME chain does not end")
+        if self.rrsets and answer.rcode == Rcode.REFUSED:
+            answer = replace(answer, rcode=Rcode.NOERROR)  # as an authority that is not asked to recurse
+        return replace(answer.behind(self.rrsets), authoritative=self.authoritative, until=self.until)
 
 
 def _target(answer: Answer, question: Question) -> Question | None:

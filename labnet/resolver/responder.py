@@ -20,6 +20,7 @@ from labnet.resolver.dnswire import (
     encode_refusal,
 )
 from labnet.resolver.model import Answer, ExtendedError, InfoCode, Rcode
+from labnet.resolver.packetcache import PacketCaches
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,8 @@ class Responder:
     """Answers DNS messages from ``resolver``.
 
     ``nsid`` names the server (RFC 5001), none where it is empty; with ``explain`` an extended error says where each
-    answer comes from; ``idle`` is what TCP clients are told of the time-out of an idle connection, in seconds.
+    answer comes from; ``idle`` is what TCP clients are told of the time-out of an idle connection, in seconds. What may
+    be given again over UDP is put into ``packets``.
     """
 
     resolver: IResolver
@@ -36,6 +38,7 @@ class Responder:
     nsid: bytes
     explain: bool
     idle: float
+    packets: PacketCaches
 
     def respond(self, message: bytes, host: str, stream: bool, send: Callable[[bytes], None]) -> bool:
         """Answer ``message`` of the client at ``host``, now or later, by ``send``; False where it gets no answer."""
@@ -50,17 +53,21 @@ class Responder:
         answer = self.resolver.known(query.question)
         if answer is None and query.recursion_desired:
             asking = self.resolver.ask(query.question)
-            asking.addCallback(lambda answer: self._send(query, answer, host, stream, send))
-        else:
-            self._send(query, answer or _NOT_HERE, host, stream, send)
+            asking.addCallback(lambda answer: send(self._encode(query, answer, host, stream)))
+            return True
+        reply = self._encode(query, answer or _NOT_HERE, host, stream)
+        # An answer with options of the client's own, such as a cookie, is for that client alone.
+        if answer is not None and answer.until and not (stream or (query.edns and query.edns.has_options)):
+            self.packets.keep_dns(message, reply, query.name, answer.until)
+        send(reply)
         return True
 
-    def _send(self, query: Query, answer: Answer, host: str, stream: bool, send: Callable[[bytes], None]) -> None:
+    def _encode(self, query: Query, answer: Answer, host: str, stream: bool) -> bytes:
         if self.explain and answer.origin:
             errors = (*answer.errors, ExtendedError(InfoCode.OTHER, answer.origin))
             answer = replace(answer, errors=errors)
         options = self._options(query.edns, host, stream)
-        send(encode_answer(query, answer, stream, self.resolver.can_recurse, options))
+        return encode_answer(query, answer, stream, self.resolver.can_recurse, options)
 
     def _options(self, edns: Edns | None, host: str, stream: bool) -> Options:
         if edns is None:

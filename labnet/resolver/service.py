@@ -16,6 +16,7 @@ from twisted.internet.interfaces import IListeningPort
 from labnet.config import ResolverConfig
 from labnet.interfaces import IDatagramSockets, IParent, IReactor, StartError
 from labnet.notation import ParentAddress, UDPListen
+from labnet.resolver.batchport import BatchPort, is_available
 from labnet.resolver.cache import Cache, Entry
 from labnet.resolver.cookies import Cookies
 from labnet.resolver.dnsparent import DNSExchange, DNSParent
@@ -26,6 +27,7 @@ from labnet.resolver.listener import DNSStreams, ResolverProtocol
 from labnet.resolver.loading import KEPT_SUFFIX, Loaded
 from labnet.resolver.model import Mapping, Question
 from labnet.resolver.names import ROOT, key_of
+from labnet.resolver.packetcache import PacketCaches
 from labnet.resolver.parent import TextParent
 from labnet.resolver.recursion import Resolver
 from labnet.resolver.responder import Responder
@@ -69,9 +71,10 @@ class ResolverService(Service):
         self._resolver = Resolver(
             loaded.zone, self._cache, self._forwards(loaded), self._learned, reactor, _bounds(config)
         )
+        self.packets = PacketCaches(config.packet_cache_bytes, reactor)
         cookies = Cookies(self._random.randbytes(16))
         self._responder = Responder(
-            self._resolver, cookies, reactor, config.nsid.encode(), config.explain, config.tcp_idle
+            self._resolver, cookies, reactor, config.nsid.encode(), config.explain, config.tcp_idle, self.packets
         )
         self._streams = DNSStreams(self._responder, reactor, config.tcp_idle, config.tcp_connections)
 
@@ -111,7 +114,7 @@ class ResolverService(Service):
         for tries_left in reversed(range(1 if listen.port else _SAME_NUMBER_TRIES)):
             protocol = ResolverProtocol(self._resolver, dialect, self._responder)
             try:
-                port = self._reactor.listenUDP(listen.port, protocol, listen.interface, MOST_BYTES)
+                port = self._listen_udp(listen, protocol)
             except CannotListenError as error:
                 raise StartError(str(listen), error) from None
             number = cast(IPv4Address | IPv6Address, port.getHost()).port
@@ -126,6 +129,13 @@ class ResolverService(Service):
             self._ports.append(port)
             self._stream_ports.append(stream)
             return
+
+    def _listen_udp(self, listen: UDPListen, protocol: ResolverProtocol) -> IListeningPort:
+        if not (self._config.batch and is_available(self._reactor)):
+            return self._reactor.listenUDP(listen.port, protocol, listen.interface, MOST_BYTES)
+        port = BatchPort(self._reactor, listen.port, protocol, listen.interface, self.packets)
+        port.startListening()
+        return port
 
     def _forwards(self, loaded: Loaded) -> dict[bytes, IParent]:
         """The parents of each domain."""

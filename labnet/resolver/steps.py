@@ -53,11 +53,12 @@ def told_text(told: Found | Delegation) -> str:
         names = ", ".join(text_of(server.name) for server in told.servers)
         return f"referral to {text_of(told.zone)}, served by {names}"
     if told.rrsets:
-        return "answer: " + "; ".join(record for rrset in told.rrsets for record in _records(rrset))
+        return "answer: " + "; ".join(record for rrset in told.rrsets for record in records_text(rrset))
     return "NXDOMAIN: there is no such name" if told.rcode == Rcode.NXDOMAIN else "NODATA: no such record at that name"
 
 
-def _records(rrset: RRset) -> list[str]:
+def records_text(rrset: RRset) -> list[str]:
+    """Each record as a line of a zone file."""
     return [
         f"{text_of(rrset.name)} {rrset.ttl} {type_text(rrset.rrtype)} {_value(rrset, rdata)}" for rdata in rrset.rdatas
     ]

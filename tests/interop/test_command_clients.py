@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import select
 import socket
 import subprocess
 import time
@@ -205,14 +206,25 @@ def test_nc_that_stays_open_gets_its_reply(server: Address, text: bytes) -> None
     command = [peers.tool("nc", "netcat-openbsd"), *map(str, server)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as nc:
         assert nc.stdin is not None
-        assert nc.stdout is not None
         try:
-            assert nc.stdout.readline().startswith(b"Connected: ")
+            assert printed_line(nc).startswith(b"Connected: ")
             for _ in range(2):
                 nc.stdin.write(text)
-                assert_time(nc.stdout.readline(), before)
+                assert_time(printed_line(nc), before)
         finally:
             nc.kill()
+
+
+def printed_line(process: subprocess.Popen[bytes]) -> bytes:
+    """One line of its output; fails where none comes."""
+    assert process.stdout is not None
+    printed = b""
+    while not printed.endswith(b"\n"):
+        assert select.select([process.stdout], [], [], DEADLINE)[0], printed
+        byte = process.stdout.read(1)
+        assert byte, printed
+        printed += byte
+    return printed
 
 
 def telnet_to(server: Address) -> Terminal:

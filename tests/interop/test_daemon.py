@@ -53,6 +53,27 @@ def run(*command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+def run_to_the_daemons_end(*command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run what leaves a process in the background that ends too, and wait for that one's end as well."""
+    its_end, held = os.pipe()
+    try:
+        ran = subprocess.run(
+            command,
+            cwd=cwd,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE,
+            pass_fds=(held,),
+        )
+        os.close(held)
+        assert select.select([its_end], [], [], DEADLINE)[0], "the process in the background goes on"
+        return ran
+    finally:
+        os.close(its_end)
+
+
 @contextmanager
 def background(cwd: Path) -> Iterator[int]:
     """``twistd labnet`` as a daemon of its own, run in ``cwd``/run: its process id; the end of the block ends it."""
@@ -143,7 +164,7 @@ def test_a_used_port_is_said_in_one_line(used: str, tmp_path: Path) -> None:
 
 def test_a_daemon_says_of_a_used_port_to_its_shell(used: str, tmp_path: Path) -> None:
     """In the background too the shell is told what port and why, and the exit status is 1; the log has no traceback."""
-    ended = run(TWISTD, *BACKGROUND, "labnet", "--config=lab.toml", cwd=tmp_path)
+    ended = run_to_the_daemons_end(TWISTD, *BACKGROUND, "labnet", "--config=lab.toml", cwd=tmp_path)
     assert ended.returncode == 1
     assert f"cannot listen on {used}: Address already in use" in ended.stderr
     log = (tmp_path / "lab.log").read_text()

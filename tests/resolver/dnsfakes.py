@@ -11,13 +11,14 @@ import dns.flags
 import dns.message
 import dns.rcode
 import dns.rrset
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from zope.interface import implementer
 
 from labnet.interfaces import IDatagramSocket, IDatagramSockets, IExchange, IParent
 from labnet.resolver.model import Question, Reply, RRset, Upstream
 from labnet.resolver.names import key_of, wire_of
+from labnet.resolver.parent import ParentFailed
 
 A, NS, CNAME, SOA, TXT, AAAA, DNAME, ANY = 1, 2, 5, 6, 16, 28, 39, 255
 
@@ -191,12 +192,15 @@ class FakeExchange:
 
 @implementer(IParent)
 class FakeParent:
-    """A parent that is no DNS server; the test fires the Deferreds in ``answers``."""
+    """A parent that is no DNS server; the test fires the Deferreds in ``answers``, or it ``carries`` no name at all."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, carries: bool = True) -> None:
         self.address = address
+        self.carries = carries
         self.answers: list[Deferred[Upstream]] = []
 
     def ask(self, question: Question) -> Deferred[Upstream]:
+        if not self.carries:
+            return fail(ParentFailed("it cannot be asked for this name"))
         self.answers.append(Deferred())
         return self.answers[-1]

@@ -21,6 +21,7 @@ from labnet.interfaces import IResolver
 from labnet.resolver.cookies import Cookies
 from labnet.resolver.model import Answer, ExtendedError, InfoCode, Question, Rcode, RRset, RRType
 from labnet.resolver.names import key_of
+from labnet.resolver.packetcache import PacketCaches
 from labnet.resolver.responder import Responder
 
 WWW = Question(key_of("www.lab"), RRType.A)
@@ -150,7 +151,9 @@ class ComplianceTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.resolver = TableResolver()
         self.clock = Clock()
-        self.responder = Responder(self.resolver, Cookies(b"0" * 16), self.clock, b"the lab", True, 10.0)
+        self.responder = Responder(
+            self.resolver, Cookies(b"0" * 16), self.clock, b"the lab", True, 10.0, PacketCaches(0, self.clock)
+        )
 
     def exchange(self, message: bytes, stream: bool = False) -> list[bytes]:
         """What comes back for ``message``."""
@@ -241,7 +244,9 @@ class ComplianceTests(SynchronousTestCase):
         """Who has EDNS is told where the answer comes from, and without ``explain`` only what went wrong (RFC 8914)."""
         message = header(counts=EDNS1) + WWW_A + opt()
         self.assertEqual([error.text for error in self.reply(message).extended_errors()], ["from the file"])
-        self.responder = Responder(self.resolver, Cookies(b"0" * 16), self.clock, b"", False, 10.0)
+        self.responder = Responder(
+            self.resolver, Cookies(b"0" * 16), self.clock, b"", False, 10.0, PacketCaches(0, self.clock)
+        )
         self.assertEqual(list(self.reply(message).extended_errors()), [])
         unknown = header(counts=EDNS1) + key_of("x.lab") + b"\0\1\0\1" + opt()
         self.assertEqual([error.text for error in self.reply(unknown).extended_errors()], ["so says the table"])

@@ -339,6 +339,7 @@ class ChainTests(SynchronousTestCase):
             authority=["example.com. 60 SOA . . 1 2 3 4 5", "example. 60 SOA . . 6 7 8 9 10"],
         )
         self.assertEqual(chain.soa and chain.soa.name, wire("example"))
+        self.assertIsNone(self.chain(rcode="NXDOMAIN", authority=["com. 60 NS ns.example."]).soa)
         two = RRset(wire("com"), SOA, 60, (b"one", b"two"))
         self.assertEqual(chain_of(WWW, Reply(0, authority=(two,))).soa, RRset(wire("com"), SOA, 60, (b"one",)))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import sys
+import tracemalloc
 from typing import Any
 
 import dns.edns
@@ -198,6 +199,8 @@ class RecordTests(SynchronousTestCase):
             b"\1a" + struct.pack("!H", 0xC000 | here),
             b"\x40a\0",
             b"\x80a\0",
+            b"\x40" + b"a" * 64 + b"\0",
+            b"\xbf" + b"a" * 191 + b"\0",
             b"\x3fa" * 5,
             (b"\x3f" + b"a" * 63) * 4 + b"\0",
             (b"\x3f" + b"a" * 63) * 3 + b"\x30" + b"a" * 48 + ASKED,
@@ -206,6 +209,14 @@ class RecordTests(SynchronousTestCase):
         data = b"\x03abc" + struct.pack("!H", 0xC000 | here + 11) + (b"\x3f" + b"a" * 63) * 4 + b"\0"
         for inside in (0, 6):
             self.broken(record(b"\0", 65280, data), struct.pack("!H", 0xC000 | here + 11 + inside) + rest)
+        for data in (
+            struct.pack("!H", 0xC000 | here + 11),
+            struct.pack("!HH", 0xC000 | here + 13, 0xC000 | here + 11),
+            b"\1a" + struct.pack("!H", 0xC000 | here + 11),
+            b"\x40" + b"a" * 64 + b"\0",
+            b"\xbf" + b"a" * 191 + b"\0",
+        ):
+            self.broken(record(b"\0", 65280, data), struct.pack("!H", 0xC000 | here + 11) + rest)
 
     def test_the_longest_name_is_read(self) -> None:
         """255 bytes, plain and through a pointer."""
@@ -276,6 +287,18 @@ class WorkTests(SynchronousTestCase):
         datagram = message_of(QUERY, record(b"\0", 65280, data), ones, sections=(3501, 0, 0))
         self.assertLess(lines_run(datagram), 8 * 65536)
 
+    def test_a_name_without_an_end_takes_no_memory(self) -> None:
+        """8000 labels in a row, each of which could begin a name of its own."""
+        start = 12 + len(SENT.question) + 11
+        data = b"\1a" * 8000 + b"\0"
+        datagram = message_of(QUERY, record(b"\0", 65280, data), struct.pack("!H", 0xC000 | start), bytes(10))
+        tracemalloc.start()
+        try:
+            self.assertRaises(Broken, decode_reply, datagram, SENT)
+            self.assertLess(tracemalloc.get_traced_memory()[1], 10_000_000)
+        finally:
+            tracemalloc.stop()
+
     def test_unusual_records_are_few_and_short(self) -> None:
         """Those that dnspython has to check are slow: beyond a number or a length the reply is broken."""
         caa = record(ASKED, 257, b"\0\5issuex")
@@ -287,7 +310,7 @@ class WorkTests(SynchronousTestCase):
 
     def test_dnspython_is_given_no_pointers_to_follow(self) -> None:
         """It would follow the whole chain again for each of the names of a HIP record."""
-        chain = b"\0" + b"".join(struct.pack("!H", 0xC000 | max(0, 2 * i - 1)) for i in range(4000))
+        chain = b"\0" + b"".join(struct.pack("!H", 0xC000 | max(6, 2 * i + 5)) for i in range(4000))
         self.assertLess(lines_run(message_of(QUERY, record(ASKED, 55, b"\1\2\0\1xy" + chain))), 65536)
 
 

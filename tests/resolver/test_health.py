@@ -296,6 +296,32 @@ class ParentsTests(SynchronousTestCase):
         self.answer()
         self.assertEqual(self.told_by(asked), "a:53")
 
+    def test_only_the_first_that_was_left_is_asked_again(self) -> None:
+        """A question has to end some time."""
+        asked = self.dns("a", "b", "c").ask(WWW)
+        self.clock.advance(LEAST_WAIT)
+        self.clock.advance(LEAST_WAIT)
+        self.refuse()
+        self.refuse()
+        self.failureResultOf(asked, ParentFailed)
+        self.assertEqual(self.hosts, ["a", "b", "c", "a"])
+
+    def test_the_last_one_that_is_up_has_all_its_time(self) -> None:
+        """Those that are down are no reason to hurry it."""
+        parents = self.dns("a", "b")
+        for _ in range(3):
+            asked = parents.ask(WWW)
+            self.refuse()
+            self.answer()
+            self.told_by(asked)
+            self.clock.advance(LONGEST_BACKOFF + 1)
+        probe, asked = parents.ask(WWW), parents.ask(WWW)
+        self.assertEqual(self.hosts[-2:], ["a", "b"])
+        self.clock.advance(100.0)
+        self.assertNoResult(asked)
+        self.assertNoResult(probe)
+        self.assertEqual(self.exchange.cancelled, ["a"])
+
     def test_who_is_left_twice_is_not_asked_a_third_time(self) -> None:
         """The question fails then."""
         asked = self.dns("a", "b").ask(WWW)
@@ -365,8 +391,9 @@ class ParentsTests(SynchronousTestCase):
         self.assertEqual(sorted(self.hosts), ["a", "b"])
         self.clock.advance(100.0)
         self.assertNoResult(asked)
-        self.answer()
-        self.assertEqual(self.successResultOf(asked).rrsets, FOUND)
+        self.refuse()
+        self.failureResultOf(asked, ParentFailed)
+        self.assertEqual(sorted(self.hosts), ["a", "b"])
 
     def test_that_a_course_parent_knows_nothing_lets_the_next_one_be_asked(self) -> None:
         """The name is unknown where every parent says so."""
@@ -402,6 +429,15 @@ class ParentsTests(SynchronousTestCase):
         failure = self.failureResultOf(self.dns("a").ask(odd), ParentFailed)
         self.assertEqual(str(failure.value), "'two..dots' is a name that DNS cannot carry")
         self.assertEqual((self.hosts, parents.states()[0].failures), ([], 0))
+
+    def test_a_question_that_was_never_sent_says_nothing_of_the_parent(self) -> None:
+        """Clients that ask for names no course parent can be asked for must not bring it down."""
+        parents = Parents([FakeParent("t", carries=False), FakeParent("u")], self.clock, 4.0)
+        for _ in range(5):
+            asked = parents.ask(WWW)
+            asked.cancel()
+            self.failureResultOf(asked, CancelledError)
+        self.assertEqual(parents.states()[0], ParentState("t", None, LEAST_WAIT, 0, None))
 
     def test_without_a_parent_every_question_fails(self) -> None:
         """With a sentence."""

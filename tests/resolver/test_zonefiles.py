@@ -161,6 +161,8 @@ class ZoneFiles(SynchronousTestCase):
             b"x A 192.0.2.300": "'x A 192.0.2.300' cannot be read: Text input is malformed",
             b"x A": "'x A' cannot be read: ",
             b"x ZZZ 1": "'ZZZ' is no record type",
+            b"x 5 IN 6 A 192.0.2.1": "'6' is no record type",
+            b".".join([b"x" * 60] * 5) + b" A 192.0.2.1": "cannot be read: A DNS name is > 255 octets long",
             b"x CH A 192.0.2.1": "the record's class is not IN; no other is served",
             b"x TYPE255 \\# 0": "ANY is a type for questions, not for a zone file",
             b"x OPT \\# 0": "OPT is a type for questions, not for a zone file",

@@ -1,0 +1,164 @@
+"""The subcommands ``capture``, ``explain`` and ``exercise`` of the ``labnet`` command."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, cast
+
+from labnet.capture.model import CaptureError
+
+Tap = Callable[[socket.socket], socket.socket]
+
+
+def add_commands(commands: Any) -> None:
+    """Add them to argparse's ``commands``. Nothing of what they need is imported until one of them runs."""
+    capture = commands.add_parser("capture", help="capture packets into a file", description=_CAPTURE)
+    capture.add_argument("-i", "--interface", required=True, metavar="IFACE", help="eth0, lo, …; any for all")
+    capture.add_argument("-w", "--write", required=True, metavar="FILE.pcapng", help="the file to write")
+    capture.add_argument("--filter", metavar="FILTER", help="in tcpdump's language, such as: udp port 1199")
+    capture.add_argument("-c", "--count", type=_number, metavar="N", help="end after so many packets")
+    capture.add_argument("--seconds", type=_number, metavar="N", help="end after so many seconds")
+    capture.set_defaults(run=_guarded(_capture))
+
+    explain = commands.add_parser("explain", help="tell what is in a capture", description=_EXPLAIN)
+    explain.add_argument("file", metavar="FILE", help="a pcap or pcapng file")
+    explain.add_argument("--frame", type=_number, metavar="N", help="tell this frame alone, with every field")
+    explain.add_argument("--packets", type=_count, metavar="N", help="packets told layer by layer [200]")
+    explain.set_defaults(run=_guarded(_explain))
+
+    exercise = commands.add_parser("exercise", help="answer an exercise from a capture", description=_EXERCISE)
+    exercise.add_argument("exercise", choices=("ip", "dhcp", "arp", "http", "trace"), help="which one")
+    exercise.add_argument("file", metavar="FILE", help="a pcap or pcapng file")
+    exercise.add_argument("--check", metavar="ANSWERS.toml", help="mark the answers in this file")
+    form = exercise.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print JSON")
+    form.add_argument("--html", action="store_true", help="print one self-contained web page")
+    form.add_argument("--blank", action="store_true", help="print the questions as TOML to fill in")
+    exercise.set_defaults(run=_guarded(_exercise))
+
+
+_CAPTURE = (
+    "Capture on a Linux interface until Ctrl-C, and write pcapng. It needs the right to: root or CAP_NET_RAW. Without, "
+    "the lab and its clients write their own traffic: [capture] file, --capture FILE."
+)
+_EXPLAIN = "Print a capture's packet list, its exchanges and sessions, and its packets layer by layer."
+
+_EXERCISE = (
+    "Answer the questions of an exercise from a capture, with the bytes that prove each answer, or mark your own. Exit "
+    "status: 0, 1 where an answer is wrong or the capture holds none, 2 where a file cannot be read."
+)
+
+
+@contextlib.contextmanager
+def captured(path: str | None) -> Iterator[Tap]:
+    """What taps a client's socket so that its traffic is written to ``path``; without one nothing is tapped.
+
+    A file that cannot be opened ends the program with a sentence and status 2.
+    """
+    if path is None:
+        yield lambda sock: sock
+        return
+    from labnet.capture.own import OwnTraffic
+    from labnet.capture.tapping import TappedSocket
+
+    failures: list[str] = []
+    traffic = OwnTraffic(path, time.time_ns, failures.append)
+    traffic.open()
+    if failures:
+        print(f"labnet: {failures[0]}", file=sys.stderr)
+        raise SystemExit(2)
+    try:
+        yield lambda sock: cast(socket.socket, TappedSocket(sock, traffic))
+    finally:
+        traffic.close()
+        for why in failures:
+            print(f"labnet: {why}", file=sys.stderr)
+
+
+def _guarded(run: Any) -> Any:
+    def guarded(arguments: argparse.Namespace) -> int:
+        if hasattr(sys.stdout, "reconfigure"):
+            sys.stdout.reconfigure(errors="replace")  # a terminal that is not UTF-8 gets question marks
+        try:
+            status: int = run(arguments)
+            sys.stdout.flush()
+        except CaptureError as error:
+            print(f"labnet: {error}", file=sys.stderr)
+            return 2
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader left; Python's own flush at exit would complain
+            return 0
+        except KeyboardInterrupt:
+            return 130
+        return status
+
+    return guarded
+
+
+def _capture(arguments: argparse.Namespace) -> int:
+    from labnet.capture.recording import capture
+
+    capture(arguments.interface, arguments.write, arguments.filter, arguments.count, arguments.seconds)
+    return 0
+
+
+def _explain(arguments: argparse.Namespace) -> int:
+    from labnet.capture.explain import STORIES, explain, explain_frame
+    from labnet.capture.headers import require_scapy
+    from labnet.capture.hexdump import wants_colour
+    from labnet.capture.progress import Bar
+
+    require_scapy()
+    colour = wants_colour(sys.stdout)
+    if arguments.frame is not None:
+        lines = explain_frame(arguments.file, arguments.frame, colour)
+    else:
+        most = STORIES if arguments.packets is None else arguments.packets
+        lines = explain(arguments.file, most, colour, Bar(sys.stderr, sys.stdout).show)
+    for line in lines:
+        print(line)
+    return 0
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text[:12]) > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is no frame: a whole number from 1")
+    return int(text[:12])
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} is no count: a whole number from 0")
+    return int(text[:12])
+
+
+def _exercise(arguments: argparse.Namespace) -> int:
+    from labnet.capture.exercises.marking import mark, read_sheet
+    from labnet.capture.exercises.page import page
+    from labnet.capture.exercises.run import run
+    from labnet.capture.exercises.text import as_json, blank, marked, told
+    from labnet.capture.headers import require_scapy
+    from labnet.capture.hexdump import wants_colour
+    from labnet.capture.progress import Bar
+
+    require_scapy()
+    sheet = None if arguments.check is None else read_sheet(arguments.check, arguments.exercise)
+    done = run(arguments.exercise, arguments.file, Bar(sys.stderr, sys.stdout).show)
+    marks = None if sheet is None else mark(done.answers, sheet)
+    if arguments.json:
+        print(as_json(done, marks))
+    elif arguments.html:
+        print(page(done, marks))
+    elif arguments.blank:
+        print("\n".join(blank(done)))
+    else:
+        for line in told(done, wants_colour(sys.stdout)) if marks is None else marked(marks):
+            print(line)
+    wrong = [one for one in marks or () if one.verdict != "right"]
+    return 1 if wrong or (marks is None and all(answer.value is None for answer in done.answers)) else 0

@@ -1,0 +1,83 @@
+"""The exercise on the IP header: the first ICMP echo request."""
+
+from __future__ import annotations
+
+from labnet.capture.applications import Message
+from labnet.capture.exercises.model import Answer
+from labnet.capture.model import Dissected
+
+_GET_ONE = "The capture has no ICMP echo request over IPv4: start capturing, and run: ping -4 -c 2 8.8.8.8"
+
+QUESTIONS = (
+    Answer("source", "What is the source address?", "address",
+           explanation="Bytes 12 to 15 of the IP header are the address of the machine that sends."),
+    Answer("destination", "What is the destination address?", "address",
+           explanation="Bytes 16 to 19 of the IP header are the address of the machine that it is for."),
+    Answer("protocol", "Which upper-layer protocol is inside?", "protocol",
+           explanation="The protocol field numbers what the payload is: 1 is ICMP, 6 TCP, 17 UDP."),
+    Answer("header_length", "How many bytes has the IP header?", "number",
+           explanation="The low four bits of the first byte count words of four bytes."),
+    Answer("payload_length", "How many bytes has the payload of the IP packet?", "number"),
+    Answer("ttl", "What is the TTL?", "number",
+           explanation="The sender's system chose where it starts, mostly 64, 128 or 255."),
+    Answer("ttl_meaning", "What does the TTL mean?", "words", words=("hop", "router"),
+           explanation="Each router on the way takes one off and drops the packet at 0, so that none circles for ever; "
+           "it counts routers, not seconds."),
+    Answer("version_field", "Which field tells IPv4 from IPv6?", "words", words=("version", "first four bits",
+           "first 4 bits", "nibble"),
+           explanation="The version, the high four bits of the header's first byte, 4 or 6, in the same place."),
+)  # fmt: skip
+
+
+class IPHeader:
+    """Answers from the first ICMP echo request."""
+
+    title = "The IP header of the first ICMP echo request"
+
+    def __init__(self) -> None:
+        self.frames: dict[int, Dissected] = {}
+        self._request: Dissected | None = None
+        self._only_v6 = False
+
+    def see(self, frame: Dissected, message: Message | None) -> bool:
+        icmp = frame.layer("icmp")
+        if icmp is not None and icmp.number("icmp.type") == 8:
+            self._request = frame
+            self.frames[frame.packet.number] = frame
+        v6 = frame.layer("icmpv6")
+        self._only_v6 |= v6 is not None and v6.number("icmpv6.type") == 128
+        return self._request is not None
+
+    def answers(self) -> list[Answer]:
+        frame = self._request
+        if frame is None:
+            why = _GET_ONE.replace("has no", "has IPv6's echo requests only, no") if self._only_v6 else _GET_ONE
+            return [question.lacking(why) for question in QUESTIONS]
+        source, destination, protocol, header, payload, ttl, meaning, version = QUESTIONS
+        return [
+            source.proved(frame, "ip.src"),
+            destination.proved(frame, "ip.dst"),
+            protocol.proved(frame, "ip.proto"),
+            self._header(frame, header),
+            self._payload(frame, payload),
+            ttl.proved(frame, "ip.ttl"),
+            meaning.proved(frame, "ip.ttl", value="how many more routers (hops) it may pass before it is dropped"),
+            version.proved(frame, "ip.version", value="version"),
+        ]
+
+    @staticmethod
+    def _header(frame: Dissected, question: Answer) -> Answer:
+        layer = frame.layer("ip")
+        words = (layer.number("ip.hdr_len") or 0) // 4 if layer is not None else 0
+        says = f"The low four bits of the first byte count words of four bytes: {words} times 4 is {words * 4}."
+        return question.proved(frame, "ip.hdr_len", value=str(words * 4), explanation=says)
+
+    @staticmethod
+    def _payload(frame: Dissected, question: Answer) -> Answer:
+        layer = frame.layer("ip")
+        total, header = (layer.number("ip.len"), layer.number("ip.hdr_len")) if layer is not None else (None, None)
+        if total is None or header is None:
+            return question.proved(frame, "ip.len", "ip.hdr_len")
+        length = total - header
+        says = f"Total length minus header length: {total} - {header} = {length}."
+        return question.proved(frame, "ip.len", "ip.hdr_len", value=str(length), explanation=says)

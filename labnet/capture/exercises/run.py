@@ -1,0 +1,57 @@
+"""One exercise on one capture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from labnet.capture.applications import recognise
+from labnet.capture.dissect import dissect
+from labnet.capture.exchanges import Exchanges
+from labnet.capture.exercises.arp import ARP
+from labnet.capture.exercises.dhcp import DHCP
+from labnet.capture.exercises.http import HTTP
+from labnet.capture.exercises.ip import IPHeader
+from labnet.capture.exercises.model import Answer, Exercise
+from labnet.capture.exercises.trace import Trace
+from labnet.capture.formats import open_capture
+from labnet.capture.fragments import Fragments
+from labnet.capture.model import Dissected
+
+EXERCISES: Final[dict[str, Callable[[], Exercise]]] = {
+    "ip": IPHeader, "dhcp": DHCP, "arp": ARP, "http": HTTP, "trace": Trace,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """An exercise done: ``frames`` are those that the answers speak of, ``stopped`` where the file ended early."""
+
+    name: str
+    title: str
+    answers: list[Answer]
+    frames: dict[int, Dissected]
+    stopped: str | None
+
+
+def run(name: str, path: str, progress: Callable[[float], None]) -> Done:
+    """The exercise ``name`` on the capture at ``path``; ``progress`` is told how much is read, 0 to 1.
+
+    Raises :class:`labnet.capture.model.CaptureError`.
+    """
+    exercise = EXERCISES[name]()
+    fragments, exchanges = Fragments(), Exchanges()
+    with open_capture(path) as capture:
+        for packet in capture:
+            frame = dissect(packet)
+            fragments.join(frame)
+            message = recognise(frame, exchanges.expects(frame))
+            if message is not None:
+                for _ in exchanges.add(frame, message):
+                    pass
+            progress(capture.progress)
+            if exercise.see(frame, message):
+                break
+        progress(1.0)
+        return Done(name, exercise.title, exercise.answers(), exercise.frames, capture.stopped)

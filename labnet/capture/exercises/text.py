@@ -1,0 +1,88 @@
+"""The answers and the marks as text and as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+
+from labnet.capture.exercises.marking import Mark
+from labnet.capture.exercises.model import Answer
+from labnet.capture.exercises.run import Done
+from labnet.capture.hexdump import hex_rows, printable
+
+
+def told(done: Done, colour: bool) -> Iterator[str]:
+    """The questions with their answers, bytes and explanations."""
+    yield from (done.title, "")
+    said = None
+    for number, answer in enumerate(done.answers, 1):
+        yield f"{number}. {answer.question} ({answer.key})"
+        if answer.value is None:
+            yield f"   Not in this capture{f'. {answer.missing}' if answer.missing != said else ', as above.'}"
+            said = answer.missing
+        else:
+            yield f"   {printable(answer.value)}"
+            yield from _proofs(done, answer, colour)
+            yield f"   {printable(answer.explanation)}"
+        yield ""
+    if done.stopped:
+        yield f"Note: {done.stopped}."
+
+
+def _proofs(done: Done, answer: Answer, colour: bool) -> Iterator[str]:
+    for proof in answer.proofs:
+        yield f"   {proof.place} ({proof.title}):"
+        data = done.frames[proof.frame].packet.data
+        yield from (f"      {row}" for row in hex_rows(data, proof.offset, proof.offset + len(proof.data), colour))
+
+
+def marked(marks: Sequence[Mark]) -> Iterator[str]:
+    """A student's own answers, each right or wrong and why."""
+    words = {"right": "right", "wrong": "WRONG", "missing": "no answer", "open": "cannot be marked"}
+    for mark in marks:
+        given = f" {printable(mark.given)}:" if mark.given else ""
+        yield f"{words.get(mark.verdict, mark.verdict)}: {mark.key}:{given} {printable(mark.reason)}"
+        yield from (f"      {proof.place} ({proof.title}): {_bytes(proof.data)}" for proof in mark.proofs)
+    right = sum(mark.verdict == "right" for mark in marks)
+    yield f"{right} of {len(marks)} right"
+
+
+def _bytes(data: bytes) -> str:
+    return data.hex(" ") if len(data) <= 32 else f"{data[:32].hex(' ')} … ({len(data)} bytes)"
+
+
+def as_json(done: Done, marks: Sequence[Mark] | None) -> str:
+    """Everything, for other programs."""
+    answers = [
+        {
+            "key": answer.key,
+            "question": answer.question,
+            "answer": answer.value,
+            "explanation": answer.explanation if answer.value is not None else None,
+            "missing": answer.missing,
+            "proofs": [
+                {"frame": one.frame, "offset": one.offset, "bytes": one.data.hex(), "field": one.title}
+                for one in answer.proofs
+            ],
+        }
+        for answer in done.answers
+    ]
+    result: dict[str, object] = {"exercise": done.name, "answers": answers, "stopped": done.stopped}
+    if marks is not None:
+        result["marks"] = [
+            {"key": one.key, "verdict": one.verdict, "given": one.given, "reason": one.reason} for one in marks
+        ]
+    return json.dumps(result, indent=2, ensure_ascii=False)
+
+
+def blank(done: Done) -> Iterator[str]:
+    """A sheet of the exercise's questions in TOML, for a student to fill in."""
+    table = None
+    yield f"# {done.title}. Fill in what you found, then: labnet exercise {done.name} FILE --check THIS_FILE"
+    for answer in done.answers:
+        *above, key = answer.key.split(".")
+        if table != above:
+            table = above
+            yield f"\n[{'.'.join([done.name, *above])}]"
+        yield f"# {answer.question}"
+        yield f'{key} = ""'

@@ -1,0 +1,103 @@
+"""The four-packet trace: a query, the question to the parent, the parent's answer, the answer."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from labnet.capture.applications import Message
+from labnet.capture.exchanges import Exchange, Exchanges, Step
+from labnet.capture.exercises.model import Answer, Proof, link_answer
+from labnet.capture.model import Dissected
+from labnet.capture.sentences import sentence
+
+MOST_FRAMES = 8192
+"""Frames with questions and replies that are kept until their exchange is over."""
+
+_NO_TRACE = (
+    "The capture has no query that a resolver passed on to its parent and that was answered: start the parent and the "
+    "child, capture on both ports at once (labnet capture -i any -w trace.pcapng --filter 'udp port 1199 or udp port "
+    "1200'), and ask the child for a name that only the parent knows and that it has not learned yet."
+)
+_WHO = ("the client's query", "the child's question to its parent", "the parent's answer", "the child's answer")
+
+
+class Trace:
+    """Answers from the first exchange that went to a parent and came back."""
+
+    title = "The four packets of a query that goes to the parent"
+
+    def __init__(self) -> None:
+        self.frames: dict[int, Dissected] = {}
+        self._exchanges = Exchanges()
+        self._recent: OrderedDict[int, Dissected] = OrderedDict()
+        self._found: list[Dissected] = []
+
+    def see(self, frame: Dissected, message: Message | None) -> bool:
+        if message is None:
+            return False
+        self._recent[frame.packet.number] = frame
+        if len(self._recent) > MOST_FRAMES:
+            self._recent.popitem(last=False)
+        return any(self._is_it(exchange) for exchange in self._exchanges.add(frame, message))
+
+    def _is_it(self, exchange: Exchange) -> bool:
+        """Of several parents asked in turn the one that answered counts."""
+        for parent in exchange.parents:
+            if exchange.answer is not None and parent.answer is not None:
+                steps: list[Step] = [exchange.question, parent.question, parent.answer, exchange.answer]
+                frames = [self._recent.get(step.frame) for step in steps]
+                self._found = [frame for frame in frames if frame is not None]
+                if len(self._found) == len(steps):
+                    self.frames = {frame.packet.number: frame for frame in self._found}
+                    return True
+        return False
+
+    def answers(self) -> list[Answer]:
+        told: list[Answer] = []
+        for number, who in enumerate(_WHO, 1):
+            questions = _questions(number, who)
+            if len(self._found) < len(_WHO):
+                told.extend(question.lacking(_NO_TRACE) for question in questions)
+            else:
+                told.extend(_packet(self._found[number - 1], questions))
+        return told
+
+
+def _questions(number: int, who: str) -> list[Answer]:
+    asked = (
+        ("data", "What are the data of {}?", "text"),
+        ("source_port", "From which port is {}?", "number"),
+        ("destination_port", "To which port is {}?", "number"),
+        ("source", "From which IP address is {}?", "address"),
+        ("destination", "To which IP address is {}?", "address"),
+        ("source_mac", "From which MAC address is {}?", "mac"),
+        ("destination_mac", "To which MAC address is {}?", "mac"),
+    )
+    start = f"Packet {number}: "
+    return [Answer(f"packet{number}.{key}", start + question.format(who), kind) for key, question, kind in asked]
+
+
+def _packet(frame: Dissected, questions: list[Answer]) -> list[Answer]:
+    data, source_port, destination_port, source, destination, source_mac, destination_mac = questions
+    says = {layer.name: sentence(frame, layer) for layer in frame.layers}
+    start, end = frame.payload
+    shown = frame.packet.data[start:end].decode(errors="replace").strip()
+    application = frame.layers[-1]
+    if application.name == "dns":
+        shown = application.text("dns.qry.name") or "?"
+    network, transport = frame.network, says.get("udp", "")
+    outer = says.get(frame.layers[0].name, "")
+    prefix = network.name if network is not None else "ip"
+    ip = says.get(prefix, "")
+    return [
+        Answer(
+            data.key, data.question, data.kind, shown, says.get(application.name, ""),
+            (Proof(frame.packet.number, start, frame.packet.data[start:end], "Data"),),
+        ),
+        source_port.proved(frame, "udp.srcport", explanation=transport),
+        destination_port.proved(frame, "udp.dstport", explanation=transport),
+        source.proved(frame, f"{prefix}.src", explanation=ip),
+        destination.proved(frame, f"{prefix}.dst", explanation=ip),
+        link_answer(source_mac, frame, "src", outer),
+        link_answer(destination_mac, frame, "dst", outer),
+    ]  # fmt: skip

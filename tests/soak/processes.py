@@ -1,0 +1,25 @@
+"""What a process takes: memory, open files."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+
+def memory(pid: int, key: str = "VmRSS") -> int:
+    """Kilobytes of the process that are in memory now (VmRSS), or were at most (VmHWM)."""
+    found = re.search(rf"{key}:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    assert found
+    return int(found[1])
+
+
+def open_files(pid: int) -> list[str]:
+    """What the process has open: sockets, pipes, files."""
+    found = []
+    for number in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            found.append(os.readlink(f"/proc/{pid}/fd/{number}"))
+        except FileNotFoundError:
+            continue
+    return sorted(found)
