@@ -2,7 +2,7 @@
 PYTHON ?= $(firstword $(foreach p,python3 python3.14 python3.13 python3.12 python3.11,\
             $(shell $(p) -c 'import sys; sys.version_info >= (3, 11) and print("$(p)")' 2>/dev/null)))
 BIN := .venv/bin
-SOURCES := labnet tests twisted/plugins
+SOURCES := labnet tests twisted/plugins bench
 
 .PHONY: run test lint unit soak bench docs clean
 
@@ -32,6 +32,10 @@ unit: .venv/test
 # Long runs under load and under faults.
 soak: .venv/test
 	$(BIN)/python -m pytest -m soak -s
+
+# labnet beside the peers that are installed, in one run; ROUNDS and SECONDS make it longer or shorter.
+bench: .venv/run
+	$(BIN)/python -m bench.run --rounds $(or $(ROUNDS),5) --seconds $(or $(SECONDS),3)
 
 docs: .venv/docs
 	$(BIN)/sphinx-build -q -W -b html docs docs/_build

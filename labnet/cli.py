@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from importlib import metadata
 
-from labnet.capture.cli import add_commands, captured
+from labnet.capture.cli import add_commands, captured, tapped_dnspython
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -45,13 +45,17 @@ def _resolve_by_dns(arguments: argparse.Namespace) -> int:
     if arguments.trace and not arguments.name:
         print("labnet: --trace needs the NAME to walk to", file=sys.stderr)
         return 2
+    if arguments.trace and arguments.capture:
+        print("labnet: --capture does not follow --trace: use labnet capture beside it", file=sys.stderr)
+        return 2
     if arguments.trace:
         return trace(server, port, arguments.name, rrtype, arguments.timeout, arguments.tries)
-    client = DNSClient(server, port, rrtype, arguments.tcp, arguments.timeout, arguments.tries)
-    if arguments.name:
-        return run(client, arguments.name)
-    _edit_lines()
-    return converse(client)
+    with captured(arguments.capture) as tap, tapped_dnspython(tap):
+        client = DNSClient(server, port, rrtype, arguments.tcp, arguments.timeout, arguments.tries)
+        if arguments.name:
+            return run(client, arguments.name)
+        _edit_lines()
+        return converse(client)
 
 
 def _command(arguments: argparse.Namespace) -> int:

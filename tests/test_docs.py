@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import dataclasses
 import importlib
 import json
 import os
@@ -19,6 +20,7 @@ from twisted.python import usage
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet import cli, config, tap
+from labnet.resolver.model import InfoCode
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.rst"))]
@@ -86,7 +88,7 @@ def _commands() -> Iterator[list[str]]:
     """The ``labnet`` command lines in the pages, as their arguments."""
     for page in PAGES:
         for line in re.findall(r"^ *[$#] (?:\S*/)?labnet (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE):
-            yield line.split()
+            yield re.split(r" [|>;] ", line)[0].split()
 
 
 class ConfigurationTableTests(SynchronousTestCase):
@@ -171,7 +173,7 @@ class ExampleTests(SynchronousTestCase):
     """What the pages quote from the code and the files."""
 
     def test_every_toml_example_is_a_configuration(self) -> None:
-        """Each TOML block in the pages is a configuration without an error."""
+        """Each TOML block in the pages is a configuration without an error, or one but for its servers."""
         blocks = [
             re.sub(r"^   ", "", block, flags=re.MULTILINE)
             for page in PAGES
@@ -181,12 +183,13 @@ class ExampleTests(SynchronousTestCase):
         ]
         self.assertTrue(blocks)
         for block in blocks:
-            config.build(tomllib.loads(block), ".", ".")
+            table = tomllib.loads(block)
+            config.build(table if {"command", "resolver"} & table.keys() else {**table, "command": {}}, ".", ".")
 
     def test_every_limit_is_the_codes(self) -> None:
         """Each row of a table of limits has the value of the name that it gives."""
         limits = 0
-        for page in ("docs/command-server.rst", "docs/course-protocol.rst"):
+        for page in ("docs/command-server.rst", "docs/course-protocol.rst", "docs/dns.rst", "docs/recursion.rst"):
             for row in ROW.findall(_text(page)):
                 cells = [_plain(cell) for cell in re.split(r"^     - ", row, flags=re.MULTILINE)]
                 if len(cells) == 3 and cells[2].startswith("labnet."):
@@ -213,12 +216,50 @@ class ExampleTests(SynchronousTestCase):
             places = [ROOT, ROOT / "labnet", ROOT / "labnet/command", ROOT / "labnet/resolver"]
             self.assertTrue(any((place / module).exists() for place in places), f"{module} is not there")
 
-    def test_every_module_of_the_command_server_is_explained(self) -> None:
-        """docs/architecture.rst names each module of the command server and each at the top of the package."""
-        text = _text("docs/architecture.rst")
-        for path in [*(ROOT / "labnet").glob("*.py"), *(ROOT / "labnet/command").glob("*.py")]:
-            if path.name != "__init__.py":
-                self.assertIn(path.name, text)
+    def test_every_module_of_both_servers_is_explained(self) -> None:
+        """docs/architecture.rst names each module of the command server, of the resolver, and at the package's top."""
+        named = set(re.findall(r"\b\w+\.py\b", _text("docs/architecture.rst")))
+        for folder in ("labnet", "labnet/command", "labnet/resolver"):
+            for path in (ROOT / folder).glob("*.py"):
+                if path.name != "__init__.py":
+                    self.assertIn(path.name, named, f"docs/architecture.rst does not say what {path} is for")
+
+    def test_every_module_of_the_resolver_in_the_table_exists(self) -> None:
+        """Each module in the table of docs/architecture.rst is there."""
+        table = (
+            _text("docs/architecture.rst").partition("The modules of the resolver\n")[2].partition("\nA TCP line")[0]
+        )
+        modules = re.findall(r"^   \* - (``.*``)$", table, re.MULTILINE)
+        self.assertTrue(modules)
+        for module in re.findall(r"\w+\.py", " ".join(modules)):
+            self.assertTrue((ROOT / "labnet/resolver" / module).exists(), f"{module} is not there")
+
+    def test_every_record_of_the_tree_is_the_trees(self) -> None:
+        """Where a page shows a file of etc/tree, it is the file as it is."""
+        text = re.sub(r"^   ", "", _text("docs/recursion.rst"), flags=re.MULTILINE)
+        self.assertIn(_text("etc/tree/root.hints"), text)
+
+    def test_every_rfc_says_whether_it_is_met(self) -> None:
+        """Each row of docs/rfcs.rst has its RFCs, a subject, one of three words, and what that means."""
+        rows = [re.split(r"^     - ", row, flags=re.MULTILINE) for row in ROW.findall(_text("docs/rfcs.rst"))][1:]
+        self.assertTrue(rows)
+        numbers = []
+        for cells in rows:
+            rfcs, subject, state, what = (_plain(cell) for cell in cells)
+            self.assertRegex(rfcs, r"^\d{3,4}(, \d{3,4})*$")
+            self.assertTrue(subject and what, rfcs)
+            self.assertIn(state, ("met", "partly", "not"), rfcs)
+            numbers += rfcs.split(", ")
+        self.assertEqual(len(set(numbers)), len(numbers))
+
+    def test_every_extended_error_code_is_explained(self) -> None:
+        """Each INFO-CODE that the resolver gives stands with its number in docs/dns.rst."""
+        text = _text("docs/dns.rst")
+        sources = [path.read_text(encoding="utf-8") for path in (ROOT / "labnet/resolver").glob("*.py")]
+        given = {code for source in sources for code in re.findall(r"InfoCode\.([A-Z_]+)", source)}
+        self.assertTrue(given)
+        for name in given:
+            self.assertIn(f"{int(InfoCode[name])} {name.replace('_', ' ')}".lower(), text.lower())
 
 
 class ReleaseTests(SynchronousTestCase):
@@ -271,6 +312,9 @@ def _named(dotted: str) -> Any:
         except ModuleNotFoundError:
             continue
         for part in parts[length:]:
-            value = getattr(value, part)
+            # With slots a default is no attribute of the class any more.
+            is_slotted = dataclasses.is_dataclass(value) and isinstance(value, type)
+            fields = {field.name: field.default for field in dataclasses.fields(value)} if is_slotted else {}
+            value = fields[part] if part in fields else getattr(value, part)
         return value
     raise AssertionError(f"{dotted} names nothing")

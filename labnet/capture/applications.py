@@ -17,6 +17,7 @@ from labnet.capture.headers import BOOTP, read_header
 from labnet.capture.model import Dissected, Field, Layer
 from labnet.capture.options import read_dhcp_options
 from labnet.command.framing import COMMANDS
+from labnet.resolver.dnswire import Refusal, Silence, decode_query
 from labnet.resolver.text import Dialect, TextError, Told, decode_reply
 
 _COOKIE: Final = b"\x63\x82\x53\x63"
@@ -87,12 +88,23 @@ def _dns(data: bytes, at: int, strict: bool) -> Message | None:
         outcome = ", ".join(message.answers[:4]) or code
         says = f"Response 0x{message.ident:04x} {kind} {name}: {outcome}"
     else:
-        outcome, says = None, f"Query 0x{message.ident:04x} {kind} {name}"
+        outcome, says = None, f"Query 0x{message.ident:04x} {kind} {name}{_refused(data)}"
     if message.problem:
         says += f" [{message.problem}]"
     direction = "reply" if message.is_response else "question"
     message.layer.title = f"Domain Name System ({direction})"
     return Message("DNS", says, message.layer, direction, name, message.ident, outcome)
+
+
+def _refused(query: bytes) -> str:
+    """What labnet's own server makes of a query that it does not look up."""
+    try:
+        decode_query(query)
+    except Refusal as refusal:
+        return f" (labnet answers {refusal.rcode.name} at once)"
+    except Silence:
+        return " (labnet does not answer)"
+    return ""
 
 
 def _dhcp(frame: Dissected) -> Message | None:
@@ -171,7 +183,7 @@ def _segment(frame: Dissected, ports: tuple[int, int]) -> Message | None:
     data, at = frame.data, frame.payload[0]
     if not data:
         return None
-    ways: list[Callable[[bytes, int], Message | None]] = [_http, _command]
+    ways: list[Callable[[bytes, int], Message | None]] = [_http, _command, _whole_dns]
     if len(data) > 14 and int.from_bytes(data[:2], "big") == len(data) - 2 and b"\0" in data:
         ways.insert(0, lambda data, at: _dns(data[2:], at + 2, strict=53 not in ports))
     for way in ways:
@@ -179,6 +191,16 @@ def _segment(frame: Dissected, ports: tuple[int, int]) -> Message | None:
         if message is not None:
             return message
     return None
+
+
+def _whole_dns(data: bytes, at: int) -> Message | None:
+    """A DNS message whose length came in a segment of its own."""
+    try:
+        if read_message(data, at).length != len(data):
+            return None
+    except DNSError:
+        return None
+    return _dns(data, at, strict=True)
 
 
 def _http(data: bytes, at: int) -> Message | None:

@@ -39,6 +39,7 @@ def add_commands(commands: Any) -> None:
     form = exercise.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON")
     form.add_argument("--html", action="store_true", help="print one self-contained web page")
+    form.add_argument("--svg", action="store_true", help="print a picture; for trace alone")
     form.add_argument("--blank", action="store_true", help="print the questions as TOML to fill in")
     exercise.set_defaults(run=_guarded(_exercise))
 
@@ -79,6 +80,19 @@ def captured(path: str | None) -> Iterator[Tap]:
         traffic.close()
         for why in failures:
             print(f"labnet: {why}", file=sys.stderr)
+
+
+@contextlib.contextmanager
+def tapped_dnspython(tap: Tap) -> Iterator[None]:
+    """Meanwhile every socket that dnspython's queries open goes through ``tap``."""
+    import dns.query
+
+    before: Any = dns.query.socket_factory
+    dns.query.socket_factory = lambda *arguments: tap(before(*arguments))
+    try:
+        yield
+    finally:
+        dns.query.socket_factory = before
 
 
 def _guarded(run: Any) -> Any:
@@ -141,6 +155,7 @@ def _count(text: str) -> int:
 def _exercise(arguments: argparse.Namespace) -> int:
     from labnet.capture.exercises.marking import mark, read_sheet
     from labnet.capture.exercises.page import page
+    from labnet.capture.exercises.picture import picture
     from labnet.capture.exercises.run import run
     from labnet.capture.exercises.text import as_json, blank, marked, told
     from labnet.capture.headers import require_scapy
@@ -155,6 +170,8 @@ def _exercise(arguments: argparse.Namespace) -> int:
         print(as_json(done, marks))
     elif arguments.html:
         print(page(done, marks))
+    elif arguments.svg:
+        print(picture(done))
     elif arguments.blank:
         print("\n".join(blank(done)))
     else:

@@ -9,6 +9,11 @@ import ipaddress
 from dataclasses import dataclass, field
 from typing import Final
 
+import dns.exception
+import dns.rdata
+import dns.rdataclass
+import dns.rdatatype
+
 from labnet.capture.model import Field, Layer, Value
 
 HEADER: Final = 12
@@ -16,6 +21,10 @@ LONGEST_NAME: Final = 255
 """Bytes of a name on the wire, RFC 1035, section 2.3.4."""
 MOST_RECORDS: Final = 2000
 """Records of one message that are told."""
+
+MOST_UNUSUAL: Final = 200
+"""Records of one message whose data dnspython words; of the others the bytes are told."""
+_OPT: Final = 41
 
 TYPES: Final = {
     1: "A", 2: "NS", 5: "CNAME", 6: "SOA", 12: "PTR", 15: "MX", 16: "TXT", 28: "AAAA", 33: "SRV", 41: "OPT",
@@ -50,6 +59,8 @@ class Message:
     answers: list[str] = field(default_factory=list)
     answer_count: int = 0
     problem: str | None = None
+    length: int = 0
+    """Bytes that were read of it."""
 
 
 def read_message(data: bytes, at: int) -> Message:
@@ -69,10 +80,12 @@ def read_message(data: bytes, at: int) -> Message:
     for n, count in enumerate(counts):
         layer.fields.append(Field(_COUNTS[n], _COUNT_TITLES[n], at + 4 + 2 * n, 2, count, str(count)))
     message.answer_count = counts[1]
+    reader = _Reader(data, at)
     try:
-        _read_sections(_Reader(data, at), counts, message)
+        _read_sections(reader, counts, message)
     except DNSError as error:
         message.problem = str(error)
+    message.length = reader.position
     return message
 
 
@@ -99,6 +112,11 @@ class _Reader:
         self._data = data
         self._base = base
         self._at = HEADER
+        self._unusual = 0
+
+    @property
+    def position(self) -> int:
+        return self._at
 
     def question(self, layer: Layer, n: int) -> tuple[str, str]:
         start = self._at
@@ -133,12 +151,14 @@ class _Reader:
             return str(ipaddress.IPv6Address(data))
         if kind in (2, 5, 12):
             return self._name("a record's data")
-        if kind == 15 and len(data) > 2:
-            self._at += 2
-            return f"{int.from_bytes(data[:2], 'big')} {self._name('an MX record')}"
-        if kind == 16:
-            return repr(data[1:].decode(errors="replace"))
-        return data.hex(" ")
+        self._unusual += 1
+        if self._unusual > MOST_UNUSUAL or kind == _OPT:
+            return data.hex(" ")
+        try:
+            rrtype = dns.rdatatype.RdataType.make(kind)
+            return dns.rdata.from_wire(dns.rdataclass.IN, rrtype, self._data, self._at, len(data)).to_text()
+        except (dns.exception.DNSException, ValueError):
+            return data.hex(" ")
 
     def _number(self, layer: Layer, name: str, title: str, length: int) -> int:
         start = self._at

@@ -36,7 +36,7 @@ def type_text(rrtype: int) -> str:
 
 
 class Rcode(IntEnum):
-    """The RCODEs that the resolver gives (RFC 1035, section 4.1.1; RFC 6891 for BADVERS)."""
+    """The RCODEs that the resolver gives (RFC 1035, section 4.1.1; RFC 6672 for YXDOMAIN, RFC 6891 for BADVERS)."""
 
     NOERROR = 0
     FORMERR = 1
@@ -44,6 +44,7 @@ class Rcode(IntEnum):
     NXDOMAIN = 3
     NOTIMP = 4
     REFUSED = 5
+    YXDOMAIN = 6
     BADVERS = 16
     BADCOOKIE = 23
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from labnet.resolver.model import Answer, ExtendedError, InfoCode, Mapping, Question, Rcode, RRset, RRType
-from labnet.resolver.names import LONGEST_NAME, ROOT, ancestors, is_below, is_opaque, key_of, parent, text_of, wire_of
+from labnet.resolver.names import LONGEST_NAME, ROOT, ancestors, is_below, key_of, parent, text_of, wire_of
 from labnet.resolver.packed import HAS_DNAME, HAS_NS, Node, addresses, first_mapping, pack, pack_address, unpack
 from labnet.resolver.reverse import ReverseNames
 from labnet.resolver.special import is_invalid, made_up_soa
@@ -35,7 +35,7 @@ class Zone:
     def __init__(self, authoritative: Iterable[bytes] = (), loaded_at: float = 0.0) -> None:
         self._authoritative = frozenset(authoritative)
         self._loaded_at = loaded_at
-        # Packed nodes by key; an empty non-terminal has an empty value.
+        # Packed nodes by key; an empty non-terminal has an empty value. A key of no wire form has no ancestors.
         self._nodes: dict[bytes, bytes] = {}
         self._written = 0
         self._wildcards: set[bytes] = set()
@@ -204,7 +204,7 @@ class Zone:
 
     def _wildcard(self, key: bytes) -> Node | None:
         """The wildcard that covers ``key``: the one below its closest encloser, or none (RFC 4592, section 3.3.1)."""
-        if not self._wildcards or is_opaque(key) or is_invalid(key):
+        if not self._wildcards or is_invalid(key):
             return None
         for name in ancestors(parent(key)):
             if name in self._nodes:
@@ -213,7 +213,7 @@ class Zone:
 
     def _apex_of(self, key: bytes, rrtype: int) -> bytes | None:
         """The authoritative zone that answers for ``key``; what a zone's parent says of it (DS) is the parent's."""
-        if not self._authoritative or is_opaque(key):
+        if not self._authoritative:
             return None
         above = ancestors(key)
         found = next((name for name in above if name in self._authoritative), None)
@@ -236,7 +236,7 @@ class Zone:
         if tops:
             for key in self._nodes:
                 between: list[bytes] = []
-                for name in ancestors(b"" if is_opaque(key) else parent(key)):
+                for name in ancestors(parent(key)):
                     if name in needed:
                         needed.update(between)
                         break
@@ -245,7 +245,7 @@ class Zone:
 
     def _addresses(self) -> Iterator[tuple[bytes, bytes]]:
         for key, value in self._nodes.items():
-            if value and not is_opaque(key) and not key.startswith(_WILDCARD):
+            if value and not key.startswith(_WILDCARD):
                 for address in addresses(value):
                     yield key, address
 
@@ -299,7 +299,7 @@ def _renamed(node: Node, key: bytes, authoritative: bool) -> Answer:
     target = key[: len(key) - len(node.name)] + dname.rdatas[0]
     if len(target) > LONGEST_NAME:
         says = f"the name that {text_of(node.name)} (DNAME) makes of it is longer than {LONGEST_NAME} bytes"
-        return Answer(Rcode.SERVFAIL, (dname,), errors=(ExtendedError(InfoCode.OTHER, says),), origin=ORIGIN)
+        return Answer(Rcode.YXDOMAIN, (dname,), errors=(ExtendedError(InfoCode.OTHER, says),), origin=ORIGIN)
     cname = RRset(key, RRType.CNAME, dname.ttl, (target,))
     return Answer(Rcode.NOERROR, (dname, cname), authoritative=authoritative, origin=ORIGIN)
 

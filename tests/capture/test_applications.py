@@ -81,6 +81,12 @@ class OtherProtocolTests(SynchronousTestCase):
             )
             self.assertEqual((answer.kind, answer.outcome), ("reply", "www.example.org 60 A 192.0.2.7"))
 
+    def test_a_query_that_labnet_would_refuse_is_told_with_its_answer(self) -> None:
+        """By the resolver's own codec: here opcode 2."""
+        query = bytearray(dissect(Packet(1, 0, 0, samples.dns_pair()[0][1], 1)).data)
+        query[2] = 0x10
+        self.assertIn("(labnet answers NOTIMP at once)", said(bytes(query)).says)
+
     def test_junk_with_a_nul_is_no_dns(self) -> None:
         """Off port 53 it has to make sense."""
         self.assertIsNone(said(bytes(40)))
@@ -121,3 +127,5 @@ class OtherProtocolTests(SynchronousTestCase):
         query = dissect(Packet(1, 0, 0, samples.dns_pair()[0][1], 1)).data
         message = segment(len(query).to_bytes(2, "big") + query)
         self.assertEqual((message.protocol, message.name), ("DNS", "www.example.org"))
+        self.assertEqual(segment(query).name, "www.example.org")
+        self.assertIsNone(segment(query + b"more"))

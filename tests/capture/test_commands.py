@@ -6,11 +6,14 @@ import contextlib
 import io
 import json
 import os
+import socket
 import tempfile
 
+import dns.query
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet import cli
+from labnet.capture.cli import tapped_dnspython
 from tests.capture import samples
 from tests.capture.frames import file
 
@@ -117,3 +120,28 @@ class CaptureTests(SynchronousTestCase):
         status, _, err = labnet("resolve", "127.0.0.1", "1", "x", "--capture", "/proc/none/x.pcapng")
         self.assertEqual(status, 2)
         self.assertTrue(err.startswith("labnet: cannot capture into /proc/none/x.pcapng: "), err)
+
+
+class DNSCaptureTests(SynchronousTestCase):
+    """--capture together with --dns."""
+
+    def test_dnspythons_sockets_are_tapped_for_the_time_being(self) -> None:
+        """And are its own again afterwards."""
+        before = dns.query.socket_factory
+        tapped: list[socket.socket] = []
+
+        def tap(sock: socket.socket) -> socket.socket:
+            tapped.append(sock)
+            return sock
+
+        with tapped_dnspython(tap):
+            dns.query.make_socket(socket.AF_INET, socket.SOCK_DGRAM).close()
+        self.assertEqual(len(tapped), 1)
+        self.assertIs(dns.query.socket_factory, before)
+
+    def test_a_trace_is_not_followed_and_that_is_said(self) -> None:
+        """An empty file would mislead."""
+        status, _, err = labnet("resolve", "127.0.0.1", "1", "x.example", "--trace", "--capture", "x.pcapng")
+        self.assertEqual(
+            (status, err), (2, "labnet: --capture does not follow --trace: use labnet capture beside it\n")
+        )

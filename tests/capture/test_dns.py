@@ -48,7 +48,7 @@ class MessageTests(SynchronousTestCase):
         message = read_message(bytes(DNS(qr=1, qd=DNSQR(qname="a.example"), an=records)), 0)
         said = [answer.split(" ", 2)[2] for answer in message.answers]
         self.assertEqual(
-            said, ["AAAA 2001:db8::1", "CNAME b.example", "MX 10 m.example", "TXT 'words'", "TYPE65400 01 02"]
+            said, ["AAAA 2001:db8::1", "CNAME b.example", "MX 10 m.example.", 'TXT "words"', "TYPE65400 \\# 2 0102"]
         )
 
     def test_odd_labels_are_written_as_in_a_zone_file(self) -> None:

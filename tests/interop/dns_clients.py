@@ -97,12 +97,14 @@ def heard(text: str) -> Heard:
     status, flags = _STATUS.search(text), _FLAGS.search(text)
     assert status is not None, text
     assert flags is not None, text
-    sections = {title: _records(body) for title, body in _SECTION.findall(text)}
-    answer, authority, additional = (sections.get(title, []) for title in ("ANSWER", "AUTHORITY", "ADDITIONAL"))
+    bodies = dict(_SECTION.findall(text))
+    answer = _records(bodies.get("ANSWER", ""))
     return Heard(
         status[1],
         frozenset(flags[1].split()),
-        *(frozenset(record for _, record in section) for section in (answer, authority, additional)),
+        frozenset(record for _, record in answer),
+        frozenset(record for _, record in _records(bodies.get("AUTHORITY", ""))),
+        frozenset(record for _, record in _records(bodies.get("ADDITIONAL", ""))),
         tuple(ttl for ttl, _ in answer),
         text,
     )

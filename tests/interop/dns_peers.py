@@ -177,6 +177,16 @@ def serving(name: str, folder: Path, zone: str = ZONE, origin: str = ORIGIN, ups
 
 
 @contextmanager
+def home_router(folder: Path, records: str) -> Iterator[Peer]:
+    """dnsmasq as a router at home runs it: with ``records`` of its own, lines of its configuration, and no upstream."""
+    folder.mkdir(parents=True)
+    address = (LOOPBACK, free_port())
+    command = _dnsmasq(folder, address[1], ORIGIN, 0, records=records)
+    with running("dnsmasq", address, command, folder, lambda address: not _is_free(*address)) as peer:
+        yield peer
+
+
+@contextmanager
 def forwarding(name: str, folder: Path, upstream: int, tcp: bool = False, origin: str = ORIGIN) -> Iterator[Peer]:
     """The server ``name`` that asks at the port ``upstream`` for all names below ``origin``.
 
@@ -282,11 +292,11 @@ def _unbound_recursing(folder: Path, port: int, others: int) -> list[str]:
     return _unbound(folder, port, f' root-hints: "{folder}/hints"\n verbosity: 1\n', "")
 
 
-def _dnsmasq(folder: Path, port: int, origin: str, upstream: int, tcp: bool = False) -> list[str]:
+def _dnsmasq(folder: Path, port: int, origin: str, upstream: int, tcp: bool = False, records: str = "") -> list[str]:
     config = folder / "dnsmasq.conf"
+    records = records or f"server=/{origin}/{LOOPBACK}#{upstream}"
     config.write_text(
-        f"port={port}\nlisten-address={LOOPBACK}\nbind-interfaces\nno-resolv\nno-hosts\npid-file=\n"
-        f"server=/{origin}/{LOOPBACK}#{upstream}\n"
+        f"port={port}\nlisten-address={LOOPBACK}\nbind-interfaces\nno-resolv\nno-hosts\npid-file=\n{records}\n"
     )
     return [tool("dnsmasq", "dnsmasq-base"), "-k", "-C", str(config)]
 
@@ -295,8 +305,9 @@ def _nsd(folder: Path, port: int, zone: str) -> list[str]:
     config = folder / "nsd.conf"
     config.write_text(
         f'server:\n ip-address: {LOOPBACK}\n port: {port}\n username: ""\n chroot: ""\n zonesdir: "{folder}"\n'
-        f' database: ""\n pidfile: ""\n xfrdfile: "{folder}/xfrd"\n xfrdir: "{folder}"\n zonelistfile: "{folder}/list"\n'
-        f" server-count: 1\n verbosity: 2\n rrl-ratelimit: 0\nremote-control:\n control-enable: no\nzone:\n{zone}"
+        f' database: ""\n pidfile: ""\n xfrdfile: "{folder}/xfrd"\n xfrdir: "{folder}"\n'
+        f' zonelistfile: "{folder}/list"\n server-count: 1\n verbosity: 2\n rrl-ratelimit: 0\n'
+        f"remote-control:\n control-enable: no\nzone:\n{zone}"
     )
     return [tool("nsd", "nsd"), "-d", "-c", str(config)]
 

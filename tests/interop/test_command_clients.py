@@ -261,8 +261,8 @@ def test_telnet_in_character_mode_sends_a_key_at_a_time(server: Address) -> None
             telnet.type(key)
             assert telnet.shows_nothing()
         telnet.type(b"E")
-        telnet.type(b"\r")
         assert_time(telnet.read_to(b"\n"), before)
+        telnet.type(b"\r")
         assert telnet.shows_nothing()
         for key in (b"t", b"i", b"\r"):
             telnet.type(key)

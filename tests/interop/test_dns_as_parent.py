@@ -11,12 +11,22 @@ import pytest
 
 from tests.interop.daemon import DEADLINE, Daemon
 from tests.interop.dns_clients import Heard, dig, digs
-from tests.interop.dns_peers import QUESTIONS, Peer, serving
+from tests.interop.dns_peers import QUESTIONS, Peer, home_router, serving
 from tests.interop.plain import Address
 
 PEERS = ("nsd", "named", "knotd", "unbound", "dnsmasq")
 
 KINDS = ("dns", "dns+tcp")
+
+
+ROUTER = """host-record=printer.home.arpa,192.0.2.77,2001:db8::77
+cname=copier.home.arpa,printer.home.arpa
+mx-host=home.arpa,mail.home.arpa,10
+txt-record=home.arpa,"in the cellar"
+srv-host=_ipp._tcp.home.arpa,printer.home.arpa,631
+address=/wild.home.arpa/192.0.2.4
+local=/home.arpa/
+"""
 
 
 @contextmanager
@@ -167,3 +177,26 @@ def test_a_server_that_does_not_resolve_is_no_parent(peers: dict[str, Peer], for
     answer = dig(forwarder.address("resolver nsd by dns"), "www.example.com")
     assert answer.status == "SERVFAIL"
     assert f"{shown(peers['nsd'])} refused to answer (REFUSED)" in answer.text
+
+
+def test_a_home_router_is_a_parent(tmp_path: Path) -> None:
+    """dnsmasq with records of its own, which says no without a SOA: what it says arrives all the same."""
+    asked = [
+        ("printer.home.arpa", "A"),
+        ("printer.home.arpa", "AAAA"),
+        ("copier.home.arpa", "A"),
+        ("home.arpa", "MX"),
+        ("home.arpa", "TXT"),
+        ("_ipp._tcp.home.arpa", "SRV"),
+        ("x.wild.home.arpa", "A"),
+        ("77.2.0.192.in-addr.arpa", "PTR"),
+        ("printer.home.arpa", "MX"),
+        ("nothing.home.arpa", "A"),
+    ]
+    with home_router(tmp_path / "dnsmasq", ROUTER) as router:
+        expected = [one.told for one in digs(router.address, asked)]
+        assert [status for status, _, _ in expected] == ["NOERROR"] * 9 + ["NXDOMAIN"]
+        folder = written(tmp_path / "lab", {kind: [of(kind, router)] for kind in KINDS})
+        with lab(folder) as daemon:
+            for kind in (*KINDS, *KINDS):
+                assert [one.told for one in digs(daemon.address(f"resolver {kind}"), asked)] == expected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import dns.rdatatype
 import dns.zone
 import pytest
 
-from tests.interop.daemon import TWISTD, Daemon
+from tests.interop.daemon import DEADLINE, TWISTD, Daemon
 from tests.interop.dns_clients import Record, dig, digs
 from tests.interop.dns_peers import free_port, recursing
 from tests.interop.namespaces import inside, namespace
@@ -158,3 +159,26 @@ def test_unbound_and_named_walk_the_tree_on_the_usual_port(tmp_path: Path) -> No
             for port, name in enumerate(("unbound", "named"), 5301):
                 with recursing(name, tmp_path / name, port, hints, inside=here) as peer:
                     check(peer.address, prefix=here)
+
+
+def test_the_system_resolves_names_through_the_lab(tmp_path: Path) -> None:
+    """The C library's own resolver, with the lab's as its only name server, finds names, and names of addresses."""
+    (tmp_path / "resolv.conf").write_text("nameserver 127.0.0.1\n")
+    folder = tmp_path / "tree"
+    folder.mkdir()
+    with namespace() as network:
+        here = inside(network)
+        twistd = [*here, sys.executable, TWISTD]
+        with Daemon("labnet", "--config=tree.toml", cwd=copied(folder, 53), command=twistd) as daemon:
+            daemon.wait_for("resolver main listens")
+            # `ip netns exec` gives a command mounts of its own.
+            script = 'mount --bind resolv.conf /etc/resolv.conf && getent -s dns "$@"'
+            for name, expected in (
+                ("www.lab.test", {"192.0.2.80", "2001:db8::80"}),
+                ("shop.lab.test", {"198.51.100.80"}),
+                ("nothing.lab.test", set()),
+            ):
+                command = [*here, "sh", "-c", script, "sh", "ahosts", name]
+                run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=DEADLINE)
+                assert {line.split()[0] for line in run.stdout.splitlines()} == expected, run
+                assert (run.returncode, run.stderr) == (0 if expected else 2, "")

@@ -1,10 +1,11 @@
-"""Where nobody listens, the lab is told so by the system and does not wait; the text of the failure shows which it was."""
+"""Where nobody listens, the system says so and the lab does not wait; the text of the failure shows which it was."""
 
 from __future__ import annotations
 
 import re
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,13 @@ def peer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
     """A parent that is there."""
     with serving("nsd", tmp_path_factory.mktemp("peers") / "nsd") as started:
         yield started
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    """What it holds ends with the test."""
+    with ExitStack() as held:
+        yield held
 
 
 def lab(folder: Path, lines: str) -> Daemon:
@@ -80,31 +88,31 @@ def test_behind_a_course_parent_that_is_not_there_a_dns_parent_answers(tmp_path:
         assert b'"192.0.2.4"' in resolve(address, "a.wild.lab.test")
 
 
-def test_a_parent_that_goes_away_leaves_what_it_told(tmp_path: Path) -> None:
+def test_a_parent_that_goes_away_leaves_what_it_told(tmp_path: Path, stack: ExitStack) -> None:
     """What is in the cache is still answered, the rest fails at once."""
-    with serving("knotd", tmp_path / "knotd", ZONE) as parent:
-        with lab(tmp_path, f'parents = "dns:127.0.0.1:{parent.address[1]}"\n{PATIENT}') as daemon:
-            address = daemon.address("resolver main")
-            before = dig(address, "alias.lab.test")
-            assert len(before.answer) == 4
-            parent.stop()
-            assert dig(address, "alias.lab.test").told == before.told
-            unknown = dig(address, "mail.lab.test")
-            assert unknown.status == "SERVFAIL"
-            assert f"nobody listens on 127.0.0.1:{parent.address[1]}" in unknown.text
+    parent = stack.enter_context(serving("knotd", tmp_path / "knotd", ZONE))
+    with lab(tmp_path, f'parents = "dns:127.0.0.1:{parent.address[1]}"\n{PATIENT}') as daemon:
+        address = daemon.address("resolver main")
+        before = dig(address, "alias.lab.test")
+        assert len(before.answer) == 4
+        parent.stop()
+        assert dig(address, "alias.lab.test").told == before.told
+        unknown = dig(address, "mail.lab.test")
+        assert unknown.status == "SERVFAIL"
+        assert f"nobody listens on 127.0.0.1:{parent.address[1]}" in unknown.text
 
 
-def test_stale_answers_serve_while_the_parent_is_gone(tmp_path: Path) -> None:
+def test_stale_answers_serve_while_the_parent_is_gone(tmp_path: Path, stack: ExitStack) -> None:
     """With `serve_stale`, past its TTL an answer is given marked as stale; a failure in between would be SERVFAIL."""
-    with serving("nsd", tmp_path / "nsd", ZONE_OF_SHORT_TTLS) as parent:
-        with lab(tmp_path, f'parents = "dns:127.0.0.1:{parent.address[1]}"\nserve_stale = 3600\n{PATIENT}') as daemon:
-            address = daemon.address("resolver main")
-            fresh = dig(address, "ns.lab.test")
-            parent.stop()
-            until = time.monotonic() + DEADLINE
-            while "EDE: 3 (Stale Answer)" not in (now := dig(address, "ns.lab.test")).text:
-                assert now.told == fresh.told
-                assert time.monotonic() < until, "no answer is stale"
-                time.sleep(0.1)
+    parent = stack.enter_context(serving("nsd", tmp_path / "nsd", ZONE_OF_SHORT_TTLS))
+    with lab(tmp_path, f'parents = "dns:127.0.0.1:{parent.address[1]}"\nserve_stale = 3600\n{PATIENT}') as daemon:
+        address = daemon.address("resolver main")
+        fresh = dig(address, "ns.lab.test")
+        parent.stop()
+        until = time.monotonic() + DEADLINE
+        while "EDE: 3 (Stale Answer)" not in (now := dig(address, "ns.lab.test")).text:
             assert now.told == fresh.told
-            assert now.ttls == (30,)
+            assert time.monotonic() < until, "no answer is stale"
+            time.sleep(0.1)
+        assert now.told == fresh.told
+        assert now.ttls == (30,)

@@ -16,7 +16,7 @@ import pytest
 
 from labnet.resolver.model import Question, RRset, RRType
 from labnet.resolver.names import key_of, text_of
-from labnet.resolver.zone_new import Zone
+from labnet.resolver.zone import Zone
 from labnet.resolver.zonefiles import parse_zone
 from tests.interop import peers
 from tests.interop.daemon import DEADLINE

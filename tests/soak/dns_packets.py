@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import struct
-from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from random import Random
 
 HEADER = struct.Struct("!HHHHHH")
 RESPONSE = 0x8000
 RECURSION_DESIRED = 0x0100
 
-_TYPES = (1, 1, 1, 1, 2, 5, 6, 12, 15, 16, 28, 28, 33, 35, 39, 43, 46, 47, 48, 64, 65, 255, 257, 0, 41, 65280, 65535)
+_TYPES = (1, 1, 1, 1, 1, 1, 2, 5, 6, 12, 15, 16, 28, 28, 33, 35, 39, 43, 46, 48, 64, 65, 97, 255, 257, 0, 41, 65535)
 _TRANSFERS = (249, 250, 251, 252, 253, 254)
 _LONGEST_DATAGRAM = 9000
 
@@ -32,25 +30,46 @@ def is_owed_a_reply(message: bytes) -> bool:
     return len(message) >= HEADER.size and not message[2] & 0x80
 
 
-@dataclass
 class Owed:
-    """Replies that are still to come, by id: none may come that is not owed."""
+    """Messages that are still to be answered, each with an id of its own: every reply has to be to one of them."""
 
-    ids: Counter[int] = field(default_factory=Counter)
-    count: int = 0
+    def __init__(self) -> None:
+        self._next = 0
+        self._asked: dict[bytes, bytes] = {}
 
-    def asked(self, message: bytes) -> None:
+    def __len__(self) -> int:
+        return len(self._asked)
+
+    def numbered(self, message: bytes) -> bytes:
+        """``message`` with an id of its own, to be sent now; one without an id stays as it is."""
+        if len(message) < HEADER.size:
+            return message
+        self._next = (self._next + 1) & 0xFFFF
+        id = struct.pack("!H", self._next)
+        assert id not in self._asked, "no id is left"
+        message = id + message[2:]
         if is_owed_a_reply(message):
-            self.ids[int.from_bytes(message[:2], "big")] += 1
-            self.count += 1
+            self._asked[id] = message
+        return message
 
     def answered(self, reply: bytes) -> None:
-        id = int.from_bytes(reply[:2], "big")
-        assert len(reply) >= 12, reply
-        assert reply[2] & 0x80, f"no response: {reply.hex()}"
-        assert self.ids[id] > 0, f"answered twice or never asked: {reply.hex()}"
-        self.ids[id] -= 1
-        self.count -= 1
+        """``reply`` came: a response, with the id of a message and its very question, if with any."""
+        assert len(reply) >= HEADER.size, reply
+        message = self._asked.pop(reply[:2], b"")
+        assert message, f"{reply.hex()} has the id of no message, or of one that was answered"
+        assert reply[2] & 0x80, f"{reply.hex()} to {message.hex()} is no response"
+        repeated = _question_in(reply)
+        assert message[HEADER.size :].startswith(repeated), f"{reply.hex()} is no reply to {message.hex()}"
+
+
+def _question_in(reply: bytes) -> bytes:
+    """The question that a response repeats: name, type and class; nothing where it repeats none."""
+    if reply[4:6] == b"\0\0":
+        return b""
+    end = HEADER.size
+    while reply[end]:
+        end += 1 + reply[end]
+    return reply[HEADER.size : end + 5]
 
 
 class Packets:

@@ -50,8 +50,7 @@ class Client:
         self.messages = count
         if self.kind == "deaf":
             messages *= _OVER_AND_OVER
-        for message in messages:
-            self.owed.asked(message)
+        messages = [self.owed.numbered(message) for message in messages]
         if self.kind == "poisoned":
             while is_owed_a_reply(poison := packets.message()):
                 pass
@@ -99,7 +98,7 @@ class Client:
         self._take_replies()
         if not piece:
             self._ended()
-        elif self.kind == "whole" and not self.wants_to_send and not self.owed.count:
+        elif self.kind == "whole" and not self.wants_to_send and not self.owed:
             self._leave()
 
     def _take_replies(self) -> None:
@@ -117,7 +116,7 @@ class Client:
         """The server hung up."""
         assert self.kind in ("poisoned", "junk", "half-closed", "cut"), f"{self.kind} was hung up on"
         if self.kind == "half-closed":
-            assert not self.owed.count, f"{self.owed.count} questions without an answer"
+            assert not self.owed, f"{len(self.owed)} questions without an answer"
             assert not self._received, "the last reply is cut"
         self.sock.close()
         self.done = True

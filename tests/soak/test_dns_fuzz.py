@@ -175,18 +175,17 @@ class Flood:
         while self.sent.total() < until:
             self._window(min(WINDOW, until - self.sent.total()))
             self._read_until(lambda: self._mark - self._marked < WINDOWS)
-        self._read_until(lambda: self._mark == self._marked and not self.owed.count)
+        self._read_until(lambda: self._mark == self._marked and not self.owed)
 
     def _window(self, most: int) -> None:
         size = 0
         for _ in range(most):
             datagram = self._packets.datagram()
-            if b"\0" in datagram:
-                self.owed.asked(datagram)
-                self._dns.send(datagram)
+            if b"\0" in datagram[2:]:
+                self._dns.send(self.owed.numbered(datagram))
                 self.sent["DNS"] += 1
             else:
-                self._course.send(datagram)
+                self._course.send(datagram.replace(b"\0", b"z"))
                 self.sent["course"] += 1
             size += len(datagram)
             if size > WINDOW_BYTES:
@@ -198,7 +197,7 @@ class Flood:
         assert callable(done)
         while not done():
             ready = self._poll.poll(DEADLINE * 1000)
-            assert ready, f"silent: {self.owed.count} replies owed, {self._mark - self._marked} questions unanswered"
+            assert ready, f"silent: {len(self.owed)} replies owed, {self._mark - self._marked} questions unanswered"
             for fileno, _ in ready:
                 for sock in (self._dns, self._course, self._marks):
                     if sock.fileno() == fileno:

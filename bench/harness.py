@@ -1,0 +1,140 @@
+"""Starting a server on one core, loading it from the other, and what an operation cost the server's processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+SERVER_CORE, LOAD_CORE = "0", "1"
+
+Result = dict[str, float]
+
+
+@contextmanager
+def running(command: list[str], ready: Callable[[], bool]) -> Iterator[int]:
+    """Run ``command`` pinned to the server's core until the block ends; gives its process id once it is ``ready``."""
+    process = subprocess.Popen(
+        [*pinned(SERVER_CORE), *command],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        until = time.monotonic() + 60
+        while not ready():
+            if process.poll() is not None or time.monotonic() > until:
+                raise RuntimeError(f"{command[0]} does not answer; its command line is {command}")
+            time.sleep(0.01)
+        yield process.pid
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def pinned(core: str) -> list[str]:
+    """What stands before a command line to run it on ``core``."""
+    return ["taskset", "-c", core] if shutil.which("taskset") and (os.cpu_count() or 1) > 1 else []
+
+
+def answers_dns(port: int) -> bool:
+    """Whether a server answers for the first of the records."""
+    name = b"".join(bytes((len(label),)) + label for label in (b"host000001", b"lab", b"test")) + b"\0"
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(0.1)
+        sock.connect(("127.0.0.1", port))
+        try:
+            sock.send(struct.pack("!HHHHHH", 7, 0x100, 1, 0, 0, 0) + name + b"\0\1\0\1")
+            reply = sock.recv(4096)
+        except OSError:
+            return False
+    return len(reply) > 12 and reply[3] & 15 == 0 and reply[7] >= 1
+
+
+def connects(port: int) -> bool:
+    """Whether a server takes TCP connections."""
+    try:
+        socket.create_connection(("127.0.0.1", port), 0.1).close()
+    except OSError:
+        return False
+    return True
+
+
+def measured(pid: int, load: Callable[[], Result]) -> Result:
+    """What ``load`` reports, with the CPU that each operation cost the server in microseconds (``cpu_us``)."""
+    before = _cpu_seconds(pid)
+    result = load()
+    result["cpu_us"] = (_cpu_seconds(pid) - before) / max(1.0, result["answered"]) * 1e6
+    return result
+
+
+def resident_kib(pid: int) -> int:
+    """The proportional set size of the process tree, KiB."""
+    total = 0
+    for process in _tree(pid):
+        match = re.search(r"^Pss:\s+(\d+)", Path(f"/proc/{process}/smaps_rollup").read_text(), re.MULTILINE)
+        total += int(match[1]) if match else 0
+    return total
+
+
+def udpload(binary: Path, port: int, questions: Path, seconds: float) -> Result:
+    """Closed-loop bursts of the batch generator."""
+    return _json([str(binary), str(port), str(questions), "20", "200", str(seconds), "64"])
+
+
+def tcpload(binary: Path, port: int, depth: int, seconds: float, welcome: int, lines: int) -> Result:
+    """TIME over 50 connections, ``depth`` of them in flight on each; ``lines`` to a reply."""
+    return _json([str(binary), str(port), "50", str(depth), str(seconds), "TIME", str(lines), str(welcome)])
+
+
+def dnsperf(port: int, questions: Path, seconds: float, rate: int | None = None) -> Result:
+    """dnsperf at full speed, or paced at ``rate`` questions a second."""
+    pace = ["-Q", str(rate)] if rate else []
+    command = ["dnsperf", "-s", "127.0.0.1", "-p", str(port), "-d", str(questions), "-c", "20", "-q", "200"]
+    done = subprocess.run(
+        [*pinned(LOAD_CORE), *command, "-l", str(seconds), *pace], capture_output=True, text=True, check=True
+    )
+
+    def figure(name: str) -> float:
+        match = re.search(name + r":\s+([\d.]+)", done.stdout)
+        assert match is not None, done.stdout
+        return float(match[1])
+
+    completed, lost = figure("Queries completed"), figure("Queries lost")
+    return {"answered": completed, "lost": lost, "qps": figure("Queries per second")}
+
+
+def _json(command: list[str]) -> Result:
+    done = subprocess.run([*pinned(LOAD_CORE), *command], capture_output=True, text=True, check=True)
+    result: Any = json.loads(done.stdout)
+    return {name: float(value) for name, value in result.items()}
+
+
+def _tree(pid: int) -> list[int]:
+    found = [pid]
+    for process in found:
+        for children in Path(f"/proc/{process}/task").glob("*/children"):
+            found += [int(child) for child in children.read_text().split()]
+    return found
+
+
+def _cpu_seconds(pid: int) -> float:
+    total = 0
+    for process in _tree(pid):
+        for task in Path(f"/proc/{process}/task").glob("*/schedstat"):
+            total += int(task.read_text().split()[0])
+    return total / 1e9

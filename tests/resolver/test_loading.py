@@ -1,0 +1,221 @@
+"""Tests for :mod:`labnet.resolver.loading`: every file of a resolver, and everything that is wrong in them."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from labnet.config import ResolverConfig
+from labnet.resolver import loading
+from labnet.resolver.loading import Loaded, every_parent, load_files
+from labnet.resolver.model import Rcode
+from tests.resolver.dnsfakes import AAAA, A, question
+from tests.resolver.test_kept import LINE
+
+COURSE = "www.course,10.0.0.1,60\n"
+HOSTS = "10.0.0.2 www.hosts\n"
+ZONE = "$TTL 60\nwww.zone. IN A 10.0.0.3\n"
+
+
+class LoadingTests(SynchronousTestCase):
+    """Files in a folder of their own."""
+
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        self.patch(loading, "RESOLV_CONF", self.path("resolv.conf"))
+
+    def path(self, name: str) -> str:
+        return os.fspath(self.folder / name)
+
+    def write(self, **files: str) -> None:
+        """Write files; a double underscore in a name is a dot."""
+        for name, content in files.items():
+            (self.folder / name.replace("__", ".")).write_text(content)
+
+    def load(self, *records: str, now: float = 1000.0, **config: Any) -> Loaded:
+        """Load ``records``, each ``KIND:NAME`` or ``NAME`` of a file in the folder."""
+        paths = []
+        for each in records:
+            kind, _, name = each.rpartition(":")
+            paths.append(f"{kind}:{self.path(name)}" if kind else self.path(name))
+        return load_files(ResolverConfig.model_validate({"listen": "udp:0", "records": paths} | config), now)
+
+    def said(self, messages: list[str]) -> list[str]:
+        """The messages, the folder cut off the file's names."""
+        for message in messages:
+            self.assertTrue(message.startswith(f"{self.folder}/"), message)
+        return [message.removeprefix(f"{self.folder}/") for message in messages]
+
+
+class RecordsTests(LoadingTests):
+    """Records files of every kind."""
+
+    def knows(self, loaded: Loaded, *names: str) -> None:
+        for name in names:
+            found = loaded.zone.find(question(name))
+            self.assertTrue(found is not None and found.answer, name)
+
+    def test_kinds_are_guessed_by_their_content(self) -> None:
+        """A course's file, a hosts file and a zone file need no prefix, whatever their names."""
+        self.write(a=COURSE, b=HOSTS, c=ZONE)
+        loaded = self.load("a", "b", "c")
+        self.knows(loaded, "www.course", "www.hosts", "www.zone")
+        self.assertEqual((loaded.errors, loaded.warnings, loaded.records), ([], [], 3))
+
+    def test_kinds_may_be_said(self) -> None:
+        """With a prefix the content is read as that kind, right or wrong."""
+        self.write(a=COURSE, b=HOSTS, c=ZONE)
+        self.knows(self.load("course:a", "hosts:b", "zone:c"), "www.course", "www.hosts", "www.zone")
+        self.assertTrue(self.load("course:b").errors)
+        self.assertTrue(self.load("zone:a").errors)
+
+    def test_every_error_is_told_at_once(self) -> None:
+        """All files are read before anything is said; each error has its file and line, a missing file has its name."""
+        self.write(a="x\nwww.course,10.0.0.1,60\ny\n", c="www.zone. 60 IN A 10.0.0.3\nwww.zone. 60 IN A x\n")
+        loaded = self.load("course:a", "missing", "zone:c", "gone")
+        said = self.said(loaded.errors)
+        self.assertEqual([text.split(": ")[0] for text in said], ["a:1", "a:3", "missing", "c:2", "gone"])
+        self.assertEqual(said[2], "missing: there is no such file")
+
+    def test_file_that_cannot_be_read(self) -> None:
+        """A folder in the place of a file is an error in one sentence."""
+        (self.folder / "dir").mkdir()
+        self.assertEqual(self.said(self.load("dir").errors), ["dir: cannot be read: Is a directory"])
+
+    def test_addresses_that_are_none_are_warned_of(self) -> None:
+        """An address such as the transcript's is served, and warned of with file and line."""
+        self.write(a="www.course,21.09.1992.8,60\n")
+        loaded = self.load("a")
+        self.assertEqual(loaded.errors, [])
+        self.assertTrue(self.said(loaded.warnings)[0].startswith("a:1: "))
+
+    def test_record_that_is_left_out_is_warned_of(self) -> None:
+        """A line that cannot stand beside another file's record is left out with a warning that names the file."""
+        self.write(a="x.invalid,10.0.0.1,60\n", b="www.course,10.0.0.1,60\n", c="www.course. 60 IN CNAME www.zone.\n")
+        loaded = self.load("a", "zone:c", "course:b")
+        self.assertEqual(loaded.errors, [])
+        self.assertEqual([text.split(": ")[0] for text in self.said(loaded.warnings)], ["a", "b"])
+
+    def test_ipv6_addresses_in_a_course_file(self) -> None:
+        """An address of IPv6, and several addresses of a name, are AAAA and A records with their reverse names."""
+        self.write(a="six.course,2001:db8::1,60\nmany.course,10.0.0.1,60\nmany.course,10.0.0.2,60\n")
+        loaded = self.load("a")
+        found = loaded.zone.find(question("six.course", AAAA))
+        assert found is not None
+        self.assertEqual(found.answer[0].rdatas, (b"\x20\1\x0d\xb8" + b"\0" * 11 + b"\1",))
+        self.assertIsNotNone(loaded.zone.find(question("2.0.0.10.in-addr.arpa", 12)))
+
+    def test_reverse_names_and_zones_follow_the_configuration(self) -> None:
+        """PTR records are derived unless that is off, and names below ``zones`` that no file has do not exist."""
+        self.write(a=COURSE)
+        pointer, missing = question("1.0.0.10.in-addr.arpa", 12), question("x.course")
+        loaded = self.load("a", zones=["course"])
+        self.assertIsNotNone(loaded.zone.find(pointer))
+        found = loaded.zone.find(missing)
+        assert found is not None
+        self.assertEqual(found.rcode, Rcode.NXDOMAIN)
+        loaded = self.load("a", reverse=False)
+        self.assertEqual((loaded.zone.find(pointer), loaded.zone.find(missing)), (None, None))
+
+
+class LogTests(LoadingTests):
+    """What was learned."""
+
+    def test_no_logs_yet(self) -> None:
+        """At the first start there is nothing to read, which is no error."""
+        loaded = self.load(learned=self.path("learned"))
+        self.assertEqual((loaded.errors, loaded.warnings, loaded.learned, loaded.kept), ([], [], [], []))
+        self.assertEqual((loaded.lines, loaded.cut, loaded.kept_lines, loaded.kept_cut), (0, False, 0, False))
+
+    def test_both_logs(self) -> None:
+        """The log of the course protocol and that of DNS beside it are read, and their lines counted."""
+        line = LINE.decode()
+        self.write(learned="a.course,10.0.0.1,60,1,5.0\nb.course,10.0.0.1,60,1,5.0\n", learned__dns=f"{line}\n" * 3)
+        loaded = self.load(learned=self.path("learned"))
+        self.assertEqual([mapping.name for mapping in loaded.learned], ["a.course", "b.course"])
+        self.assertEqual((loaded.lines, loaded.cut, loaded.kept_lines, loaded.kept_cut), (2, False, 3, False))
+        self.assertEqual([kept[0] for kept in loaded.kept], [question("a.example", A)] * 3)
+
+    def test_broken_lines_are_warnings(self) -> None:
+        """In a log a line that cannot be read keeps nobody from starting; the log counts as cut where it is ours alone."""
+        self.write(learned="x\na.course,10.0.0.1,60,1,5.0\na.cou", learned__dns=f"junk\n{LINE.decode()}\n")
+        loaded = self.load(learned=self.path("learned"))
+        self.assertEqual(loaded.errors, [])
+        self.assertEqual(
+            [text.split(": ")[0] for text in self.said(loaded.warnings)], ["learned:1", "learned:3", "learned.dns:1"]
+        )
+        self.assertEqual((len(loaded.learned), len(loaded.kept)), (1, 1))
+        self.assertEqual((loaded.cut, loaded.kept_cut), (True, True))
+
+    def test_learned_lines_in_the_records_file(self) -> None:
+        """The log may be the records file itself, as in the assignment; then it is a course's file and read once."""
+        self.write(ips="10.0.0.1 looks.like.hosts\n")
+        self.assertEqual(self.load("ips").errors, [])
+        self.write(ips="www.course,10.0.0.1,60\na.course,10.0.0.1,60,1,5.0\n")
+        loaded = self.load("ips", learned=self.path("ips"))
+        self.assertEqual((loaded.lines, len(loaded.learned), loaded.records), (1, 1, 1))
+        self.write(other="b.course,10.0.0.1,60,1,5.0\n")
+        self.assertEqual((self.load("other").lines, len(self.load("other").learned)), (0, 1))
+
+    def test_log_that_cannot_be_read(self) -> None:
+        """A log that is there and cannot be read keeps the resolver from starting: it would be lost."""
+        (self.folder / "learned").mkdir()
+        (self.folder / "learned.dns").mkdir()
+        said = self.said(self.load(learned=self.path("learned")).errors)
+        self.assertEqual(
+            said, ["learned: cannot be read: Is a directory", "learned.dns: cannot be read: Is a directory"]
+        )
+
+
+class ParentTests(LoadingTests):
+    """Files that parents need."""
+
+    def test_system(self) -> None:
+        """The system's servers are read for a parent ``system``, also of a single domain, and else not."""
+        self.write(resolv__conf="nameserver 192.0.2.1\nnameserver x\nnameserver 2001:db8::1\n")
+        for config in ({"parents": ["system"]}, {"forward": {"example": ["system"]}}):
+            loaded = self.load(**config)
+            self.assertEqual((loaded.system, loaded.errors), (("192.0.2.1", "2001:db8::1"), []))
+            self.assertTrue(self.said(loaded.warnings)[0].startswith("resolv.conf:2: "))
+        self.assertEqual(self.load(parents=["dns:192.0.2.1"]).system, ())
+
+    def test_system_without_servers(self) -> None:
+        """A file that is missing or names nobody is an error that says what to write instead."""
+        self.assertEqual(self.said(self.load(parents=["system"]).errors), ["resolv.conf: there is no such file"])
+        self.write(resolv__conf="search example\n")
+        self.assertEqual(
+            self.said(self.load(parents=["system"]).errors),
+            ["resolv.conf: names no server: write the parents' addresses instead of system"],
+        )
+
+    def test_root_hints(self) -> None:
+        """The built-in hints are taken for a parent ``root`` unless a file is named; else none are."""
+        loaded = self.load(parents=["root"])
+        assert loaded.hints is not None
+        self.assertGreater(len(loaded.hints.servers), 10)
+        self.write(hints=". 60 NS a.root.\na.root. 60 A 127.0.0.9\n")
+        loaded = self.load(forward={"example": ["root"]}, hints=self.path("hints"))
+        assert loaded.hints is not None
+        self.assertEqual((len(loaded.hints.servers), loaded.errors), (1, []))
+        self.assertIsNone(self.load(hints=self.path("hints")).hints)
+
+    def test_hints_that_are_wrong(self) -> None:
+        """A hints file that is missing or of no use is an error with its name."""
+        self.assertEqual(
+            self.said(self.load(parents=["root"], hints=self.path("hints")).errors), ["hints: there is no such file"]
+        )
+        self.write(hints="junk\n")
+        self.assertTrue(self.said(self.load(parents=["root"], hints=self.path("hints")).errors))
+
+    def test_every_parent(self) -> None:
+        """The parents of single domains count among all."""
+        config = ResolverConfig.model_validate(
+            {"listen": "udp:0", "parents": ["system"], "forward": {"a": ["root"], "b": ["dns:192.0.2.1"]}}
+        )
+        self.assertEqual([parent.kind for parent in every_parent(config)], ["system", "root", "dns"])
