@@ -29,7 +29,7 @@ def _resolve(arguments: argparse.Namespace) -> int:
     if arguments.dns or arguments.tcp or arguments.type or arguments.trace:
         return _resolve_by_dns(arguments)
     with captured(arguments.capture) as tap:
-        client = Client(arguments.server, arguments.port, arguments.timeout, arguments.tries, tap)
+        client = Client(arguments.server, arguments.port, arguments.timeout, arguments.tries, **tap)
         if arguments.name:
             return run(client, arguments.name)
         _edit_lines()
@@ -50,7 +50,7 @@ def _resolve_by_dns(arguments: argparse.Namespace) -> int:
         return 2
     if arguments.trace:
         return trace(server, port, arguments.name, rrtype, arguments.timeout, arguments.tries)
-    with captured(arguments.capture) as tap, tapped_dnspython(tap):
+    with captured(arguments.capture) as tap, tapped_dnspython(**tap):
         client = DNSClient(server, port, rrtype, arguments.tcp, arguments.timeout, arguments.tries)
         if arguments.name:
             return run(client, arguments.name)
@@ -64,7 +64,7 @@ def _command(arguments: argparse.Namespace) -> int:
     try:
         with (
             captured(arguments.capture) as tap,
-            Connection(arguments.server, arguments.port, arguments.timeout, arguments.tries, tap) as connection,
+            Connection(arguments.server, arguments.port, arguments.timeout, arguments.tries, **tap) as connection,
         ):
             if arguments.command:
                 return run(connection, arguments.command)

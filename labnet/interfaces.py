@@ -106,6 +106,11 @@ class IResolver(Interface):
         ``failures`` says whether a failure of a moment ago counts as known (RFC 9520).
         """
 
+    def nearest(question: Question) -> Answer | None:
+        """What is known on the way to the answer, for who does not ask for recursion: the CNAMEs as far as they are known
+        here, or a referral (RFC 1034, section 4.3.2, step 3); None where there is neither.
+        """
+
     def ask(question: Question) -> Deferred[Answer]:
         """Ask the parents; their failure is an answer too (SERVFAIL). Never fails."""
 

@@ -57,13 +57,13 @@ _EXERCISE = (
 
 
 @contextlib.contextmanager
-def captured(path: str | None) -> Iterator[Tap]:
-    """What taps a client's socket so that its traffic is written to ``path``; without one nothing is tapped.
+def captured(path: str | None) -> Iterator[dict[str, Tap]]:
+    """The argument ``tap`` for a client whose traffic is to be written to ``path``; without one there is none.
 
     A file that cannot be opened ends the program with a sentence and status 2.
     """
     if path is None:
-        yield lambda sock: sock
+        yield {}
         return
     from labnet.capture.own import OwnTraffic
     from labnet.capture.tapping import TappedSocket
@@ -75,7 +75,7 @@ def captured(path: str | None) -> Iterator[Tap]:
         print(f"labnet: {failures[0]}", file=sys.stderr)
         raise SystemExit(2)
     try:
-        yield lambda sock: cast(socket.socket, TappedSocket(sock, traffic))
+        yield {"tap": lambda sock: cast(socket.socket, TappedSocket(sock, traffic))}
     finally:
         traffic.close()
         for why in failures:
@@ -83,7 +83,7 @@ def captured(path: str | None) -> Iterator[Tap]:
 
 
 @contextlib.contextmanager
-def tapped_dnspython(tap: Tap) -> Iterator[None]:
+def tapped_dnspython(tap: Tap = lambda sock: sock) -> Iterator[None]:
     """Meanwhile every socket that dnspython's queries open goes through ``tap``."""
     import dns.query
 

@@ -84,6 +84,9 @@ class MasterFile:
         self._origin = _UNKNOWN if zone is None else zone
         self._reader.current_origin = _name_of(self._origin)
         self._owner = zone
+        # Neighbours in a file mostly end alike: what stood behind the last first label, and its wire form.
+        self._rest: bytes | None = None
+        self._behind: bytes | None = None
         self._reader.last_name = None if zone is None else self._reader.current_origin
 
     @property
@@ -151,16 +154,20 @@ class MasterFile:
             return None
 
     def _wire(self, name: bytes) -> bytes | None:
-        if name.endswith(b"."):
-            name, origin = name[:-1], ROOT
-        elif self._origin is _UNKNOWN:
+        """The wire form of a plain name; None for the reader to complain of."""
+        if len(name) > LONGEST_NAME:
             return None
+        label, dot, rest = name.partition(b".")
+        if not dot:
+            behind = None if self._origin is _UNKNOWN else self._origin
+        elif rest == self._rest:
+            behind = self._behind
         else:
-            origin = self._origin
-        labels = name.split(b".")
-        if not all(0 < len(label) < 64 for label in labels):
+            behind = self._wire(rest) if rest else ROOT
+            self._rest, self._behind = rest, behind
+        if behind is None or not 0 < len(label) < 64:
             return None
-        wire = b"".join([b"%c%b" % (len(label), label) for label in labels]) + origin
+        wire = b"%c%b%b" % (len(label), label, behind)
         return wire if len(wire) <= LONGEST_NAME else None
 
     def _any(self, raw: bytes) -> None:
@@ -207,6 +214,7 @@ class MasterFile:
             self._problem("the name behind $ORIGIN is relative, and no origin is known: end it with a dot")
         else:
             self._origin = origin
+            self._rest = None
             self._first_origin = self._first_origin or origin.lower()
         self._reader.current_origin = _name_of(self._origin)
 

@@ -88,22 +88,27 @@ class PacketCaches:
 
     def find_folded(self, datagram: bytes, now: float) -> bytes | None:
         """The reply to a DNS question whose name is in mixed case (0x20), in the asker's own case."""
-        folded = datagram[2:12] + datagram[12:].lower()
-        answer = self.dns.find(folded, now) if len(datagram) > 12 else None
+        end = _name_end(datagram)
+        answer = self.dns.find(datagram[2:12] + datagram[12:end].lower() + datagram[end:], now)
         if answer is None:
             return None
-        end = 12
-        while datagram[end]:
-            end += 1 + datagram[end]
         return datagram[:2] + answer[:10] + datagram[12:end] + answer[end - 2 :]
 
     def keep_dns(self, question: bytes, reply: bytes, name: bytes, until: float) -> None:
         """Keep ``reply`` to the DNS message ``question``, which asks for ``name`` (in wire form, its case kept)."""
         end = 12 + len(name)
         answer = reply[2:12] + name.lower() + reply[end:]
-        self.dns.keep(question[2:12] + question[12:].lower(), answer, until)
+        self.dns.keep(question[2:12] + name.lower() + question[end:], answer, until)
 
     def clear(self) -> None:
         """Forget everything: records, cache or access have changed."""
         self.dns.clear()
         self.course.clear()
+
+
+def _name_end(datagram: bytes) -> int:
+    """Where the name in the question ends: type and class behind it hold bytes that look like letters."""
+    at = 12
+    while at < len(datagram) and datagram[at]:
+        at += 1 + datagram[at]
+    return at + 1

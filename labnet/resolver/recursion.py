@@ -74,6 +74,16 @@ class Resolver:
             whole = chain.follow(self._cut(answer, chain.asked))
         return whole
 
+    def nearest(self, question: Question) -> Answer | None:
+        chain = _Chain(question)
+        whole = None
+        while whole is None:
+            answer = self._local(chain.asked, failures=True) or self._zone.find(chain.asked)
+            if answer is None and not chain.rrsets:
+                return None
+            whole = chain.follow(Answer(Rcode.NOERROR) if answer is None else self._cut(answer, chain.asked))
+        return whole
+
     def ask(self, question: Question) -> Deferred[Answer]:
         asking = Deferred.fromCoroutine(self._follow(question))
         return asking.addErrback(self._unexpected, question)

@@ -55,6 +55,8 @@ class Responder:
             asking = self.resolver.ask(query.question)
             asking.addCallback(lambda answer: send(self._encode(query, answer, host, stream)))
             return True
+        if answer is None:
+            answer = self.resolver.nearest(query.question)
         reply = self._encode(query, answer or _NOT_HERE, host, stream)
         # An answer with options of the client's own, such as a cookie, is for that client alone.
         if answer is not None and answer.until and not (stream or (query.edns and query.edns.has_options)):

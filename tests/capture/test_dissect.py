@@ -8,8 +8,8 @@ import sys
 
 from hypothesis import given
 from hypothesis import strategies as st
-from scapy.layers.inet import IP, TCP, UDP
-from scapy.layers.inet6 import IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, IPv6ExtHdrHopByHop
+from scapy.layers.inet import ICMP, IP, TCP, UDP
+from scapy.layers.inet6 import ICMPv6ND_NS, IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, IPv6ExtHdrHopByHop
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.capture import model
@@ -196,3 +196,25 @@ class ScapyTests(SynchronousTestCase):
         self.assertEqual(
             done.stderr, "labnet: captures are read with scapy, which is missing: pip install txlabnet[capture]\n"
         )
+
+
+class NeighbourTests(SynchronousTestCase):
+    """ICMP of both versions."""
+
+    def test_a_neighbour_solicitation_has_its_target(self) -> None:
+        """IPv6's question for a MAC address."""
+        packet = IPv6(src="fe80::1", dst="ff02::1:ff00:2") / ICMPv6ND_NS(tgt="fe80::2")
+        field = layers(bytes(packet), model.RAW).field("icmpv6.nd.ns.target_address")
+        self.assertEqual((field.offset, field.length, field.value), (48, 16, "fe80::2"))
+
+    def test_an_echo_over_ipv6_has_its_numbers(self) -> None:
+        """Where Wireshark has them."""
+        frame = layers(samples.ping6()[0][1])
+        self.assertEqual(frame.field("icmpv6.echo.sequence_number").value, 1)
+        self.assertEqual(frame.data, b"abcdefgh")
+
+    def test_an_icmp_error_is_eight_bytes_and_what_it_quotes(self) -> None:
+        """The packet that was not delivered."""
+        quoted = bytes(DATAGRAM)[:28]
+        frame = layers(bytes(IP() / ICMP(type=3, code=3) / quoted), model.RAW)
+        self.assertEqual((frame.layers[-1].length, frame.data), (8, quoted))

@@ -243,3 +243,75 @@ class ClientSocketTests(SynchronousTestCase):
         """The one of the product and the one of these tests."""
         self.assertTrue(verifyObject(ITraffic, OwnTraffic("x", lambda: 0, lambda why: None)))
         self.assertTrue(verifyObject(ITraffic, Told()))
+
+
+class LessCommonTests(SynchronousTestCase):
+    """Other ways to send and to close."""
+
+    def setUp(self) -> None:
+        self.told = Told()
+        self.reactor = MemoryReactorClock()
+
+        class Adopting(MemoryReactorClock):
+            adopted: Any = None
+
+            def adoptStreamPort(self, descriptor: int, family: int, factory: Any) -> None:
+                Adopting.adopted = factory
+
+        self.reactor = Adopting()
+        self.tapped: Any = tapped_reactor(self.reactor, self.told)
+
+    def connected(self, factory: Any) -> Any:
+        protocol = factory.buildProtocol(None)
+        protocol.makeConnection(StringTransport())
+        return protocol
+
+    def test_a_socket_that_systemd_opened_is_told_of_and_a_unix_one_is_not(self) -> None:
+        """It has no IP addresses."""
+        plain = Factory.forProtocol(Echo)
+        self.tapped.adoptStreamPort(3, socket.AF_INET, plain)
+        self.connected(self.reactor.adopted)
+        self.assertEqual(self.told.all, [("opened", HERE, THERE)])
+        self.tapped.adoptStreamPort(3, socket.AF_UNIX, plain)
+        self.assertIs(self.reactor.adopted, plain)
+
+    def test_sequences_are_written_as_one_and_half_closes_are_told(self) -> None:
+        """Ours and the peer's, once each."""
+
+        class Halves(Protocol):
+            def connectionMade(self) -> None:
+                self.transport.writeSequence([b"a", b"b"])
+                self.transport.loseWriteConnection()
+
+            def readConnectionLost(self) -> None:
+                """The peer sends no more."""
+
+        class Transport(StringTransport):
+            def loseWriteConnection(self) -> None:
+                """Nothing to do."""
+
+        self.tapped.listenTCP(1, Factory.forProtocol(Halves))
+        protocol = self.reactor.tcpServers[0][1].buildProtocol(None)
+        protocol.makeConnection(Transport())
+        protocol.readConnectionLost()
+        protocol.connectionLost(Failure(ConnectionDone()))
+        self.assertEqual(
+            self.told.all[1:],
+            [
+                ("sent", THERE, HERE, b"ab", True),
+                ("closed", THERE, HERE, False, True),
+                ("closed", HERE, THERE, False, False),
+                ("ended", HERE, THERE),
+            ],
+        )
+
+    def test_a_factory_that_refuses_is_left_to_refuse(self) -> None:
+        """No connection, nothing told."""
+
+        class Refusing(Factory):
+            def buildProtocol(self, addr: Any) -> None:
+                return None
+
+        self.tapped.listenTCP(1, Refusing())
+        self.assertIsNone(self.reactor.tcpServers[0][1].buildProtocol(None))
+        self.assertEqual(self.told.all, [])

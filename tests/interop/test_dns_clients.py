@@ -43,7 +43,7 @@ _443._tcp TLSA  3 1 1 {"cd" * 32}
 page     URI    10 1 "https://lab.test/"
 private  TYPE65280 \\# 3 010203
 middle   TXT    {" ".join(f'"{number}{"m" * 200}"' for number in range(4))}
-large    TXT    {" ".join(f'"{number:03}{"x" * 200}"' for number in range(20))}
+large    TXT    {" ".join(f'"{number:03}{"x" * 200}"' for number in range(12))}
 *.wild   A      192.0.2.4
 """
 
@@ -185,7 +185,7 @@ def test_what_is_too_large_for_a_datagram_comes_by_tcp(main: Address, client: Cl
     whole = client(main, *again, "large.lab.test", "TXT")
     assert "tc" not in whole.flags
     ((_, _, rdata),) = whole.answer
-    assert rdata == " ".join(f'"{number:03}{"x" * 200}"' for number in range(20))
+    assert rdata == " ".join(f'"{number:03}{"x" * 200}"' for number in range(12))
 
 
 @pytest.mark.parametrize(
@@ -207,8 +207,7 @@ def test_a_datagram_is_as_large_as_the_client_takes(
     assert ("tc" in heard.flags) == truncated
     assert size(heard) <= most
     assert bool(heard.answer) != truncated
-    too_large = dig(main, "large.lab.test", "TXT", "+ignore", "+notcp", "+bufsize=65535")
-    assert "tc" in too_large.flags
+    assert "tc" in dig(main, "large.lab.test", "TXT", "+ignore", "+notcp", *options).flags
 
 
 def test_without_recursion_desired_only_what_is_known_is_told(lab: Daemon, main: Address) -> None:
@@ -352,9 +351,10 @@ def test_other_opcodes_are_not_implemented(main: Address, opcode: str) -> None:
 
 @pytest.mark.parametrize("client", CLIENTS)
 def test_other_classes_are_refused(main: Address, client: Client) -> None:
-    """CHAOS above all: who asks for the version gets none."""
-    heard = client(main, "version.bind", "TXT", "CH")
-    assert (heard.status, heard.answer) == ("REFUSED", frozenset())
+    """CHAOS above all: who asks for the version gets none; nor do the names here have anything in that class."""
+    for name, rrtype in (("version.bind", "TXT"), ("mail.lab.test", "TXT")):
+        heard = client(main, name, rrtype, "CH")
+        assert (heard.status, heard.answer) == ("REFUSED", frozenset())
 
 
 @pytest.mark.parametrize("client", CLIENTS)

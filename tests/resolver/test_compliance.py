@@ -46,6 +46,9 @@ class TableResolver:
             Question(WWW.key, RRType.ANY): ADDRESS,
         }.get(question)
 
+    def nearest(self, question: Question) -> Answer | None:
+        return None
+
     def ask(self, question: Question) -> Deferred[Answer]:
         self.asked.append(question)
         return succeed(Answer(Rcode.NXDOMAIN, errors=(ExtendedError(InfoCode.OTHER, "so says the table"),)))

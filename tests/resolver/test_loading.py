@@ -143,7 +143,7 @@ class LogTests(LoadingTests):
         self.assertEqual([kept[0] for kept in loaded.kept], [question("a.example", A)] * 3)
 
     def test_broken_lines_are_warnings(self) -> None:
-        """In a log a line that cannot be read keeps nobody from starting; the log counts as cut where it is ours alone."""
+        """In a log a line that cannot be read keeps nobody from starting; the log is mended at the start."""
         self.write(learned="x\na.course,10.0.0.1,60,1,5.0\na.cou", learned__dns=f"junk\n{LINE.decode()}\n")
         loaded = self.load(learned=self.path("learned"))
         self.assertEqual(loaded.errors, [])

@@ -75,6 +75,13 @@ class PacketCachesTests(SynchronousTestCase):
         other = QUESTION.replace(b"www", b"WWW")
         self.assertEqual(self.caches.find(b"\0\3" + HEADER + other, 1000.0), b"\0\3" + BODY.replace(QUESTION, other))
 
+    def test_type_is_not_folded_with_the_name(self) -> None:
+        """An answer for HTTPS (65, an ``A`` in ASCII) is none for type 97 (an ``a``), whatever the name's case."""
+        asked = b"\0\1" + HEADER + QUESTION[:9]
+        self.caches.keep_dns(asked + b"\0\x41\0\1", asked + b"\0\x41\0\1", QUESTION[:9], math.inf)
+        self.assertIsNone(self.caches.find(asked + b"\0\x61\0\1", 1000.0))
+        self.assertIsNotNone(self.caches.find(asked.replace(b"www", b"WwW") + b"\0\x41\0\1", 1000.0))
+
     def test_flags_make_another_question(self) -> None:
         """A question with other flags or counts is not answered by this one's answer."""
         self.caches.keep_dns(b"\0\1" + HEADER + QUESTION, b"\0\1" + BODY, b"\3www\3lab\0", math.inf)
