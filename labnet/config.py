@@ -28,6 +28,7 @@ from labnet.notation import (
     Path,
     Printable,
     Seconds,
+    ServerName,
 )
 
 
@@ -120,9 +121,7 @@ class ResolverConfig(_Table):
         16_000_000, ge=0, description="Bytes that ready answers may take, for each protocol; 0: none are kept."
     )
     in_flight: int = Field(500, ge=1, description="Questions asked of the parents at a time; more are refused.")
-    nsid: Printable = Field(
-        "", max_length=64, description="The server's name for clients that ask for it (NSID); default: none."
-    )
+    nsid: ServerName = Field("", description="The server's name for clients that ask for it (NSID); default: none.")
     explain: bool = Field(True, description="Say by an extended DNS error where each answer comes from.")
     tcp_idle: Seconds = Field(10.0, description="Seconds that a silent TCP connection of DNS is kept.")
     tcp_connections: int = Field(150, ge=1, description="TCP connections of DNS at a time; the oldest makes room.")

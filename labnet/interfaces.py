@@ -107,8 +107,9 @@ class IResolver(Interface):
         """
 
     def nearest(question: Question) -> Answer | None:
-        """What is known on the way to the answer, for who does not ask for recursion: the CNAMEs as far as they are known
-        here, or a referral (RFC 1034, section 4.3.2, step 3); None where there is neither.
+        """What is known on the way to the answer, for who does not ask for recursion (RFC 1034, section 4.3.2, step 3).
+
+        The CNAMEs as far as they are known here, or a referral; None where there is neither.
         """
 
     def ask(question: Question) -> Deferred[Answer]:

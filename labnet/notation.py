@@ -163,6 +163,13 @@ def _printable(value: str) -> str:
     return value
 
 
+def _short(value: str) -> str:
+    """``value``, if an answer has room for it beside everything else. Raises ValueError."""
+    if len(value.encode()) > 64:
+        raise ValueError("must be 64 bytes at most")
+    return value
+
+
 def _path(value: str) -> str:
     if not value:
         raise ValueError("must name a file")
@@ -182,5 +189,6 @@ Network = Annotated[IPNetwork, BeforeValidator(_network)]
 Parent = Annotated[ParentAddress, BeforeValidator(parse_parent)]
 Path = Annotated[str, Field(min_length=1), AfterValidator(_path)]
 Printable = Annotated[str, AfterValidator(_printable)]
+ServerName = Annotated[str, AfterValidator(_printable), AfterValidator(_short)]
 Seconds = Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)]
 TTL = Annotated[int, Field(ge=0, le=2**31 - 1)]

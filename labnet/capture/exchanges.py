@@ -118,12 +118,13 @@ class Exchanges:
         A server may be asked at one of its addresses and ask from another, so any address will do that is not the
         client's; one machine that is everything, as 127.0.0.1 in the lab, is told apart by its ports.
         """
-        open_ones = [one for one in self._by_name.get(name, ()) if one.depth < MOST_DEPTH]
+        named = self._by_name.get(name, ())
+        open_ones = [one for one in named if one.depth < MOST_DEPTH and one.server != exchange.server]
         for other in reversed(open_ones):
             if other.server[0] == exchange.client[0] and exchange.client != other.client:
-                return other if other.server != exchange.server else None
+                return other
         for other in reversed(open_ones):
-            if exchange.client[0] != other.client[0] and exchange.server != other.server:
+            if exchange.client[0] != other.client[0]:
                 return other
         return None
 

@@ -13,11 +13,11 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from labnet.deadlines import Deadlines
 from labnet.command.gate import Gate
 from labnet.command.protocol import CommandFactory, CommandProtocol
 from labnet.command.replies import STYLES
 from labnet.config import CommandConfig
+from labnet.deadlines import Deadlines
 from labnet.interfaces import IReactor, StartError
 
 GRACE: Final = 0.5

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import Final
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IHalfCloseableProtocol, IPushProducer
 from twisted.internet.protocol import DatagramProtocol, ServerFactory
 from twisted.protocols.basic import Int16StringReceiver
@@ -22,7 +23,7 @@ MOST_IN_FLIGHT: Final = 100
 """Questions of one TCP connection that are worked on at a time; then no more are read (RFC 7766, section 6.2.1.1)."""
 
 GRACE: Final = 0.5
-"""Seconds that a closed TCP connection has to send what is still to be sent."""
+"""Seconds that a TCP connection closed by us has to send what is still to be sent."""
 
 
 class ResolverProtocol(DatagramProtocol):
@@ -152,7 +153,7 @@ class DNSStreamProtocol(Int16StringReceiver):
 
     def expired(self) -> None:
         """Nothing moved for the idle time: close, unless the client waits for us."""
-        if self._unsent:
+        if self._unsent or (self._closing and not self._in_flight):
             self.abort()
         elif self._in_flight:
             self._streams.idle.touch(self)
@@ -165,7 +166,8 @@ class DNSStreamProtocol(Int16StringReceiver):
             self._finish()
 
     def _finish(self) -> None:
-        self._streams.finishing(self)
+        # Who said that he asks no more waits for the answers: he has the idle time to read them.
+        self._streams.finishing(self, hurried=not self._read_all)
         self.transport.unregisterProducer()
         self.transport.loseConnection()
 
@@ -174,7 +176,7 @@ class DNSStreamProtocol(Int16StringReceiver):
         self.transport.abortConnection()
 
     def connectionLost(self, reason: Failure | None = None) -> None:
-        self._closing = True
+        self._closing, self._read_all = True, False
         self._streams.lost(self)
 
 
@@ -189,6 +191,7 @@ class DNSStreams(ServerFactory):
         self._closing: Deadlines[DNSStreamProtocol] = Deadlines(reactor, GRACE, DNSStreamProtocol.abort)
         self._most = most
         self._open: dict[DNSStreamProtocol, None] = {}
+        self._waiting_for_close: list[Deferred[None]] = []
 
     def buildProtocol(self, addr: IAddress | None) -> DNSStreamProtocol:
         return DNSStreamProtocol(self)
@@ -201,16 +204,34 @@ class DNSStreams(ServerFactory):
             del self._open[oldest]  # an aborted one is lost in the reactor's next turn only
             oldest.abort()  # makes room, as RFC 7766, section 6.2.3, allows
 
-    def finishing(self, stream: DNSStreamProtocol) -> None:
-        self.idle.discard(stream)
-        self._closing.touch(stream)
+    def finishing(self, stream: DNSStreamProtocol, hurried: bool) -> None:
+        """What is left to be sent has the idle time; or, ``hurried``, only :data:`GRACE`."""
+        if hurried:
+            self.idle.discard(stream)
+            self._closing.touch(stream)
+        else:
+            self.idle.touch(stream)
 
     def lost(self, stream: DNSStreamProtocol) -> None:
         self._open.pop(stream, None)
         self.idle.discard(stream)
         self._closing.discard(stream)
+        self._fire_if_closed()
 
-    def close(self) -> None:
-        """Close every connection."""
+    def close(self) -> Deferred[None]:
+        """Close every connection; fires when all are gone."""
+        closed: Deferred[None] = Deferred()
+        self._waiting_for_close.append(closed)
         for stream in list(self._open):
             stream.close("the server stops")
+            self.finishing(stream, hurried=True)  # also who was given time to read
+            if stream in self._open:
+                self.finishing(stream, hurried=True)  # also who was being closed already
+        self._fire_if_closed()
+        return closed
+
+    def _fire_if_closed(self) -> None:
+        if not self._open:
+            waiting, self._waiting_for_close = self._waiting_for_close, []
+            for closed in waiting:
+                closed.callback(None)

@@ -69,7 +69,7 @@ def addresses(value: bytes) -> Iterator[bytes]:
         if rrtype == RRType.A:
             yield value[-4:]
         return
-    rrsets = unpack(value, b"", 0).rrsets
+    rrsets = unpack(value, b"\0", 0).rrsets
     for rrtype in (RRType.A, RRType.AAAA):
         if rrtype in rrsets:
             yield from rrsets[rrtype][1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from random import Random, SystemRandom
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from twisted.application.service import Service
 from twisted.internet.address import IPv4Address, IPv6Address
@@ -97,13 +97,14 @@ class ResolverService(Service):
         """Fires when every socket is closed; who still waits for an answer is told that it failed."""
         super().stopService()
         self._resolver.stop()
-        self._streams.close()
+        closed: list[Deferred[Any]] = [self._streams.close()]
         ports = self._ports + self._stream_ports
         self._ports, self._stream_ports = [], []
         if self._log is not None and self._kept_log is not None:
             self._log.close()
             self._kept_log.close()
-        return gatherResults([maybeDeferred(port.stopListening) for port in ports]).addCallback(lambda _: None)
+        closed += [maybeDeferred(port.stopListening) for port in ports]
+        return gatherResults(closed).addCallback(lambda _: None)
 
     def _listen(self, listen: UDPListen) -> None:
         dialect = Dialect(

@@ -18,7 +18,7 @@ from labnet.resolver.reverse import reverse_name
 TTL: Final = 10800
 """Seconds that answers about special names may be kept (RFC 6303, section 3)."""
 
-ORIGIN: Final = "special name"
+ORIGIN: Final = "from the special names (RFC 6761)"
 
 INVALID: Final = key_of("invalid")
 

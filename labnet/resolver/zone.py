@@ -14,7 +14,7 @@ from labnet.resolver.reverse import ReverseNames
 from labnet.resolver.special import is_invalid, made_up_soa
 from labnet.resolver.zonefiles import clash
 
-ORIGIN: Final = "file"
+ORIGIN: Final = "from the file"
 
 MADE_UP_TTL: Final = 60
 """Seconds of a negative answer from a zone whose file has no SOA: short, since a lab's files change."""

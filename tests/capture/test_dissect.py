@@ -125,6 +125,12 @@ class FieldTests(SynchronousTestCase):
         )
         self.assertEqual(frame.data, b"hi")
 
+    def test_padding_behind_a_bare_acknowledgement_is_no_data(self) -> None:
+        """TCP has no length of its own: the IP header's counts."""
+        self.assertEqual(
+            layers(samples.frame(samples.CLIENT_MAC, samples.CHILD_MAC, IP() / TCP()) + bytes(6)).data, b""
+        )
+
     def test_a_total_length_of_zero_is_all_the_rest(self) -> None:
         """A card that cuts segments itself has the system leave it empty."""
         data = bytearray(bytes(IP() / TCP() / b"large"))

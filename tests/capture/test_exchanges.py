@@ -93,6 +93,19 @@ class ParentTests(SynchronousTestCase):
         )
         self.assertEqual([one.client for one in over], [other, CLIENT])
 
+    def test_two_clients_of_one_server_on_one_machine_are_two_exchanges(self) -> None:
+        """And the parent's question belongs to the last of them."""
+        one = "127.0.0.1"
+        over, _ = exchanges(
+            (1.0, (one, 5001), (one, 1199), samples.NAME),
+            (1.1, (one, 5002), (one, 1199), samples.NAME),
+            (1.2, (one, 42460), (one, 1200), samples.NAME),
+            (1.3, (one, 1200), (one, 42460), samples.LINE),
+            (1.4, (one, 1199), (one, 5001), samples.LEARNED),
+            (1.5, (one, 1199), (one, 5002), samples.LEARNED),
+        )
+        self.assertEqual([(exchange.client[1], len(exchange.parents)) for exchange in over], [(5001, 0), (5002, 1)])
+
 
 class MatchingTests(SynchronousTestCase):
     """Which reply answers which question."""

@@ -40,7 +40,7 @@ listen = "udp:0"
 records = ["missing.txt", "bad.txt"]
 dialect = "xml"
 [resolver.other]
-records = "bad.txt"
+records = "worse.txt"
 """
 
 BACKGROUND = ("--pidfile=lab.pid", "--logfile=lab.log", "--rundir=run")
@@ -178,16 +178,17 @@ def wrong(tmp_path: Path) -> list[str]:
     """A configuration in ``tmp_path`` with much wrong in it, and where each fault is to be shown."""
     (tmp_path / "lab.toml").write_text(WRONG)
     (tmp_path / "bad.txt").write_text("www.biu.ac.il,1.2.3.4,180\nwww.ynet.co.il\nwww.cut.example,1.2.3.4,soon\n")
-    config = tmp_path / "lab.toml"
+    (tmp_path / "worse.txt").write_text("www.biu.ac.il\n")
     keys = ["command.clients", "command.listen.0", "command.time_out", "resolver.main.dialect", "resolver.other.listen"]
-    return [f"labnet: {config}: {key}: " for key in keys]
+    places = [f"lab.toml: {key}" for key in keys] + ["missing.txt", "bad.txt:2", "bad.txt:3", "worse.txt:1"]
+    return [f"labnet: {tmp_path}/{place}: " for place in places]
 
 
 @pytest.mark.parametrize("mode", [("-n", "--pidfile=lab.pid"), BACKGROUND], ids=["foreground", "background"])
 def test_a_wrong_configuration_shows_every_fault_at_once(
     wrong: list[str], mode: tuple[str, ...], tmp_path: Path
 ) -> None:
-    """One line for each fault with its file and key, exit status 1, no traceback, nothing left behind."""
+    """One line for each fault with its file and key or line, exit status 1, no traceback, nothing left behind."""
     before = set(tmp_path.iterdir())
     ended = run(TWISTD, *mode, "labnet", "--config=lab.toml", cwd=tmp_path)
     assert ended.returncode == 1

@@ -47,8 +47,9 @@ def test_a_forwarder_passes_on_what_labnet_says(upstream: Address, tmp_path: Pat
     expected = [one.told for one in digs(upstream, QUESTIONS, "+nocookie")]
     with forwarding(name, tmp_path / name, upstream[1], tcp) as peer:
         for transport in ("+notcp", "+tcp", "+notcp"):
-            heard = [one.told for one in digs(peer.address, QUESTIONS, transport)]
-            assert list(zip(QUESTIONS, heard, strict=True)) == list(zip(QUESTIONS, expected, strict=True))
+            heard = digs(peer.address, QUESTIONS, transport)
+            wrong = [one.text for one, right in zip(heard, expected, strict=True) if one.told != right]
+            assert not wrong, f"{transport}, first answer that is not labnet's:\n{wrong[0]}\n{peer.log}"
 
 
 def test_the_answers_are_those_of_the_zone_file(upstream: Address) -> None:

@@ -256,6 +256,18 @@ class ClosingTests(SynchronousTestCase):
         self.assertTrue(client.closed)
         self.assertFalse(client.reset)
 
+    def test_idle_time_counts_from_the_answer(self) -> None:
+        """An answer that took its time leaves the client the whole idle time for its next question."""
+        streams = Streams(self, tcp_idle=5)
+        client = streams.connect()
+        client.send(query("slow.example"))
+        streams.reactor.pass_time(4)
+        streams.tell(0)
+        streams.reactor.pass_time(4)
+        self.assertFalse(client.closed)
+        streams.reactor.pass_time(1.5)
+        self.assertTrue(client.closed)
+
     def test_dribbling_bytes_do_not_keep_a_connection(self) -> None:
         """Bytes that are no whole question do not count against the idle time."""
         streams = Streams(self, tcp_idle=10)
@@ -282,10 +294,11 @@ class ClosingTests(SynchronousTestCase):
         response = bytearray(query("www.lab"))
         response[4] |= 0x80
         for message in (bytes(response), framed(b"\0" * 11), framed(b"")):
-            client = Streams(self).connect()
-            client.send(message + query("www.lab"), query("www.lab"))
+            streams = Streams(self)
+            client = streams.connect()
+            client.send(message + query("www.lab") + query("web.example"), query("www.lab"))
             self.assertTrue(client.closed)
-            self.assertEqual(client.received(), b"")
+            self.assertEqual((client.received(), streams.parents.opened), (b"", []))
 
     def test_broken_question_is_answered_and_the_connection_stays(self) -> None:
         """FORMERR goes out where there is an id, and the next question is answered."""
@@ -329,11 +342,12 @@ class ClosingTests(SynchronousTestCase):
         self.assertTrue(waiting.closed and idle.closed)
 
     def test_stop_does_not_wait_for_who_does_not_read(self) -> None:
-        """A client that does not take its answers is cut off shortly after the service stops."""
+        """A client that does not take its answers is cut off shortly, also if it was being closed already."""
         streams = Streams(self)
         client = streams.connect()
         client.stop_reading()
         client.send(query("big.lab", rrtype="TXT"))
+        client.half_close()
         streams.service.stopService()
         streams.reactor.turn()
         self.assertFalse(client.closed)

@@ -157,6 +157,7 @@ class LogTests(LoadingTests):
         """The log may be the records file itself, as in the assignment; then it is a course's file and read once."""
         self.write(ips="10.0.0.1 looks.like.hosts\n")
         self.assertEqual(self.load("ips").errors, [])
+        self.assertTrue(self.load("ips", learned=self.path("ips")).errors)
         self.write(ips="www.course,10.0.0.1,60\na.course,10.0.0.1,60,1,5.0\n")
         loaded = self.load("ips", learned=self.path("ips"))
         self.assertEqual((loaded.lines, len(loaded.learned), loaded.records), (1, 1, 1))

@@ -159,6 +159,15 @@ class ChainTests(SynchronousTestCase):
             self.assertEqual(shown(reply), ["away.lab. 60 IN CNAME web.example."])
             self.assertTrue(reply.flags & dns.flags.AA)
 
+    def test_chain_is_told_so_far_to_who_wants_no_recursion(self) -> None:
+        """With RD clear the chain ends where a parent would have to be asked, and nobody is asked."""
+        lab = Lab(self, zone_file(), zones=["lab"])
+        reply = lab.ask("away.lab", rd=False)
+        self.assertEqual((rcode(reply), shown(reply)), ("NOERROR", ["away.lab. 60 IN CNAME web.example."]))
+        self.assertTrue(reply.flags & dns.flags.AA)
+        lab.resolve("web.example", "web.example. 60 CNAME www.lab.", "www.lab. 60 A 203.0.113.66")
+        self.assertEqual(shown(lab.ask("away.lab", rd=False))[2:], ["www.lab. 60 IN A 10.0.0.1"])
+
     def test_authority_is_of_the_first_name(self) -> None:
         """AA says that we are the authority for the name that was asked for, not for where it leads."""
         lab = Lab(self, zone_file(), zones=["lab"])
@@ -307,14 +316,15 @@ class ForwardTests(SynchronousTestCase):
             lab.network.deliver(f"{name},1.2.3.4,60".encode(), COURSE, query.source)
             self.assertIn(b'"1.2.3.4", "60", "1"', lab.course_told())
 
-    def test_referral_is_given_without_parents(self) -> None:
-        """Below a delegation of its own zone a resolver without parents refers to the servers, with their addresses."""
-        lab = Lab(self, zone_file(), zones=["lab"], parents=[])
-        reply = lab.ask("x.sub.lab", rd=False)
-        self.assertEqual((rcode(reply), shown(reply)), ("NOERROR", []))
-        self.assertEqual(reply.authority[0].to_text(), "sub.lab. 60 IN NS ns.sub.lab.")
-        self.assertEqual(reply.additional[0].to_text(), "ns.sub.lab. 60 IN A 10.0.0.53")
-        self.assertFalse(reply.flags & dns.flags.AA)
+    def test_referral_is_given_where_nobody_is_asked(self) -> None:
+        """Without parents, or RD, the answer below a delegation is its servers, with their addresses."""
+        for parents, rd in (([], False), ([], True), (["dns:192.0.2.53"], False)):
+            lab = Lab(self, zone_file(), zones=["lab"], parents=parents)
+            reply = lab.ask("x.sub.lab", rd=rd)
+            self.assertEqual((rcode(reply), shown(reply)), ("NOERROR", []))
+            self.assertEqual(reply.authority[0].to_text(), "sub.lab. 60 IN NS ns.sub.lab.")
+            self.assertEqual(reply.additional[0].to_text(), "ns.sub.lab. 60 IN A 10.0.0.53")
+            self.assertFalse(reply.flags & dns.flags.AA)
 
     def test_referral_is_followed_with_parents(self) -> None:
         """With parents the name below a delegation is asked of them."""

@@ -93,7 +93,7 @@ class CourseLines(SynchronousTestCase):
         answer = answer_of(course(("WWW.lab", "192.0.2.1", 180)), "www.LAB.")
         self.assertEqual(answer.answer, (RRset(wire("WWW.lab"), RRType.A, 180, (ip("192.0.2.1"),)),))
         self.assertEqual(answer.mapping, static("WWW.lab", "192.0.2.1", 180))
-        self.assertEqual((answer.rcode, answer.authoritative, answer.origin), (Rcode.NOERROR, False, "file"))
+        self.assertEqual((answer.rcode, answer.authoritative, answer.origin), (Rcode.NOERROR, False, "from the file"))
         self.assertEqual(answer.errors, ())
 
     def test_an_ipv6_address_is_an_aaaa_record(self) -> None:

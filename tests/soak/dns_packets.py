@@ -40,6 +40,9 @@ class Owed:
     def __len__(self) -> int:
         return len(self._asked)
 
+    def __repr__(self) -> str:
+        return f"{len(self)} messages ({', '.join(message.hex() for message in list(self._asked.values())[:10])})"
+
     def numbered(self, message: bytes) -> bytes:
         """``message`` with an id of its own, to be sent now; one without an id stays as it is."""
         if len(message) < HEADER.size:
