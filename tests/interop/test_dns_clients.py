@@ -298,8 +298,8 @@ def test_a_tcp_client_learns_how_long_it_may_be_idle(main: Address) -> None:
 
 def test_extended_errors_say_where_an_answer_comes_from(lab: Daemon, main: Address) -> None:
     """All clients show it; `explain = false` keeps it in."""
-    assert "; EDE: 0 (Other): (file)" in dig(main, "www.lab.test").text
-    assert ";; EDE: 0 (Other): 'file'" in kdig(main, "www.lab.test", "+edns").text
+    assert "; EDE: 0 (Other): (from the file)" in dig(main, "www.lab.test").text
+    assert ";; EDE: 0 (Other): 'from the file'" in kdig(main, "www.lab.test", "+edns").text
     assert "; EDE: 0 (Other)" in drill(main, "-D", "www.lab.test", "A").text
     assert "EDE" not in dig(lab.address("resolver curt"), "www.lab.test").text
 
