@@ -36,9 +36,11 @@ class Deadlines(Generic[T]):
     def discard(self, item: T) -> None:
         """Forget ``item``, if it is known."""
         self._touched.pop(item, None)
-        if not self._touched and self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        if not self._touched:
+            self._touched = {}  # an emptied dictionary keeps the memory of its best days
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
 
     def _look(self) -> None:
         self._timer = None
@@ -49,5 +51,7 @@ class Deadlines(Generic[T]):
         if self._touched:
             earliest = min(self._touched.values()) - limit
             self._timer = self._clock.callLater(max(earliest, self._seconds / 60), self._look)
+        else:
+            self._touched = {}
         for item in due:
             self._expire(item)

@@ -34,6 +34,8 @@ class StartError(SystemExit, Exception):
     with this sentence and status 1 instead of a traceback. It is both.
     """
 
+    __module__ = "builtins"  # twistd tells the shell 98 bytes: no room for where its class is
+
     def __init__(self, listener: str, why: object) -> None:
         why = getattr(why, "socketError", why)
         why = getattr(why, "strerror", None) or why

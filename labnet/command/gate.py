@@ -26,6 +26,11 @@ class Gate:
         """All sessions, those served first."""
         return [*self._served, *self._waiting]
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no session at all."""
+        return not self._served and not self._waiting
+
     def arrive(self, session: ISession) -> None:
         """A connection came: serve it now or when its turn comes."""
         if self._limit and len(self._served) >= self._limit:
@@ -45,5 +50,7 @@ class Gate:
             turn = self._waiting.popleft()
             self._served.add(turn)
             turn.serve()
+        if not self._served:
+            self._served = set()  # an emptied set keeps the memory of its best days
         if not self._waiting:
             self._hold(False)

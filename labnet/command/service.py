@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import gc
 import ipaddress
 from collections.abc import Callable
 from typing import Final
@@ -24,6 +27,10 @@ GRACE: Final = 0.5
 """Seconds that a closed connection has to send what is still to be sent."""
 
 
+CROWD: Final = 1000
+"""Sessions at a time whose memory is worth giving back to the system when the last of them has left."""
+
+
 class CommandService(Service):
     """Listens as ``config`` says; ``exited`` is called when EXIT has closed every socket."""
 
@@ -38,6 +45,7 @@ class CommandService(Service):
         self._config = config
         self._exited = exited
         self._ports: list[IListeningPort] = []
+        self._most = 0
         self._second = -1
         self._time = b""
         self._waiting_for_close: list[Deferred[None]] = []
@@ -89,8 +97,12 @@ class CommandService(Service):
 
     def left(self, session: CommandProtocol) -> None:
         """``session`` lost its connection."""
+        self._most = max(self._most, len(self.deadlines) + len(self.closing))
         self.deadlines.discard(session)
         self.closing.discard(session)
+        if self._most >= CROWD and not len(self.deadlines) + len(self.closing):
+            self._most = 0
+            self.reactor.callLater(0, _give_back_memory)
         self.gate.leave(session)
         self._fire_if_closed()
 
@@ -118,7 +130,14 @@ class CommandService(Service):
         return stopped.addCallback(lambda _: self._fire_if_closed()).addCallback(lambda _: closed)
 
     def _fire_if_closed(self) -> None:
-        if not self._ports and not self.gate.sessions:
+        if not self._ports and self.gate.is_empty:
             waiting, self._waiting_for_close = self._waiting_for_close, []
             for closed in waiting:
                 closed.callback(None)
+
+
+def _give_back_memory() -> None:
+    """Python keeps lists of free objects, and glibc all of its heap but the end: return both to the system."""
+    gc.collect()
+    with contextlib.suppress(OSError, AttributeError):  # another C library than glibc
+        ctypes.CDLL(None).malloc_trim(0)

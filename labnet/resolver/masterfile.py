@@ -48,12 +48,13 @@ _MARK = re.compile(rb'\\.|"(?:[^"\\]|\\.)*"|;.*|[()]')
 _WHERE = re.compile(r"^[^:]*:\d+: ")
 _CAUGHT = re.compile(r"^caught exception <class '[^']*'>: ")
 
+# The types of plain lines; of an address, its family.
 _TYPES: Final = {
-    b"a": RRType.A,
-    b"aaaa": RRType.AAAA,
-    b"ns": RRType.NS,
-    b"cname": RRType.CNAME,
-    b"ptr": RRType.PTR,
+    b"a": (RRType.A, socket.AF_INET),
+    b"aaaa": (RRType.AAAA, socket.AF_INET6),
+    b"ns": (RRType.NS, None),
+    b"cname": (RRType.CNAME, None),
+    b"ptr": (RRType.PTR, None),
 }
 
 
@@ -117,8 +118,8 @@ class MasterFile:
         """Read a plain line; False leaves it, untouched, to dnspython."""
         name, before, after, kind, value = match.groups()
         owner = self._owner if name is None else self._wire(name)
-        rrtype = _TYPES[kind.lower()]
-        rdata = self._rdata(rrtype, value)
+        rrtype, family = _TYPES[kind.lower()]
+        rdata = self._wire(value) if family is None else _address(family, value)
         ttl = self._ttl(before, after)
         if owner is None or rdata is None or ttl is None:
             return False
@@ -144,14 +145,6 @@ class MasterFile:
         else:
             return None
         return ttl if ttl <= LONGEST_TTL else None
-
-    def _rdata(self, rrtype: RRType, value: bytes) -> bytes | None:
-        if rrtype not in (RRType.A, RRType.AAAA):
-            return self._wire(value)
-        try:
-            return socket.inet_pton(socket.AF_INET if rrtype == RRType.A else socket.AF_INET6, value.decode("ascii"))
-        except OSError:
-            return None
 
     def _wire(self, name: bytes) -> bytes | None:
         """The wire form of a plain name; None for the reader to complain of."""
@@ -285,6 +278,13 @@ class _Taking:
 
     def _set_origin(self, origin: dns.name.Name) -> None:
         pass
+
+
+def _address(family: int, text: bytes) -> bytes | None:
+    try:
+        return socket.inet_pton(family, text.decode())
+    except OSError:
+        return None
 
 
 def _depth(line: bytes, depth: int) -> int:

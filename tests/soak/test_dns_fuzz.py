@@ -8,7 +8,7 @@ import select
 import socket
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 
@@ -24,6 +24,9 @@ SEED = int(os.environ.get("LABNET_FUZZ_SEED", "20201113"))
 DATAGRAMS = 1_000_000
 MESSAGES = 100_000
 WARM_UP = 100_000
+FAILURES = 7000
+"""Names that cannot be resolved, enough to fill what is remembered of failures, which is all that grows slowly."""
+
 MOST_GROWTH = 4096
 """Kilobytes; what the allocator keeps differs by that much from one look to the next."""
 
@@ -152,12 +155,11 @@ def assert_sane(address: Address) -> None:
 class Flood:
     """Sends datagrams in windows, each ended by a question that shows by its answer that the whole window was read."""
 
-    def __init__(self, server: Address, packets: Packets) -> None:
+    def __init__(self, server: Address) -> None:
         self.owed = Owed()
         self.sent: Counter[str] = Counter()
         self.replies: Counter[str] = Counter()
         self._server = server
-        self._packets = packets
         self._dns, self._course, self._marks = (self._socket() for _ in range(3))
         self._poll = select.poll()
         for sock in (self._dns, self._course, self._marks):
@@ -172,18 +174,18 @@ class Flood:
         sock.setblocking(False)
         return sock
 
-    def run(self, count: int) -> None:
-        """Send ``count`` datagrams; all were read by the server then, and what it owes is paid."""
+    def run(self, count: int, make: Callable[[], bytes]) -> None:
+        """Send ``count`` datagrams that ``make`` makes; all were read by the server then, and what it owes is paid."""
         until = self.sent.total() + count
         while self.sent.total() < until:
-            self._window(min(WINDOW, until - self.sent.total()))
+            self._window(min(WINDOW, until - self.sent.total()), make)
             self._read_until(lambda: self._mark - self._marked < WINDOWS)
         self._read_until(lambda: self._mark == self._marked and not self.owed)
 
-    def _window(self, most: int) -> None:
+    def _window(self, most: int, make: Callable[[], bytes]) -> None:
         size = 0
         for _ in range(most):
-            datagram = self._packets.datagram()
+            datagram = make()
             if b"\0" in datagram[2:]:
                 self._dns.send(self.owed.numbered(datagram))
                 self.sent["DNS"] += 1
@@ -196,8 +198,7 @@ class Flood:
         self._mark += 1
         self._marks.send(question(self._mark & 0xFFFF, wire_of("www.zone.test")))
 
-    def _read_until(self, done: object) -> None:
-        assert callable(done)
+    def _read_until(self, done: Callable[[], bool]) -> None:
         while not done():
             ready = self._poll.poll(DEADLINE * 1000)
             assert ready, f"silent, with {self.owed} unanswered"
@@ -236,15 +237,20 @@ def test_a_million_mutated_datagrams_leave_the_resolver_as_it_was(daemon: Daemon
     pid = daemon.process.pid
     assert_sane(server)
     opened = quiet_files(pid)
-    flood = Flood(server, Packets(Random(SEED), NAMES))
-    flood.run(WARM_UP)
+    flood = Flood(server)
+    packets = Packets(Random(SEED), NAMES)
+    unresolvable = map("x{}.gone.test".format, range(FAILURES))
+    flood.run(FAILURES, lambda: question(0, wire_of(next(unresolvable))))
+    flood.run(WARM_UP, packets.datagram)
     before = memory(pid)
     started = time.monotonic()
-    flood.run(DATAGRAMS)
+    for _ in range(10):
+        flood.run(DATAGRAMS // 10, packets.datagram)
+        print(f"{memory(pid)} kB", end=" ", flush=True)
     took = time.monotonic() - started
     after = memory(pid)
     flood.close()
-    print(f"{flood.sent.total()} datagrams ({dict(flood.sent)}), {DATAGRAMS / took:.0f} a second")
+    print(f"\n{flood.sent.total()} datagrams ({dict(flood.sent)}), {DATAGRAMS / took:.0f} a second")
     print(f"replies: {dict(sorted(flood.replies.items()))}")
     print(f"memory: {before} kB after {WARM_UP}, {after} kB at the end, {memory(pid, 'VmHWM')} kB at most")
     print(f"open files: {len(opened)} before, {len(open_files(pid))} after; log: {len(daemon.log.splitlines())} lines")
