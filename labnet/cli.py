@@ -39,7 +39,7 @@ def _resolve(arguments: argparse.Namespace) -> int:
 def _resolve_by_dns(arguments: argparse.Namespace) -> int:
     from labnet.resolver.client import converse, run
     from labnet.resolver.dnsclient import DNSClient
-    from labnet.resolver.trace import trace
+    from labnet.resolver.root.trace import trace
 
     server, port, rrtype = arguments.server, arguments.port, arguments.type or "A"
     if arguments.trace and not arguments.name:

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 
 from labnet.config import ResolverConfig
 from labnet.notation import ParentAddress, RecordsFile
-from labnet.resolver.hints import Hints, builtin_hints, parse_hints
 from labnet.resolver.kept import Kept, decode_kept
 from labnet.resolver.model import Mapping
 from labnet.resolver.names import key_of
 from labnet.resolver.records import Problem, Records, parse_records
 from labnet.resolver.resolvconf import parse_resolv_conf
+from labnet.resolver.root.hints import Hints, builtin_hints, parse_hints
 from labnet.resolver.zone import Zone
 from labnet.resolver.zonefiles import kind_of, read_hosts, read_zone
 

@@ -31,9 +31,9 @@ from labnet.resolver.packetcache import PacketCaches
 from labnet.resolver.parent import TextParent
 from labnet.resolver.recursion import Resolver
 from labnet.resolver.responder import Responder
+from labnet.resolver.root.walk import RootWalk
 from labnet.resolver.sockets import SystemSockets
 from labnet.resolver.text import Dialect
-from labnet.resolver.walk import RootWalk
 
 MOST_BYTES: Final = 8192
 """Bytes of a question that are read."""

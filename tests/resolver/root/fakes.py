@@ -14,12 +14,12 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from labnet.interfaces import IExchange
-from labnet.resolver.hints import Hints, NameServer
 from labnet.resolver.model import Question, Rcode, Reply, RRset, RRType, Upstream
 from labnet.resolver.names import ancestors, is_below, key_of
 from labnet.resolver.parent import ParentFailed
-from labnet.resolver.steps import question_text
-from labnet.resolver.walk import RootWalk
+from labnet.resolver.root.hints import Hints, NameServer
+from labnet.resolver.root.steps import question_text
+from labnet.resolver.root.walk import RootWalk
 
 
 def records(text: str, origin: str = ".") -> tuple[RRset, ...]:

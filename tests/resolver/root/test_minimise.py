@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.resolver.minimise import MAX_MINIMISE_COUNT, Minimised
 from labnet.resolver.names import ROOT, key_of
-from labnet.resolver.steps import question_text
-from tests.resolver.walk_fakes import ask
+from labnet.resolver.root.minimise import MAX_MINIMISE_COUNT, Minimised
+from labnet.resolver.root.steps import question_text
+from tests.resolver.root.fakes import ask
 
 
 def asked(text: str, zone: bytes = ROOT) -> list[str]:

@@ -7,9 +7,9 @@ from random import Random
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.resolver.delegation import LONGEST_DELEGATION, Delegation, Delegations, Memory, Reachable, RoundTrips
-from labnet.resolver.hints import NameServer
 from labnet.resolver.names import key_of
+from labnet.resolver.root.delegation import LONGEST_DELEGATION, Delegation, Delegations, Memory, Reachable, RoundTrips
+from labnet.resolver.root.hints import NameServer
 
 HINTS = (NameServer(key_of("a.root"), ("192.0.2.1",)),)
 

@@ -6,7 +6,7 @@ from twisted.internet.defer import CancelledError, Deferred
 
 from labnet.resolver.model import ExtendedError, InfoCode, Rcode, Reply
 from labnet.resolver.parent import ParentFailed
-from tests.resolver.walk_fakes import EVIL, LAB, OTHER, ROOT, TLD, WalkTestCase, addresses, ask, records
+from tests.resolver.root.fakes import EVIL, LAB, OTHER, ROOT, TLD, WalkTestCase, addresses, ask, records
 
 
 class ServersTests(WalkTestCase):

@@ -1,7 +1,8 @@
 """Recursion without a parent: a walk down from the root's servers, referral by referral (RFC 1034, section 5.3.3).
 
-The walk takes nothing on trust: :mod:`labnet.resolver.bailiwick` says what of a reply counts. It is bounded in every
-direction, so that no zone can make it work for long or against others (NXNSAttack, CNAME chains, circles of servers).
+The walk takes nothing on trust: :mod:`labnet.resolver.root.bailiwick` says what of a reply counts. It is bounded in
+every direction, so that no zone can make it work for long or against others (NXNSAttack, CNAME chains, circles of
+servers).
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from labnet.interfaces import IExchange, IParent
-from labnet.resolver.bailiwick import Found, Lame, addresses_in, read_reply
-from labnet.resolver.delegation import Delegation, Delegations, Memory, Reachable, RoundTrips
-from labnet.resolver.hints import Hints
-from labnet.resolver.minimise import Minimised
 from labnet.resolver.model import Question, Rcode, RRType, Upstream
 from labnet.resolver.names import ROOT, is_below, is_opaque, parent, text_of
 from labnet.resolver.parent import ParentFailed
-from labnet.resolver.steps import Step, question_text, told_text
+from labnet.resolver.root.bailiwick import Found, Lame, addresses_in, read_reply
+from labnet.resolver.root.delegation import Delegation, Delegations, Memory, Reachable, RoundTrips
+from labnet.resolver.root.hints import Hints
+from labnet.resolver.root.minimise import Minimised
+from labnet.resolver.root.steps import Step, question_text, told_text
 
 _DS: Final = 43  # the one type that the parent zone answers (RFC 4035, section 3.1.4.1)
 _ADDRESSLESS: Final = 60

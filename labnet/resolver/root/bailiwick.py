@@ -13,10 +13,10 @@ from typing import Final
 
 import dns.rcode
 
-from labnet.resolver.delegation import Delegation
-from labnet.resolver.hints import NameServer
 from labnet.resolver.model import Question, Rcode, Reply, RRset, RRType
 from labnet.resolver.names import is_below, text_of
+from labnet.resolver.root.delegation import Delegation
+from labnet.resolver.root.hints import NameServer
 
 MOST_SERVERS: Final = 13
 """Servers of one referral that are looked at; as many as the root has."""

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final, Generic, TypeVar
 
-from labnet.resolver.hints import NameServer
 from labnet.resolver.names import ROOT, ancestors
+from labnet.resolver.root.hints import NameServer
 
 LONGEST_DELEGATION: Final = 86_400
 """Seconds that a delegation is kept at most, whatever its TTL says, so that a zone that moved is found again."""

@@ -9,10 +9,10 @@ import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
 
-from labnet.resolver.bailiwick import Found
-from labnet.resolver.delegation import Delegation
 from labnet.resolver.model import Question, Rcode, RRset
 from labnet.resolver.names import text_of
+from labnet.resolver.root.bailiwick import Found
+from labnet.resolver.root.delegation import Delegation
 
 
 @dataclass(frozen=True, slots=True)

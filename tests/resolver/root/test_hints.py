@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.resolver.hints import Hints, builtin_hints, parse_hints
 from labnet.resolver.model import Rcode
 from labnet.resolver.names import key_of, text_of
-from tests.resolver.walk_fakes import Servers, WalkTestCase, addresses
+from labnet.resolver.root.hints import Hints, builtin_hints, parse_hints
+from tests.resolver.root.fakes import Servers, WalkTestCase, addresses
 
-TREE = Path(__file__).parents[2] / "etc" / "tree"
+TREE = Path(__file__).parents[3] / "etc" / "tree"
 ZONES = {".": "root", "test.": "test", "example.": "example", "lab.test.": "lab.test", "shop.example.": "shop.example"}
 GOOD = b". NS a.example.\na.example. A 192.0.2.1\n"
 

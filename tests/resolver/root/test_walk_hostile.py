@@ -12,8 +12,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from labnet.resolver.model import Question, Rcode, Reply, RRset, RRType
 from labnet.resolver.names import ancestors, key_of, wire_of
 from labnet.resolver.parent import ParentFailed
-from labnet.resolver.walk import Limits, RootWalk
-from tests.resolver.walk_fakes import (
+from labnet.resolver.root.walk import Limits, RootWalk
+from tests.resolver.root.fakes import (
     EVIL,
     HINTS,
     LAB,

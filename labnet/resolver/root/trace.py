@@ -12,13 +12,13 @@ from twisted.internet.task import react
 
 from labnet.interfaces import IReactor
 from labnet.resolver.dnsparent import DNSExchange
-from labnet.resolver.hints import Hints, NameServer
 from labnet.resolver.model import Question, Rcode, RRType
 from labnet.resolver.names import key_of
 from labnet.resolver.parent import ParentFailed
+from labnet.resolver.root.hints import Hints, NameServer
+from labnet.resolver.root.steps import records_text
+from labnet.resolver.root.walk import RootWalk
 from labnet.resolver.sockets import SystemSockets
-from labnet.resolver.steps import records_text
-from labnet.resolver.walk import RootWalk
 
 
 def trace(host: str, port: int, names: Sequence[str], rrtype: str, timeout: float, tries: int) -> int:

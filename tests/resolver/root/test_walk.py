@@ -5,12 +5,12 @@ from __future__ import annotations
 from zope.interface.verify import verifyObject
 
 from labnet.interfaces import IParent
-from labnet.resolver.hints import Hints, NameServer
 from labnet.resolver.model import Question, Rcode, Reply
 from labnet.resolver.names import key_of
 from labnet.resolver.parent import ParentFailed
-from labnet.resolver.walk import Limits
-from tests.resolver.walk_fakes import LAB, OTHER, ROOT, TLD, WalkTestCase, addresses, records, shown
+from labnet.resolver.root.hints import Hints, NameServer
+from labnet.resolver.root.walk import Limits
+from tests.resolver.root.fakes import LAB, OTHER, ROOT, TLD, WalkTestCase, addresses, records, shown
 
 
 class DescentTests(WalkTestCase):

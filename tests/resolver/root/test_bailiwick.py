@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.resolver.bailiwick import MOST_ADDRESSES, MOST_SERVERS, Found, Lame, read_reply
-from labnet.resolver.delegation import Delegation
-from labnet.resolver.hints import NameServer
 from labnet.resolver.model import Rcode, Reply
 from labnet.resolver.names import key_of
-from tests.resolver.walk_fakes import ask, records, shown
+from labnet.resolver.root.bailiwick import MOST_ADDRESSES, MOST_SERVERS, Found, Lame, read_reply
+from labnet.resolver.root.delegation import Delegation
+from labnet.resolver.root.hints import NameServer
+from tests.resolver.root.fakes import ask, records, shown
 
 
 def read(reply: Reply, question: str = "www.lab.test A", zone: str = "test") -> Found | Delegation:

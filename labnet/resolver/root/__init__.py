@@ -1,0 +1,1 @@
+"""Recursion without a parent: the walk down from the root, and all it needs."""
