@@ -22,7 +22,7 @@ Result = dict[str, float]
 
 
 @contextmanager
-def running(command: list[str], ready: Callable[[], bool]) -> Iterator[int]:
+def running(command: list[str], ready: Callable[[], bool], most_seconds: float = 60) -> Iterator[int]:
     """Run ``command`` pinned to the server's core until the block ends; gives its process id once it is ``ready``."""
     process = subprocess.Popen(
         [*pinned(SERVER_CORE), *command],
@@ -31,7 +31,7 @@ def running(command: list[str], ready: Callable[[], bool]) -> Iterator[int]:
         start_new_session=True,
     )
     try:
-        until = time.monotonic() + 60
+        until = time.monotonic() + most_seconds
         while not ready():
             if process.poll() is not None or time.monotonic() > until:
                 raise RuntimeError(f"{command[0]} does not answer; its command line is {command}")
@@ -76,9 +76,9 @@ def connects(port: int) -> bool:
 
 def measured(pid: int, load: Callable[[], Result]) -> Result:
     """What ``load`` reports, with the CPU that each operation cost the server in microseconds (``cpu_us``)."""
-    before = _cpu_seconds(pid)
+    before = cpu_seconds(pid)
     result = load()
-    result["cpu_us"] = (_cpu_seconds(pid) - before) / max(1.0, result["answered"]) * 1e6
+    result["cpu_us"] = (cpu_seconds(pid) - before) / max(1.0, result["answered"]) * 1e6
     return result
 
 
@@ -132,7 +132,8 @@ def _tree(pid: int) -> list[int]:
     return found
 
 
-def _cpu_seconds(pid: int) -> float:
+def cpu_seconds(pid: int) -> float:
+    """The CPU that the process tree has used so far, seconds."""
     total = 0
     for process in _tree(pid):
         for task in Path(f"/proc/{process}/task").glob("*/schedstat"):

@@ -15,7 +15,7 @@ listen = "tcp:{tcp}:interface=127.0.0.1"
 clients = 0
 [resolver.main]
 listen = "udp:{port}:interface=127.0.0.1"
-records = "zone"
+records = "{records}"
 zones = ["lab.test"]
 """
 
@@ -95,15 +95,21 @@ def write_records(folder: Path, names: int) -> None:
     (folder / "questions").write_text("".join(f"{host} A\n" for host, _ in hosts))
 
 
+def labnet(folder: Path, records: str) -> Command:
+    """The whole lab on the records in the file ``records``: its command server is on the next port."""
+    twistd = str(Path(sys.executable).with_name("twistd"))
+    options = ["-n", "--pidfile=", "-l", "/dev/null", f"--rundir={folder}", "labnet", "--config"]
+
+    def command(port: int) -> list[str]:
+        values = {"port": port, "tcp": port + 1, "records": f"{records}:{records}"}
+        return [twistd, *options, _written(folder / "lab.toml", LAB, **values)]
+
+    return command
+
+
 def resolvers(folder: Path) -> Iterator[tuple[str, Command]]:
     """labnet and each peer that is installed: its name, and its command line for a port."""
-    twistd = str(Path(sys.executable).with_name("twistd"))
-
-    def labnet(port: int) -> list[str]:
-        config = _written(folder / "lab.toml", LAB, port=port, tcp=port + 1)
-        return [twistd, "-n", "--pidfile=", "-l", "/dev/null", f"--rundir={folder}", "labnet", "--config", config]
-
-    yield "labnet", labnet
+    yield "labnet", labnet(folder, "zone")
     settings = {"nsd": (NSD, ["-d", "-c"]), "knotd": (KNOT, ["-c"]), "unbound": (UNBOUND, ["-d", "-c"])}
     for name, (template, options) in settings.items():
         path = shutil.which(name, path="/usr/sbin:/usr/local/sbin:/usr/bin")

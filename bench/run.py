@@ -55,7 +55,7 @@ def main() -> None:
 def _resolvers(folder: Path, seconds: float, samples: Samples) -> None:
     questions = folder / "questions"
     for name, command in peers.resolvers(folder):
-        port = _free_port()
+        port = free_port()
         loads = {"DNS hit, batch generator": partial(harness.udpload, folder / "udpload", port, questions, seconds)}
         if shutil.which("dnsperf"):
             loads["DNS hit, dnsperf"] = partial(harness.dnsperf, port, questions, seconds)
@@ -69,12 +69,12 @@ def _resolvers(folder: Path, seconds: float, samples: Samples) -> None:
 
 def _command_servers(folder: Path, seconds: float, samples: Samples) -> None:
     _, labnet = next(iter(peers.resolvers(folder)))
-    port = _free_port()
+    port = free_port()
     # name, command line, port, lines of welcome, lines to a reply (an inline TIME of Redis has five)
     servers = [("labnet", labnet(port), port + 1, 1, 1)]
     redis = shutil.which("redis-server")
     if redis is not None:
-        at = _free_port()
+        at = free_port()
         options = ["--port", str(at), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
         servers.append(("redis", [redis, *options], at, 0, 5))
     for name, command, at, welcome, lines in servers:
@@ -108,7 +108,7 @@ def _table(samples: Samples, rounds: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """A number that is free for UDP and TCP, and the next one for TCP too."""
     while True:
         with socket.socket() as one, socket.socket() as other, socket.socket(type=socket.SOCK_DGRAM) as datagrams:

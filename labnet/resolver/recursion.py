@@ -59,6 +59,8 @@ class Resolver:
         self._failures = Cache(_FAILURES_BYTES)
         self._waiting: dict[Question, list[Deferred[Answer]]] = {}
         self._walks: dict[Question, Deferred[Answer]] = {}
+        self._said_at = -math.inf
+        self._unsaid = 0
 
     @property
     def can_recurse(self) -> bool:
@@ -198,11 +200,20 @@ class Resolver:
         return replace(answer, origin=origin)
 
     def _failed(self, question: Question, error: ParentFailed) -> Answer:
-        self.log.info("{question} is not resolved: {why}", question=str(question), why=str(error))
         now = self._clock.seconds()
+        self._say_failed(question, error, now)
         answer = _failure(str(error), InfoCode.NO_REACHABLE_AUTHORITY, error.errors)
         self._failures.keep(question, Entry(answer, now, _FAILED_FOR, ""))
         return self._stale(question, now) or answer
+
+    def _say_failed(self, question: Question, error: ParentFailed, now: float) -> None:
+        """Log a failure, at most one a second: who asks must not be able to fill the log."""
+        if 0 <= now - self._said_at < 1:
+            self._unsaid += 1
+            return
+        more = f" (and {self._unsaid} more before)" if self._unsaid else ""
+        self._said_at, self._unsaid = now, 0
+        self.log.info("{question} is not resolved: {why}{more}", question=str(question), why=str(error), more=more)
 
     def _unexpected(self, failure: Failure, question: Question) -> Answer:
         if failure.check(CancelledError) is None:

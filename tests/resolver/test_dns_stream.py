@@ -341,6 +341,29 @@ class ClosingTests(SynchronousTestCase):
         self.assertEqual(reply.rcode(), dns.rcode.SERVFAIL)
         self.assertTrue(waiting.closed and idle.closed)
 
+    def test_half_closed_client_may_be_slow_to_read(self) -> None:
+        """A client that sends no more has the idle time to take its answers, however long they lie unread."""
+        streams = Streams(self, tcp_idle=10)
+        client = streams.connect()
+        client.stop_reading()
+        client.send(query("big.lab", 1, "TXT"))
+        client.half_close()
+        streams.reactor.pass_time(GRACE * 4)
+        client.read_on()
+        self.assertEqual(ids(client.received()), [1])
+        self.assertTrue(client.closed)
+        self.assertFalse(client.reset)
+
+    def test_half_closed_client_that_never_reads_is_aborted(self) -> None:
+        """The idle time is all that it has."""
+        streams = Streams(self, tcp_idle=10)
+        client = streams.connect()
+        client.stop_reading()
+        client.send(query("big.lab", 1, "TXT"))
+        client.half_close()
+        streams.reactor.pass_time(11)
+        self.assertTrue(client.closed and client.reset)
+
     def test_stop_does_not_wait_for_who_does_not_read(self) -> None:
         """A client that does not take its answers is cut off shortly, also if it was being closed already."""
         streams = Streams(self)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.task import Clock
+from twisted.logger import Logger, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
@@ -43,6 +44,21 @@ class FailureTests(SynchronousTestCase):
         reply = lab.told()
         self.assertEqual((rcode(reply), codes(reply)), ("SERVFAIL", [22]))
         self.assertIn("192.0.2.53:53 did not answer", errors(reply)[0])
+
+    def test_log_names_one_failure_a_second_and_counts_the_others(self) -> None:
+        """Who asks for many names that fail cannot fill the log."""
+        said: list[str] = []
+        observer = lambda event: said.append(formatEvent(event))  # noqa: E731
+        self.patch(Resolver, "log", Logger(namespace="resolver", observer=observer))
+        lab = Lab(self)
+        for name in ("a.example", "b.example", "c.example"):
+            self.fail(lab, name)
+        lab.pass_time(1)
+        self.fail(lab, "d.example")
+        self.assertEqual(len(said), 2)
+        self.assertIn("a.example A is not resolved: ", said[0])
+        self.assertTrue(said[1].startswith("d.example A is not resolved: "))
+        self.assertTrue(said[1].endswith(" (and 2 more before)"))
 
     def test_failure_is_remembered_for_dns(self) -> None:
         """For five seconds nobody is asked again, and that is said (RFC 9520)."""
