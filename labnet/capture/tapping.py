@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
@@ -54,7 +54,7 @@ class _Reactor(_Proxy):
 def tapped_reactor(reactor: IReactor, traffic: ITraffic) -> IReactor:
     """``reactor``, with ``traffic`` told of all that its sockets send and receive."""
     proxy: Any = _Reactor(reactor, traffic)
-    return proxy  # type: ignore[no-any-return]
+    return cast(IReactor, proxy)
 
 
 @implementer(IDatagramSocket)
