@@ -7,6 +7,7 @@ packet's comment says which is which.
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import os
 import struct
@@ -133,7 +134,11 @@ class OwnTraffic:
                 self._fail(error)
 
     def _fail(self, error: OSError) -> None:
-        self._writer = None
+        file, self._file, self._writer = self._file, None, None
+        if file is not None:
+            # What is buffered cannot be written either; left to the garbage collector, that would be said again.
+            with contextlib.suppress(OSError):
+                file.close()
         self._failed(f"cannot capture into {self._path}: {error.strerror}")
 
     def _segment(self, connection: _Connection, source: End, data: bytes, flags: int, comment: str) -> None:
