@@ -124,7 +124,7 @@ class ISession(Interface):
     def serve() -> None:
         """It is this client's turn: greet it and take its commands."""
 
-    def close(reason: str) -> None:
+    def close() -> None:
         """Send what is still to be sent, then close; idempotent."""
 
     def abort() -> None:

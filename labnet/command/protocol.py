@@ -113,7 +113,7 @@ class CommandProtocol(LineReceiver):
     def writeConnectionLost(self) -> None:
         self.abort()
 
-    def close(self, reason: str) -> None:
+    def close(self) -> None:
         if self._closing and not self.flushing:
             return
         self._service.deadlines.discard(self)

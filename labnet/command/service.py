@@ -72,7 +72,7 @@ class CommandService(Service):
     def stopService(self) -> Deferred[None]:
         """Fires when every socket is closed."""
         super().stopService()
-        return self._close("the server stops")
+        return self._close()
 
     def time(self) -> bytes:
         """The reply to TIME, made once a second."""
@@ -87,9 +87,9 @@ class CommandService(Service):
         address = ipaddress.ip_address(host.partition("%")[0])
         if self.style.exit_closes_all and any(address in network for network in self._config.exit_from):
             self.log.info("EXIT from {host}: the command server closes", host=host)
-            self._close("EXIT").addCallback(self._exit_done)
+            self._close().addCallback(self._exit_done)
         else:
-            session.close("EXIT")
+            session.close()
 
     def _exit_done(self, _: None) -> None:
         if self.running:  # else a stop has overtaken it
@@ -110,7 +110,7 @@ class CommandService(Service):
         if session.flushing:
             session.abort()
         else:
-            session.close("no command in time")
+            session.close()
 
     def _hold(self, hold: bool) -> None:
         for port in self._ports:
@@ -119,11 +119,11 @@ class CommandService(Service):
             if toggle is not None:
                 toggle()
 
-    def _close(self, reason: str) -> Deferred[None]:
+    def _close(self) -> Deferred[None]:
         """Close the welcome ports and every session; fires when all are gone."""
         ports, self._ports = self._ports, []
         for session in self.gate.sessions:
-            session.close(reason)
+            session.close()
         closed: Deferred[None] = Deferred()
         self._waiting_for_close.append(closed)
         stopped = gatherResults([maybeDeferred(port.stopListening) for port in ports])

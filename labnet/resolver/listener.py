@@ -103,7 +103,7 @@ class DNSStreamProtocol(Int16StringReceiver):
         if self._streams.responder.respond(string, self._host, True, self._reply):
             self._set_reading()
         else:
-            self.close("a message that is no question")  # as if two servers were to talk for ever
+            self.close()  # as if two servers were to talk for ever
 
     def _reply(self, message: bytes) -> None:
         self._in_flight -= 1
@@ -158,9 +158,9 @@ class DNSStreamProtocol(Int16StringReceiver):
         elif self._in_flight:
             self._streams.idle.touch(self)
         else:
-            self.close("idle")
+            self.close()
 
-    def close(self, reason: str) -> None:
+    def close(self) -> None:
         if not self._closing:
             self._closing = True
             self._finish()
@@ -223,7 +223,7 @@ class DNSStreams(ServerFactory):
         closed: Deferred[None] = Deferred()
         self._waiting_for_close.append(closed)
         for stream in list(self._open):
-            stream.close("the server stops")
+            stream.close()
             self.finishing(stream, hurried=True)  # also who was given time to read
             if stream in self._open:
                 self.finishing(stream, hurried=True)  # also who was being closed already

@@ -20,7 +20,7 @@ class FakeSession:
     def serve(self) -> None:
         self._served.append(self.name)
 
-    def close(self, reason: str) -> None:
+    def close(self) -> None:
         """The gate closes nobody."""
 
     def abort(self) -> None:

@@ -208,9 +208,9 @@ class ProtocolTests(RunningServer):
         client.stop_reading()
         client.send(b"TIME\n")
         (session,) = service.gate.sessions
-        session.close("once")
+        session.close()
         self.reactor.pass_time(0.4)
-        session.close("twice")
+        session.close()
         self.reactor.pass_time(0.2)
         self.assertTrue(client.reset)
 
@@ -219,7 +219,7 @@ class ProtocolTests(RunningServer):
         service = self.start()
         protocol, transport = CommandFactory(service).buildProtocol(None), UnixTransport()
         protocol.makeConnection(transport)
-        protocol.close("test")
+        protocol.close()
         transport.clear()
         protocol.dataReceived(b"TIME\n")
         protocol.dataReceived(b"foo")
