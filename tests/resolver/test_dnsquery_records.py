@@ -35,26 +35,13 @@ from tests.resolver.dnsfakes import (
     TXT,
     A,
     message_of,
-    question,
     record,
     reply_to,
     rrset,
     wire,
 )
 from tests.resolver.fakes import reproducible
-
-WWW = question("www.example.com")
-QUERY = encode_query(WWW, 0x1234, recursion_desired=True, case_bits=0x00_20_00_20 << 64)
-SENT = Sent.of(QUERY)
-
-names = st.lists(st.binary(min_size=1, max_size=20), max_size=6).map(
-    lambda labels: b"".join(bytes([len(label)]) + label for label in labels).lower() + b"\0"
-)
-questions = st.builds(Question, names, st.integers(1, 65535))
-
-
-def decoded(*answer: str, **more: Any) -> Reply:
-    return decode_reply(reply_to(QUERY, *answer, **more), SENT)
+from tests.resolver.test_dnsquery import QUERY, SENT, WWW, names, questions
 
 
 class RecordTests(SynchronousTestCase):
