@@ -56,7 +56,9 @@ class ResolverProtocol(DatagramProtocol):
         if answer is not None:
             reply = self._dialect.encode(answer.mapping)
             if answer.mapping is not None:
-                self._responder.packets.course.keep(datagram, reply, answer.mapping.until)
+                # Behind a CNAME the address may outlive what leads to it.
+                until = answer.until if len(answer.answer) > 1 else answer.mapping.until
+                self._responder.packets.course.keep(datagram, reply, until)
             self._send(reply, addr)
             return
         # The protocol has no ids: a client that asks again while it waits would take the second

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import dns.message
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,6 +36,17 @@ class BothProtocolsTests(SynchronousTestCase):
         lab.course("not here")
         self.assertFalse(lab.network.sent)
         self.assertEqual(len(shown(lab.ask("www.biu.ac.il"))), 1)
+
+    def test_ready_answer_lasts_no_longer_than_what_leads_to_it(self) -> None:
+        """A static address behind a learned CNAME is given without a look at the cache for a second only."""
+        lab = Lab(self, RECORDS)
+        lab.resolve("alias.example", "alias.example. 5 CNAME www.biu.ac.il.")
+        for name in ("alias.example", "www.biu.ac.il"):
+            lab.course(name)
+            self.assertIn(b"1.2.3.4", lab.course_told())
+        ready = lab.service.packets.course.packets
+        self.assertEqual(ready[b"alias.example"][1], EPOCH + 1)
+        self.assertEqual(ready[b"www.biu.ac.il"][1], math.inf)
 
     def test_address_that_is_none(self) -> None:
         """DNS is told NODATA, and why; the course protocol the address as it stands."""
