@@ -26,7 +26,6 @@ from labnet.interfaces import IReactor, StartError
 GRACE: Final = 0.5
 """Seconds that a closed connection has to send what is still to be sent."""
 
-
 CROWD: Final = 1000
 """Sessions at a time whose memory is worth giving back to the system when the last of them has left."""
 

@@ -20,6 +20,7 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IReadDescriptor
 from twisted.internet.posixbase import PosixReactorBase
 from twisted.internet.protocol import DatagramProtocol
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -106,6 +107,8 @@ class BatchPort:
     ``dropped`` counts datagrams that came while the system's buffer was full, ``unsent`` replies that it did not take.
     """
 
+    log = Logger()
+
     def __init__(
         self, reactor: IReactor, port: int, protocol: DatagramProtocol, interface: str, packets: PacketCaches
     ) -> None:
@@ -191,14 +194,20 @@ class BatchPort:
             if others is not None:
                 self._out.messages[replies].header.name = self._in.name_at(slot)
             replies += 1
-        self._packets.hits += replies
         if replies:
             self._send(replies)
         if others is not None:
             for slot in range(replies):
                 self._out.messages[slot].header.name = self._in.name_at(slot)
             for slot, datagram in others:
-                self._protocol.datagramReceived(datagram, self._address(slot))
+                self._hand_on(datagram, self._address(slot))
+
+    def _hand_on(self, datagram: bytes, address: tuple[str, int]) -> None:
+        """As Twisted's port does it: one datagram that fails must not close the port for all."""
+        try:
+            self._protocol.datagramReceived(datagram, address)
+        except Exception:
+            self.log.failure("answering a datagram of {address} failed", address=address)
 
     def _send(self, count: int) -> None:
         done = 0

@@ -38,7 +38,11 @@ class ResolverProtocol(DatagramProtocol):
         self._waiting: set[tuple[tuple[str, int], str]] = set()
 
     def datagramReceived(self, datagram: bytes, addr: tuple[str, int]) -> None:
-        if b"\0" in datagram:
+        packets = self._responder.packets
+        ready = packets.find(datagram, packets.seconds())
+        if ready is not None:
+            self._send(ready, addr)
+        elif b"\0" in datagram:
             self._responder.respond(datagram, addr[0], False, lambda reply: self._send(reply, addr))
         else:
             self._course(datagram, addr)

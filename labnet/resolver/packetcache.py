@@ -26,17 +26,13 @@ class PacketCache:
 
     def __init__(self, most_bytes: int) -> None:
         self.packets: dict[bytes, Packet] = {}
-        self.hits = 0
         self.bytes = 0
         self._most_bytes = most_bytes
 
     def find(self, question: bytes, now: float) -> bytes | None:
         """The answer that still holds at ``now`` (epoch seconds), or None."""
         packet = self.packets.get(question)
-        if packet is None or now >= packet[1]:
-            return None
-        self.hits += 1
-        return packet[0]
+        return packet[0] if packet is not None and now < packet[1] else None
 
     def keep(self, question: bytes, answer: bytes, until: float) -> None:
         """Keep ``answer`` until the epoch second ``until``, in place of an earlier one."""
@@ -67,7 +63,6 @@ class PacketCaches:
     def __init__(self, most_bytes: int, clock: IReactorTime) -> None:
         self.dns = PacketCache(most_bytes)
         self.course = PacketCache(most_bytes)
-        self.hits = 0
         self._clock = clock
         self._last = 0.0
 

@@ -142,7 +142,9 @@ class Resolver:
             if self._bounds.prefetch and entry.is_due(now):
                 entry.refreshed = True
                 self._from_parent(question)
-            return entry.aged(now)
+            aged = entry.aged(now)
+            # While it is asked anew no ready answer is kept, which would hide the new one for a second.
+            return replace(aged, until=0.0) if entry.refreshed else aged
         named = self._cache.find(Question(question.key, RRType.A), now)
         if named is not None and named.told and named.answer.mapping is not None:
             # A course parent knows names, not types: there is nothing more to ask it.

@@ -154,6 +154,24 @@ async def test_what_has_run_out_is_not_answered(fixture: Fixture) -> None:
     assert await fixture.receive() == [b"echo:old"]
 
 
+@pytest_twisted.ensureDeferred
+async def test_a_datagram_that_fails_closes_nothing(fixture: Fixture) -> None:
+    """What raises in the protocol costs that datagram alone: those of the same batch and later ones are answered."""
+    received = fixture.protocol.datagramReceived
+
+    def fails_once(datagram: bytes, addr: Any) -> None:
+        if datagram == b"bad":
+            raise RuntimeError("on purpose")
+        received(datagram, addr)
+
+    fixture.protocol.datagramReceived = fails_once  # type: ignore[method-assign]
+    for datagram in (b"one", b"bad", b"two"):
+        fixture.client.send(datagram)
+    assert await fixture.receive(2) == [b"echo:one", b"echo:two"]
+    fixture.client.send(b"three")
+    assert await fixture.receive() == [b"echo:three"]
+
+
 def _batch(interface: str = "127.0.0.1") -> Fixture:
     return Fixture(True, interface)
 

@@ -48,6 +48,13 @@ class BothProtocolsTests(SynchronousTestCase):
         self.assertEqual(ready[b"alias.example"][1], EPOCH + 1)
         self.assertEqual(ready[b"www.biu.ac.il"][1], math.inf)
 
+    def test_ready_answers_are_given_without_a_batch_port_too(self) -> None:
+        """Twisted's own port serves from the packet caches as the batch port does."""
+        lab = Lab(self, RECORDS)
+        lab.service.packets.course.keep(b"www.biu.ac.il", b"ready", math.inf)
+        lab.course("www.biu.ac.il")
+        self.assertEqual(lab.course_told(), b"ready")
+
     def test_address_that_is_none(self) -> None:
         """DNS is told NODATA, and why; the course protocol the address as it stands."""
         lab = Lab(self, RECORDS)
