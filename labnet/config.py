@@ -12,7 +12,7 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -27,6 +27,7 @@ from labnet.notation import (
     Parent,
     Path,
     Printable,
+    RedisURL,
     Seconds,
     ServerName,
 )
@@ -49,6 +50,9 @@ class _Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, arbitrary_types_allowed=True)
 
 
+LOOPBACK: Final = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
+
+
 class LabConfig(_Table):
     """``[lab]``: what all services share."""
 
@@ -56,6 +60,9 @@ class LabConfig(_Table):
         default_factory=lambda: os.environ.get("STATE_DIRECTORY", "var").partition(":")[0],
         description="The folder for what is learned, relative to the folder labnet is started in.",
     )
+    workers: int = Field(1, ge=1, le=64, description="Processes that serve the resolvers' ports together.")
+    watch: bool = Field(False, description="Reload when the configuration or a records file has changed.")
+    grace: Seconds = Field(5.0, description="Seconds that a stop waits for answers in flight and for unread replies.")
 
 
 class CommandConfig(_Table):
@@ -70,8 +77,15 @@ class CommandConfig(_Table):
         "handout", description="The assignment's words, or the published solution's."
     )
     exit_from: Many[Network] = Field(
-        (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128")),
+        LOOPBACK,
         description="Networks whose EXIT closes every socket; from elsewhere it closes that connection alone.",
+    )
+    allow: Many[Network] = Field(LOOPBACK, description="Networks that are served; other connections are closed.")
+    deny: Many[Network] = Field((), description="Networks that are not served, even inside one that is allowed.")
+    sessions: int = Field(20_000, ge=1, description="Connections at a time in all, waiting ones too; more are closed.")
+    sessions_per_address: int = Field(100, ge=0, description="Connections of one address at a time; 0: no limit.")
+    connect_rate: float = Field(
+        0, ge=0, le=1e9, description="New connections a second from one client network (/24, /56); 0: no limit."
     )
 
 
@@ -125,6 +139,23 @@ class ResolverConfig(_Table):
     explain: bool = Field(True, description="Say by an extended DNS error where each answer comes from.")
     tcp_idle: Seconds = Field(10.0, description="Seconds that a silent TCP connection of DNS is kept.")
     tcp_connections: int = Field(150, ge=1, description="TCP connections of DNS at a time; the oldest makes room.")
+    tcp_per_address: int = Field(0, ge=0, description="TCP connections of DNS of one address at a time; 0: no limit.")
+    allow: Many[Network] = Field(LOOPBACK, description="Networks that are served; others are refused.")
+    deny: Many[Network] = Field((), description="Networks that get no answer at all, even inside an allowed one.")
+    recursion: Many[Network] | None = Field(
+        None, description="Networks that get more than the records: what is learned, and parents asked; default: allow."
+    )
+    rate_limit: float = Field(
+        1000, ge=0, le=1e9, description="UDP answers a second to one client network (/24, /56); 0: no limit."
+    )
+    rate_burst: float = Field(2, ge=1, le=3600, description="Seconds of rate_limit that may be used up at once.")
+    rate_slip: int = Field(
+        2, ge=0, le=100, description="Of the DNS answers past rate_limit, each n-th is sent truncated; 0: none."
+    )
+    rate_exempt: Many[Network] = Field(LOOPBACK, description="Networks without a rate limit.")
+    in_flight_per_client: int = Field(
+        100, ge=1, description="Questions of one client network (/24, /56) in flight at a time; more are refused."
+    )
 
 
 class CaptureConfig(_Table):
@@ -135,13 +166,40 @@ class CaptureConfig(_Table):
     )
 
 
+class ConsoleConfig(_Table):
+    """``[console]``: how the lab is looked at and told what to do."""
+
+    listen: Many[Endpoint] = Field(
+        (), description="Twisted endpoint strings for /metrics, /health and /ready by HTTP; default: none."
+    )
+    control: Path | None = Field(
+        "control.sock", description="The UNIX socket, below `state`, that labnet status, reload and the others use."
+    )
+    log: Path | None = Field(None, description="Write the log to this file as well, below `state`, as JSON lines.")
+    query_log: Path | None = Field(None, description="Write questions and their answers to this file, below `state`.")
+    query_sample: float = Field(1.0, gt=0, le=1, description="The share of the questions that the query log takes.")
+
+
+class SharedConfig(_Table):
+    """``[shared]``: a cache that several labs share."""
+
+    url: RedisURL = Field(description="The Redis server: redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE].")
+    prefix: Printable = Field("labnet:", max_length=64, description="What every key there starts with.")
+    timeout: float = Field(
+        0.05, gt=0, le=0.05, description="Seconds that the server may delay an answer; then the lab goes on alone."
+    )
+    lock: Seconds = Field(5.0, description="Seconds that one lab asks the parents for a name while the others wait.")
+
+
 class Config(_Table):
     """The whole lab, as the composition root takes it."""
 
-    lab: LabConfig = Field(default_factory=LabConfig)
+    lab: LabConfig = Field(default_factory=lambda: LabConfig.model_validate({}))
     command: CommandConfig | None = None
     resolver: Mapping[str, ResolverConfig] = Field(default_factory=dict)
     capture: CaptureConfig = Field(default_factory=lambda: CaptureConfig(file=None))
+    console: ConsoleConfig = Field(default_factory=lambda: ConsoleConfig.model_validate({}))
+    shared: SharedConfig | None = None
 
 
 def find(named: str | None = None) -> str | None:
@@ -188,10 +246,21 @@ def build(table: dict[str, Any], base: str, rundir: str, where: Any = lambda key
         raise ConfigError([f"{where('command')}: there is nothing to run: add a [command] or a [resolver.NAME] table"])
     state = os.path.abspath(os.path.join(rundir, config.lab.state))
     resolvers = {name: _absolute(resolver, base, state) for name, resolver in config.resolver.items()}
-    capture = config.capture
-    if capture.file is not None:
-        capture = CaptureConfig(file=os.path.join(state, capture.file))
-    return config.model_copy(update={"lab": LabConfig(state=state), "resolver": resolvers, "capture": capture})
+
+    def below_state(table: _Table, *keys: str) -> _Table:
+        given = {key: getattr(table, key) for key in keys}
+        return table.model_copy(
+            update={key: os.path.join(state, path) for key, path in given.items() if path is not None}
+        )
+
+    return config.model_copy(
+        update={
+            "lab": config.lab.model_copy(update={"state": state}),
+            "resolver": resolvers,
+            "capture": below_state(config.capture, "file"),
+            "console": below_state(config.console, "control", "log", "query_log"),
+        }
+    )
 
 
 def _absolute(resolver: ResolverConfig, base: str, state: str) -> ResolverConfig:
@@ -245,6 +314,8 @@ def _keys(path: Sequence[str]) -> list[str]:
         "command": CommandConfig,
         "resolver": ResolverConfig,
         "capture": CaptureConfig,
+        "console": ConsoleConfig,
+        "shared": SharedConfig,
     }
     table = Config if len(path) == 1 else tables.get(path[0], Config)
     return list(table.model_fields)

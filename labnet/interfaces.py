@@ -20,10 +20,11 @@ from twisted.internet.interfaces import (
 from zope.interface import Attribute, Interface
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from twisted.internet.defer import Deferred
 
+    from labnet.measures import Sample
     from labnet.resolver.model import Answer, Question, Reply, Upstream
 
 
@@ -116,6 +117,23 @@ class IResolver(Interface):
 
     def ask(question: Question) -> Deferred[Answer]:
         """Ask the parents; their failure is an answer too (SERVFAIL). Never fails."""
+
+
+class IChange(Interface):
+    """A new configuration of a service, checked and with its new sockets open, to be taken or dropped."""
+
+    def commit() -> None:
+        """Take it, in one step, and close the sockets that it no longer has; never fails."""
+
+    def cancel() -> None:
+        """Drop it: the new sockets are closed and nothing has changed."""
+
+
+class IMeasured(Interface):
+    """Something that counts."""
+
+    def samples() -> Iterable[Sample]:
+        """What it counted so far; each sample's family is declared in :mod:`labnet.measures`."""
 
 
 class ISession(Interface):

@@ -14,6 +14,7 @@ from twisted.internet.endpoints import serverFromString
 
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+_REDIS_URL = re.compile(r"redis://(?:[^\s:@/]*:[^\s@/]*@)?(?:[\w.-]+|\[[0-9a-fA-F:.]+\])(?::\d{1,5})?(?:/\d{1,4})?")
 _DOMAIN = re.compile(r"\.|(?:[^.\s]{1,63}\.)*[^.\s]{1,63}\.?")
 
 
@@ -157,6 +158,13 @@ def _network(value: object) -> IPNetwork:
         raise ValueError(f"no network: {error}; write as 192.0.2.0/24") from None
 
 
+def _redis_url(value: object) -> str:
+    text = _string(value)
+    if not _REDIS_URL.fullmatch(text):
+        raise ValueError(f"must be redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE], not {text!r}")
+    return text
+
+
 def _printable(value: str) -> str:
     if not value.isprintable():
         raise ValueError("must be printable text")
@@ -190,5 +198,6 @@ Parent = Annotated[ParentAddress, BeforeValidator(parse_parent)]
 Path = Annotated[str, Field(min_length=1), AfterValidator(_path)]
 Printable = Annotated[str, AfterValidator(_printable)]
 ServerName = Annotated[str, AfterValidator(_printable), AfterValidator(_short)]
+RedisURL = Annotated[str, BeforeValidator(_redis_url)]
 Seconds = Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)]
 TTL = Annotated[int, Field(ge=0, le=2**31 - 1)]

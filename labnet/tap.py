@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Any, NoReturn, cast
+from typing import Any, Final, NoReturn, cast
 
 from twisted.application.service import IService
 from twisted.python import usage
@@ -14,6 +14,9 @@ from labnet.config import Config, ConfigError
 from labnet.interfaces import IReactor
 from labnet.resolver.loading import Loaded
 from labnet.service import LabService, load_lab
+
+_ALONE: Final[dict[str, Any]] = {"console": {"control": None}}
+"""What a server without a configuration file has: no state of its own, so no socket to be controlled by."""
 
 
 class _Options(usage.Options):
@@ -84,7 +87,7 @@ class CommandOptions(_Options):
             "replies": self["replies"],
             "exit_from": [network.strip() for network in self["exit-from"].split(",") if network.strip()],
         }
-        return config.build({"command": table}, ".", self.rundir, _option)
+        return config.build({"command": table, **_ALONE}, ".", self.rundir, _option)
 
 
 class ResolverOptions(_Options):
@@ -122,7 +125,7 @@ class ResolverOptions(_Options):
             "parent_timeout": _number(self["parent-timeout"], float),
             "parent_tries": _number(self["parent-tries"], int),
         }
-        return config.build({"resolver": {"resolver": table}}, ".", self.rundir, _option)
+        return config.build({"resolver": {"resolver": table}, **_ALONE}, ".", self.rundir, _option)
 
 
 def _number(text: str, kind: type[int] | type[float]) -> Any:

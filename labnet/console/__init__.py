@@ -1,0 +1,1 @@
+"""The console: metrics, logs, the control socket."""
