@@ -24,6 +24,9 @@ SETTLE: Final = 0.05
 GIVE_UP: Final = 0.5
 """Seconds after which other unfinished input counts as a command; a line cut in two by the network is whole by then."""
 
+ANY: Final = 1 << 30
+"""More commands than any input holds."""
+
 _SPACE: Final = b" \t\v\f\r"
 _LINE_END: Final = re.compile(rb"\n|\r\0")  # CR NUL: a telnet's Enter (RFC 854)
 _REST_OF_LINE: Final = re.compile(rb"[ \t\v\f\r]*(?:\n|\r\0)")
@@ -39,20 +42,34 @@ class CommandFramer:
         self._overlong = False  # the line that goes on was answered as too long
         self._answered = False  # what came last counted as a command before its line ended
 
-    def receive(self, data: bytes) -> list[bytes]:
-        """The commands that ``data`` completes, in order."""
+    def receive(self, data: bytes, most: int = ANY) -> list[bytes]:
+        """The commands that ``data`` completes, in order.
+
+        After ``most`` of them the rest stays as bytes, which take less than replies nobody reads would: while
+        :attr:`has_line`, a further call, with nothing, goes on there.
+        """
+        if self.is_fresh and data[-1:] == b"\n" and len(data) <= LONGEST_LINE and b"\0" not in data:
+            lines = data.split(b"\n")
+            if len(lines) <= most:
+                lines.pop()
+                return [line.strip(_SPACE) for line in lines]
+        return self._receive(data, most)
+
+    def _receive(self, data: bytes, most: int) -> list[bytes]:
         data = self._rest + data
         if self._answered:
             rest = _REST_OF_LINE.match(data)
             if rest is not None:
                 data = data[rest.end() :]
             self._answered = rest is None and not data.strip(_SPACE)
-        lines = _LINE_END.split(data) if b"\0" in data else data.split(b"\n")
+        lines = _LINE_END.split(data, most) if b"\0" in data else data.split(b"\n", most)
         self._rest = lines.pop()
         commands = [line.strip(_SPACE) if len(line) <= LONGEST_LINE else INVALID for line in lines]
         if self._overlong and lines:
             del commands[0]
             self._overlong = False
+        if len(lines) == most and self.has_line:
+            return commands
         if self._overlong or len(self._rest) > LONGEST_LINE + 1:  # one more, for the first byte of CR NUL
             if not self._overlong:
                 commands.append(INVALID)
@@ -60,6 +77,26 @@ class CommandFramer:
             self._answered = False
             self._rest = self._rest[-1:] if self._rest.endswith(b"\r") else b""
         return commands
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether nothing that came before matters for what comes next."""
+        return not (self._rest or self._overlong or self._answered)
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether there is anything that :attr:`has_line`, :attr:`patience` or :meth:`end` would speak of."""
+        return bool(self._rest) or self._overlong
+
+    @property
+    def has_line(self) -> bool:
+        """Whether a whole line is left, because :meth:`receive` was asked for no more."""
+        return b"\n" in self._rest or b"\r\0" in self._rest
+
+    def take_rest(self) -> bytes:
+        """What came and was no command yet, as bytes; it is forgotten."""
+        rest, self._rest = self._rest, b""
+        return rest
 
     @property
     def patience(self) -> float | None:

@@ -15,6 +15,7 @@ class ReplyStyle:
     greeting: Callable[[str, int], str]
     time_end: str
     invalid: bytes
+    closing: bytes
     exit_closes_all: bool
 
     def greet(self, host: str, port: int) -> bytes:
@@ -31,12 +32,14 @@ STYLES: Final = {
         greeting=lambda host, port: f"Connected: your IP address is {host} and your port is {port}\n",
         time_end="\n",
         invalid=b"Invalid command!\n",
+        closing=b"The server is closing\n",
         exit_closes_all=True,
     ),
     "transcript": ReplyStyle(
         greeting=lambda host, port: f"MESSAGE!!! ----> We are now connected to {(host, port)}\n",
         time_end="",
         invalid=b"WARNING!!! ----> Please enter a valid command!\n",
+        closing=b"WARNING!!! ----> The server is closing\n",
         exit_closes_all=False,
     ),
 }

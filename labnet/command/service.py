@@ -1,27 +1,33 @@
-"""The command server: its welcome port, the gate, the time-outs, EXIT."""
+"""The command server: its welcome ports, the gate, the time-outs, EXIT."""
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import gc
 import ipaddress
-from collections.abc import Callable
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
-from twisted.internet.endpoints import serverFromString
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
-from twisted.python.failure import Failure
+from zope.interface import implementer
 
+from labnet.clocks import wall_of
+from labnet.command.admission import WHY, Admission, Refusal
+from labnet.command.framing import GIVE_UP, SETTLE
 from labnet.command.gate import Gate
+from labnet.command.ports import WelcomePort, WelcomePorts, close
 from labnet.command.protocol import CommandFactory, CommandProtocol
+from labnet.command.reader import shared_reader
 from labnet.command.replies import STYLES
 from labnet.config import CommandConfig
 from labnet.deadlines import Deadlines
-from labnet.interfaces import IReactor, StartError
+from labnet.interfaces import IChange, IMeasured, IReactor
+from labnet.measures import Sample
 
 GRACE: Final = 0.5
 """Seconds that a closed connection has to send what is still to be sent."""
@@ -29,7 +35,11 @@ GRACE: Final = 0.5
 CROWD: Final = 1000
 """Sessions at a time whose memory is worth giving back to the system when the last of them has left."""
 
+# Looked for before there is a crowd: what is made in its midst holds memory there. Another C library has none.
+_MALLOC_TRIM: Final = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
 
+
+@implementer(IMeasured)
 class CommandService(Service):
     """Listens as ``config`` says; ``exited`` is called when EXIT has closed every socket."""
 
@@ -38,105 +48,207 @@ class CommandService(Service):
     def __init__(self, config: CommandConfig, reactor: IReactor, exited: Callable[[], None]) -> None:
         self.reactor = reactor
         self.style = STYLES[config.replies]
-        self.gate = Gate(config.clients, self._hold)
+        self.gate: Gate[CommandProtocol] = Gate(config.clients, self._hold)
+        self.reader = shared_reader(reactor, self.look_at_the_clock)
         self.deadlines: Deadlines[CommandProtocol] = Deadlines(reactor, config.timeout, self._expired)
         self.closing: Deadlines[CommandProtocol] = Deadlines(reactor, GRACE, CommandProtocol.abort)
+        self.settling: Deadlines[CommandProtocol] = Deadlines(reactor, SETTLE, CommandProtocol.fell_silent)
+        self.giving_up: Deadlines[CommandProtocol] = Deadlines(reactor, GIVE_UP, CommandProtocol.fell_silent)
         self._config = config
         self._exited = exited
-        self._ports: list[IListeningPort] = []
+        self._wall = wall_of(reactor)
+        self._welcome = WelcomePorts(reactor, CommandFactory(self))
+        self._admission = Admission(config)
+        self._closed = False
         self._most = 0
+        self.now = 0.0
+        """What the reactor's clock showed at the last look."""
+        self.time_reply = b""
+        """The reply to TIME at that moment; made once a second."""
+        self.times = 0
+        """Commands TIME that were answered."""
         self._second = -1
-        self._time = b""
+        self._exits = self._invalids = 0
         self._waiting_for_close: list[Deferred[None]] = []
+        self._ends: Counter[str] = Counter()
+        self._refusals_told = float("-inf")
+        self._refusals_untold = 0
 
     @property
     def ports(self) -> tuple[IListeningPort, ...]:
         """The welcome ports that are open."""
-        return tuple(self._ports)
+        return self._welcome.ports
 
     def privilegedStartService(self) -> None:
-        for description in self._config.listen:
-            outcome: list[IListeningPort | Failure] = []
-            try:
-                serverFromString(self.reactor, description).listen(CommandFactory(self)).addBoth(outcome.append)
-            except Exception as error:
-                outcome.append(Failure(error))
-            if not outcome:
-                raise StartError(description, "it is not ready at once")
-            port = outcome[0]
-            if isinstance(port, Failure):
-                raise StartError(description, port.value)
-            self._ports.append(port)
+        self._welcome.open(self._config.listen)
+
+    def prepare(self, config: CommandConfig) -> IChange:
+        """Get ready for ``config``, to be committed or cancelled: its new ports are open then, and accept nobody yet.
+
+        Raises StartError where one is not to be had; then nothing has changed. After an EXIT that closed the server
+        nothing is opened: it stays closed.
+        """
+        opened = [] if self._closed else self._welcome.opened_for(config.listen)
+        return _Change(self, config, opened)
+
+    def change(self, config: CommandConfig, opened: Sequence[WelcomePort]) -> None:
+        """Run by ``config`` from now on, with the ports ``opened`` for it. Every session goes on."""
+        if self._closed:
+            close(opened)
+        else:
+            self._welcome.exchange(config.listen, opened)
+        self._config = config
+        self.style = STYLES[config.replies]
+        self._second = -1
+        self._admission.change(config)
+        self.deadlines.change(config.timeout)
+        self.gate.change(config.clients)
+
+    def drain(self) -> Deferred[None]:
+        """Accept nobody any more, and tell each client that the server closes; fires when all connections are closed.
+
+        A command that has come is answered before. Who does not read has the time until :meth:`stopService`.
+        """
+        for session in self.gate.sessions:
+            session.dismiss(self.style.closing, "server")
+        return self._when_closed()
 
     def stopService(self) -> Deferred[None]:
         """Fires when every socket is closed."""
         super().stopService()
-        return self._close()
+        return self._close("server")
 
-    def time(self) -> bytes:
-        """The reply to TIME, made once a second."""
-        now = self.reactor.seconds()
+    def samples(self) -> Iterator[Sample]:
+        yield Sample("labnet_sessions", ("served",), self.gate.served)
+        yield Sample("labnet_sessions", ("waiting",), self.gate.waiting)
+        for end in "client", "exit", "server", "timeout", *WHY:
+            yield Sample("labnet_sessions_ended_total", (end,), self._ends[end])
+        for command, count in ("TIME", self.times), ("EXIT", self._exits), ("invalid", self._invalids):
+            yield Sample("labnet_commands_total", (command,), count)
+
+    def look_at_the_clock(self) -> None:
+        """Once for all commands that come together."""
+        self.now = self.reactor.seconds()
+        now = self._wall()
         if int(now) != self._second:
             self._second = int(now)
-            self._time = self.style.time(now)
-        return self._time
+            self.time_reply = self.style.time(now)
 
-    def exit(self, session: CommandProtocol, host: str) -> None:
-        """EXIT came from ``session`` at address ``host``: style and networks say whether all close or that one."""
-        address = ipaddress.ip_address(host.partition("%")[0])
+    def replies_to(self, commands: list[bytes]) -> bytes:
+        """The replies to ``commands``, none of which is EXIT, in one piece."""
+        self.look_at_the_clock()
+        times = commands.count(b"TIME")
+        self.times += times
+        if times == len(commands):
+            return self.time_reply * times
+        self._invalids += len(commands) - times
+        replies = {b"TIME": self.time_reply}
+        return b"".join([replies.get(command, self.style.invalid) for command in commands])
+
+    def exit(self, session: CommandProtocol) -> None:
+        """EXIT came from ``session``: style and networks say whether all close or that one."""
+        self._exits += 1
+        address = ipaddress.ip_address(session.host.partition("%")[0])
         if self.style.exit_closes_all and any(address in network for network in self._config.exit_from):
-            self.log.info("EXIT from {host}: the command server closes", host=host)
-            self._close().addCallback(self._exit_done)
+            self.log.info("EXIT from {host}: the command server closes", host=session.host, event="command.exit")
+            self._close("exit").addCallback(self._exit_done)
         else:
-            session.close()
+            session.close("exit")
 
     def _exit_done(self, _: None) -> None:
         if self.running:  # else a stop has overtaken it
             self._exited()
 
+    def admits(self, host: str) -> bool:
+        """Whether a client at ``host`` may connect now; a refusal is counted, and told once a second at most."""
+        now = self.reactor.seconds()
+        refusal = self._admission.refusal(host, now)
+        if refusal is None:
+            return True
+        self._ends[refusal] += 1
+        self._refusals_untold += 1
+        if now - self._refusals_told >= 1:
+            self._tell_refusal(host, refusal)
+            self._refusals_told = now
+        return False
+
+    def _tell_refusal(self, host: str, refusal: Refusal) -> None:
+        self.log.warn(
+            "{count} new connection(s) closed at once, the last from {host}: {why}",
+            count=self._refusals_untold,
+            host=host,
+            why=WHY[refusal],
+            event="command.refused",
+        )
+        self._refusals_untold = 0
+
+    def arrived(self, session: CommandProtocol) -> None:
+        """``session`` has a connection."""
+        self._admission.arrived(session.host)
+        self.gate.arrive(session)
+
     def left(self, session: CommandProtocol) -> None:
         """``session`` lost its connection."""
-        self._most = max(self._most, len(self.deadlines) + len(self.closing))
+        self._most = max(self._most, self.gate.served)
+        self._ends[session.end] += 1
+        self._admission.left(session.host)
         self.deadlines.discard(session)
         self.closing.discard(session)
-        if self._most >= CROWD and not len(self.deadlines) + len(self.closing):
-            self._most = 0
-            self.reactor.callLater(0, _give_back_memory)
         self.gate.leave(session)
+        if self._most >= CROWD and not self.gate.served:
+            self._most = 0
+            self._second, self.time_reply, self.now = -1, b"", 0.0  # made in the crowd's midst, they hold memory there
+            self.reactor.callLater(0, _give_back_memory)
         self._fire_if_closed()
 
     def _expired(self, session: CommandProtocol) -> None:
         if session.flushing:
+            session.end = "timeout"
             session.abort()
         else:
-            session.close()
+            session.close("timeout")
 
     def _hold(self, hold: bool) -> None:
-        for port in self._ports:
-            # Every stream port of Twisted's is a FileDescriptor; one that is not has its clients wait in the gate.
-            toggle = getattr(port, "stopReading" if hold else "startReading", None)
-            if toggle is not None:
-                toggle()
+        self._welcome.hold(hold)
 
-    def _close(self) -> Deferred[None]:
+    def _close(self, end: str) -> Deferred[None]:
         """Close the welcome ports and every session; fires when all are gone."""
-        ports, self._ports = self._ports, []
         for session in self.gate.sessions:
-            session.close()
+            session.close(end)
+        return self._when_closed()
+
+    def _when_closed(self) -> Deferred[None]:
+        """Close the welcome ports; fires when the sessions are gone too."""
+        self._closed = True
         closed: Deferred[None] = Deferred()
         self._waiting_for_close.append(closed)
-        stopped = gatherResults([maybeDeferred(port.stopListening) for port in ports])
-        return stopped.addCallback(lambda _: self._fire_if_closed()).addCallback(lambda _: closed)
+        return self._welcome.close().addCallback(lambda _: self._fire_if_closed()).addCallback(lambda _: closed)
 
     def _fire_if_closed(self) -> None:
-        if not self._ports and self.gate.is_empty:
+        if not self._welcome.ports and self.gate.is_empty:
             waiting, self._waiting_for_close = self._waiting_for_close, []
             for closed in waiting:
                 closed.callback(None)
 
 
+@implementer(IChange)
+class _Change:
+    """The configuration ``config`` with its new ports ``opened``, to be taken by ``service`` or dropped."""
+
+    def __init__(self, service: CommandService, config: CommandConfig, opened: Sequence[WelcomePort]) -> None:
+        self._service = service
+        self._config = config
+        self._opened = opened
+
+    def commit(self) -> None:
+        self._service.change(self._config, self._opened)
+
+    def cancel(self) -> None:
+        close(self._opened)
+
+
 def _give_back_memory() -> None:
     """Python keeps lists of free objects, and glibc all of its heap but the end: return both to the system."""
     gc.collect()
-    with contextlib.suppress(OSError, AttributeError):  # another C library than glibc
-        ctypes.CDLL(None).malloc_trim(0)
+    if _MALLOC_TRIM is not None:
+        _MALLOC_TRIM(0)

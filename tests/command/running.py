@@ -13,6 +13,7 @@ from tests.fakes import Client, MemoryReactor
 GREETING = b"Connected: your IP address is 127.0.0.1 and your port is 39770\n"
 TIME = b"Sun Oct  1 13:33:03 2023\n"
 INVALID = b"Invalid command!\n"
+EVERYONE = ["0.0.0.0/0", "::/0"]
 
 
 class RunningServer(SynchronousTestCase):
@@ -38,6 +39,15 @@ class RunningServer(SynchronousTestCase):
 
     def _exited(self) -> None:
         self.exits += 1
+
+    def time(self) -> bytes:
+        """The reply to TIME at this moment."""
+        return self.service.style.time(self.reactor.seconds())
+
+    def counted(self, family: str) -> dict[str, int]:
+        """What the server has counted of ``family`` so far, by its one label; zeros are left out."""
+        samples = [(labels, value) for name, labels, value in self.service.samples() if name == family]
+        return {label: value for (label,), value in samples if value}
 
     def greeted(self, *address: Any) -> Client:
         """A client that has read its greeting."""

@@ -10,7 +10,7 @@ from zope.interface.verify import verifyObject
 from labnet.command.framing import GIVE_UP, SETTLE
 from labnet.command.protocol import CommandFactory, CommandProtocol
 from labnet.interfaces import ISession
-from tests.command.running import GREETING, INVALID, TIME, RunningServer
+from tests.command.running import EVERYONE, GREETING, INVALID, TIME, RunningServer
 from tests.command.test_framing import SEGMENTS
 from tests.fakes import MemoryReactor, UnixTransport
 
@@ -31,7 +31,7 @@ class GreetingTests(RunningServer):
 
     def test_an_ipv4_client_of_an_ipv6_port_is_told_its_ipv4_address(self) -> None:
         """The mapped form is the system's, not the client's; an IPv6 address stays, and so does its scope."""
-        self.start(listen=r"tcp6:8080:interface=\:\:", clients=0)
+        self.start(listen=r"tcp6:8080:interface=\:\:", clients=0, allow=EVERYONE)
         for host, told in ("::ffff:192.0.2.7", b"192.0.2.7"), ("2001:db8::7", b"2001:db8::7"):
             client = self.reactor.connect(host, 39770, 0, 0)
             self.assertEqual(client.received(), GREETING.replace(b"127.0.0.1", told))
@@ -70,7 +70,7 @@ class CommandTests(RunningServer):
         for _ in range(3):
             self.client.send(b"TIME")
             self.reactor.pass_time(SETTLE)
-            self.assertReplies(self.service.time())
+            self.assertReplies(self.time())
 
     def test_an_invalid_command_without_newline_is_answered(self) -> None:
         """It takes a moment longer, for its end may be on the way."""
@@ -95,7 +95,7 @@ class CommandTests(RunningServer):
         self.reactor.pass_time(5)
         self.assertReplies()
         self.client.send(b"ME\n")
-        self.assertReplies(self.service.time())
+        self.assertReplies(self.time())
         self.client.send(b"nonsense th")
         self.reactor.pass_time(GIVE_UP / 2)
         self.client.send(b"at goes on\n")
@@ -107,7 +107,7 @@ class CommandTests(RunningServer):
             self.assertReplies()
             self.client.send(bytes([letter]))
             self.reactor.pass_time(1)
-        self.assertReplies(self.service.time().replace(b":07 ", b":06 "))
+        self.assertReplies(self.time().replace(b":07 ", b":06 "))
         self.client.send(b"\r")
         self.reactor.pass_time(1)
         self.client.send(b"\0")
@@ -192,6 +192,132 @@ class CommandTests(RunningServer):
         protocol.connectionLost()
 
 
+class SubclassTests(RunningServer):
+    """A LineReceiver to whoever makes another protocol of it."""
+
+    def run_as(self, kind: type[CommandProtocol]) -> CommandProtocol:
+        """One of ``kind`` that has greeted a client; :attr:`transport` has what it sends."""
+        self.start(clients=0)
+        self.transport = UnixTransport()
+        protocol = kind(self.service)
+        protocol.makeConnection(self.transport)
+        self.transport.clear()
+        self.addCleanup(protocol.connectionLost)
+        return protocol
+
+    def test_reply_and_send_line_keep_their_order(self) -> None:
+        """Whichever is used, and out of a segment too."""
+
+        class Both(CommandProtocol):
+            def lineReceived(self, line: bytes) -> None:
+                self.reply(b"1" + line + b"\n")
+                self.sendLine(b"2" + line)
+                self.reply(b"3" + line + b"\n")
+
+        protocol = self.run_as(Both)
+        protocol.dataReceived(b"a\nb\n")
+        self.assertEqual(self.transport.value(), b"1a\n2a\n3a\n1b\n2b\n3b\n")
+        protocol.sendLine(b"unasked")
+        self.assertTrue(self.transport.value().endswith(b"unasked\n"))
+
+    def test_many_lines_are_answered_in_few_writes(self) -> None:
+        """A subclass's replies to one segment leave together."""
+
+        class Echo(CommandProtocol):
+            def lineReceived(self, line: bytes) -> None:
+                self.reply(line + b"\n")
+
+        protocol, writes = self.run_as(Echo), []
+        self.patch(self.transport, "write", writes.append)
+        protocol.dataReceived(b"line\n" * 1000)
+        self.assertEqual(b"".join(writes), b"line\n" * 1000)
+        self.assertLessEqual(len(writes), 3)
+
+    def test_raw_mode_begins_behind_the_line_that_asked_for_it(self) -> None:
+        """In the middle of a segment, and line mode is back where raw mode says so."""
+        raw = []
+
+        class Raw(CommandProtocol):
+            def lineReceived(self, line: bytes) -> None:
+                if line == b"RAW":
+                    self.setRawMode()
+                else:
+                    super().lineReceived(line)
+
+            def rawDataReceived(self, data: bytes) -> None:
+                body, end, lines = data.partition(b".")
+                raw.append(body)
+                if end:
+                    self.setLineMode(lines)
+
+        protocol = self.run_as(Raw)
+        protocol.dataReceived(b"foo\nRAW\nTIME\nEXIT\n")
+        protocol.dataReceived(b"TIME\n")
+        protocol.dataReceived(b".TIME\nfoo\n")
+        self.assertEqual(b"".join(raw), b"TIME\nEXIT\nTIME\n")
+        self.assertEqual(self.transport.value(), INVALID + TIME + INVALID)
+        protocol.dataReceived(b"RAW\n")
+        protocol.readConnectionLost()
+        self.assertTrue(self.transport.disconnecting)
+
+    def test_a_line_may_stop_the_lines_behind_it(self) -> None:
+        """They come when it reads on."""
+        seen = []
+
+        class Slow(CommandProtocol):
+            def lineReceived(self, line: bytes) -> None:
+                seen.append(line)
+                self.pauseProducing()
+
+        protocol = self.run_as(Slow)
+        protocol.dataReceived(b"a\nb\nc\n")
+        self.assertEqual(seen, [b"a"])
+        protocol.resumeProducing()
+        self.assertEqual(seen, [b"a", b"b"])
+
+
+class WritingTests(RunningServer):
+    """When a reply goes to the socket, and when to the transport."""
+
+    def test_a_reply_does_not_overtake_what_waits(self) -> None:
+        """Be it another reply or what somebody else has written."""
+        self.start()
+        client = self.greeted()
+        (session,) = self.service.gate.sessions
+        session.transport.write(b"first\n")
+        client.send(b"TIME\n")
+        self.assertEqual(client.received(), b"first\n" + TIME)
+        client.stop_reading(room=10)
+        client.send(b"TIME\n", b"foo\n")
+        client.read_on()
+        self.assertEqual(client.received(), TIME + INVALID)
+
+    def test_a_transport_that_is_looked_at_is_written_to(self) -> None:
+        """What passes by it would not be seen: TLS, a capture."""
+        self.start()
+        protocol, transport = CommandFactory(self.service).buildProtocol(None), UnixTransport()
+        protocol.makeConnection(transport)
+        protocol.dataReceived(b"TIME\n")
+        self.assertEqual(transport.value(), GREETING.replace(b"39770", b"0") + TIME)
+        protocol.connectionLost()
+
+    def test_a_client_that_is_gone_is_no_fault(self) -> None:
+        """The transport finds out, and ends the connection."""
+        self.start()
+        client = self.greeted()
+        client.post(b"TIME\n")
+        client.vanish()
+        self.assertEqual(self.service.gate.sessions, [])
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_commands_are_counted(self) -> None:
+        """However they came."""
+        self.start(replies="transcript")
+        client = self.greeted()
+        client.send(b"TIME\nTIME\nfoo\n", b"TIME\nEXIT\nTIME\n")
+        self.assertEqual(self.counted("labnet_commands_total"), {"TIME": 3, "EXIT": 1, "invalid": 1})
+
+
 class ProtocolTests(RunningServer):
     """What Twisted and the service ask of a protocol."""
 
@@ -258,7 +384,7 @@ class ProtocolTests(RunningServer):
         else:
             client.received()
             client.send(b"TIME\n")
-            self.assertEqual(client.received(), self.service.time())
+            self.assertEqual(client.received(), self.time())
             if ends:
                 client.half_close()
                 self.assertTrue(client.closed)

@@ -7,11 +7,11 @@ import errno
 from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import Deferred
 
-from labnet.command import service
+from labnet.command import ports
 from labnet.command.service import CommandService
 from labnet.config import CommandConfig
 from labnet.interfaces import StartError
-from tests.command.running import RunningServer
+from tests.command.running import EVERYONE, RunningServer
 from tests.fakes import Client, MemoryReactor
 
 FAR = "198.51.100.9"
@@ -57,7 +57,7 @@ class WelcomePortTests(RunningServer):
             def listen(self, factory: object) -> Deferred[None]:
                 return Deferred()
 
-        self.patch(service, "serverFromString", lambda reactor, description: Slow())
+        self.patch(ports, "serverFromString", lambda reactor, description: Slow())
         with self.assertRaises(StartError) as raised:
             self.start()
         self.assertIn("it is not ready at once", str(raised.exception))
@@ -75,7 +75,7 @@ class GateOnThePortTests(RunningServer):
         self.reactor.pass_time(5)
         self.assertEqual(second.received(), b"")
         first.half_close()
-        self.assertTrue(second.received().endswith(b"and your port is 2\n" + self.service.time()))
+        self.assertTrue(second.received().endswith(b"and your port is 2\n" + self.time()))
 
     def test_several_accepted_in_one_wake_up_are_served_in_order(self) -> None:
         """Those that the port took in before it was held wait in the gate."""
@@ -200,7 +200,7 @@ class ExitTests(RunningServer):
             self.start(replies=replies)
             client = self.greeted()
             client.send(b"TIME\nEXIT\nTIME\n")
-            self.assertEqual(client.received(), self.service.time())
+            self.assertEqual(client.received(), self.time())
             self.assertTrue(client.closed)
             self.tearDown()
 
@@ -214,7 +214,7 @@ class ExitTests(RunningServer):
 
     def test_exit_from_elsewhere_closes_that_connection_alone(self) -> None:
         """By default only this machine may close all."""
-        self.start(clients=2)
+        self.start(clients=2, allow=EVERYONE)
         near, far, waits = self.greeted(NEAR, 1), self.greeted(FAR, 2), self.reactor.connect(NEAR, 3)
         far.send(b"EXIT\n")
         self.assertTrue(far.closed)
@@ -235,7 +235,7 @@ class ExitTests(RunningServer):
         ]
         for networks, host, exits in cases:
             self.reactor, self.exits = MemoryReactor(), 0
-            self.start(listen=r"tcp6:8080:interface=\:\:", exit_from=networks)
+            self.start(listen=r"tcp6:8080:interface=\:\:", exit_from=networks, allow=EVERYONE)
             client = self.greeted(host, 1, *((0, 0) if ":" in host else ()))
             client.send(b"EXIT\n")
             self.assertTrue(client.closed)
