@@ -27,17 +27,23 @@ class Deadlines(Generic[T]):
     def __len__(self) -> int:
         return len(self._touched)
 
-    def touch(self, item: T) -> None:
-        """Count the seconds of ``item`` from now on."""
-        self._touched[item] = self._clock.seconds()
+    def touch(self, item: T, now: float | None = None) -> None:
+        """Count the seconds of ``item`` from now on; who has just looked at the clock tells what it shows."""
+        self._touched[item] = self._clock.seconds() if now is None else now
         if self._timer is None:
             self._timer = self._clock.callLater(self._seconds, self._look)
+
+    def change(self, seconds: float) -> None:
+        """Have ``seconds`` from now on, for those that were touched before too."""
+        self._seconds = seconds
+        if self._timer is not None:
+            self._timer.reset(0)
 
     def discard(self, item: T) -> None:
         """Forget ``item``, if it is known."""
         self._touched.pop(item, None)
         if not self._touched:
-            self._touched = {}  # an emptied dictionary keeps the memory of its best days
+            self._touched.clear()  # emptied one by one, it keeps the memory of its best days
             if self._timer is not None:
                 self._timer.cancel()
                 self._timer = None
@@ -52,6 +58,6 @@ class Deadlines(Generic[T]):
             earliest = min(self._touched.values()) - limit
             self._timer = self._clock.callLater(max(earliest, self._seconds / 60), self._look)
         else:
-            self._touched = {}
+            self._touched.clear()
         for item in due:
             self._expire(item)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from labnet.resolver.model import Answer, ExtendedError, InfoCode, Question, Rcode, RRset
+from labnet.resolver.names import ROOT, is_below
 
 _ENTRY_BYTES: Final = 700
 """What an entry costs beside the bytes of its names and rdatas: objects, and its place in the table (measured)."""
@@ -79,9 +80,14 @@ class Cache:
         self._stale = stale
         self._entries: OrderedDict[Question, Entry] = OrderedDict()
         self.bytes = 0
+        self.evictions = 0
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    def __contains__(self, question: object) -> bool:
+        """Whether anything is kept for ``question``, be it past its lifetime."""
+        return question in self._entries
 
     def find(self, question: Question, now: float) -> Entry | None:
         """The valid entry for ``question``, or None."""
@@ -105,8 +111,31 @@ class Cache:
         self.forget(question)
         self._entries[question] = entry
         self.bytes += entry.size
+        self._make_room()
+
+    def resize(self, most_bytes: int, stale: float) -> None:
+        """Have other bounds from now on; what is past them goes."""
+        self._most_bytes = most_bytes
+        self._stale = stale
+        self._make_room()
+
+    def flush(self, key: bytes) -> int:
+        """Drop every entry of the name, of a name below it, or with a record of such a name; how many that were."""
+        told = [
+            question
+            for question, entry in self._entries.items()
+            if key == ROOT
+            or is_below(question.key, key)
+            or any(is_below(rrset.key, key) for rrset in entry.answer.answer)
+        ]
+        for question in told:
+            self.forget(question)
+        return len(told)
+
+    def _make_room(self) -> None:
         while self.bytes > self._most_bytes and self._entries:
             self.forget(next(iter(self._entries)))
+            self.evictions += 1
 
     def forget(self, question: Question) -> None:
         """Drop what is known of ``question``, if anything is."""
@@ -115,8 +144,15 @@ class Cache:
             self.bytes -= entry.size
 
     def valid(self, now: float) -> Iterator[tuple[Question, Entry]]:
-        """Everything valid at ``now``, what was used longest ago first."""
-        return ((question, entry) for question, entry in list(self._entries.items()) if entry.is_valid(now))
+        """Everything of now that is valid at ``now``, what was learned longest ago first.
+
+        What happens to an entry before its turn is seen: who has much to do with each may take them bit by bit.
+        """
+        # An OrderedDict looks up every key on its way, which with many takes longer than a reactor's turn may.
+        for question in list(dict.__iter__(self._entries)):
+            entry = self._entries.get(question)
+            if entry is not None and entry.is_valid(now):
+                yield question, entry
 
 
 def _aged(rrsets: tuple[RRset, ...], age: int) -> tuple[RRset, ...]:

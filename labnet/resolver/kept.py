@@ -9,18 +9,21 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 import dns.exception
-import dns.name
 import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
 
 from labnet.resolver.cache import Entry
 from labnet.resolver.learning import mapping_of
-from labnet.resolver.model import LONGEST_TTL, Answer, Question, Rcode, RRset
+from labnet.resolver.model import LONGEST_TTL, Answer, Question, Rcode, RRset, RRType
+from labnet.resolver.names import LONGEST_NAME
+
+_LONGEST_LABEL: Final = 63  # bytes; RFC 1035, section 2.3.4
+
+_ADDRESS_BYTES: Final[dict[int, int]] = {RRType.A: 4, RRType.AAAA: 16}
 
 Kept = tuple[Question, Entry]
 
@@ -59,31 +62,30 @@ def decode_kept(line: bytes) -> Kept:
         raise ValueError("the line is no answer that was kept") from None
 
 
-def compacted_kept(content: bytes, kept: Iterable[Kept]) -> bytes:
-    """The log with nothing but ``kept``: no line of it is an author's."""
-    return b"".join([encode_kept(one).encode() + b"\n" for one in kept])
-
-
 def _encoded(rrset: RRset) -> list[object]:
     return [rrset.name.hex(), rrset.rrtype, rrset.ttl, [rdata.hex() for rdata in rrset.rdatas]]
 
 
 def _decoded(fields: Any) -> RRset:
     name, rrtype, ttl, rdatas = fields
-    kind = dns.rdatatype.RdataType.make(_number(rrtype, 65535))
-    wires = tuple(bytes.fromhex(rdata) for rdata in rdatas)
+    kind = _number(rrtype, 65535)
+    wires = tuple([bytes.fromhex(rdata) for rdata in rdatas])
     for wire in wires:
-        # Whoever asks for it would find out otherwise.
-        dns.rdata.from_wire(dns.rdataclass.IN, kind, wire, 0, len(wire))
+        # Whoever asks for it would find out otherwise. Most are addresses, and a start reads them by the 100,000.
+        if _ADDRESS_BYTES.get(kind) != len(wire):
+            dns.rdata.from_wire(dns.rdataclass.IN, dns.rdatatype.RdataType.make(kind), wire, 0, len(wire))
     if not wires:
         raise ValueError("an RRset has no records")
-    return RRset(_name(name), int(kind), _number(ttl, LONGEST_TTL), wires)
+    return RRset(_name(name), kind, _number(ttl, LONGEST_TTL), wires)
 
 
 def _name(value: Any) -> bytes:
     wire = bytes.fromhex(value)
-    if dns.name.from_wire(wire, 0)[1] != len(wire):
-        raise ValueError("bytes stand behind a name")
+    at = 0
+    while 0 < (length := wire[at]) <= _LONGEST_LABEL:
+        at += 1 + length
+    if length or at + 1 != len(wire) or len(wire) > LONGEST_NAME:
+        raise ValueError("these bytes are no name")
     return wire
 
 

@@ -6,13 +6,14 @@ problems with their line numbers, never as an exception.
 
 from __future__ import annotations
 
+import io
 import ipaddress
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
 from labnet.resolver.model import Mapping, fold
-from labnet.resolver.text import TextError, decode_address, decode_name, decode_since, decode_ttl, encode_record
+from labnet.resolver.text import TextError, decode_address, decode_name, decode_since, decode_ttl
 
 _CUT: Final = "the last line is cut in the middle and was skipped"
 
@@ -64,31 +65,25 @@ def parse_records(content: bytes, now: float, log: bool = False) -> Records:
     return records
 
 
-def compacted(content: bytes, learned: Iterable[Mapping]) -> bytes:
-    """``content`` with its learned lines replaced by ``learned``; every other line stays as its author wrote it.
+def authored(content: bytes) -> Iterator[bytes]:
+    """For each line of ``content``, what of it is its author's: nothing of a learned one, all bytes of any other.
 
-    A line that cannot be read is the author's too, unless a crash cut it.
+    A line that cannot be read is the author's too, unless a crash cut it. What comes has its newline.
     """
-    kept = []
     for _, raw, found in _scan(content, 0, log=True):
-        if not isinstance(found, CutLine) and not (isinstance(found, Mapping) and found.learned):
-            kept.append(raw + b"\n")
-    kept += [encode_record(mapping).encode() + b"\n" for mapping in learned]
-    return b"".join(kept)
+        is_learned = isinstance(found, CutLine) or (isinstance(found, Mapping) and found.learned)
+        yield b"" if is_learned else raw + b"\n"
 
 
 def _scan(content: bytes, now: float, log: bool) -> Iterator[tuple[int, bytes, Mapping | TextError | None]]:
     """Each line with its number, its bytes, and its mapping, what is wrong with it, or None for the author's."""
-    lines = content.split(b"\n")
-    unfinished = len(lines)
-    if not lines[-1]:
-        lines.pop()
     after_learned = False
-    for number, raw in enumerate(lines, 1):
+    for number, line in enumerate(io.BytesIO(content), 1):  # one by one: of a big file nobody wants a list
+        raw = line.removesuffix(b"\n")
         text = raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw
         # A learned line is longer than a static one, so a cut one can look static; only what was
         # appended behind another learned line can have been cut.
-        may_be_cut = log and number == unfinished and after_learned
+        may_be_cut = log and after_learned and not line.endswith(b"\n")
         after_learned = False
         if not text.strip() or text.strip().startswith(b"#"):
             yield number, raw, None

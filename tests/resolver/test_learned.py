@@ -9,9 +9,12 @@ import tempfile
 from pathlib import Path
 from unittest import mock
 
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
 
-from labnet.resolver.learned import LearnedLog, course_log
+from labnet.interfaces import ILearned
+from labnet.resolver.learned import FLUSH, LearnedLog, course_log
 from labnet.resolver.model import Mapping
 from labnet.resolver.text import encode_record
 
@@ -35,9 +38,10 @@ class LogCase(SynchronousTestCase):
         self.folder = Path(folder.name)
         self.path = self.folder / "learned"
         self.live: list[Mapping] = []
+        self.clock = Clock()
 
     def opened(self, lines: int = 0, cut: bool = False) -> LearnedLog:
-        log = course_log(os.fspath(self.path), lambda: list(self.live))
+        log = course_log(os.fspath(self.path), lambda: iter(self.live), self.clock)
         log.open(lines, cut)
         return log
 
@@ -56,6 +60,7 @@ class AppendTests(LogCase):
 
     def test_it_is_ilearned(self) -> None:
         """A log is what the resolver takes for keeping what it learned."""
+        verifyObject(ILearned, self.opened())
 
     def test_nothing_is_written_before_something_is_learned(self) -> None:
         """Opening and closing a log writes no file."""
@@ -124,21 +129,39 @@ class AppendTests(LogCase):
         log = self.opened()
         log.append(learned("www.zero", ttl=0))  # is not live any more when the file is written
         self.assertHolds(AUTHORS)
-        with mock.patch.object(os, "write", wraps=os.write) as write:
-            self.keep(log, "www.a")
-        self.assertFalse(write.called)
+        inode = self.path.stat().st_ino
+        self.keep(log, "www.a")
+        self.assertNotEqual(self.path.stat().st_ino, inode)
         self.assertHolds(AUTHORS, line("www.a"))
 
     def test_close_brings_it_to_the_disk(self) -> None:
-        """Closing syncs the file, and needs none."""
+        """Closing syncs the file and its folder, and needs none."""
         log = self.opened()
         self.keep(log, "www.a")
         with mock.patch.object(os, "fsync", wraps=os.fsync) as fsync:
             log.close()
-            self.assertEqual(fsync.call_count, 1)
+            self.assertEqual(fsync.call_count, 2)
             self.path.unlink()
             log.close()
-            self.assertEqual(fsync.call_count, 1)
+            self.assertEqual(fsync.call_count, 2)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_it_is_on_the_disk_a_second_later(self) -> None:
+        """Whatever was written is synced, once, a second behind the first line of it."""
+        log = self.opened()
+        with mock.patch.object(os, "fsync", wraps=os.fsync) as fsync:
+            self.keep(log, "www.a")
+            fsync.reset_mock()
+            self.keep(log, "www.b")
+            self.clock.advance(FLUSH - 0.1)
+            self.assertFalse(fsync.called)
+            self.clock.advance(0.2)
+            self.assertEqual(fsync.call_count, 2)
+            self.clock.advance(10 * FLUSH)
+            self.assertEqual(fsync.call_count, 2)
+            self.keep(log, "www.c")
+            self.clock.advance(FLUSH)
+            self.assertEqual(fsync.call_count, 4)
 
 
 class RewriteTests(LogCase):
@@ -206,7 +229,9 @@ class RewriteTests(LogCase):
         self.patch(os, "fsync", synced)
         self.patch(os, "replace", replaced)
         self.keep(self.opened(), "www.a")
-        self.assertEqual(done, ["sync", "replace", "sync"])
+        self.assertEqual(done, ["sync", "replace"])
+        self.clock.advance(FLUSH)
+        self.assertEqual(done, ["sync", "replace", "sync", "sync"])
 
     def test_the_mode_is_kept(self) -> None:
         """A rewritten file keeps its mode."""

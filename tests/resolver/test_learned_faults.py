@@ -5,13 +5,13 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable
-from typing import Any
 from unittest import mock
 
 from hypothesis import given
 from hypothesis import strategies as st
-from twisted.logger import LogLevel, capturedLogs
+from twisted.logger import LogLevel, capturedLogs, formatEvent
 
+from labnet.resolver.learned import RETRY
 from labnet.resolver.records import parse_records
 from tests.resolver.fakes import reproducible
 from tests.resolver.test_learned import AUTHORS, LogCase, learned, line
@@ -69,10 +69,12 @@ class ForeignHandTests(LogCase):
         self.path.unlink()
         self.path.mkdir()
         with capturedLogs() as events:
-            self.keep(self.log, "www.b")
+            for name in ("www.b", "www.c"):
+                self.keep(self.log, name)
+                self.clock.advance(RETRY)
         self.assertEqual([event["reason"] for event in events], [os.strerror(errno.EISDIR)])
         self.path.rmdir()
-        self.keep(self.log, "www.c")
+        self.clock.advance(RETRY)
         self.assertHolds(line("www.a"), line("www.b"), line("www.c"))
 
 
@@ -110,16 +112,20 @@ class FailureTests(LogCase):
                 self.keep(log, "www.b")
             self.assertHolds(AUTHORS, line("www.a"))
             self.assertEqual([event["reason"] for event in events], ["No space left on device"])
+            self.clock.advance(RETRY)
             self.keep(log, "www.c")
             self.assertHolds(AUTHORS, line("www.a"), line("www.b"), line("www.c"))
+            log.close()
 
     def test_a_half_line_that_cannot_be_taken_back_is_removed_later(self) -> None:
-        """Where even that fails, the half line is gone with the next mapping."""
+        """Where even that fails, the half line is gone when the file is written anew."""
         broken = mock.patch.object(os, "ftruncate", side_effect=OSError(errno.EIO, "Input/output error"))
         with mock.patch.object(os, "write", self.full(20)), broken, capturedLogs():
             self.keep(self.log, "www.b")
         self.assertHolds(AUTHORS, line("www.a"), line("www.b")[:20])
         self.keep(self.log, "www.c")
+        self.assertHolds(AUTHORS, line("www.a"), line("www.b")[:20])
+        self.clock.advance(RETRY)
         self.assertHolds(AUTHORS, line("www.a"), line("www.b"), line("www.c"))
 
     def test_it_is_said_once_and_healed(self) -> None:
@@ -132,12 +138,14 @@ class FailureTests(LogCase):
             ):
                 for name in ("www.b", "www.c", "www.d"):
                     self.keep(self.log, name)
+                    self.clock.advance(RETRY)
             self.assertHolds(AUTHORS, line("www.a"))
             self.assertEqual([event["log_level"] for event in events], [LogLevel.warn])
             self.assertEqual((events[0]["path"], events[0]["reason"]), (os.fspath(self.path), "Permission denied"))
-            for name in ("www.e", "www.f"):
-                self.keep(self.log, name)
-        self.assertEqual([event["log_level"] for event in events], [LogLevel.warn, LogLevel.info])
+            self.keep(self.log, "www.e")
+            self.clock.advance(RETRY)
+            self.keep(self.log, "www.f")
+        self.assertEqual([event["event"] for event in events], ["learned.failed", "learned.kept-again"])
         self.assertHolds(AUTHORS, *(line(f"www.{letter}") for letter in "abcdef"))
 
     def test_it_is_said_again_after_it_was_mended(self) -> None:
@@ -146,54 +154,32 @@ class FailureTests(LogCase):
             for name in ("www.b", "www.c"):
                 with mock.patch.object(os, "write", self.full(0)):
                     self.keep(self.log, name)
-                self.keep(self.log, name + ".again")
+                self.clock.advance(RETRY)
         levels = [event["log_level"] for event in events]
         self.assertEqual(levels, [LogLevel.warn, LogLevel.info, LogLevel.warn, LogLevel.info])
 
     def test_the_temporary_is_removed(self) -> None:
         """A rewrite that fails, at whichever step, leaves the old file and nothing beside it."""
         for name, error in (("fsync", errno.EIO), ("replace", errno.EROFS), ("fchmod", errno.EPERM)):
-            log = self.opened()
+            log = self.opened(1)
             with mock.patch.object(os, name, side_effect=OSError(error, os.strerror(error))), capturedLogs() as events:
-                self.keep(log, "www.b")
+                log.rewrite()
             self.assertEqual([event["reason"] for event in events], [os.strerror(error)])
+            self.assertIn("new lines are still appended", formatEvent(events[0]))
             self.assertHolds(AUTHORS, line("www.a"))
+            log.close()
 
     def test_a_full_disk_keeps_the_old_file(self) -> None:
         """A rewrite on a full disk leaves the old file whole, and nothing beside it."""
-        log = self.opened()
-        content = self.path.read_bytes()
-        real = os.fdopen
-
-        class Full:
-            """A file whose content does not fit."""
-
-            def __init__(self, path: str, mode: str) -> None:
-                self._file = real(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), mode)
-
-            def __enter__(self) -> Full:
-                return self
-
-            def __exit__(self, *_: object) -> None:
-                self._file.close()
-
-            def fileno(self) -> int:
-                return self._file.fileno()
-
-            def write(self, content: bytes) -> int:
-                self._file.write(content[:5])
-                self._file.flush()
-                raise OSError(errno.ENOSPC, "No space left on device")
-
-        def opening(path: str, mode: str) -> Any:
-            return Full(path, mode) if mode == "wb" else open(path, mode)
-
-        with mock.patch("labnet.resolver.learned.open", opening, create=True), capturedLogs() as events:
-            self.keep(log, "www.b")
+        content = AUTHORS + line("www.a") + b"# mine\n"
+        self.path.write_bytes(content)
+        with mock.patch.object(os, "write", self.full(5)), capturedLogs() as events:
+            self.keep(self.log, "www.b")
         self.assertEqual([event["reason"] for event in events], ["No space left on device"])
         self.assertHolds(content)
-        self.keep(log, "www.c")
-        self.assertHolds(AUTHORS, line("www.a"), line("www.b"), line("www.c"))
+        self.keep(self.log, "www.c")
+        self.clock.advance(RETRY)
+        self.assertHolds(AUTHORS, b"# mine\n", line("www.a"), line("www.b"), line("www.c"))
 
     def test_a_folder_that_is_read_only(self) -> None:
         """Where no folder can be made, opening, learning and closing go on without a file."""

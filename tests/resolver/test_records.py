@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.resolver.model import Mapping
-from labnet.resolver.records import Problem, Records, compacted, is_ip_address, parse_records
+from labnet.resolver.records import Problem, Records, authored, is_ip_address, parse_records
 from labnet.resolver.text import encode_record
 from tests.resolver.fakes import reproducible
 from tests.resolver.test_text import mappings
@@ -254,7 +254,12 @@ class CutLineTests(SynchronousTestCase):
         self.assertEqual(records.cut, unfinished and len(records.learned) == whole, prefix)
 
 
-class CompactedTests(SynchronousTestCase):
+def compacted(content: bytes, learned: list[Mapping] | tuple[Mapping, ...]) -> bytes:
+    """The file anew: what is its author's, then what is learned."""
+    return b"".join([*authored(content), *(encode_record(mapping).encode() + b"\n" for mapping in learned)])
+
+
+class AuthoredTests(SynchronousTestCase):
     """Rewriting a file."""
 
     FRESH = (Mapping("www.new", "1.2.3.9", 60, True, 7.5),)

@@ -1,0 +1,121 @@
+"""A file written whole, a bit at a time, beside the one whose place it takes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, NamedTuple
+
+_LINES_AT_A_TIME: Final = 16
+"""Lines that are made between two looks at the clock."""
+
+
+class Identity(NamedTuple):
+    """Which file it is, and as who left it."""
+
+    device: int
+    inode: int
+    size: int
+    modified: int
+
+
+def identity(file: int | str) -> Identity:
+    """That of an open file or of the one at a path. Raises OSError."""
+    stat = os.stat(file)
+    return Identity(stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns)
+
+
+class Rewriting:
+    """The file at ``path`` on its way to a new content: :attr:`lines`, then what was put :attr:`behind` meanwhile.
+
+    Making one opens a temporary file beside the old one, which it ``reads`` or not. Every step may raise OSError.
+    """
+
+    SUFFIX: Final = ".new"
+
+    def __init__(self, path: str, reads: bool) -> None:
+        self._path = path
+        self.content = b""
+        self.old: Identity | None = None
+        """The old file as it was read; None where there was none."""
+        self.lines: Iterator[bytes] = iter(())
+        self.learned = 0
+        self.behind: list[bytes] = []
+        self.size = 0
+        self.is_syncing = False
+        """Whether a thread has the file in its hands."""
+        mode, owner = 0o644, None
+        with contextlib.suppress(FileNotFoundError), open(path, "rb") as old:
+            self.content = old.read() if reads else b""
+            stat = os.fstat(old.fileno())
+            mode, owner = stat.st_mode & 0o7777, (stat.st_uid, stat.st_gid)
+            self.old = identity(old.fileno())
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        self._new = open(path + self.SUFFIX, "wb", buffering=0)  # noqa: SIM115 (it is closed turns later)
+        try:
+            os.fchmod(self._new.fileno(), mode)
+            if owner is not None and owner != (os.geteuid(), os.getegid()):
+                # Only root may give a file away; for everybody else the rewritten file is their own.
+                with contextlib.suppress(PermissionError):
+                    os.fchown(self._new.fileno(), *owner)
+        except OSError:
+            self.drop()
+            raise
+
+    def counted(self, lines: Iterable[bytes]) -> Iterator[bytes]:
+        """``lines``, each of which counts as a learned one."""
+        for line in lines:
+            self.learned += 1
+            yield line
+
+    def go_on(self, has_time: Callable[[], bool]) -> bool:
+        """Write lines for as long as it ``has_time``; whether all of them are written."""
+        part = []
+        ended = True
+        for number, line in enumerate(self.lines, 1):
+            part.append(line)
+            if not number % _LINES_AT_A_TIME and not has_time():
+                ended = False
+                break
+        self._write(b"".join(part))
+        return ended
+
+    def sync(self) -> None:
+        """Bring what is written to the disk."""
+        os.fsync(self._new.fileno())
+
+    def replace(self, expected: Identity | None) -> Identity | None:
+        """Take the old file's place, unless that is not as ``expected``: then None, and there is no new file."""
+        self._write(b"".join(self.behind))
+        try:
+            now: Identity | None = identity(self._path)
+        except FileNotFoundError:
+            now = None
+        if now != expected:
+            self.drop()
+            return None
+        os.replace(self._path + self.SUFFIX, self._path)
+        known = identity(self._new.fileno())
+        self._new.close()
+        return known
+
+    def drop(self) -> None:
+        """Give it up; where a thread has the file, that is closed by who waits for the thread."""
+        if not self.is_syncing:
+            self.close()
+        with contextlib.suppress(OSError):
+            os.unlink(self._path + self.SUFFIX)
+
+    def close(self) -> None:
+        """Close the new file."""
+        self._new.close()
+
+    def _write(self, data: bytes) -> None:
+        self.size += len(data)
+        left = memoryview(data)
+        while left:
+            written = os.write(self._new.fileno(), left)
+            if not written:
+                raise OSError("nothing was written")
+            left = left[written:]
