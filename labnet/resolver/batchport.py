@@ -1,252 +1,346 @@
-"""A UDP port that reads and writes datagrams in batches: one system call for many (recvmmsg(2), sendmmsg(2)).
+"""A UDP port that reads and writes datagrams in batches (:mod:`labnet.resolver.batches`).
 
 What the packet caches know is answered here; the rest goes to the DatagramProtocol one by one, as Twisted's own port
-does it. It is for Linux, through ctypes alone; elsewhere Twisted's port serves with the same answers.
+does it. It is for Linux; elsewhere Twisted's port serves with the same answers.
 """
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
-import errno
 import socket
 import struct
 import sys
-from typing import Any, Final, Literal, cast
+from collections import Counter
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from typing import Any, Final, Protocol, cast
 
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IReadDescriptor
 from twisted.internet.posixbase import PosixReactorBase
-from twisted.internet.protocol import DatagramProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from labnet.interfaces import IReactor
-from labnet.resolver.packetcache import PacketCaches
-
-BATCH: Final = 64
-"""Datagrams read by one system call."""
+from labnet.listening import OpenSocket, open_datagrams
+from labnet.resolver.admission import Admission, Client
+from labnet.resolver.batches import BATCH, SLOT, Incoming, Outgoing, Source, host_of, overflowed, vector_of
+from labnet.resolver.counts import READY, Counts, asked_in
+from labnet.resolver.later import Asker, IRelays, Whence
+from labnet.resolver.packetcache import Packet, PacketCaches
 
 BATCHES: Final = 4
 """System calls to read by, until the reactor's other sockets have their turn: a flood must not starve them."""
 
-SLOT: Final = 4096
-"""Bytes of a datagram that are kept; none of either protocol's questions is as long."""
+BUSY: Final = BATCH // 8
+"""After so many datagrams in a batch there are likely more by now, and to look costs less than to be woken for them."""
 
 RECEIVE_BUFFER: Final = 4 << 20
 """Bytes that the system is asked to hold for the port: the usual 208 KiB hold 256 small questions of a burst."""
 
-_SO_RXQ_OVFL: Final = 40
-_CONTROL: Final = 64
-_IPV4: Final = struct.Struct("!2xH4s")
-_IPV6: Final = struct.Struct("!2xH4x16s")
-_SCOPE: Final = struct.Struct("=24xI")  # the one field in the machine's own byte order
+_REMEMBERED: Final = 10_000
+_OFFSETS: Final = tuple(range(0, BATCH * SLOT, SLOT))
+_DNS_SIGN: Final = 4
+"""The byte of a DNS message that is zero (QDCOUNT's first); no name of the course has one."""
+
+Readers = dict[int, Callable[[Any, int], tuple[Any, ...]]]
+"""By the length of a datagram, what reads it out of a buffer at an offset."""
 
 
-class _Vector(ctypes.Structure):
-    _fields_ = [("base", ctypes.c_void_p), ("length", ctypes.c_size_t)]
+class IBatched(Protocol):
+    """The DatagramProtocol behind a batch port."""
 
+    @property
+    def admission(self) -> Admission:
+        """Says who is answered from what is ready."""
 
-class _Header(ctypes.Structure):
-    _fields_ = [
-        ("name", ctypes.c_void_p),
-        ("namelen", ctypes.c_uint32),
-        ("vectors", ctypes.c_void_p),
-        ("vectorslen", ctypes.c_size_t),
-        ("control", ctypes.c_void_p),
-        ("controllen", ctypes.c_size_t),
-        ("flags", ctypes.c_int),
-    ]
+    @property
+    def counts(self) -> Counts:
+        """Where that is counted."""
 
+    def makeConnection(self, transport: Any) -> None:
+        """As Twisted calls it."""
 
-class _Message(ctypes.Structure):
-    _fields_ = [("header", _Header), ("length", ctypes.c_uint)]
+    def doStop(self) -> None:
+        """As Twisted calls it."""
 
+    def datagramReceived(self, datagram: bytes, addr: tuple[str, int]) -> None:
+        """Answer ``datagram``, whoever sent it."""
 
-class _Slots:
-    """The memory of one batch: for each slot a buffer, an address, and the headers that point to them."""
+    @property
+    def relays(self) -> IRelays | None:
+        """The short ways to the parents, if there are any."""
 
-    def __init__(self, names: Any = None) -> None:
-        self.buffer = ctypes.create_string_buffer(BATCH * SLOT)
-        self.names = names or ctypes.create_string_buffer(BATCH * 32)
-        self.vectors = (_Vector * BATCH)()
-        self.messages = (_Message * BATCH)()
-        for slot in range(BATCH):
-            self.vectors[slot].base = ctypes.addressof(self.buffer) + slot * SLOT
-            self.vectors[slot].length = SLOT
-            header = self.messages[slot].header
-            header.name = self.name_at(slot)
-            header.namelen = 28
-            header.vectors = ctypes.addressof(self.vectors[slot])
-            header.vectorslen = 1
-        self.bytes = memoryview(self.buffer).cast("B")
-
-    def name_at(self, slot: int) -> int:
-        """Where the address of ``slot`` lies in memory."""
-        return ctypes.addressof(self.names) + slot * 32
-
-    def words(self, structures: Any, field_offset: int, kind: Literal["I", "Q"]) -> tuple[memoryview, int, int]:
-        """A view on one field of all structures: the view, the index of the first, and the step to the next."""
-        view = memoryview(structures).cast("B").cast(kind)
-        size = struct.calcsize(kind)
-        return view, field_offset // size, ctypes.sizeof(structures) // BATCH // size
+    def answer(self, datagram: bytes, addr: tuple[str, int]) -> None:
+        """Answer ``datagram``, that no ready answer is there for; it is counted against its client's rate already."""
 
 
 def is_available(reactor: object) -> bool:
     """Whether this system and ``reactor`` can have a batch port: it has to watch real file descriptors."""
-    return sys.platform == "linux" and isinstance(reactor, PosixReactorBase)
+    return sys.platform == "linux" and isinstance(getattr(reactor, "wrapped", reactor), PosixReactorBase)
 
 
 @implementer(IReadDescriptor, IListeningPort)
 class BatchPort:
     """Listens on ``interface`` and ``port`` and answers from ``packets``; what they lack goes to ``protocol``.
 
-    ``dropped`` counts datagrams that came while the system's buffer was full, ``unsent`` replies that it did not take.
+    ``open_socket`` gives the socket: a new one, one that was inherited, or one that workers share.
     """
 
     log = Logger()
 
     def __init__(
-        self, reactor: IReactor, port: int, protocol: DatagramProtocol, interface: str, packets: PacketCaches
+        self,
+        reactor: IReactor,
+        port: int,
+        protocol: IBatched,
+        interface: str,
+        packets: PacketCaches,
+        open_socket: OpenSocket = open_datagrams,
     ) -> None:
-        self.dropped = 0
-        self.unsent = 0
+        self.socket: socket.socket | None = None
         self._reactor = reactor
         self._port = port
         self._interface = interface
-        self._protocol = protocol
+        self.protocol = protocol
         self._packets = packets
-        self._ipv6 = ":" in interface
-        self._socket: socket.socket | None = None
+        self._open_socket = open_socket
+        self._after_id: Readers = {}
+        self._whole: Readers = {}
+        self._clients: dict[Source, Client] = {}
+        self._free: set[Source] = set()
+        self._generation = 0
         self._stopped: Deferred[None] | None = None
 
     def startListening(self) -> None:
         """Open the socket. Raises CannotListenError."""
-        family = socket.AF_INET6 if self._ipv6 else socket.AF_INET
         try:
-            self._socket = sock = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
-            sock.bind((self._interface, self._port))
+            self.socket = sock = self._open_socket(self._interface, self._port)
         except OSError as error:
-            if self._socket is not None:
-                self._socket.close()
-                self._socket = None
             raise CannotListenError(self._interface, self._port, error) from error
         _enlarge(sock)
-        with contextlib.suppress(OSError):
-            sock.setsockopt(socket.SOL_SOCKET, _SO_RXQ_OVFL, 1)
-        self._fileno = sock.fileno()
-        library = ctypes.CDLL(None, use_errno=True)
-        self._recvmmsg, self._sendmmsg = library.recvmmsg, library.sendmmsg
-        self._in = _Slots()
-        self._out = _Slots(self._in.names)
-        for message in self._out.messages:
-            message.header.namelen = 28 if self._ipv6 else 16
-        self._control = ctypes.create_string_buffer(_CONTROL)
-        self._in.messages[0].header.control = ctypes.addressof(self._control)
-        self._lengths = self._in.words(self._in.messages, _Message.length.offset, "I")
-        self._sizes = self._out.words(self._out.vectors, _Vector.length.offset, "Q")
-        self._protocol.makeConnection(cast(Any, self))
+        fileno, self._ipv6 = sock.fileno(), sock.family == socket.AF_INET6
+        self._in = Incoming(fileno, self._ipv6)
+        self._out_dns = Outgoing(self._in, fileno, self._ipv6, echoed=2)
+        self._out = Outgoing(self._in, fileno, self._ipv6, echoed=0)
+        self._asker = Asker(self, 28 if self._ipv6 else 16)
+        self.protocol.makeConnection(self)
         self._reactor.addReader(self)
 
+    def stopReading(self) -> None:
+        """Take no further questions; what was asked can still be answered."""
+        self._reactor.removeReader(self)
+
+    @property
+    def unsent(self) -> int:
+        """Replies that the system did not take."""
+        return 0 if self.socket is None else self._out_dns.unsent + self._out.unsent + self._asker.outbox.unsent
+
     def doRead(self) -> None:
+        receive = self._in.receive
         for _ in range(BATCHES):
-            self._in.messages[0].header.controllen = _CONTROL
-            count = self._recvmmsg(self._fileno, self._in.messages, BATCH, socket.MSG_DONTWAIT, None)
-            if count <= 0:
-                return  # nothing more, or an error that belongs to an earlier reply (ICMP)
-            self._count_dropped()
-            self._answer(count)
-            if count < BATCH or self._socket is None:
+            count = receive()
+            if count == 1:
+                self._answer_one()
+            elif count > 1:
+                self._answer(count)
+            if count < BUSY or self.socket is None:
                 return
 
     def _answer(self, count: int) -> None:
         """Send what is known for the ``count`` datagrams that came, and hand the others on."""
-        now = self._packets.seconds()
-        find_dns, find_course = self._packets.dns.packets.get, self._packets.course.packets.get
-        lengths, first, step = self._lengths
-        sizes, first_size, size_step = self._sizes
-        came, goes = self._in.bytes, self._out.bytes
-        replies = 0
-        others: list[tuple[int, bytes]] | None = None
-        for slot in range(count):
-            at = slot * SLOT
-            datagram = came[at : at + lengths[first + slot * step]].tobytes()
-            packet = find_dns(datagram[2:])
-            if packet is not None and now < packet[1]:
-                reply = datagram[:2] + packet[0]
-            else:
-                packet = find_course(datagram)
-                if packet is not None and now < packet[1]:
-                    reply = packet[0]
-                else:
-                    folded = self._packets.find_folded(datagram, now)
-                    if folded is None:
-                        others = others or []
-                        others.append((slot, datagram))
-                        continue
-                    reply = folded
-            to = replies * SLOT
-            goes[to : to + len(reply)] = reply
-            sizes[first_size + replies * size_step] = len(reply)
-            if others is not None:
-                self._out.messages[replies].header.name = self._in.name_at(slot)
-            replies += 1
-        if replies:
-            self._send(replies)
-        if others is not None:
-            for slot in range(replies):
-                self._out.messages[slot].header.name = self._in.name_at(slot)
-            for slot, datagram in others:
-                self._hand_on(datagram, self._address(slot))
-
-    def _hand_on(self, datagram: bytes, address: tuple[str, int]) -> None:
-        """As Twisted's port does it: one datagram that fails must not close the port for all."""
+        came = self._packets.seconds()
+        strangers = self._strangers(count, came)
+        find, readers, out = self._way()
+        lengths, buffer = self._in.lengths(count), self._in.buffer
         try:
-            self._protocol.datagramReceived(datagram, address)
+            found = [find(readers[length](buffer, at)[0]) for length, at in zip(lengths, _OFFSETS)]  # noqa: B905
+        except KeyError:
+            self._prepare(lengths)
+            found = [find(readers[length](buffer, at)[0]) for length, at in zip(lengths, _OFFSETS)]  # noqa: B905
+        if strangers:
+            self._answer_some(found, lengths, out, strangers, came)
+            return
+        try:
+            packets: Iterable[tuple[Any, ...]] | None = zip(*cast("list[Packet]", found), strict=True)
+        except TypeError:  # one of them is None
+            packets = self._complete(found, lengths, out)
+        if packets is None:
+            self._answer_some(found, lengths, out, strangers, came)
+        else:
+            self._reply(out, packets, count, None, came)
+
+    def _complete(
+        self, found: list[Packet | None], lengths: Sequence[int], out: Outgoing
+    ) -> Iterable[tuple[Any, ...]] | None:
+        """Make of the records what is not ``found``; None where that does not answer all."""
+        if out is not self._out_dns:
+            return None
+        make, readers, buffer = self._packets.make, self._after_id, self._in.buffer
+        is_whole = True
+        for slot, packet in enumerate(found):
+            if packet is None:
+                found[slot] = packet = make(readers[lengths[slot]](buffer, _OFFSETS[slot])[0])
+                is_whole = is_whole and packet is not None
+        return zip(*cast("list[Packet]", found), strict=True) if is_whole else None
+
+    def _answer_one(self) -> None:
+        """The same for a batch of one, which is what comes when little comes: without a list for each step."""
+        came = self._packets.seconds()
+        length, source = self._in.first()
+        find, readers, out = self._way()
+        reader = readers.get(length)
+        packet = None if reader is None else find(reader(self._in.buffer, 0)[0])
+        counts = self.protocol.counts
+        is_free = self._generation == self.protocol.admission.generation and source in self._free
+        if packet is None or not is_free or counts.log is not None:
+            self._answer(1)
+            return
+        out.reply_first(packet[0])
+        packet[1].ready += 1
+        counts.ready_seconds.observe(max(0.0, self._packets.clock.seconds() - came))
+
+    def _way(self) -> tuple[Callable[[bytes], Packet | None], Readers, Outgoing]:
+        """Where to look first, what for, and what replies: a batch is mostly of one protocol, that of its first."""
+        if self._in.buffer[_DNS_SIGN]:
+            return self._packets.course.packets.get, self._whole, self._out
+        return self._packets.dns.packets.get, self._after_id, self._out_dns
+
+    def _prepare(self, lengths: Iterable[int]) -> None:
+        """Have readers for all of ``lengths``."""
+        for length in set(lengths):
+            self._whole[length] = struct.Struct(f"{length}s").unpack_from
+            self._after_id[length] = struct.Struct(f"2x{max(0, length - 2)}s").unpack_from
+
+    def _answer_some(
+        self,
+        found: Sequence[Packet | None],
+        lengths: Sequence[int],
+        out: Outgoing,
+        strangers: Container[int],
+        came: float,
+    ) -> None:
+        """The same, where not everything is answered by ``out``."""
+        known = {slot: packet for slot, packet in enumerate(found) if packet is not None and slot not in strangers}
+        self._reply_to(out, known, came)
+        others = {slot: self._datagram(slot, lengths[slot]) for slot in range(len(found)) if slot not in known}
+        seen = {slot: self._look_again(other, came) for slot, other in others.items() if slot not in strangers}
+        also_known = {slot: packet for slot, packet in seen.items() if packet is not None}
+        self._reply_to(self._out, also_known, came)
+        relays = self.protocol.relays
+        for slot, datagram in others.items():
+            if slot in also_known:
+                continue
+            address, taken = self._in.address(slot), slot not in strangers
+            if not (taken and relays is not None and self._relay(relays, datagram, slot, address, came)):
+                self.hand_on(datagram, address, taken)
+        if relays is not None:
+            relays.send()
+
+    def _relay(self, relays: IRelays, datagram: bytes, slot: int, address: tuple[str, int], now: float) -> bool:
+        """Have ``datagram`` answered on the short way to a parent; False where it has to go the long way."""
+        admission = self.protocol.admission
+        client = admission.client(address[0])
+        if not (client.is_whole and admission.begins(client)):
+            return False
+        if relays.take(self._asker, Whence(self._in.name(slot), address, client, now), datagram, now):
+            return True
+        admission.ended(client)
+        return False
+
+    def _reply_to(self, out: Outgoing, packets: Mapping[int, Packet], came: float) -> None:
+        """Send each of ``packets`` to who sent the datagram in its slot."""
+        if packets:
+            self._reply(out, zip(*packets.values(), strict=True), len(packets), list(packets), came)
+
+    def _look_again(self, datagram: bytes, now: float) -> Packet | None:
+        """The whole reply to ``datagram``, whichever protocol it is of."""
+        known = self._packets.find(datagram, now)
+        return None if known is None else (vector_of(known[0]), known[1], known[0], 0.0)
+
+    def _reply(
+        self, out: Outgoing, packets: Iterable[tuple[Any, ...]], count: int, slots: Sequence[int] | None, came: float
+    ) -> None:
+        """Send ``packets`` to who sent the datagrams in ``slots``, by default the first; count them."""
+        vectors, cells, *_ = packets
+        out.reply(b"".join(vectors), count, slots)
+        counts = self.protocol.counts
+        if cells.count(cells[0]) == count:
+            cells[0].ready += count
+        else:
+            for cell in cells:
+                cell.ready += 1
+        now = self._packets.clock.seconds()
+        counts.ready_seconds.observe(max(0.0, now - came), count)
+        if counts.log is not None:
+            due = counts.sampled(count)
+            for index in range(0, count, max(1, count // due))[:due] if due else ():
+                slot = index if slots is None else slots[index]
+                asked = asked_in(self._datagram(slot, self._in.lengths(slot + 1)[slot]))
+                counts.note(cells[index], READY, self._in.address(slot), now, now - came, *asked)
+
+    def _strangers(self, count: int, now: float) -> Container[int]:
+        """The slots of those who may not simply be given what is ready; the rate of the others is taken from."""
+        admission = self.protocol.admission
+        if self._generation == admission.generation:
+            if self._in.is_usual(count):
+                return ()
+            sources = self._in.sources(count)
+            if self._free.issuperset(sources):
+                self._in.usual(sources[0])
+                return ()
+        else:
+            self._forget_clients()
+            sources = self._in.sources(count)
+        if len(self._clients) > _REMEMBERED:
+            self._forget_clients()
+        strange = []
+        for source, questions in Counter(sources).items():
+            client = self._clients.get(source)
+            if client is None:
+                client = self._clients[source] = admission.client(host_of(source))
+                if client.is_free:
+                    self._free.add(source)
+            if not (client.is_whole and admission.takes(client, now, questions)):
+                strange.append(source)
+        return {slot for slot, source in enumerate(sources) if source in strange} if strange else ()
+
+    def _forget_clients(self) -> None:
+        """The rules have changed, or the clients are too many."""
+        self._generation = self.protocol.admission.generation
+        self._clients.clear()
+        self._free.clear()
+        self._in.usual(None)
+
+    def _datagram(self, slot: int, length: int) -> bytes:
+        return self._in.buffer[slot * SLOT : slot * SLOT + length].tobytes()
+
+    def now(self) -> float:
+        """The epoch second."""
+        return self._packets.clock.seconds()
+
+    def hand_on(self, datagram: bytes, address: tuple[str, int], taken: bool) -> None:
+        """Have the protocol answer ``datagram``, as Twisted's port does it:
+        one datagram that fails must not close the port for all."""
+        try:
+            if taken:
+                self.protocol.answer(datagram, address)
+            else:
+                self.protocol.datagramReceived(datagram, address)
         except Exception:
-            self.log.failure("answering a datagram of {address} failed", address=address)
-
-    def _send(self, count: int) -> None:
-        done = 0
-        while done < count:
-            sent = self._sendmmsg(
-                self._fileno, ctypes.byref(self._out.messages, done * ctypes.sizeof(_Message)), count - done, 0
-            )
-            if sent > 0:
-                done += sent
-            elif ctypes.get_errno() != errno.EINTR:
-                # The system does not take this one: as good as lost on the way. A full buffer takes none of the others.
-                lost = count - done if ctypes.get_errno() == errno.EAGAIN else 1
-                self.unsent += lost
-                done += lost
-
-    def _address(self, slot: int) -> tuple[str, int]:
-        name = self._in.names
-        if self._ipv6:
-            port, packed = _IPV6.unpack_from(name, slot * 32)
-            (scope,) = _SCOPE.unpack_from(name, slot * 32)
-            host = socket.inet_ntop(socket.AF_INET6, packed)
-            return (f"{host}%{scope}" if scope else host), port
-        port, packed = _IPV4.unpack_from(name, slot * 32)
-        return socket.inet_ntop(socket.AF_INET, packed), port
-
-    def _count_dropped(self) -> None:
-        if self._in.messages[0].header.controllen >= 20:
-            self.dropped = struct.unpack_from("=I", self._control, 16)[0]
+            self.log.failure("answering a datagram of {address} failed", address=address, event="resolver.failed")
 
     def write(self, datagram: bytes, addr: tuple[str, int] | None = None) -> None:
         """Send ``datagram`` to ``addr``. Raises OSError where the system does not take it."""
-        if self._socket is not None and addr is not None:
+        if self.socket is not None and addr is not None:
             host, _, scope = addr[0].partition("%")
-            self._socket.sendto(datagram, (host, addr[1], 0, int(scope)) if scope else addr)
+            self.socket.sendto(datagram, (host, addr[1], 0, int(scope)) if scope else addr)
 
     def getHost(self) -> IPv4Address | IPv6Address:
-        if self._socket is None:
+        if self.socket is None:
             raise ValueError("the port is closed")
-        host, port = self._socket.getsockname()[:2]
+        host, port = self.socket.getsockname()[:2]
         return (IPv6Address if self._ipv6 else IPv4Address)("UDP", host, port)
 
     def stopListening(self) -> Deferred[None]:
@@ -258,16 +352,19 @@ class BatchPort:
         return self._stopped
 
     def connectionLost(self, reason: Failure | None = None) -> None:
-        sock, self._socket = self._socket, None
+        sock = self.socket
         if sock is not None:
+            self.protocol.counts.lost["overflow"] += overflowed(sock)
+            self.protocol.counts.lost["unsent"] += self.unsent
+            self.socket = None
             self._reactor.removeReader(self)
             sock.close()
-            self._protocol.doStop()
+            self.protocol.doStop()
         if self._stopped is not None and not self._stopped.called:
             self._stopped.callback(None)
 
     def fileno(self) -> int:
-        return -1 if self._socket is None else self._socket.fileno()
+        return -1 if self.socket is None else self.socket.fileno()
 
     def logPrefix(self) -> str:
         return "resolver"

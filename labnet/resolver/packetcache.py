@@ -2,55 +2,107 @@
 
 Both protocols use it. A DNS question is found by what follows its id, a question of the course by all of it. Nothing
 here decides anything: who puts an answer in says until when it holds, and :meth:`PacketCache.clear` forgets all when
-the records, the cache behind it or the rules of access change.
+the records or the cache behind it change. Only who may have everything is answered from here.
 """
 
 from __future__ import annotations
 
+import math
+from heapq import heapify, heappop, heappush
 from typing import Final
 
 from twisted.internet.interfaces import IReactorTime
 
-_ENTRY_BYTES: Final = 250
-"""What an entry costs beside its bytes: a tuple, two bytes objects and its place in the table (measured)."""
+from labnet.resolver.batches import vector_of
+from labnet.resolver.counts import Cell
+from labnet.resolver.plain import PlainReplies
+from labnet.resolver.zone import Zone
 
-Packet = tuple[bytes, float]
-"""The answer, without the id where it is DNS, and the epoch second from which it no longer holds."""
+_ENTRY_BYTES: Final = 310
+"""What an entry costs beside its bytes: a tuple, three bytes objects and its place in the table (measured)."""
+
+Packet = tuple[bytes, Cell, bytes, float]
+"""Where the answer lies (a struct iovec), where it is counted, the answer itself, without the id where it is DNS, and
+the epoch second from which it no longer holds."""
 
 
 class PacketCache:
     """Answers by question, at most ``most_bytes`` in all; what was put in first goes first.
 
     ``packets`` is the table itself, for a reader that has no time for a call; it is never replaced by another one.
+    What is in it holds at the time that :meth:`expire` was last told.
     """
 
     def __init__(self, most_bytes: int) -> None:
         self.packets: dict[bytes, Packet] = {}
         self.bytes = 0
+        self.soonest = math.inf
+        """The epoch second at which the next answer runs out."""
+        self._ends: list[tuple[float, bytes]] = []
         self._most_bytes = most_bytes
 
-    def find(self, question: bytes, now: float) -> bytes | None:
+    def find(self, question: bytes, now: float) -> Packet | None:
         """The answer that still holds at ``now`` (epoch seconds), or None."""
-        packet = self.packets.get(question)
-        return packet[0] if packet is not None and now < packet[1] else None
+        if now >= self.soonest:
+            self.expire(now)
+        return self.packets.get(question)
 
-    def keep(self, question: bytes, answer: bytes, until: float) -> None:
+    def keep(self, question: bytes, answer: bytes, until: float, cell: Cell) -> None:
         """Keep ``answer`` until the epoch second ``until``, in place of an earlier one."""
         self._forget(question)
-        self.packets[question] = (answer, until)
+        self.packets[question] = (vector_of(answer), cell, answer, until)
         self.bytes += _ENTRY_BYTES + len(question) + len(answer)
-        while self.bytes > self._most_bytes:
-            self._forget(next(iter(self.packets)))
+        if until != math.inf:
+            if len(self._ends) > 2 * len(self.packets) + 1000:
+                self._ends = [(packet[3], key) for key, packet in self.packets.items() if packet[3] != math.inf]
+                heapify(self._ends)
+            else:
+                heappush(self._ends, (until, question))
+            self.soonest = self._ends[0][0]
+        self._shrink()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether hardly anything more has room."""
+        return self.bytes + 2 * _ENTRY_BYTES > self._most_bytes
+
+    def keep_where_free(self, question: bytes, packet: Packet) -> None:
+        """Keep for good what is as quickly made anew, if nothing has to go for it and no random letters are in it."""
+        size = self.bytes + _ENTRY_BYTES + len(question) + len(packet[2])
+        if size <= self._most_bytes and question == question.lower():
+            self.packets[question] = packet
+            self.bytes = size
+
+    def expire(self, now: float) -> None:
+        """Forget what no longer holds at ``now`` (epoch seconds)."""
+        ends = self._ends
+        while ends and ends[0][0] <= now:
+            question = heappop(ends)[1]
+            packet = self.packets.get(question)
+            if packet is not None and packet[3] <= now:
+                self._forget(question)
+        self.soonest = ends[0][0] if ends else math.inf
+
+    def resize(self, most_bytes: int) -> None:
+        """From now on ``most_bytes`` are the most."""
+        self._most_bytes = most_bytes
+        self._shrink()
 
     def clear(self) -> None:
         """Forget everything."""
         self.packets.clear()
+        self._ends.clear()
+        self.soonest = math.inf
         self.bytes = 0
+
+    def _shrink(self) -> None:
+        while self.bytes > self._most_bytes:
+            self._forget(next(iter(self.packets)))
 
     def _forget(self, question: bytes) -> None:
         packet = self.packets.pop(question, None)
         if packet is not None:
-            self.bytes -= _ENTRY_BYTES + len(question) + len(packet[0])
+            self.bytes -= _ENTRY_BYTES + len(question) + len(packet[2])
 
 
 class PacketCaches:
@@ -63,37 +115,75 @@ class PacketCaches:
     def __init__(self, most_bytes: int, clock: IReactorTime) -> None:
         self.dns = PacketCache(most_bytes)
         self.course = PacketCache(most_bytes)
-        self._clock = clock
+        self.plain = PlainReplies()
+        self.clock = clock
         self._last = 0.0
 
     def seconds(self) -> float:
-        """The epoch second; a clock that was set back clears the caches, whose times would be wrong for that long."""
-        now = self._clock.seconds()
+        """The epoch second; what is in the tables holds then.
+
+        A clock that was set back clears the caches, whose times would be wrong for that long.
+        """
+        now = self.clock.seconds()
         if now < self._last:
             self.clear()
         self._last = now
+        if now >= self.dns.soonest:
+            self.dns.expire(now)
+        if now >= self.course.soonest:
+            self.course.expire(now)
         return now
 
-    def find(self, datagram: bytes, now: float) -> bytes | None:
-        """The whole reply to ``datagram``, if it is known."""
+    def find(self, datagram: bytes, now: float) -> tuple[bytes, Cell] | None:
+        """The whole reply to ``datagram`` and where it is counted, if it is known or can be made of the records."""
         if b"\0" not in datagram:
-            return self.course.find(datagram, now)
-        answer = self.dns.find(datagram[2:], now)
-        return self.find_folded(datagram, now) if answer is None else datagram[:2] + answer
+            packet = self.course.find(datagram, now)
+            return None if packet is None else (packet[2], packet[1])
+        question = datagram[2:]
+        packet = self.dns.find(question, now)
+        if packet is not None:
+            return datagram[:2] + packet[2], packet[1]
+        packet = self.make(question)
+        if packet is not None:
+            return datagram[:2] + packet[2], packet[1]
+        return self._find_folded(datagram, now)
 
-    def find_folded(self, datagram: bytes, now: float) -> bytes | None:
-        """The reply to a DNS question whose name is in mixed case (0x20), in the asker's own case."""
-        end = _name_end(datagram)
-        answer = self.dns.find(datagram[2:12] + datagram[12:end].lower() + datagram[end:], now)
-        if answer is None:
+    def make(self, question: bytes) -> Packet | None:
+        """The answer to a DNS question, without its id, if it can be made of the records."""
+        made = self.plain.find(question)
+        if made is None:
             return None
-        return datagram[:2] + answer[:10] + datagram[12:end] + answer[end - 2 :]
+        answer, cell = made
+        packet = (vector_of(answer), cell, answer, math.inf)
+        if not self.dns.is_full:
+            self.dns.keep_where_free(question, packet)
+        return packet
 
-    def keep_dns(self, question: bytes, reply: bytes, name: bytes, until: float) -> None:
+    def _find_folded(self, datagram: bytes, now: float) -> tuple[bytes, Cell] | None:
+        """The reply to a DNS question whose name is in mixed case (0x20), in the asker's own case."""
+        behind = datagram[12:]
+        if behind == behind.lower():
+            return None  # it was looked for as it is
+        end = _name_end(datagram)
+        packet = self.dns.find(datagram[2:12] + datagram[12:end].lower() + datagram[end:], now)
+        if packet is None:
+            return None
+        return datagram[:2] + packet[2][:10] + datagram[12:end] + packet[2][end - 2 :], packet[1]
+
+    def keep_dns(self, question: bytes, reply: bytes, name: bytes, until: float, cell: Cell) -> None:
         """Keep ``reply`` to the DNS message ``question``, which asks for ``name`` (in wire form, its case kept)."""
         end = 12 + len(name)
         answer = reply[2:12] + name.lower() + reply[end:]
-        self.dns.keep(question[2:12] + name.lower() + question[end:], answer, until)
+        self.dns.keep(question[2:12] + name.lower() + question[end:], answer, until, cell)
+        if until == math.inf:
+            self.plain.learn(question[2:], reply[2:], name, cell)
+
+    def change(self, most_bytes: int, zone: Zone | None) -> None:
+        """From now on each may take ``most_bytes``, and the records are those of ``zone``; all is forgotten."""
+        self.plain.change(zone)
+        self.clear()
+        self.dns.resize(most_bytes)
+        self.course.resize(most_bytes)
 
     def clear(self) -> None:
         """Forget everything: records, cache or access have changed."""

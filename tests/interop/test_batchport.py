@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import ipaddress
 import socket
 import struct
 from collections.abc import Generator
 from typing import Any
+from unittest import mock
 
 import pytest
 import pytest_twisted
@@ -16,36 +18,53 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import DatagramProtocol
 from twisted.internet.task import deferLater
 
-from labnet.resolver import batchport
-from labnet.resolver.batchport import BATCH, BATCHES, BatchPort
+from labnet.resolver import batches, batchport
+from labnet.resolver.admission import Admission, Rules
+from labnet.resolver.batches import BATCH, overflowed
+from labnet.resolver.batchport import BatchPort
+from labnet.resolver.counts import Cell, Counts
 from labnet.resolver.packetcache import PacketCaches
 
 reactor: Any = default_reactor
+CELL = Cell("udp", "dns", "NOERROR", "records")
+LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
+OPEN = Rules(LOOPBACK)
 HEADER = b"\1\0\0\1\0\0\0\0\0\0"
 TIMEOUT = 10.0
 
 
 class Echo(DatagramProtocol):
-    """Answers whatever the packet caches do not know with its own bytes."""
+    """Answers whatever the packet caches do not know with its own bytes; the rules are for who is behind it."""
 
     noisy = False
 
-    def __init__(self, packets: PacketCaches) -> None:
+    def __init__(self, packets: PacketCaches, rules: Rules = OPEN) -> None:
         self.packets = packets
+        self.relays = None
+        self.admission = Admission(rules)
+        self.counts = Counts("main")
         self.came: list[tuple[bytes, Any]] = []
+        self.strange: list[bytes] = []
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
-        self.came.append((datagram, addr))
+        self.strange.append(datagram)
         known = self.packets.find(datagram, reactor.seconds())
-        self.transport.write(known or b"echo:" + datagram, addr)
+        if known is None:
+            self.answer(datagram, addr)
+        else:
+            self.transport.write(known[0], addr)
+
+    def answer(self, datagram: bytes, addr: Any) -> None:
+        self.came.append((datagram, addr))
+        self.transport.write(b"echo:" + datagram, addr)
 
 
 class Fixture:
     """A listening port of one kind and a client socket connected to it."""
 
-    def __init__(self, batch: bool, interface: str) -> None:
+    def __init__(self, batch: bool, interface: str, rules: Rules = OPEN) -> None:
         self.packets = PacketCaches(1_000_000, reactor)
-        self.protocol = Echo(self.packets)
+        self.protocol = Echo(self.packets, rules)
         if batch:
             self.port: Any = BatchPort(reactor, 0, self.protocol, interface, self.packets)
             self.port.startListening()
@@ -85,8 +104,8 @@ def fixture(request: pytest.FixtureRequest) -> Generator[Fixture, None, None]:
 async def test_what_is_known_is_answered(fixture: Fixture) -> None:
     """A known answer goes out, of both protocols, each to who asked."""
     question = b"\3www\3lab\0\0\1\0\1"
-    fixture.packets.keep_dns(b"\0\1" + HEADER + question, b"\0\1" + b"h" * 10 + question, question[:9], 1e12)
-    fixture.packets.course.keep(b"www.lab", b"[1]", 1e12)
+    fixture.packets.keep_dns(b"\0\1" + HEADER + question, b"\0\1" + b"h" * 10 + question, question[:9], 1e12, CELL)
+    fixture.packets.course.keep(b"www.lab", b"[1]", 1e12, CELL)
     for datagram in (b"\7\7" + HEADER + question, b"www.lab", b"\7\x08" + HEADER + question.replace(b"w", b"W")):
         fixture.client.send(datagram)
     assert await fixture.receive(3) == [
@@ -109,9 +128,9 @@ async def test_what_is_not_known_goes_to_the_protocol(fixture: Fixture) -> None:
 @pytest_twisted.ensureDeferred
 async def test_a_burst_is_answered_whole(fixture: Fixture) -> None:
     """More datagrams than a batch holds, known and unknown mixed, are all answered with the right bytes."""
-    count = 2 * BATCH + 17
+    count = BATCH + 77  # what the system's usual buffer holds
     for number in range(0, count, 3):
-        fixture.packets.course.keep(b"name%d" % number, b"known%d" % number, 1e12)
+        fixture.packets.course.keep(b"name%d" % number, b"known%d" % number, 1e12, CELL)
     for number in range(count):
         fixture.client.send(b"name%d" % number)
     expected = [b"known%d" % n if n % 3 == 0 else b"echo:name%d" % n for n in range(count)]
@@ -122,7 +141,7 @@ async def test_a_burst_is_answered_whole(fixture: Fixture) -> None:
 async def test_each_client_gets_its_own_answer(fixture: Fixture) -> None:
     """Answers of one batch go to the clients that asked, also past a question that is not known."""
     host, port = fixture.client.getpeername()[:2]
-    fixture.packets.course.keep(b"known", b"yes", 1e12)
+    fixture.packets.course.keep(b"known", b"yes", 1e12, CELL)
     clients = [socket.socket(fixture.client.family, socket.SOCK_DGRAM) for _ in range(9)]
     try:
         for number, client in enumerate(clients):
@@ -149,7 +168,7 @@ async def test_runts_and_empty_datagrams_are_handed_on(fixture: Fixture) -> None
 @pytest_twisted.ensureDeferred
 async def test_what_has_run_out_is_not_answered(fixture: Fixture) -> None:
     """An answer past its time is not given; the protocol is asked."""
-    fixture.packets.course.keep(b"old", b"stale", 1.0)
+    fixture.packets.course.keep(b"old", b"stale", 1.0, CELL)
     fixture.client.send(b"old")
     assert await fixture.receive() == [b"echo:old"]
 
@@ -157,14 +176,14 @@ async def test_what_has_run_out_is_not_answered(fixture: Fixture) -> None:
 @pytest_twisted.ensureDeferred
 async def test_a_datagram_that_fails_closes_nothing(fixture: Fixture) -> None:
     """What raises in the protocol costs that datagram alone: those of the same batch and later ones are answered."""
-    received = fixture.protocol.datagramReceived
+    received = fixture.protocol.answer
 
     def fails_once(datagram: bytes, addr: Any) -> None:
         if datagram == b"bad":
             raise RuntimeError("on purpose")
         received(datagram, addr)
 
-    fixture.protocol.datagramReceived = fails_once  # type: ignore[method-assign]
+    fixture.protocol.answer = fails_once  # type: ignore[method-assign]
     for datagram in (b"one", b"bad", b"two"):
         fixture.client.send(datagram)
     assert await fixture.receive(2) == [b"echo:one", b"echo:two"]
@@ -189,12 +208,12 @@ async def test_a_taken_port_is_told() -> None:
 async def test_one_wake_up_reads_a_bounded_number() -> None:
     """A flood gets a bounded number of answers before the reactor's other sockets have their turn."""
     made = _batch()
-    most = BATCH * BATCHES
-    for _ in range(most + 10):
-        made.client.send(b"x")
-    made.port.doRead()
-    assert len(made.protocol.came) == most
-    await made.receive(most + 10)
+    with mock.patch.object(batchport, "BATCHES", 1):  # the client's buffer holds no more replies
+        for _ in range(BATCH + 10):
+            made.client.send(b"x")
+        made.port.doRead()
+        assert len(made.protocol.came) == BATCH
+        await made.receive(BATCH + 10)
     await made.close()
 
 
@@ -202,26 +221,35 @@ async def test_one_wake_up_reads_a_bounded_number() -> None:
 async def test_a_partial_send_is_gone_on_with() -> None:
     """Where the system takes a part of the replies, the rest is sent by another call; what it refuses is counted."""
     made = _batch()
-    real = made.port._sendmmsg
+    out = made.port._out
+    real = out._send
     calls: list[int] = []
 
     def partly(fileno: int, messages: Any, count: int, flags: int) -> int:
         calls.append(count)
         if len(calls) == 2:
-            batchport.ctypes.set_errno(errno.EPERM)
+            batches.ctypes.set_errno(errno.EPERM)
             return -1
-        if len(calls) == 5:
-            batchport.ctypes.set_errno(errno.EAGAIN)
+        if len(calls) == 3:
+            batches.ctypes.set_errno(errno.EINTR)
+            return -1
+        if len(calls) == 6:
+            batches.ctypes.set_errno(errno.EAGAIN)
             return -1
         return int(real(fileno, messages, min(count, 2), flags))
 
-    made.port._sendmmsg = partly
+    out._send = out._send_telling = partly
     for number in range(8):
-        made.packets.course.keep(b"n%d" % number, b"r%d" % number, 1e12)
+        made.packets.course.keep(b"n%d" % number, b"r%d" % number, 1e12, CELL)
         made.client.send(b"n%d" % number)
     assert await made.receive(6) == [b"r0", b"r1", b"r3", b"r4", b"r5", b"r6"]
-    assert calls == [8, 6, 5, 3, 1]
+    assert calls == [8, 6, 5, 5, 3, 1]
     assert made.port.unsent == 2
+    made.client.send(b"n0")  # a batch of one that is not taken
+    calls[:] = [0]
+    made.port.doRead()
+    assert (calls, made.port.unsent) == ([0, 1, 1, 1], 2)
+    assert await made.receive() == [b"r0"]
     await made.close()
 
 
@@ -229,15 +257,17 @@ async def test_a_partial_send_is_gone_on_with() -> None:
 async def test_dropped_datagrams_are_counted() -> None:
     """What came while the system's buffer was full is counted."""
     made = _batch()
-    made.port._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    made.port.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     for _ in range(200):
         made.client.send(b"x" * 1000)
     await made.receive(1)
     made.client.send(b"one more")
     while (await made.receive(1))[0] != b"echo:one more":
         pass
-    assert made.port.dropped > 0
+    dropped = overflowed(made.port.socket)
+    assert dropped > 0
     await made.close()
+    assert made.protocol.counts.lost["overflow"] == dropped
 
 
 @pytest_twisted.ensureDeferred
@@ -246,5 +276,93 @@ async def test_the_address_of_a_scoped_sender_keeps_its_scope() -> None:
     made = _batch("::1")
     packed = struct.pack("!2xH4x16s", 53, socket.inet_pton(socket.AF_INET6, "fe80::1")) + struct.pack("=I", 2)
     made.port._in.names[0:28] = packed
-    assert made.port._address(0) == ("fe80::1%2", 53)
+    assert made.port._in.address(0) == ("fe80::1%2", 53)
+    await made.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_ready_answers_are_counted_where_they_belong(fixture: Fixture) -> None:
+    """Each ready answer counts once, by the labels that it was kept with, also in a batch with others."""
+    if not isinstance(fixture.port, BatchPort):
+        return  # there the protocol counts
+    cells = [Cell("udp", "line", result, "records") for result in ("found", "unknown")]
+    for number in range(40):
+        fixture.packets.course.keep(b"n%d" % number, b"r%d" % number, 1e12, cells[number % 4 == 0])
+    for number in range(50):
+        fixture.client.send(b"n%d" % number)
+    await fixture.receive(50)
+    assert [cell.ready for cell in cells] == [30, 10]
+    assert sum(fixture.protocol.counts.ready_seconds.counts) == 40
+
+
+@pytest.mark.parametrize("interface", ["127.0.0.1", "::1"])
+@pytest_twisted.ensureDeferred
+async def test_who_may_not_have_everything_goes_to_the_protocol(interface: str) -> None:
+    """A ready answer is never given to who is outside, may not recurse or is past his rate, whatever comes before."""
+    everyone = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
+    for rules, ready in (
+        (Rules(LOOPBACK), 3),
+        (Rules(()), 0),
+        (Rules(everyone, LOOPBACK), 0),
+        (Rules(everyone, recursion=()), 0),
+        (Rules(everyone, rate=2), 2),
+        (Rules(everyone, exempt=LOOPBACK, rate=2), 3),
+    ):
+        made = Fixture(True, interface)
+        made.packets.course.keep(b"known", b"yes", 1e12, CELL)
+        made.client.send(b"known")
+        made.port.doRead()  # as long as the rules allow it
+        made.protocol.admission.change(rules)
+        for _ in range(3):
+            made.client.send(b"known")
+            made.port.doRead()
+        assert len(made.protocol.strange) == 3 - ready, rules
+        for _ in range(3):  # in one batch: all of it or nothing
+            made.client.send(b"known")
+        made.port.doRead()
+        assert len(made.protocol.strange) == (0 if ready == 3 else 6 - ready), rules
+        await made.receive(7)
+        await made.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_port_that_stopped_reading_still_sends() -> None:
+    """While a service drains, questions stay in the system's buffer and answers go out."""
+    made = _batch()
+    made.client.send(b"one")
+    assert await made.receive() == [b"echo:one"]
+    made.port.stopReading()
+    made.client.send(b"two")
+    made.port.write(b"late", made.client.getsockname())
+    assert await made.receive() == [b"late"]
+    assert [datagram for datagram, _ in made.protocol.came] == [b"one"]
+    await made.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_sampled_questions_are_logged() -> None:
+    """The query log gets its share of the ready answers: who asked, for what, and how long it took."""
+    noted: list[tuple[Any, ...]] = []
+
+    class Log:
+        share = 0.25
+
+        def query_log(self, *fields: Any) -> None:
+            noted.append(fields)
+
+    made = _batch()
+    made.protocol.counts.log = Log()  # type: ignore[assignment]
+    question = b"\3www\3lab\0\0\1\0\1"
+    made.packets.keep_dns(b"\0\1" + HEADER + question, b"\0\1" + b"h" * 10 + question, question[:9], 1e12, CELL)
+    made.packets.course.keep(b"www.lab", b"yes", 1e12, Cell("udp", "json", "found", "records"))
+    for datagram in [b"www.lab"] * 8 + [b"\0\7" + HEADER + question] * 8:
+        made.client.send(datagram)
+    await made.receive(16)
+    assert len(noted) == 4
+    host, port = made.client.getsockname()
+    assert {note[1:9] for note in noted} == {
+        (host, port, "udp", "json", "www.lab", "A", "found", "ready"),
+        (host, port, "udp", "dns", "www.lab", "A", "NOERROR", "ready"),
+    }
+    assert all(note[9] >= 0 for note in noted)
     await made.close()

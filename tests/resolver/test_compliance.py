@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import dns.edns
 import dns.flags
@@ -18,12 +19,15 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from labnet.interfaces import IResolver
+from labnet.resolver.admission import Admission, Rules
 from labnet.resolver.cookies import Cookies
+from labnet.resolver.counts import Counts
 from labnet.resolver.model import Answer, ExtendedError, InfoCode, Question, Rcode, RRset, RRType
 from labnet.resolver.names import key_of
 from labnet.resolver.packetcache import PacketCaches
 from labnet.resolver.responder import Responder
 
+EVERYBODY = (ipaddress.ip_network("0.0.0.0/0"),)
 WWW = Question(key_of("www.lab"), RRType.A)
 BIG = Question(key_of("big.lab"), 16)
 ADDRESS = Answer(Rcode.NOERROR, (RRset(WWW.key, RRType.A, 60, (b"\x0a\0\0\1",)),), origin="from the file")
@@ -45,6 +49,9 @@ class TableResolver:
             BIG: Answer(Rcode.NOERROR, (RRset(BIG.key, 16, 60, TEXTS),)),
             Question(WWW.key, RRType.ANY): ADDRESS,
         }.get(question)
+
+    def recorded(self, question: Question) -> Answer | None:
+        return None
 
     def nearest(self, question: Question) -> Answer | None:
         return None
@@ -155,13 +162,21 @@ class ComplianceTests(SynchronousTestCase):
         self.resolver = TableResolver()
         self.clock = Clock()
         self.responder = Responder(
-            self.resolver, Cookies(b"0" * 16), self.clock, b"the lab", True, 10.0, PacketCaches(0, self.clock)
+            self.resolver,
+            Cookies(b"0" * 16),
+            self.clock,
+            b"the lab",
+            True,
+            10.0,
+            PacketCaches(0, self.clock),
+            Admission(Rules(EVERYBODY)),
+            Counts("main"),
         )
 
     def exchange(self, message: bytes, stream: bool = False) -> list[bytes]:
         """What comes back for ``message``."""
         replies: list[bytes] = []
-        answered = self.responder.respond(message, "192.0.2.1", stream, replies.append)
+        answered = self.responder.respond(message, ("192.0.2.1", 5300), stream, replies.append)
         self.assertEqual(answered, bool(replies))
         return replies
 
@@ -247,9 +262,7 @@ class ComplianceTests(SynchronousTestCase):
         """Who has EDNS is told where the answer comes from, and without ``explain`` only what went wrong (RFC 8914)."""
         message = header(counts=EDNS1) + WWW_A + opt()
         self.assertEqual([error.text for error in self.reply(message).extended_errors()], ["from the file"])
-        self.responder = Responder(
-            self.resolver, Cookies(b"0" * 16), self.clock, b"", False, 10.0, PacketCaches(0, self.clock)
-        )
+        self.responder = replace(self.responder, nsid=b"", explain=False)
         self.assertEqual(list(self.reply(message).extended_errors()), [])
         unknown = header(counts=EDNS1) + key_of("x.lab") + b"\0\1\0\1" + opt()
         self.assertEqual([error.text for error in self.reply(unknown).extended_errors()], ["so says the table"])

@@ -1,4 +1,4 @@
-"""DNS over TCP (RFC 7766): :mod:`labnet.resolver.listener` on Twisted's own TCP over sockets in memory."""
+"""DNS over TCP (RFC 7766): :mod:`labnet.resolver.streams` on Twisted's own TCP over sockets in memory."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.config import ResolverConfig
-from labnet.resolver.listener import GRACE, MOST_IN_FLIGHT
+from labnet.resolver import streams as streams_module
 from labnet.resolver.loading import load_files
 from labnet.resolver.service import ResolverService
+from labnet.resolver.streams import GRACE, MOST_IN_FLIGHT
 from tests.fakes import Client, MemoryReactor
 from tests.resolver.dnsfakes import FakeSockets, framed, reply_to
 from tests.resolver.fakes import reproducible
@@ -145,6 +146,94 @@ class PipeliningTests(SynchronousTestCase):
             told, ["www.lab. 60 IN A 10.0.0.1", "WWW.LAB. 60 IN A 10.0.0.1", "localhost. 10800 IN A 127.0.0.1"]
         )
         streams.stop()
+
+
+class ReadyTests(SynchronousTestCase):
+    """Answers that are ready, as on UDP."""
+
+    def test_what_was_asked_before_is_ready(self) -> None:
+        """It is the same answer, with the asker's id and case, and no record is looked at for it."""
+        streams = Streams(self)
+        client = streams.connect()
+        client.send(query("www.lab", 1))
+        first = client.received()
+        streams.service.packets.change(1_000_000, None)
+        streams.service.packets.dns.packets.clear()
+        client.send(query("www.lab", 1))
+        self.assertEqual(client.received(), first)
+        self.patch(streams_module.DNSStreamProtocol, "_ask", lambda self, message: self.abort())
+        client.send(query("WWW.LAB", 7))
+        (reply,) = split(client.received())
+        self.assertEqual((reply.id, reply.answer[0].to_text()), (7, "WWW.LAB. 60 IN A 10.0.0.1"))
+
+    def test_those_of_one_segment_go_out_in_one_write(self) -> None:
+        """However many they are, in the order of the questions; what else is asked keeps its place among them."""
+        streams = Streams(self)
+        client = streams.connect()
+        client.send(query("www.lab", 0))
+        client.received()
+        writes = []
+        stream = next(iter(streams.service._streams._open))
+        write = stream.transport.write
+        self.patch(stream.transport, "write", lambda data: (writes.append(data), write(data)))
+        questions = [query("www.lab", number) for number in range(40)]
+        client.send(b"".join([*questions, query("localhost", 40), query("www.lab", 41)]))
+        self.assertEqual(ids(client.received()), list(range(42)))
+        self.assertEqual([len(split(data)) for data in writes], [40, 1, 1])
+
+    def test_what_was_truncated_for_udp_is_not_given(self) -> None:
+        """Nor is a long answer by TCP given by UDP."""
+        streams = Streams(self)
+        client = streams.connect()
+        question = dns.message.make_query("big.lab", "TXT", id=1).to_wire()
+        by_udp: list[bytes] = []
+        streams.service._responder.respond(question, ("127.0.0.1", 53), False, by_udp.append)
+        self.assertTrue(streams.service.packets.dns.packets)
+        client.send(framed(question))
+        self.assertEqual(len(split(client.received())[0].answer[0]), 26)
+        ready = streams.service.packets.find(question, 0)
+        assert ready is not None
+        self.assertEqual(ready[0], by_udp[0])
+
+    def test_no_answer_of_the_course_is_given(self) -> None:
+        """A message that is a name of the course is no DNS message, whatever is ready for it."""
+        streams = Streams(self)
+        client = streams.connect()
+        cell = streams.service.counts.cell("udp", "json", "found", "records")
+        streams.service.packets.course.keep(b"www.lab.example", b'["www"]', 9e9, cell)
+        client.send(framed(b"www.lab.example"))
+        self.assertNotIn(b'["www"]', client.received())
+
+    def test_who_may_not_have_everything_gets_none(self) -> None:
+        """What is ready was made for those who may recurse."""
+        streams = Streams(self, recursion=["192.0.2.0/24"])
+        client = streams.connect()
+        question = dns.message.make_query("www.lab", "A", id=1).to_wire()
+        cell = streams.service.counts.cell("udp", "dns", "NOERROR", "cache")
+        forged = dns.message.make_response(dns.message.from_wire(question))
+        streams.service.packets.keep_dns(question, forged.to_wire(), b"\x03www\x03lab\0", 9e9, cell)
+        client.send(framed(question))
+        self.assertEqual(len(split(client.received())[0].answer), 1)
+
+    def test_they_are_counted_and_logged(self) -> None:
+        """By transport, as ready ones."""
+        streams = Streams(self)
+        noted: list[tuple[object, ...]] = []
+
+        class Log:
+            share = 1.0
+
+            def query_log(self, *fields: object) -> None:
+                noted.append(fields)
+
+        streams.service.counts.log = Log()
+        client = streams.connect()
+        client.send(query("www.lab", 1), query("www.lab", 2), query("www.lab", 3))
+        counted = {
+            sample.labels[1:]: sample.value for sample in streams.service.counts.samples() if "_total" in sample.name
+        }
+        self.assertEqual(counted["tcp", "dns", "NOERROR", "ready"], 2)
+        self.assertEqual([fields[3:8] for fields in noted][1:], [("tcp", "dns", "www.lab", "A", "NOERROR")] * 2)
 
 
 class FlowTests(SynchronousTestCase):
@@ -389,3 +478,55 @@ class ClosingTests(SynchronousTestCase):
         self.assertTrue(transport.disconnected)
         protocol.resumeProducing()
         protocol.connectionLost()
+
+
+class LimitTests(SynchronousTestCase):
+    """What one address may have of connections, and one connection of memory."""
+
+    def test_address_has_so_many_connections(self) -> None:
+        """Past ``tcp_per_address`` the oldest of that address makes room; another address is not touched."""
+        streams = Streams(self, tcp_per_address=2, tcp_connections=3, allow=["127.0.0.0/8"])
+        other = streams.reactor.connect("127.0.0.2", 1)
+        clients = [streams.connect(40000 + number) for number in range(3)]
+        self.assertEqual([client.closed for client in clients], [True, False, False])
+        self.assertFalse(other.closed)
+        self.assertEqual(streams.service.counts.lost["connections"], 1)
+        clients[1].vanish()
+        self.assertFalse(streams.connect(40010).closed or clients[2].closed)
+
+    def test_answers_that_pile_up_end_the_connection(self) -> None:
+        """Who has asked for many answers that come later, and does not read them, is cut off."""
+        self.patch(streams_module, "MOST_UNSENT", 20_000)
+        streams = Streams(self)
+        client = streams.connect()
+        client.send(b"".join(query(f"n{number}.example", number, "TXT") for number in range(MOST_IN_FLIGHT)))
+        client.stop_reading()
+        told = 0
+        for socket in list(streams.parents.opened):
+            (question,) = dns.message.from_wire(socket.query).question
+            texts = " ".join('"' + chr(97 + n % 26) * 250 + '"' for n in range(4))
+            socket.receive(reply_to(socket.query, f"{question.name} 60 TXT {texts}"))
+            streams.reactor.turn()
+            told += 1000
+            if client.closed:
+                break
+        self.assertTrue(client.closed and client.reset)
+        self.assertGreater(told, 65536)
+        self.assertEqual(streams.service.counts.lost["unsent"], 1)
+
+    def test_changed_limits_count_for_open_connections(self) -> None:
+        """What a reload allows no more is closed: who is denied now, and what is one too many now."""
+        streams = Streams(self, allow=["127.0.0.0/8"])
+        clients = [streams.reactor.connect(f"127.0.0.{host}", number) for number, host in enumerate((2, 3, 3, 3, 4, 4))]
+        for limits, gone in (
+            ({"tcp_connections": 9, "tcp_per_address": 2}, [0, 1]),
+            ({"tcp_connections": 3, "tcp_per_address": 0}, [0, 1, 2]),
+        ):
+            changed = ResolverConfig.model_validate(
+                {"listen": "udp:0", "deny": "127.0.0.2", "allow": "127.0.0.0/8"} | limits
+            )
+            names = ("deny", "allow", "tcp_connections", "tcp_per_address")
+            settings = streams.service._config.model_copy(update={name: getattr(changed, name) for name in names})
+            streams.service.prepare(settings, load_files(settings, streams.reactor.seconds())).commit()
+            streams.reactor.turn()
+            self.assertEqual([number for number, client in enumerate(clients) if client.closed], gone)

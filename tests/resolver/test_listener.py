@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from labnet.resolver.counts import Cell
 from tests.resolver.fakes import reproducible
 from tests.resolver.lab import CLIENT, COURSE, EPOCH, Lab, errors, rcode, shown
 
@@ -45,13 +46,13 @@ class BothProtocolsTests(SynchronousTestCase):
             lab.course(name)
             self.assertIn(b"1.2.3.4", lab.course_told())
         ready = lab.service.packets.course.packets
-        self.assertEqual(ready[b"alias.example"][1], EPOCH + 1)
-        self.assertEqual(ready[b"www.biu.ac.il"][1], math.inf)
+        self.assertEqual(ready[b"alias.example"][3], EPOCH + 1)
+        self.assertEqual(ready[b"www.biu.ac.il"][3], math.inf)
 
     def test_ready_answers_are_given_without_a_batch_port_too(self) -> None:
         """Twisted's own port serves from the packet caches as the batch port does."""
         lab = Lab(self, RECORDS)
-        lab.service.packets.course.keep(b"www.biu.ac.il", b"ready", math.inf)
+        lab.service.packets.course.keep(b"www.biu.ac.il", b"ready", math.inf, Cell("udp", "json", "found", "records"))
         lab.course("www.biu.ac.il")
         self.assertEqual(lab.course_told(), b"ready")
 

@@ -1,0 +1,244 @@
+"""Batches of datagrams: one system call for many, recvmmsg(2) and sendmmsg(2), through ctypes alone.
+
+What a call costs in Python is shared by the batch: lengths and senders of all are read by one copy, and a reply is sent
+from where its bytes lie already, so that nothing of it is copied on the way.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import socket
+import struct
+from array import array
+from collections.abc import Sequence
+from typing import Any, Final
+
+BATCH: Final = 128
+"""Datagrams read by one system call."""
+
+SLOT: Final = 4096 + 64
+"""Bytes of a datagram that are kept; none of either protocol's questions is as long.
+
+It is no power of two: the first bytes of all slots would share a few lines of the processor's cache.
+"""
+
+NAME: Final = 32
+"""Bytes for a struct sockaddr_in6 (28), in whole words."""
+
+_MESSAGE: Final = 64  # bytes of a struct mmsghdr
+_IPV4: Final = struct.Struct("!2xH4s")
+_IPV6: Final = struct.Struct("!2xH4x16s")
+_SCOPE: Final = struct.Struct("=24xI")  # the one field in the machine's own byte order
+_VECTOR: Final = struct.Struct("=QQ")
+_SO_MEMINFO: Final = 55
+_DROPS: Final = struct.Struct("=32xI")
+
+_address_of = ctypes.pythonapi.PyBytes_AsString
+_address_of.argtypes = [ctypes.py_object]
+_address_of.restype = ctypes.c_void_p
+_BEFORE: Final = _address_of(probe := b"any bytes") - id(probe)
+"""Bytes of a bytes object before those that it holds: with them the address is an addition, not a call."""
+
+
+class Vector(ctypes.Structure):
+    """A struct iovec."""
+
+    _fields_ = [("base", ctypes.c_uint64), ("length", ctypes.c_uint64)]
+
+
+class Header(ctypes.Structure):
+    """A struct msghdr; addresses are numbers."""
+
+    _fields_ = [
+        ("name", ctypes.c_uint64),
+        ("namelen", ctypes.c_uint32),
+        ("vectors", ctypes.c_uint64),
+        ("vectorslen", ctypes.c_uint64),
+        ("control", ctypes.c_uint64),
+        ("controllen", ctypes.c_uint64),
+        ("flags", ctypes.c_int),
+    ]
+
+
+class Message(ctypes.Structure):
+    """A struct mmsghdr."""
+
+    _fields_ = [("header", Header), ("length", ctypes.c_uint)]
+
+
+Source = int | tuple[int, int]
+"""The address of a sender as it is compared: one number, of IPv6 two."""
+
+
+def vector_of(data: bytes) -> bytes:
+    """The struct iovec that points to ``data``; who keeps it keeps ``data`` too."""
+    return _VECTOR.pack(id(data) + _BEFORE, len(data))
+
+
+def overflowed(sock: socket.socket) -> int:
+    """How many datagrams came while the buffer of ``sock`` was full: the count that SO_RXQ_OVFL tells with each one.
+
+    It is asked for (SO_MEMINFO) in place of being told, so that it costs a datagram nothing. 0 where there is none.
+    """
+    try:
+        drops: int = _DROPS.unpack(sock.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _DROPS.size))[0]
+    except (OSError, struct.error):
+        return 0
+    return drops
+
+
+class Incoming:
+    """The memory of a batch that is received on the socket ``fileno``: for each slot a buffer and an address."""
+
+    def __init__(self, fileno: int, ipv6: bool) -> None:
+        self._buffer = ctypes.create_string_buffer(BATCH * SLOT)
+        self.buffer = memoryview(self._buffer).cast("B")
+        self.names = ctypes.create_string_buffer(BATCH * NAME)
+        self._ipv6 = ipv6
+        vectors, self._messages = (Vector * BATCH)(), (Message * BATCH)()
+        self._held = vectors
+        for slot in range(BATCH):
+            vectors[slot] = Vector(self.buffer_at(slot), SLOT)
+            header = self._messages[slot].header
+            header.name, header.namelen = self.name_at(slot), 28
+            header.vectors, header.vectorslen = ctypes.addressof(vectors[slot]), 1
+        words = memoryview(self._messages).cast("B").cast("I")
+        self._lengths = words[Message.length.offset // 4 :: _MESSAGE // 4]
+        self._names = names = memoryview(self.names).cast("B")
+        self._hosts = names.cast("I")[1 :: NAME // 4]
+        self._upper, self._lower = (names.cast("Q")[word :: NAME // 8] for word in (1, 2))
+        self.usual(None)
+        self._receive = ctypes.CDLL(None).recvmmsg
+        self._fileno = fileno
+
+    def receive(self) -> int:
+        """Read a batch; gives how many there were, less than 1 where there was none or an error was told instead.
+
+        Such an error belongs to an earlier reply (ICMP) and is of no use here.
+        """
+        count: int = self._receive(self._fileno, self._messages, BATCH, socket.MSG_DONTWAIT, None)
+        return count
+
+    def lengths(self, count: int) -> list[int]:
+        """How many bytes each of the first ``count`` datagrams has."""
+        return self._lengths[:count].tolist()
+
+    def is_usual(self, count: int) -> bool:
+        """Whether all of the first ``count`` datagrams are from the :meth:`usual` sender."""
+        hosts, upper, lower = self._usual
+        if self._ipv6:
+            return self._upper[:count] == upper[:count] and self._lower[:count] == lower[:count]
+        return self._hosts[:count] == hosts[:count]
+
+    def usual(self, source: Any) -> None:
+        """Let ``source`` be the sender that :meth:`is_usual` compares with; None for nobody."""
+        words = (0, *source) if isinstance(source, tuple) else (source or 0, 0, 0)
+        count = 0 if source is None else BATCH
+        self._usual = [memoryview(array(kind, [word]) * count) for kind, word in zip("IQQ", words, strict=True)]
+
+    def first(self) -> tuple[int, Any]:
+        """Length and :data:`Source` of the first datagram, for a batch of one."""
+        source = (self._upper[0], self._lower[0]) if self._ipv6 else self._hosts[0]
+        return self._lengths[0], source
+
+    def sources(self, count: int) -> list[Any]:
+        """The :data:`Source` of each of the first ``count`` datagrams."""
+        if self._ipv6:
+            return list(zip(self._upper[:count].tolist(), self._lower[:count].tolist(), strict=True))
+        return self._hosts[:count].tolist()
+
+    def address(self, slot: int) -> tuple[str, int]:
+        """Who sent the datagram in ``slot``, as Twisted tells it."""
+        if self._ipv6:
+            port, packed = _IPV6.unpack_from(self.names, slot * NAME)
+            (scope,) = _SCOPE.unpack_from(self.names, slot * NAME)
+            host = socket.inet_ntop(socket.AF_INET6, packed)
+            return (f"{host}%{scope}" if scope else host), port
+        port, packed = _IPV4.unpack_from(self.names, slot * NAME)
+        return socket.inet_ntop(socket.AF_INET, packed), port
+
+    def name(self, slot: int) -> bytes:
+        """The same as a struct sockaddr, to send to."""
+        return self._names[slot * NAME : slot * NAME + (28 if self._ipv6 else 16)].tobytes()
+
+    def buffer_at(self, slot: int) -> int:
+        """Where the datagram of ``slot`` lies in memory."""
+        return ctypes.addressof(self._buffer) + slot * SLOT
+
+    def name_at(self, slot: int) -> int:
+        """Where the address of ``slot`` lies in memory."""
+        return ctypes.addressof(self.names) + slot * NAME
+
+
+def host_of(source: Source) -> str:
+    """The address of a sender in text, without its scope."""
+    if isinstance(source, int):
+        return socket.inet_ntop(socket.AF_INET, struct.pack("=I", source))
+    return socket.inet_ntop(socket.AF_INET6, struct.pack("=QQ", *source))
+
+
+class Outgoing:
+    """Replies to the datagrams of ``incoming``, each from where its bytes lie.
+
+    ``echoed`` bytes of the datagram that is replied to, from its start, go before the reply: the id of a DNS message.
+    """
+
+    def __init__(self, incoming: Incoming, fileno: int, ipv6: bool, echoed: int) -> None:
+        self.unsent = 0
+        vectors, self._messages = (Vector * (2 * BATCH))(), (Message * BATCH)()
+        self._held = vectors
+        skipped = 0 if echoed else 1
+        for slot in range(BATCH):
+            vectors[2 * slot] = Vector(incoming.buffer_at(slot), echoed)
+            header = self._messages[slot].header
+            header.name, header.namelen = incoming.name_at(slot), 28 if ipv6 else 16
+            header.vectors, header.vectorslen = ctypes.addressof(vectors[2 * slot + skipped]), 2 - skipped
+        self._first = memoryview(vectors).cast("B")[16:32]
+        words = memoryview(vectors).cast("B").cast("Q")
+        self._starts, self._bases, self._sizes = words[0::4], words[2::4], words[3::4]
+        self._names = memoryview(self._messages).cast("B").cast("Q")[0 :: _MESSAGE // 8]
+        self._own_names, self._own_starts = array("Q", self._names), array("Q", self._starts)
+        self._is_mapped = False
+        self._fileno = fileno
+        self._send = ctypes.CDLL(None).sendmmsg
+        self._send_telling = ctypes.CDLL(None, use_errno=True).sendmmsg
+
+    def reply_first(self, vector: bytes) -> None:
+        """Send the reply whose iovec is ``vector`` to the first datagram."""
+        if self._is_mapped:
+            self.reply(vector, 1)
+            return
+        self._first[:] = vector
+        if self._send(self._fileno, self._messages, 1, 0) < 1:
+            self._send_rest(0, 1)
+
+    def reply(self, vectors: bytes, count: int, slots: Sequence[int] | None = None) -> None:
+        """Send ``count`` replies, whose iovecs are ``vectors``, to the datagrams in ``slots``: by default the first."""
+        pairs = memoryview(vectors).cast("Q")
+        self._bases[:count] = pairs[0::2]
+        self._sizes[:count] = pairs[1::2]
+        if slots is not None:
+            self._names[:count] = memoryview(array("Q", [self._own_names[slot] for slot in slots]))
+            self._starts[:count] = memoryview(array("Q", [self._own_starts[slot] for slot in slots]))
+            self._is_mapped = True
+        elif self._is_mapped:
+            self._names[:] = memoryview(self._own_names)
+            self._starts[:] = memoryview(self._own_starts)
+            self._is_mapped = False
+        done = self._send(self._fileno, self._messages, count, 0)
+        if done < count:
+            self._send_rest(max(0, done), count)
+
+    def _send_rest(self, done: int, count: int) -> None:
+        """Go on after a part was sent."""
+        while done < count:
+            rest = ctypes.byref(self._messages, done * _MESSAGE)
+            sent = self._send_telling(self._fileno, rest, count - done, 0)
+            if sent > 0:
+                done += sent
+            elif ctypes.get_errno() != errno.EINTR:
+                # The system does not take this one: as good as lost on the way. A full buffer takes none of the others.
+                lost = count - done if ctypes.get_errno() == errno.EAGAIN else 1
+                self.unsent += lost
+                done += lost

@@ -1,0 +1,320 @@
+"""The short way to a DNS parent, over real sockets on loopback and a clock of our own."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+
+import dns.flags
+import dns.message
+import dns.rrset
+from twisted.internet.interfaces import IReadDescriptor
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from labnet.resolver import relay as relays_module
+from labnet.resolver.dnsparent import DNSParent
+from labnet.resolver.health import Parents
+from labnet.resolver.model import Question, RRType, Upstream
+from labnet.resolver.names import key_of
+from labnet.resolver.relay import LONGEST_USE, MOST_QUERIES, SOCKETS, Relays
+
+ADA, BOB = b"\x02\x00\x30\x39ADA!".ljust(16, b"\0"), b"\x02\x00\x30\x39BOB!".ljust(16, b"\0")
+
+
+class Reactor(Clock):
+    """A clock with readers, of which each turn calls those that have something to read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.readers: list[IReadDescriptor] = []
+        self.addReader = self.readers.append
+        self.removeReader = self.readers.remove
+
+    def turn(self) -> None:
+        for reader in list(self.readers):
+            if reader in self.readers:
+                reader.doRead()
+
+
+class Parent:
+    """A DNS server on loopback that does what it is told to."""
+
+    def __init__(self) -> None:
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self.socket.bind(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        self.asked: list[bytes] = []
+        self.ports: list[int] = []
+
+    def answer(self, make: Callable[[bytes], bytes | None] | None = None, ttl: int = 60) -> None:
+        """Answer all that has come."""
+        for query, address in self.receive():
+            reply = (make or (lambda query: response(query, ttl)))(query)
+            if reply is not None:
+                self.socket.sendto(reply, address)
+
+    def receive(self) -> list[tuple[bytes, tuple[str, int]]]:
+        came = []
+        while True:
+            try:
+                came.append(self.socket.recvfrom(4096))
+            except BlockingIOError:
+                break
+        self.asked += [query for query, _ in came]
+        self.ports += [address[1] for _, address in came]
+        return came
+
+
+def response(query: bytes, ttl: int = 60) -> bytes:
+    message = dns.message.make_response(dns.message.from_wire(query))
+    message.flags |= dns.flags.RA
+    message.answer.append(dns.rrset.from_text(message.question[0].name, ttl, "IN", "A", "192.0.2.1"))
+    return message.to_wire()
+
+
+class Way:
+    """The long way: what it was told."""
+
+    def __init__(self, parents: Parents | None) -> None:
+        self.parents = parents
+        self.asked: list[Question] = []
+        self.learned: list[Upstream | None] = []
+        self.anew: list[Question] = []
+        self.awaited = False
+
+    def short_way(self, question: Question, now: float) -> Parents | None:
+        return None if question in self.asked else self.parents
+
+    def begin(self, question: Question) -> None:
+        self.asked.append(question)
+
+    def is_awaited(self, question: Question) -> bool:
+        return self.awaited
+
+    def told(self, question: Question, upstream: Upstream | None) -> None:
+        self.asked.remove(question)
+        self.learned.append(upstream)
+
+    def ask_anew(self, question: Question) -> None:
+        self.asked.remove(question)
+        self.anew.append(question)
+
+
+class Port:
+    """The port that clients asked at."""
+
+    def __init__(self) -> None:
+        self.replies: list[tuple[bytes, dns.message.Message]] = []
+        self.long: list[tuple[bytes, bytes]] = []
+        self.flushed = 0
+
+    def reply(self, to: bytes, reply: bytes) -> None:
+        self.replies.append((to, dns.message.from_wire(reply)))
+
+    def flush(self) -> None:
+        self.flushed += 1
+
+    def go_long(self, to: bytes, question: bytes) -> None:
+        self.long.append((to, question))
+
+
+def asking(name: str, id: int = 1, **options: object) -> bytes:
+    return dns.message.make_query(name, "A", id=id, **options).to_wire()
+
+
+class RelayTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.reactor = Reactor()
+        self.reactor.advance(1000)
+        self.parent = Parent()
+        self.addCleanup(self.parent.socket.close)
+        self.port = Port()
+        self.make(0, 86400)
+
+    def make(self, least: int, most: int, tcp: bool = False) -> None:
+        server = DNSParent("127.0.0.1", self.parent.port, tcp, exchange=None)
+        self.parents = Parents([server], self.reactor, 2.0)
+        self.way = Way(self.parents)
+        self.relays = Relays(self.reactor, self.way, True, (least, most))
+        self.addCleanup(self.relays.close)
+
+    def take(self, question: bytes, to: bytes = ADA) -> bool:
+        taken = self.relays.take(self.port, to, question, self.reactor.seconds())
+        self.relays.send()
+        return taken
+
+    def test_a_question_is_asked_and_its_reply_passed_on(self) -> None:
+        """With the client's id and case and with the TTL; what was told is learned, and says from whom."""
+        self.assertTrue(self.take(asking("WWW.lab.test", 7, use_edns=0)))
+        self.parent.answer()
+        self.reactor.turn()
+        ((to, reply),) = self.port.replies
+        self.assertEqual((to, reply.id, str(reply.question[0].name)), (ADA, 7, "WWW.lab.test."))
+        self.assertEqual(str(reply.answer[0]), "WWW.lab.test. 60 IN A 192.0.2.1")
+        self.assertIn(f"from 127.0.0.1:{self.parent.port}", str(reply.options[0]))
+        self.assertEqual(self.port.flushed, 1)
+        (upstream,) = self.way.learned
+        assert upstream is not None
+        self.assertEqual(upstream.rrsets[0].name, key_of("www.lab.test"))
+
+    def test_the_parent_is_asked_in_random_case_with_a_random_id(self) -> None:
+        """Neither is the client's, and no two queries are alike (RFC 5452)."""
+        for number in range(20):
+            self.take(asking("a-rather-long-name.lab.test", 7))
+            self.parent.answer()
+            self.reactor.turn()
+            self.assertEqual(len(self.port.replies), number + 1)
+        self.assertEqual(len({query[:2] for query in self.parent.asked}), 20)
+        self.assertEqual(len({query[12:] for query in self.parent.asked}), 20)
+
+    def test_the_ports_change(self) -> None:
+        """There are several in use, and none stays for good."""
+        for number in range(100):
+            self.take(asking(f"host{number}.lab.test"))
+            self.parent.answer()
+            self.reactor.turn()
+        first = set(self.parent.ports)
+        self.assertGreater(len(first), SOCKETS // 2)
+        self.assertLessEqual(len(first), SOCKETS)
+        self.reactor.advance(LONGEST_USE)
+        self.parent.ports.clear()
+        for number in range(200):
+            self.take(asking(f"host{number}.lab.test"))
+            self.parent.answer()
+            self.reactor.turn()
+        self.reactor.pump([0.1] * 20)
+        self.assertLessEqual(len(self.reactor.readers), SOCKETS, "replaced sockets are closed")
+        self.assertLess(len(first & set(self.parent.ports)), len(first) // 2 + 1)
+
+    def test_a_socket_has_done_its_work_after_so_many_queries(self) -> None:
+        """Then another port is used."""
+        self.patch(relays_module, "SOCKETS", 1)
+        self.patch(relays_module, "MOST_QUERIES", 3)
+        self.assertGreater(MOST_QUERIES, 3)
+        for number in range(9):
+            self.take(asking(f"host{number}.lab.test"))
+            self.parent.answer()
+            self.reactor.turn()
+        self.assertEqual(len(set(self.parent.ports)), 3)
+
+    def test_a_batch_goes_by_one_socket(self) -> None:
+        """What is asked until it is sent, and its replies are flushed once."""
+        for number in range(100):
+            self.relays.take(self.port, ADA, asking(f"host{number}.lab.test", number), self.reactor.seconds())
+        self.relays.send()
+        self.parent.answer()
+        self.reactor.turn()
+        self.reactor.turn()
+        self.assertEqual(len(self.port.replies), 100)
+        self.assertLessEqual(len(set(self.parent.ports)), 2)
+        self.assertLessEqual(self.port.flushed, 4)
+
+    def test_who_asks_the_same_waits_for_the_one_reply(self) -> None:
+        """In his own case and with his own id."""
+        self.take(asking("www.lab.test", 1))
+        self.take(asking("WWW.LAB.test", 2), BOB)
+        self.parent.answer()
+        self.reactor.turn()
+        self.assertEqual(len(self.parent.asked), 1)
+        got = [(to, reply.id, str(reply.question[0].name)) for to, reply in self.port.replies]
+        self.assertEqual(got, [(ADA, 1, "www.lab.test."), (BOB, 2, "WWW.LAB.test.")])
+
+    def test_the_bounds_hold(self) -> None:
+        """What is told is passed on and learned within the bounds; what does not last is not learned,
+        unless somebody waits for it."""
+        for least, most, ttl in ((0, 30, 30), (90, 99, 90), (0, 0, 0)):
+            self.make(least, most)
+            self.take(asking("www.lab.test"))
+            self.parent.answer()
+            self.reactor.turn()
+            self.assertEqual(self.port.replies.pop()[1].answer[0].ttl, ttl)
+            self.assertEqual([upstream and upstream.rrsets[0].ttl for upstream in self.way.learned], [ttl or None])
+        self.way.awaited = True
+        self.take(asking("www.lab.test"))
+        self.parent.answer()
+        self.reactor.turn()
+        self.assertEqual([upstream and upstream.rrsets[0].ttl for upstream in self.way.learned], [None, 0])
+
+    def test_another_reply_goes_the_long_way(self) -> None:
+        """Its clients ask there, and the parent is asked anew."""
+        question = asking("www.lab.test")
+
+        def nxdomain(query: bytes) -> bytes:
+            message = dns.message.make_response(dns.message.from_wire(query))
+            message.set_rcode(dns.rcode.NXDOMAIN)
+            return message.to_wire()
+
+        for reply in (nxdomain, lambda query: query[:2] + b"\x80\x01" + bytes(8)):
+            self.take(question)
+            self.parent.answer(reply)
+            self.reactor.turn()
+            self.assertEqual(self.port.long.pop(), (ADA, question))
+            self.assertEqual(self.way.anew.pop(), Question(key_of("www.lab.test"), RRType.A))
+        self.assertEqual(self.port.replies, [])
+
+    def test_what_is_no_reply_to_it_is_ignored(self) -> None:
+        """Another id, another question: the right one still counts, once."""
+        self.take(asking("www.lab.test"))
+        ((query, address),) = self.parent.receive()
+        good = response(query)
+        other_id = bytes((good[0] ^ 1,)) + good[1:]
+        other_question = good.replace(b"\x04", b"\x03", 1)
+        for datagram in (other_id, other_question, query, b"", good, good):
+            self.parent.socket.sendto(datagram, address)
+        self.reactor.turn()
+        self.assertEqual(len(self.port.replies), 1)
+        self.assertEqual(self.port.long, [])
+
+    def test_silence_goes_the_long_way(self) -> None:
+        """After the time that the parent's health gives it, and a late reply changes nothing."""
+        question = asking("www.lab.test")
+        self.take(question)
+        self.reactor.pump([0.1] * 3)
+        self.assertEqual(self.port.long, [])
+        self.reactor.pump([0.1] * 3)
+        self.assertEqual(self.port.long, [(ADA, question)])
+        self.parent.answer()
+        self.reactor.turn()
+        self.assertEqual(self.port.replies, [])
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_nobody_there_goes_the_long_way_at_once(self) -> None:
+        """The system says so, and the next question has a socket again."""
+        self.parent.socket.close()
+        for _ in range(3):
+            self.take(asking("www.lab.test"))
+            self.reactor.turn()
+            self.assertEqual(len(self.port.long), 1)
+            self.port.long.clear()
+            self.way.anew.clear()
+
+    def test_what_cannot_go_the_short_way_is_not_taken(self) -> None:
+        """No DNS, no plain question, no parent that could be asked so, a parent that is down."""
+        self.assertFalse(self.take(b"www.lab.test"))
+        self.assertFalse(self.take(asking("www.lab.test", flags=0)))
+        self.make(0, 60, tcp=True)
+        self.assertFalse(self.take(asking("www.lab.test")))
+        self.way.parents = None
+        self.assertFalse(self.take(asking("www.lab.test")))
+        self.make(0, 60)
+        health = self.parents._parents[0][1]
+        for failure in range(3):
+            health.stayed_silent(self.reactor.seconds() + failure, self.reactor.seconds() + failure)
+        self.assertFalse(self.take(asking("www.lab.test")))
+        self.assertEqual(self.parent.receive(), [])
+
+    def test_the_parents_time_is_measured(self) -> None:
+        """Once for a batch of replies."""
+        self.take(asking("www.lab.test"))
+        self.reactor.advance(0.25)
+        self.parent.answer()
+        self.reactor.turn()
+        self.assertEqual(self.parents.states()[0].srtt, 0.25)
+
+    def test_closing_gives_up_what_is_asked(self) -> None:
+        """It goes the long way, every socket is closed, no timer is left."""
+        self.take(asking("www.lab.test"))
+        self.relays.close()
+        self.assertEqual(len(self.port.long), 1)
+        self.assertEqual((self.reactor.readers, self.reactor.getDelayedCalls()), ([], []))
