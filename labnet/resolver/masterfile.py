@@ -21,12 +21,17 @@ import dns.rdatatype
 import dns.tokenizer
 import dns.zonefile
 
+from labnet.resolver.bulk import CHUNK, read_chunk
 from labnet.resolver.model import LONGEST_TTL, RRset, RRType
 from labnet.resolver.names import LONGEST_NAME, ROOT, is_below, text_of
 from labnet.resolver.records import Problem
+from labnet.resolver.special import is_invalid
 
 Add = Callable[[RRset], str | None]
 """Takes one RRset; gives None, or in one sentence why it was left out."""
+
+AddAddresses = Callable[[list[bytes], list[int], list[bytes]], bool]
+"""Takes keys, TTLs and IPv4 addresses, one of each for a name; False where that cannot be, and then none is taken."""
 
 MOST_GENERATED: Final = 1_000_000
 """Records that one ``$GENERATE`` may make."""
@@ -61,13 +66,18 @@ _TYPES: Final = {
 class MasterFile:
     """One zone file being read: every record goes to ``add``, what is wrong to :attr:`problems`.
 
+    Where there is ``add_addresses`` it is handed many names with an IPv4 address each at a time.
+
     ``zone`` is its name in wire form, None where only the file tells. ``default_ttl`` (seconds) is as if ``$TTL`` stood
     before the first line.
     """
 
-    def __init__(self, add: Add, zone: bytes | None, default_ttl: int | None) -> None:
+    def __init__(
+        self, add: Add, zone: bytes | None, default_ttl: int | None, add_addresses: AddAddresses | None = None
+    ) -> None:
         self.problems: list[Problem] = []
         self._add = add
+        self._add_addresses = add_addresses
         self._zone = None if zone is None else zone.lower()
         self._soa: bytes | None = None
         self._first_origin: bytes | None = None
@@ -97,22 +107,71 @@ class MasterFile:
 
     def read(self, content: bytes) -> None:
         """Read the whole file."""
-        lines = enumerate(io.BytesIO(content), 1)
-        for self._line, raw in lines:
-            plain = _PLAIN.fullmatch(raw)
-            if (plain is not None and self._plain(plain)) or _BLANK.fullmatch(raw):
-                continue
-            record, depth = [raw], _depth(raw, 0)
-            while depth > 0:
-                _, more = next(lines, (0, None))
-                if more is None:
-                    break
-                record.append(more)
-                depth = _depth(more, depth)
-            if depth > 0:
-                self._problem("a parenthesis is opened here and never closed")
+        lines = io.BytesIO(content)
+        while chunk := self._chunk(content, lines.tell()):
+            start = lines.tell()
+            if self._bulk(chunk):
+                lines.seek(start + len(chunk))
             else:
-                self._any(b"".join(record))
+                while lines.tell() < start + len(chunk):
+                    self._next(lines)
+
+    def _chunk(self, content: bytes, start: int) -> bytes:
+        """The next lines, as many as are looked at together; without one more than that it is what is left."""
+        end = content.rfind(b"\n", start, start + CHUNK) + 1
+        return content[start : end or len(content)]
+
+    def _bulk(self, chunk: bytes) -> bool:
+        """Read a chunk that has nothing but addresses; False leaves it, untouched, to be read line by line."""
+        found = None if self._add_addresses is None else read_chunk(chunk, self._behind_label)
+        if found is None or self._add_addresses is None:
+            return False
+        if any(found.ttls):
+            if not all(found.ttls):
+                return False
+            ttls = {text: int(text) for text in set(found.ttls)}
+        else:
+            ttl = self._ttl(None, None)
+            if ttl is None:
+                return False
+            ttls = {b"": ttl}
+        if not self._add_addresses(found.keys, [ttls[text] for text in found.ttls], found.addresses):
+            return False
+        if found.ttls[-1]:
+            self._ttl(found.ttls[-1], None)
+        self._line += len(found.keys)
+        self._owner = found.keys[-1]
+        return True
+
+    def _behind_label(self, rest: bytes) -> bytes | None:
+        """The wire form of what stands behind a first label; None where the name has to be looked at by itself."""
+        wire = self._wire(b"a" + rest)
+        if wire is None:
+            return None
+        wire = wire[2:].lower()
+        if is_invalid(wire) or (self._zone is not None and not is_below(wire, self._zone)):
+            return None
+        return wire
+
+    def _next(self, lines: io.BytesIO) -> None:
+        """Read the next record."""
+        self._line += 1
+        raw = lines.readline()
+        plain = _PLAIN.fullmatch(raw)
+        if (plain is not None and self._plain(plain)) or _BLANK.fullmatch(raw):
+            return
+        record, depth = [raw], _depth(raw, 0)
+        while depth > 0:
+            more = lines.readline()
+            if not more:
+                break
+            record.append(more)
+            depth = _depth(more, depth)
+        if depth > 0:
+            self._problem("a parenthesis is opened here and never closed")
+        else:
+            self._any(b"".join(record))
+        self._line += len(record) - 1
 
     def _plain(self, match: re.Match[bytes]) -> bool:
         """Read a plain line; False leaves it, untouched, to dnspython."""

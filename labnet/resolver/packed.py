@@ -33,6 +33,7 @@ _RRSET = Struct(">HIH")
 _LENGTH = Struct(">H")
 _MAPPING = Struct(">IdHH")
 _ONE_ADDRESS = Struct(">BHIHH4s")
+_ONE_IPV4: Final = b"\0" + RRType.A.to_bytes(2, "big")
 
 
 @dataclass(slots=True)
@@ -60,6 +61,16 @@ def pack_address(rrset: RRset) -> bytes | None:
     if rrset.rrtype != RRType.A or len(rrset.rdatas) != 1:
         return None
     return _ONE_ADDRESS.pack(0, RRType.A, rrset.ttl, 1, 4, rrset.rdatas[0])
+
+
+def pack_address_head(ttl: int) -> bytes:
+    """What stands before the address in the value that :func:`pack_address` gives, for a TTL in seconds."""
+    return _ONE_ADDRESS.pack(0, RRType.A, ttl, 1, 4, b"")[:-4]
+
+
+def is_one_address(value: bytes) -> bool:
+    """Whether a value is one that :func:`pack_address` gave: its last four bytes are the address."""
+    return value[:3] == _ONE_IPV4 and len(value) == _ONE_ADDRESS.size
 
 
 def addresses(value: bytes) -> Iterator[bytes]:

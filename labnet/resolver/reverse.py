@@ -1,13 +1,14 @@
 """The names of in-addr.arpa and ip6.arpa that follow from addresses (RFC 1035, section 3.5; RFC 3596, section 2.5).
 
-The addresses stand sorted in one string of bytes, beside a list of the keys that have them: 12 bytes for each IPv4
-address on a 64-bit machine, 24 for each IPv6 address.
+Each IPv4 address takes 8 bytes in a sorted array, a number that is the address and the place of its key; each IPv6
+address, of which there are far fewer, an object.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Iterable
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from labnet.resolver.names import is_below, labels
@@ -15,59 +16,65 @@ from labnet.resolver.names import is_below, labels
 MOST_NAMES: Final = 16
 """Names that one address is told to have; a block list gives one address a million."""
 
+_PLACE: Final = 32  # bits of a key's place, behind its address
+_PLACES: Final = (1 << _PLACE) - 1
 _IPV4: Final = b"\x07in-addr\x04arpa\0"
 _IPV6: Final = b"\x03ip6\x04arpa\0"
 
 
 class ReverseNames:
-    """Finds the keys that have an address. ``owners`` are keys with their addresses (4 or 16 bytes)."""
+    """Finds the keys that have an address.
 
-    def __init__(self, owners: Iterable[tuple[bytes, bytes]] = ()) -> None:
-        keys: list[bytes] = []
-        tagged: dict[int, list[bytes]] = {4: [], 16: []}
+    ``owners`` are keys with an address (4 or 16 bytes), in the order in which they are to be found. ``numbered`` are
+    IPv4 addresses, as numbers, of keys that are known by a number from 0 to ``count``, and found by ``key_of``.
+    """
+
+    def __init__(
+        self,
+        owners: Iterable[tuple[bytes, bytes]] = (),
+        numbered: Iterable[tuple[int, int]] = (),
+        count: int = 0,
+        key_of: Callable[[int], bytes] = bytes,
+    ) -> None:
+        self._keys: list[bytes] = []
+        self._count = count
+        self._key_of = key_of
+        entries = [address << _PLACE | number for address, number in numbered]
+        others: list[int] = []
         for key, address in owners:
-            tagged[len(address)].append(address + len(keys).to_bytes(4, "big"))
-            keys.append(key)
-        self._tables = {width: _Table(width, entries, keys) for width, entries in tagged.items() if entries}
+            entry = int.from_bytes(address, "big") << _PLACE | count + len(self._keys)
+            self._keys.append(key)
+            (entries if len(address) == 4 else others).append(entry)
+        entries.sort()
+        others.sort()
+        self._tables: dict[int, Sequence[int]] = {4: array("Q", entries), 16: others}
 
     def find(self, key: bytes) -> list[bytes]:
         """The keys that have the address that the reverse name ``key`` spells, in the order given."""
         width, digits = _digits(key)
-        table = self._tables.get(width)
-        return table.find(bytes.fromhex(digits)) if table is not None and len(digits) == 2 * width else []
+        if not width or len(digits) != 2 * width:
+            return []
+        table, first, last = self._between(width, digits)
+        found = table[first : min(last, first + MOST_NAMES)]
+        return list(dict.fromkeys([self._key(entry & _PLACES) for entry in found]))
 
     def has_below(self, key: bytes) -> bool:
         """Whether there is an address at or below the reverse name ``key``, so that the name exists (RFC 8020)."""
         width, digits = _digits(key)
-        table = self._tables.get(width)
-        return table is not None and table.has(digits)
+        if not width:
+            return False
+        _, first, last = self._between(width, digits)
+        return first < last
 
+    def _key(self, place: int) -> bytes:
+        return self._key_of(place) if place < self._count else self._keys[place - self._count]
 
-class _Table:
-    def __init__(self, width: int, entries: list[bytes], keys: list[bytes]) -> None:
-        entries.sort()
-        self._width = width
-        together = bytearray()
-        for entry in entries:
-            together += entry[:width]
-        self._addresses = bytes(together)
-        self._keys = [keys[int.from_bytes(entry[width:], "big")] for entry in entries]
-
-    def find(self, address: bytes) -> list[bytes]:
-        start = end = self._first(address)
-        while end < len(self._keys) and end - start < MOST_NAMES and self._at(end) == address:
-            end += 1
-        return list(dict.fromkeys(self._keys[start:end]))
-
-    def has(self, digits: str) -> bool:
-        place = self._first(bytes.fromhex(digits.ljust(2 * self._width, "0")))
-        return place < len(self._keys) and self._at(place).hex().startswith(digits)
-
-    def _first(self, address: bytes) -> int:
-        return bisect_left(range(len(self._keys)), address, key=self._at)
-
-    def _at(self, place: int) -> bytes:
-        return self._addresses[place * self._width : (place + 1) * self._width]
+    def _between(self, width: int, digits: str) -> tuple[Sequence[int], int, int]:
+        """The table of a width, and where in it the addresses that begin with ``digits`` (hex) begin and end."""
+        table = self._tables[width]
+        least = int(digits.ljust(2 * width, "0"), 16) << _PLACE
+        most = int(digits.ljust(2 * width, "f"), 16) << _PLACE | _PLACES
+        return table, bisect_left(table, least), bisect_right(table, most)
 
 
 def reverse_name(address: bytes) -> bytes:

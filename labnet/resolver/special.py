@@ -29,6 +29,7 @@ _ADDRESSES: Final = {
     RRType.AAAA: socket.inet_pton(socket.AF_INET6, "::1"),
 }
 _LOOPBACK: Final = frozenset(reverse_name(address) for address in _ADDRESSES.values())
+_ENDS: Final = (INVALID, _LOCALHOST, _ONION, key_of("arpa"))
 
 
 def special_find(question: Question, known: Container[bytes] = (), since: float = 0.0) -> Answer | None:
@@ -51,6 +52,11 @@ def special_find(question: Question, known: Container[bytes] = (), since: float 
         if answer := _positive(question, rrtype, address, _loopback(key, since)):
             return answer
     return _negative(top, Rcode.NOERROR)
+
+
+def may_be_special(key: bytes) -> bool:
+    """Whether :func:`special_find` may have an answer for ``key``: quick, for those that are asked for most."""
+    return key.endswith(_ENDS)
 
 
 def is_invalid(key: bytes) -> bool:

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
 from labnet.resolver.model import Answer, ExtendedError, InfoCode, Mapping, Question, Rcode, RRset, RRType
 from labnet.resolver.names import LONGEST_NAME, ROOT, ancestors, is_below, key_of, parent, text_of, wire_of
-from labnet.resolver.packed import HAS_DNAME, HAS_NS, Node, addresses, first_mapping, pack, pack_address, unpack
+from labnet.resolver.nodes import Nodes
+from labnet.resolver.packed import (
+    HAS_DNAME,
+    HAS_NS,
+    Node,
+    addresses,
+    first_mapping,
+    pack,
+    pack_address,
+    unpack,
+)
 from labnet.resolver.reverse import ReverseNames
 from labnet.resolver.special import is_invalid, made_up_soa
 from labnet.resolver.zonefiles import clash
@@ -20,6 +30,7 @@ MADE_UP_TTL: Final = 60
 """Seconds of a negative answer from a zone whose file has no SOA: short, since a lab's files change."""
 
 _DS: Final = 43
+_REMEMBERED: Final = 10_000
 _WILDCARD: Final = b"\x01*"
 _EMPTY: Final = b""
 
@@ -36,10 +47,11 @@ class Zone:
         self._authoritative = frozenset(authoritative)
         self._loaded_at = loaded_at
         # Packed nodes by key; an empty non-terminal has an empty value. A key of no wire form has no ancestors.
-        self._nodes: dict[bytes, bytes] = {}
+        self._nodes = Nodes()
         self._written = 0
         self._wildcards: set[bytes] = set()
         self._has_cuts = False
+        self._authority_below: dict[bytes, bool] = {}
         self._reverse = ReverseNames()
 
     def __len__(self) -> int:
@@ -88,6 +100,19 @@ class Zone:
             self._keep(key, node)
         return says
 
+    def expect(self, names: int) -> None:
+        """Make room for about so many names that :meth:`add_addresses` will bring."""
+        self._nodes.expect(names)
+
+    def add_addresses(self, keys: list[bytes], ttls: list[int], addresses: list[bytes]) -> bool:
+        """Add names with one IPv4 address each, in small letters and not below ``invalid``; False where one is there.
+
+        Then none is added.
+        """
+        added = self._nodes.add_addresses(keys, ttls, addresses)
+        self._written += added * len(keys)
+        return added
+
     def finish(self, reverse: bool = True) -> None:
         """Work out what follows from the records: empty non-terminals, missing SOAs, with ``reverse`` PTR records.
 
@@ -103,7 +128,37 @@ class Zone:
         for key in self._non_terminals():
             self._nodes.setdefault(key, _EMPTY)
         if reverse:
-            self._reverse = ReverseNames(self._addresses())
+            self._reverse = self._reversed()
+
+    def one_address(self, key: bytes) -> tuple[bytes, bytes, bool] | None:
+        """TTL and address as a record has them (4 bytes each) of a name that has one IPv4 address and nothing else.
+
+        The last value says whether the answer is authoritative. None for every other name, and where there are
+        delegations or DNAMEs, which may stand above it.
+        """
+        record = None if self._has_cuts else self._nodes.one_address(key)
+        if record is None:
+            return None
+        above = key[1 + key[0] :]
+        authoritative = self._authority_below.get(above)
+        if authoritative is None:
+            if len(self._authority_below) > _REMEMBERED:
+                self._authority_below.clear()
+            authoritative = self._authority_below[above] = self._apex_of(above, RRType.A) is not None
+        return record[:4], record[4:], authoritative
+
+    def is_silent_about(self, key: bytes) -> bool:
+        """Whether nothing in the files can say a thing about ``key``, no name above it included.
+
+        It is quick and careful: False does not say that there is an answer. Reverse names are not looked at.
+        """
+        nodes = self._nodes
+        if nodes:
+            while key:
+                if key in nodes:
+                    return False
+                key = key[1 + key[0] :]
+        return True
 
     def find(self, question: Question) -> Answer | None:
         """The answer in one step (a CNAME is not followed), or None where the name is not known here.
@@ -180,9 +235,9 @@ class Zone:
             if name == apex:
                 break
         for name in reversed(path):
-            flags = self._nodes.get(name, _EMPTY)[:1]
+            flags = (self._nodes.get(name) or _EMPTY)[:1]
             if flags and flags[0] & (HAS_NS | HAS_DNAME):
-                node = unpack(self._nodes[name], name, self._loaded_at)
+                node = self._node(name) or Node(name)
                 if apex is not None and self._is_cut(name, node) and not (name == key and rrtype == _DS):
                     return self._referral(node, apex)
                 if RRType.DNAME in node.rrsets and name != key:
@@ -234,20 +289,25 @@ class Zone:
         tops = self._authoritative | self._wildcards
         needed = set(tops)
         if tops:
-            for key in self._nodes:
+            for above in self._nodes.parents():
                 between: list[bytes] = []
-                for name in ancestors(parent(key)):
+                for name in ancestors(above):
                     if name in needed:
                         needed.update(between)
                         break
                     between.append(name)
         return [name for name in needed if name not in self._nodes]
 
-    def _addresses(self) -> Iterator[tuple[bytes, bytes]]:
-        for key, value in self._nodes.items():
-            if value and not key.startswith(_WILDCARD):
-                for address in addresses(value):
-                    yield key, address
+    def _reversed(self) -> ReverseNames:
+        """The names of reverse mapping; those of names with one IPv4 address, mostly all, in one go."""
+        table = self._nodes.bulk()
+        owners = [
+            (key, address)
+            for key, value in self._nodes.others()
+            if value and not key.startswith(_WILDCARD)
+            for address in addresses(value)
+        ]
+        return ReverseNames(owners, table.addresses(), table.end, table.key)
 
     def _node(self, key: bytes) -> Node | None:
         value = self._nodes.get(key)
@@ -255,7 +315,8 @@ class Zone:
 
     def _keep(self, key: bytes, node: Node) -> None:
         self._written += not self._nodes.get(key)
-        value = self._nodes[key] = pack(node, key, self._loaded_at)
+        value = pack(node, key, self._loaded_at)
+        self._nodes[key] = value
         if value[0] & HAS_DNAME or (value[0] & HAS_NS and key not in self._authoritative):
             self._has_cuts = True
         if key.startswith(_WILDCARD):

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from labnet.resolver.masterfile import Add, MasterFile, is_type, shown
+from labnet.resolver.masterfile import Add, AddAddresses, MasterFile, is_type, shown
 from labnet.resolver.model import RRset, RRType, is_name
 from labnet.resolver.names import text_of, wire_of
 from labnet.resolver.records import Problem
@@ -91,16 +91,22 @@ def parse_zone(content: bytes, origin: str | None = None, default_ttl: int | Non
     return file
 
 
-def read_zone(content: bytes, add: Add, origin: str | None = None, default_ttl: int | None = None) -> ZoneFile:
+def read_zone(
+    content: bytes,
+    add: Add,
+    origin: str | None = None,
+    default_ttl: int | None = None,
+    add_addresses: AddAddresses | None = None,
+) -> ZoneFile:
     """Read a zone file as :func:`parse_zone` does, handing the records to ``add`` instead of gathering them.
 
     ``add`` may be given one name and type more than once. The result holds no RRsets; a million names are read so
-    without a million objects.
+    without a million objects. What is plain goes to ``add_addresses``, where it is given, many names at a time.
     """
     zone = None if origin is None else wire_of(origin)
     if origin is not None and zone is None:
         return ZoneFile(problems=[Problem(1, f"{origin!r} is no name of a zone")])
-    master = MasterFile(add, zone, default_ttl)
+    master = MasterFile(add, zone, default_ttl, add_addresses)
     master.read(_without_mark(content))
     return ZoneFile([], master.problems, master.origin)
 

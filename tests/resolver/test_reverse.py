@@ -86,7 +86,7 @@ class Reverse(SynchronousTestCase):
     @given(st.lists(st.binary(min_size=4, max_size=4) | st.binary(min_size=16, max_size=16), max_size=20))
     def test_every_address_is_found_and_no_other(self, addresses: list[bytes]) -> None:
         """What was put in is found under its reverse name, and every name above exists."""
-        names = ReverseNames((b"%d" % place, address) for place, address in enumerate(addresses))
+        names = ReverseNames(owners=[(b"%d" % place, address) for place, address in enumerate(addresses)])
         for address in addresses:
             owners = [b"%d" % place for place, other in enumerate(addresses) if other == address]
             name = reverse_name(address)
@@ -101,7 +101,7 @@ class Reverse(SynchronousTestCase):
     @given(st.binary(max_size=60))
     def test_any_labels_are_looked_up(self, label: bytes) -> None:
         """Whatever stands before in-addr.arpa or ip6.arpa, also one label with dots or lengths in it."""
-        names = ReverseNames([(b"k", ip("192.0.2.1")), (b"k", bytes(16))])
+        names = ReverseNames(owners=[(b"k", ip("192.0.2.1")), (b"k", bytes(16))])
         for suffix in (b"\x07in-addr\x04arpa\0", b"\x03ip6\x04arpa\0", b"\x010\x07in-addr\x04arpa\0"):
             key = bytes((len(label),)) + label + suffix if label else suffix
             found = names.find(key)

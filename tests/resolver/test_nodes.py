@@ -1,0 +1,107 @@
+"""The names of a zone, held against a plain dictionary."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from labnet.resolver.model import RRset, RRType
+from labnet.resolver.names import key_of
+from labnet.resolver.nodes import Nodes
+from labnet.resolver.packed import pack_address
+
+KEYS = [key_of(f"h{n}.lab.test") for n in range(30)]
+OTHER = b"\x02another value"
+
+
+def value(ttl: int, address: bytes) -> bytes:
+    packed = pack_address(RRset(b"\0", RRType.A, ttl, (address,)))
+    assert packed is not None
+    return packed
+
+
+def filled(count: int, first: int = 0) -> tuple[list[bytes], list[int], list[bytes]]:
+    numbers = range(first, first + count)
+    return (
+        [key_of(f"h{n}.lab.test") for n in numbers],
+        [n % 7 for n in numbers],
+        [n.to_bytes(4, "big") for n in numbers],
+    )
+
+
+class NodesTests(SynchronousTestCase):
+    def test_what_came_in_bulk_is_found(self) -> None:
+        """Through every growth of the index, with TTL and address, in both directions."""
+        nodes = Nodes()
+        for first in range(0, 5000, 500):
+            self.assertTrue(nodes.add_addresses(*filled(500, first)))
+        self.assertEqual(len(nodes), 5000)
+        for key, ttl, address in zip(*filled(5000), strict=True):
+            self.assertEqual(nodes.get(key), value(ttl, address))
+            self.assertEqual(nodes.one_address(key), ttl.to_bytes(4, "big") + address)
+            self.assertIn(key, nodes)
+        self.assertNotIn(key_of("h5000.lab.test"), nodes)
+        table = nodes.bulk()
+        self.assertEqual(list(table.addresses()), [(n, n) for n in range(5000)])
+        self.assertEqual([table.key(n) for n in (0, 17, 4999)], [key_of(f"h{n}.lab.test") for n in (0, 17, 4999)])
+        self.assertEqual(nodes.parents(), {key_of("lab.test")})
+
+    def test_a_key_that_is_there_refuses_all(self) -> None:
+        """One that came in bulk, one of the dictionary, one that comes twice: and all that was is as it was."""
+        nodes = Nodes()
+        nodes.add_addresses(*filled(100))
+        nodes[key_of("x.lab.test")] = OTHER
+        keys, ttls, addresses = filled(10, 200)
+        for wrong in (KEYS[3], key_of("x.lab.test"), keys[0]):
+            self.assertFalse(nodes.add_addresses([*keys, wrong], [*ttls, 1], [*addresses, b"abcd"]))
+            self.assertEqual(len(nodes), 101)
+            self.assertNotIn(keys[0], nodes)
+            self.assertEqual(nodes.get(KEYS[3]), value(3, b"\0\0\0\x03"))
+        self.assertTrue(nodes.add_addresses(keys, ttls, addresses))
+        self.assertEqual(nodes.get(keys[9]), value(ttls[9], addresses[9]))
+
+    def test_a_value_replaces_what_came_in_bulk(self) -> None:
+        """It is not found twice, and no address of it is left."""
+        nodes = Nodes()
+        nodes.add_addresses(*filled(10))
+        nodes[KEYS[4]] = OTHER
+        nodes.setdefault(KEYS[5], OTHER)
+        nodes.setdefault(key_of("new"), OTHER)
+        self.assertEqual(
+            (nodes.get(KEYS[4]), nodes.get(KEYS[5]), nodes.get(key_of("new"))), (OTHER, value(5, b"\0\0\0\x05"), OTHER)
+        )
+        self.assertEqual(len(nodes), 11)
+        self.assertIsNone(nodes.one_address(KEYS[4]))
+        self.assertEqual([number for _, number in nodes.bulk().addresses()], [0, 1, 2, 3, 5, 6, 7, 8, 9])
+        self.assertEqual(nodes.get(key_of("none"), OTHER), OTHER)
+
+    def test_one_address_in_the_dictionary_is_one_too(self) -> None:
+        """However it came."""
+        nodes = Nodes()
+        nodes[KEYS[0]] = value(60, b"abcd")
+        nodes[KEYS[1]] = OTHER
+        nodes[KEYS[2]] = b""
+        self.assertEqual([nodes.one_address(key) for key in KEYS[:4]], [b"\0\0\0\x3cabcd", None, None, None])
+
+    @given(
+        st.lists(
+            st.one_of(
+                st.tuples(st.just("bulk"), st.lists(st.sampled_from(KEYS), min_size=1, max_size=6)),
+                st.tuples(st.just("set"), st.lists(st.sampled_from(KEYS), min_size=1, max_size=1)),
+            )
+        )
+    )
+    def test_it_is_a_dictionary(self, steps: list[tuple[str, list[bytes]]]) -> None:
+        """Whatever comes, in whatever order."""
+        nodes, expected = Nodes(), dict[bytes, bytes]()
+        for number, (kind, keys) in enumerate(steps):
+            if kind == "set":
+                nodes[keys[0]] = expected[keys[0]] = OTHER
+                continue
+            address = number.to_bytes(4, "big")
+            fresh = len(set(keys)) == len(keys) and expected.keys().isdisjoint(keys)
+            self.assertEqual(nodes.add_addresses(keys, [60] * len(keys), [address] * len(keys)), fresh)
+            expected |= dict.fromkeys(keys, value(60, address)) if fresh else {}
+        self.assertEqual({key: nodes.get(key) for key in KEYS}, {key: expected.get(key) for key in KEYS})
+        self.assertEqual(len(nodes), len(expected))
