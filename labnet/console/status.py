@@ -1,0 +1,140 @@
+"""The page of ``labnet status``: what a lab says of itself, for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from labnet.console.looks import Seen, rates
+
+
+def page(before: Seen, now: Seen) -> RenderableType:
+    """Everything, for a terminal of any width."""
+    status = now.status
+    parts: list[RenderableType] = [_head(status), _services(before, now)]
+    parents = [(service["name"], parent) for service in status["services"] for parent in service.get("parents", ())]
+    if parents:
+        parts.append(_parents(parents))
+    if status.get("workers"):
+        parts.append(_workers(before, now))
+    parts.append(_troubles(status))
+    return Group(*parts)
+
+
+def _head(status: Mapping[str, Any]) -> Text:
+    config = status["config"] or "the built-in lab"
+    head = f"labnet {status['version']}  process {status['pid']}  up {_span(status['uptime'])}  {config}"
+    reload = status["reload"]
+    if reload["at"] is not None:
+        how = "failed" if reload["problems"] else "done"
+        head += f"\nlast reload {how} at {_clock(reload['at'])}"
+    return Text(head)
+
+
+def _services(before: Seen, now: Seen) -> Table:
+    by_name = rates(before, now)
+    table = _table("service", "state", "listens on", "queries/s", "no parent asked", "in flight", "learned", "records")
+    for service in now.status["services"]:
+        row = [service["name"], service["state"], "\n".join(service["listeners"])]
+        if service["kind"] == "resolver":
+            rate, ratio = by_name[service["name"]]["queries_per_second"], by_name[service["name"]]["hit_ratio"]
+            cache = service["cache"]
+            row += [
+                "-" if rate is None else f"{rate:,.0f}",
+                "-" if ratio is None else f"{ratio:.1%}",
+                str(service["in_flight"]),
+                f"{cache['entries']:,} ({_bytes(cache['bytes'])})",
+                f"{service['records']:,}",
+            ]
+        else:
+            sessions = [
+                f"{value:,} {labels[0]}" for name, labels, value in now.samples if name == "labnet_sessions" and labels
+            ]
+            row += ["sessions: " + ", ".join(sessions) if sessions else "-"]
+        table.add_row(*map(_cell, row))
+    return table
+
+
+def _parents(parents: Iterable[tuple[str, Mapping[str, Any]]]) -> Table:
+    table = _table("parents of", "for", "address", "state", "round trip", "failures in a row")
+    for resolver, parent in parents:
+        again = parent["asked_again_in"]
+        down = "down" if again is None else f"down, asked again in {again:.0f} s"
+        trip = parent["round_trip"]
+        table.add_row(
+            _cell(resolver),
+            _cell(parent["domain"]),
+            _cell(parent["address"]),
+            Text("up", "green") if parent["up"] else Text(down, "red"),
+            "-" if trip is None else f"{trip * 1000:.1f} ms",
+            str(parent["failures"]),
+        )
+    return table
+
+
+def _workers(before: Seen, now: Seen) -> Table:
+    table = _table("worker", "process", "state", "queries/s", "restarts")
+    then = {worker["number"]: worker["queries"] for worker in before.status.get("workers", ())}
+    for worker in now.status["workers"]:
+        seconds = now.at - before.at
+        rate = (worker["queries"] - then.get(worker["number"], 0)) / seconds if seconds > 0 else None
+        table.add_row(
+            str(worker["number"]),
+            "-" if worker["pid"] is None else str(worker["pid"]),
+            Text("up", "green") if worker["up"] else Text("down", "red"),
+            "-" if rate is None else f"{max(0.0, rate):,.0f}",
+            str(worker["restarts"]),
+        )
+    return table
+
+
+def _troubles(status: Mapping[str, Any]) -> RenderableType:
+    said = {trouble["text"] for trouble in status["troubles"]}
+    problems = [f"the last reload failed: {one}" for one in status["reload"]["problems"] if one not in said]
+    if not status["troubles"] and not problems:
+        return Text("no warnings, no errors")
+    table = _table("last warnings and errors", "", "")
+    for problem in problems:
+        table.add_row(_clock(status["reload"]["at"]), "", _cell(problem))
+    for trouble in reversed(status["troubles"]):
+        times = f"{trouble['times']} times" if trouble["times"] > 1 else ""
+        table.add_row(_clock(trouble["at"]), times, _cell(trouble["text"]))
+    return table
+
+
+def _table(*heads: str) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0), title_justify="left")
+    for head in heads:
+        table.add_column(head, overflow="fold")
+    return table
+
+
+def _cell(text: object) -> Text:
+    """``text`` as it is: nothing in it is markup, and nothing that a terminal would obey gets through."""
+    signs = str(text)
+    return Text("".join(sign if sign.isprintable() or sign == "\n" else ascii(sign)[1:-1] for sign in signs))
+
+
+def _clock(at: float) -> str:
+    return datetime.fromtimestamp(at).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _span(seconds: float) -> str:
+    minutes, left = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = [f"{days} d" if days else "", f"{hours} h" if hours else "", f"{minutes} min" if minutes else ""]
+    return " ".join([part for part in parts if part][:2]) or f"{left} s"
+
+
+def _bytes(count: float) -> str:
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB"
