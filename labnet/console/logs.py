@@ -1,0 +1,155 @@
+"""The log: nothing that a client sends can look like a line of it, as text or as JSON.
+
+Twisted hands an event to its observers one after the other. :class:`Quoting` stands before all of them, so that what
+twistd prints, what syslog gets and the JSON file have the same harmless text, be the event ours or Twisted's own.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from twisted.logger import ILogObserver, LogEvent, LogPublisher, formatEvent
+from twisted.python.failure import Failure, format_frames
+from twisted.python.reflect import qual, safe_str
+from zope.interface import implementer
+
+from labnet.console.linefile import LineFile
+
+_LEGACY: Final = frozenset({"message", "format", "why", "time", "system", "isError", "failure", "logLevel", "printed"})
+"""What Twisted's older way of logging puts into an event beside the event's own fields."""
+
+
+def quoted(text: str) -> str:
+    """``text`` without anything that a terminal or a reader of lines would obey, in one line.
+
+    Control characters, line and paragraph separators, marks that turn the direction of text, and halves of surrogate
+    pairs become what Python writes for them: ``\\n``, ``\\x1b``, ``\\u2028``, ``\\u202e``.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
+        for character in text
+    )
+
+
+class QuotedFailure(Failure):
+    """A failure whose traceback has no line that its exception's text could have made."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.value, failure.type, failure.getTracebackObject())
+
+    def printTraceback(self, file: Any = None, elideFrameworkCode: Any = False, detail: str = "default") -> None:
+        if file is None:
+            from twisted.python import log
+
+            file = log.logerr
+        file.write("Traceback (most recent call last):\n")
+        if self.frames:
+            format_frames(self.frames, file.write, "default")
+        file.write(f"{qual(type(self.value))}: {quoted(safe_str(self.value))}\n")
+
+
+@implementer(ILogObserver)
+class Quoting:
+    """Makes every event harmless for the observers behind it: its text, its system and its failure."""
+
+    def __call__(self, event: LogEvent) -> None:
+        failure = event.get("failure")
+        if isinstance(failure, Failure) and "log_failure" not in event:
+            # An older log.err, as the reactor's: its text has the whole traceback already.
+            event["log_failure"] = failure
+            text = quoted(safe_str(event.get("why") or "Unhandled Error"))
+        else:
+            text = quoted(formatEvent(event))
+        event["log_format"] = "{log_text}"
+        event["log_text"] = text
+        event.pop("log_flattened", None)
+        if event.get("log_system") is not None:
+            event["log_system"] = quoted(safe_str(event["log_system"]))
+        for key in ("log_failure", "failure"):
+            if isinstance(event.get(key), Failure):
+                event[key] = QuotedFailure(event[key])
+        # The older observers, as the one for syslog, build their text of these; without them they take ours.
+        if isinstance(event.get("message"), tuple):
+            for key in ("message", "format", "why"):
+                event.pop(key, None)
+
+
+@implementer(ILogObserver)
+class JSONLog:
+    """Writes each event as one JSON object a line: time, level, event, namespace, message, fields, traceback."""
+
+    def __init__(self, file: LineFile) -> None:
+        self._file = file
+
+    def __call__(self, event: LogEvent) -> None:
+        self._file.write(encoded(event))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def encoded(event: LogEvent) -> bytes:
+    """``event`` as a JSON object in ASCII with a newline behind it; an event of Twisted's own is named ``twisted``."""
+    level = event.get("log_level")
+    table: dict[str, Any] = {
+        "time": iso8601(event.get("log_time", 0.0)),
+        "level": getattr(level, "name", "info"),
+        "event": _value(event.get("event", "twisted")),
+        "namespace": _value(event.get("log_namespace", "-")),
+        "message": quoted(formatEvent(event)),
+        "fields": _fields(event),
+    }
+    failure = event.get("log_failure")
+    if isinstance(failure, Failure):
+        table["traceback"] = [quoted(line) for line in QuotedFailure(failure).getTraceback().splitlines()]
+    return json.dumps(table, separators=(",", ":")).encode("ascii") + b"\n"
+
+
+def iso8601(when: float) -> str:
+    """``when`` (epoch seconds) in UTC to the microsecond: ``2023-10-01T13:33:03.000000Z``."""
+    return datetime.fromtimestamp(when, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _fields(event: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        quoted(key): _value(value)
+        for key, value in event.items()
+        if key != "event" and not key.startswith("log_") and key not in _LEGACY
+    }
+
+
+def _value(value: object) -> Any:
+    if value is None or isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    return quoted(safe_str(value))
+
+
+class Logs:
+    """What the lab adds to ``publisher``: the quoting before every observer, and the JSON log at ``path`` if any."""
+
+    def __init__(self, publisher: LogPublisher, path: str | None = None) -> None:
+        self._publisher = publisher
+        self._quoting = Quoting()
+        self.file = LineFile(path) if path is not None else None
+        self._json = JSONLog(self.file) if self.file is not None else None
+
+    def open(self) -> None:
+        """From now on every event is quoted, and written."""
+        # A publisher offers no way to be the first, and an observer sees what those before it made of the event.
+        self._publisher._observers.insert(0, self._quoting)
+        if self._json is not None:
+            self._publisher.addObserver(self._json)
+
+    def close(self) -> None:
+        """Leave the publisher as it was and close the file; idempotent."""
+        self._publisher.removeObserver(self._quoting)
+        if self._json is not None:
+            self._publisher.removeObserver(self._json)
+            self._json.close()

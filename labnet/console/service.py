@@ -1,0 +1,125 @@
+"""The console, wired: what counts and writes for the operator, and the pages that show it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from importlib.util import find_spec
+from typing import Any
+
+from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IListeningPort
+from twisted.logger import Logger, LogPublisher
+from zope.interface import implementer
+
+from labnet.clocks import wall_of
+from labnet.config import ConsoleConfig
+from labnet.console.lag import ReactorLag
+from labnet.console.linefile import LineFile
+from labnet.console.logs import Logs
+from labnet.console.process import Process
+from labnet.console.querylog import QueryLog
+from labnet.interfaces import IMeasured, IReactor
+from labnet.measures import Sample
+
+
+def missing(config: ConsoleConfig) -> list[str]:
+    """What ``config`` asks for and this Python cannot do, each in a sentence."""
+    if config.listen and find_spec("prometheus_client") is None:
+        return ["console.listen: needs prometheus_client, which is not installed: pip install 'txlabnet[console]'"]
+    return []
+
+
+@implementer(IMeasured)
+class Console(MultiService):
+    """What ``config`` wants to be seen of the lab.
+
+    ``counted`` gives the lab's samples, ``status`` how it is, as ``labnet status`` has it, and ``hindrances`` why no
+    client should be sent to it now; each is asked when a page is. ``counted`` may take its time.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        config: ConsoleConfig,
+        reactor: IReactor,
+        publisher: LogPublisher,
+        counted: Callable[[], Iterable[Sample] | Deferred[Iterable[Sample]]],
+        status: Callable[[], dict[str, Any]],
+        hindrances: Callable[[], list[str]],
+    ) -> None:
+        super().__init__()
+        self._status = status
+        self._logs = Logs(publisher, config.log)
+        self._process = Process(wall_of(reactor)())
+        self._lag = ReactorLag(reactor)
+        self._lag.setServiceParent(self)
+        self.query_log: QueryLog | None = None
+        if config.query_log is not None:
+            self.query_log = QueryLog(config.query_log, config.query_sample, reactor)
+            self.query_log.setServiceParent(self)
+        self._ports: Callable[[], tuple[IListeningPort, ...]] = tuple
+        if config.listen:
+            # It takes half a second to import, and a package that is not there where nobody asked for it.
+            from labnet.console.web import WebService
+
+            web = WebService(config.listen, reactor, counted, lambda: list(self.problems()), hindrances)
+            web.setServiceParent(self)
+            self._ports = lambda: web.ports
+
+    @property
+    def ports(self) -> tuple[IListeningPort, ...]:
+        """Where the pages are."""
+        return self._ports()
+
+    def startService(self) -> None:
+        super().startService()
+        for port in self.ports:
+            at: Any = port.getHost()
+            path = getattr(at, "name", b"") or b""
+            if path:
+                self.log.info(
+                    "console listens on {path} (UNIX); try: curl --unix-socket {path} http://lab/health",
+                    path=os.fsdecode(path),
+                    event="lab.listens",
+                )
+            else:
+                host = f"[{at.host}]" if ":" in at.host else at.host
+                self.log.info(
+                    "console listens on {at} (HTTP); try: curl http://{at}/health",
+                    at=f"{host}:{at.port}",
+                    event="lab.listens",
+                )
+
+    def open(self) -> None:
+        """Have the log as it should be; before anything else runs."""
+        self._logs.open()
+
+    def close(self) -> None:
+        """Leave the log to whoever had it; when nothing else runs. Idempotent."""
+        self._logs.close()
+
+    def samples(self) -> Iterator[Sample]:
+        yield from self._process.samples()
+        yield from self._lag.samples()
+
+    def problems(self) -> Iterator[str]:
+        """What is wrong though the lab runs, each in a sentence."""
+        status = self._status()
+        for problem in status.get("reload", {}).get("problems", ()):
+            yield f"the last reload failed: {problem}"
+        for service in status.get("services", ()):
+            for parent in service.get("parents", ()):
+                if not parent["up"]:
+                    yield f"{service['name']}: the parent {parent['address']} is down"
+        for file in self._files():
+            if file.failing:
+                yield f"{file.path} cannot be written"
+
+    def _files(self) -> Iterator[LineFile]:
+        if self._logs.file is not None:
+            yield self._logs.file
+        if self.query_log is not None:
+            yield self.query_log.file
