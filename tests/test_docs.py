@@ -19,7 +19,7 @@ from pydantic.fields import FieldInfo
 from twisted.python import usage
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet import cli, config, tap
+from labnet import cli, config, service, tap
 from labnet.resolver.model import InfoCode
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -273,11 +273,11 @@ class ReleaseTests(SynchronousTestCase):
         self.assertEqual(["Unreleased", setup["metadata"]["version"]], headings[:2])
 
     def test_the_unit_runs_the_lab_in_the_foreground(self) -> None:
-        """The unit starts ``twistd labnet`` as Type=simple wants it, with options that it takes, and no pid file."""
+        """The unit starts ``twistd labnet`` as Type=notify wants it, with options that it takes, and no pid file."""
         unit = self._unit()
         arguments = unit["ExecStart"][0].split()
         at = arguments.index("labnet")
-        self.assertEqual(["simple"], unit["Type"])
+        self.assertEqual(["notify"], unit["Type"])
         self.assertEqual(["-n", "--pidfile="], arguments[1:at])
         self.assertEqual({"--config"}, {option for option in arguments[at:] if option.startswith("-")})
         self.assertIn("config", _options(tap.LabOptions))
@@ -295,6 +295,26 @@ class ReleaseTests(SynchronousTestCase):
             "RestrictAddressFamilies": ["AF_INET AF_INET6 AF_UNIX"],
         }
         self.assertEqual(wanted, {key: unit.get(key) for key in wanted})
+
+    def test_the_unit_gives_a_stop_the_time_that_it_takes(self) -> None:
+        """TimeoutStopSec= is more than the default grace and what closing takes; a reload says how it went."""
+        unit = self._unit()
+        self.assertGreater(float(unit["TimeoutStopSec"][0]), config.LabConfig().grace + service.CLOSING)
+        file = unit["ExecStart"][0].rpartition(" ")[2]
+        self.assertEqual([f"/opt/labnet/bin/labnet reload --config {file}"], unit["ExecReload"])
+
+    def test_the_socket_unit_has_the_listeners_of_the_configuration(self) -> None:
+        """Each of etc/labnet.toml stands in etc/labnet.socket: for a resolver as UDP and as TCP."""
+        read = tomllib.loads(_text("etc/labnet.toml"))
+        wanted = {("Stream", read["command"].get("listen", "tcp:8080:interface=127.0.0.1"))}
+        for resolver in read["resolver"].values():
+            wanted |= {("Datagram", resolver["listen"]), ("Stream", resolver["listen"])}
+        form = re.compile(r"(?:tcp|udp):(\d+)(?::interface=(.*))?")
+        found = [(kind, form.fullmatch(listen)) for kind, listen in wanted]
+        self.assertEqual(
+            {(kind, f"{match[2] or '127.0.0.1'}:{match[1]}") for kind, match in found if match},
+            set(re.findall(r"^Listen(\w+)=(.*)$", _text("etc/labnet.socket"), re.MULTILINE)),
+        )
 
     def _unit(self) -> dict[str, list[str]]:
         settings: dict[str, list[str]] = {}

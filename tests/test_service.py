@@ -73,6 +73,7 @@ class StartTests(LabTestCase):
         """A lab may be resolvers alone, or a command server alone."""
         self.assertIsNone(self.started(PARENT).command)
         self.assertEqual([port.port for port in self.reactor.tcpPorts], [1200])
+        self.reactor = MemoryReactor()
         self.assertEqual(self.started(COMMAND).resolvers, {})
 
     def test_it_says_what_listens_where_and_what_to_try(self) -> None:

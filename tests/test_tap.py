@@ -81,7 +81,7 @@ class PluginTests(TapTestCase):
         """Its help names every option."""
         for options, words in [
             (tap.LabOptions, ["--config="]),
-            (tap.CommandOptions, ["--listen=", "--clients=", "--timeout=", "--replies=", "--exit-from="]),
+            (tap.CommandOptions, ["--listen=", "--clients=", "--timeout=", "--replies=", "--exit-from=", "--allow="]),
             (tap.ResolverOptions, ["PORT PARENT_IP PARENT_PORT RECORDS_FILE", "--dialect=", "--newline", "--learned="]),
         ]:
             text = str(options())
@@ -115,7 +115,7 @@ class MakeServiceTests(TapTestCase):
         from twisted.internet import reactor
 
         service = tap.Command.makeService(self.options("labnet-command"))
-        self.assertIs(service.command.reactor, reactor)
+        self.assertIs(service.command.reactor.wrapped, reactor)
 
 
 class LabOptionsTests(TapTestCase):
@@ -202,16 +202,28 @@ class CommandOptionsTests(TapTestCase):
         """Long and short."""
         long = self.options(
             "labnet-command", "--listen", "tcp:99", "--clients", "0", "--timeout", "2.5", "--replies", "transcript",
-            "--exit-from", "10.0.0.0/8, ::/0"
+            "--exit-from", "10.0.0.0/8, ::/0", "--allow", "192.0.2.0/24"
         )  # fmt: skip
         short = self.options(
-            "labnet-command", "-l", "tcp:99", "-n", "0", "-t", "2.5", "-r", "transcript", "-e", "10.0.0.0/8,::/0"
-        )
+            "labnet-command", "-l", "tcp:99", "-n", "0", "-t", "2.5", "-r", "transcript", "-e", "10.0.0.0/8,::/0",
+            "-a", "192.0.2.0/24"
+        )  # fmt: skip
         for options in long, short:
             command = options.config.command
             self.assertEqual(command.listen, ("tcp:99",))
             self.assertEqual((command.clients, command.timeout, command.replies), (0, 2.5, "transcript"))
             self.assertEqual([str(network) for network in command.exit_from], ["10.0.0.0/8", "::/0"])
+            self.assertEqual([str(network) for network in command.allow], ["192.0.2.0/24"])
+
+    def test_who_listens_elsewhere_than_on_loopback_serves_everyone(self) -> None:
+        """Unless the option says whom."""
+        loopback = ["tcp:1:interface=127.0.0.1", r"tcp6:1:interface=\:\:1", "tcp:1:interface=localhost", "unix:sock"]
+        everyone = ["tcp:1", "tcp:1:interface=0.0.0.0", r"tcp6:1:interface=\:\:", "tcp:1:interface=192.0.2.1"]
+        for endpoints, served in (loopback, ["127.0.0.0/8", "::1/128"]), (everyone, ["0.0.0.0/0", "::/0"]):
+            for endpoint in endpoints:
+                command = self.options("labnet-command", "--listen", endpoint).config.command
+                self.assertEqual((endpoint, [str(network) for network in command.allow]), (endpoint, served))
+        self.assertEqual(self.options("labnet-command", "-l", "tcp:1", "-a", "").config.command.allow, ())
 
     def test_no_network_is_a_choice(self) -> None:
         """Then nobody's EXIT closes all."""

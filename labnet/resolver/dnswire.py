@@ -151,13 +151,20 @@ def encode_answer(query: Query, answer: Answer, stream: bool, recursion: bool, o
     return wire
 
 
-def encode_refusal(refusal: Refusal, recursion: bool, options: Options) -> bytes:
-    """The response to a message that is answered by an RCODE alone."""
+def encode_refusal(
+    refusal: Refusal,
+    recursion: bool,
+    options: Options,
+    errors: Sequence[ExtendedError] = (),
+    truncated: bool = False,
+) -> bytes:
+    """The response to a message that is answered by an RCODE alone; ``truncated`` (TC) sends the client to TCP."""
     flags = QR | refusal.flags & (0x7800 | RD | CD) | (RA if recursion else 0) | refusal.rcode & 15
     edns = refusal.edns
-    opt = b"" if edns is None else _opt(edns, refusal.rcode, (), options)
+    opt = b"" if edns is None else opt_of(edns, refusal.rcode, errors, options)
     query = refusal.query
     question = b"" if query is None else query.name + _TYPE_CLASS.pack(query.question.rrtype, query.rrclass)
+    flags |= TC if truncated else 0
     return _HEADER.pack(refusal.id, flags, bool(question), 0, 0, bool(opt)) + question + opt
 
 
@@ -218,7 +225,7 @@ def _opened(payload: int, ttl: int, rdata: bytes) -> Edns:
     )
 
 
-def _opt(edns: Edns, rcode: int, errors: Sequence[ExtendedError], options: Options) -> bytes:
+def opt_of(edns: Edns, rcode: int, errors: Sequence[ExtendedError], options: Options) -> bytes:
     parts = []
     if options.nsid is not None and edns.wants_nsid:
         parts.append((_NSID, options.nsid))
@@ -247,7 +254,7 @@ def _render(
     options: Options,
     limit: int,
 ) -> bytes | None:
-    opt = b"" if query.edns is None else _opt(query.edns, rcode, errors, options)
+    opt = b"" if query.edns is None else opt_of(query.edns, rcode, errors, options)
     renderer = dns.renderer.Renderer(query.id, QR | flags | rcode & 15, max(limit - len(opt), 1))
     try:
         renderer.add_question(

@@ -7,7 +7,7 @@ the time; all times are in seconds, points in time on the clock of whoever tells
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -17,6 +17,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from labnet.interfaces import IParent
+from labnet.measures import Sample
 from labnet.resolver.dnsparent import DNSParent, Unusable
 from labnet.resolver.model import Question, Rcode, Upstream
 from labnet.resolver.names import is_opaque, text_of
@@ -64,6 +65,8 @@ class Health:
     down_until: float = 0.0
     last_asked: float = float("-inf")
     last_failure: float = float("-inf")
+    questions: int = 0
+    failed: int = 0
 
     @property
     def is_down(self) -> bool:
@@ -97,6 +100,7 @@ class Health:
             self.srtt = None
             if not self.is_down:
                 self.failures = 0
+        self.questions += 1
         self.last_asked = now
         if self.is_down and self.is_usable(now):
             self.backoff = min(LONGEST_BACKOFF, 2 * self.backoff)
@@ -117,6 +121,7 @@ class Health:
 
         True where it is down from now on.
         """
+        self.failed += 1
         if since < self.last_failure <= now:
             return False
         self.last_failure = now
@@ -173,6 +178,15 @@ class Parents:
     def address(self) -> str:
         return ", ".join(parent.address for parent, _ in self._parents)
 
+    def first(self, now: float) -> tuple[DNSParent, Health] | None:
+        """The parent to be asked next, where that is a DNS server that works and is asked by UDP."""
+        parent, health = (self._parents if len(self._parents) == 1 else order(self._parents, now))[0]
+        return None if not isinstance(parent, DNSParent) or parent.tcp or health.is_down else (parent, health)
+
+    def wait(self, health: Health) -> float:
+        """Seconds that a parent of this ``health`` is waited for, until others are asked or it is asked again."""
+        return health.wait(self._clock.seconds(), self._longest_wait)
+
     def states(self) -> list[ParentState]:
         """Every parent as it is now, in the configured order."""
         now = self._clock.seconds()
@@ -186,6 +200,16 @@ class Parents:
             )
             for parent, health in self._parents
         ]
+
+    def samples(self, resolver: str) -> Iterator[Sample]:
+        """What was counted of every parent of ``resolver``; one of two domains is there twice, to be added up."""
+        for parent, health in self._parents:
+            labels = (resolver, parent.address)
+            yield Sample("labnet_parent_questions_total", labels, health.questions)
+            yield Sample("labnet_parent_failures_total", labels, health.failed)
+            yield Sample("labnet_parent_up", labels, int(not health.is_down))
+            if health.srtt is not None:
+                yield Sample("labnet_parent_round_trip_seconds", labels, health.srtt)
 
     def ask(self, question: Question) -> Deferred[Upstream]:
         return Deferred.fromCoroutine(self._ask(question))
@@ -238,11 +262,17 @@ class Parents:
         try:
             upstream = await asking
         except Unusable:
+            health.failed += 1
             self._heard(parent, health, began)
             raise
         except (ParentFailed, TimeoutError) as error:
             if health.stayed_silent(began, self._clock.seconds()):
-                self.log.warn("{parent} is down: {why}", parent=parent.address, why=str(error) or "no answer in time")
+                self.log.warn(
+                    "{parent} is down: {why}",
+                    parent=parent.address,
+                    why=str(error) if isinstance(error, ParentFailed) else "no answer in time",
+                    event="parent.down",
+                )
             raise
         self._heard(parent, health, began)
         return upstream
@@ -251,7 +281,7 @@ class Parents:
         was_down = health.is_down
         health.answered(max(0.0, self._clock.seconds() - began))
         if was_down:
-            self.log.info("{parent} answers again", parent=parent.address)
+            self.log.info("{parent} answers again", parent=parent.address, event="parent.up")
 
 
 def _is_unknown(upstream: Upstream) -> bool:

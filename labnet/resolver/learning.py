@@ -44,6 +44,7 @@ def entry_of(question: Question, upstream: Upstream, now: float, bounds: Bounds)
 
     A course parent is asked for a name, not a type: what it told is kept for type A.
     """
+    now = now if upstream.since is None else upstream.since
     if upstream.told is not None:
         name, address, told_ttl = upstream.told
         mapping = Mapping(name, address, bounds.default_ttl if told_ttl is None else told_ttl, True, now)

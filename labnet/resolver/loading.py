@@ -104,7 +104,8 @@ def _load_records(file: RecordsFile, now: float, is_log: bool, loaded: Loaded) -
     elif kind == "hosts":
         loaded.note(file.path, read_hosts(content, loaded.zone.add))
     else:
-        loaded.note(file.path, read_zone(content, loaded.zone.add).problems)
+        loaded.zone.expect(content.count(b"\n"))
+        loaded.note(file.path, read_zone(content, loaded.zone.add, add_addresses=loaded.zone.add_addresses).problems)
 
 
 def _load_learned(path: str, now: float, loaded: Loaded) -> None:

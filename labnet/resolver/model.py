@@ -172,7 +172,8 @@ class Upstream:
     """What a parent told, checked against what it was asked.
 
     ``rrsets`` is the chain from the name asked for and what it leads to, nothing else; ``soa`` stands in a negative
-    answer. ``told`` is a course parent's: name, address, TTL. ``parent`` names who told it, for people.
+    answer. ``told`` is a course parent's: name, address, TTL. ``parent`` names who told it, for people. ``since`` is
+    the epoch second at which another lab was told this and passed it on; None where the parent told it just now.
     """
 
     rcode: Rcode
@@ -181,6 +182,7 @@ class Upstream:
     soa: RRset | None = None
     told: tuple[str, str, int | None] | None = None
     errors: tuple[ExtendedError, ...] = ()
+    since: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

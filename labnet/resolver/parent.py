@@ -93,6 +93,7 @@ class _Exchange:
                 parent=self._parent.address,
                 name=self._name,
                 why=str(error),
+                event="parent.no-answer",
             )
             told = None
         if told is None or told.name is None or fold(told.name) == fold(self._name):

@@ -8,18 +8,19 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from twisted.internet.defer import CancelledError, Deferred, succeed
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from labnet.interfaces import IParent, IResolver
 from labnet.resolver.cache import Cache, Entry
+from labnet.resolver.health import Parents
 from labnet.resolver.learning import Bounds, answer_of_mapping, cut_chain, entry_of
-from labnet.resolver.model import Answer, ExtendedError, InfoCode, Question, Rcode, RRset, RRType
+from labnet.resolver.model import Answer, ExtendedError, InfoCode, Question, Rcode, RRset, RRType, Upstream
 from labnet.resolver.names import ROOT, ancestors, is_opaque
 from labnet.resolver.parent import ParentFailed
-from labnet.resolver.special import special_find
+from labnet.resolver.special import may_be_special, special_find
 from labnet.resolver.zone import Zone
 
 _LONGEST_CHAIN: Final = 11
@@ -29,6 +30,9 @@ _FAILED_FOR: Final = 5
 """Seconds that a failure is remembered; RFC 9520, section 3.2, asks for 1 to 300."""
 
 _FAILURES_BYTES: Final = 4_000_000
+
+_LOOK: Final = 0.02
+"""Seconds between two looks whether a resolver that is to stop has answered everything."""
 
 
 @implementer(IResolver)
@@ -61,6 +65,15 @@ class Resolver:
         self._walks: dict[Question, Deferred[Answer]] = {}
         self._said_at = -math.inf
         self._unsaid = 0
+        self._idle: list[Deferred[None]] = []
+        self._look_call: IDelayedCall | None = None
+        self.hits = 0
+        self.misses = 0
+
+    @property
+    def in_flight(self) -> int:
+        """Questions that parents are being asked."""
+        return len(self._waiting)
 
     @property
     def can_recurse(self) -> bool:
@@ -74,6 +87,16 @@ class Resolver:
             if answer is None:
                 return None
             whole = chain.follow(self._cut(answer, chain.asked))
+        return whole
+
+    def recorded(self, question: Question) -> Answer | None:
+        chain = _Chain(question)
+        whole = None
+        while whole is None:
+            answer = special_find(chain.asked, self._zone) or self._zone.find(chain.asked)
+            if answer is None and not chain.rrsets:
+                return None
+            whole = chain.follow(answer or Answer(Rcode.NOERROR))
         return whole
 
     def nearest(self, question: Question) -> Answer | None:
@@ -90,8 +113,82 @@ class Resolver:
         asking = Deferred.fromCoroutine(self._follow(question))
         return asking.addErrback(self._unexpected, question)
 
+    def short_way(self, question: Question, now: float) -> Parents | None:
+        """Whom to ask ``question`` in one datagram (:mod:`labnet.resolver.relay`), where nothing at all is known of it.
+
+        None where something is, where it is being asked already, or where its parents are of another kind.
+        """
+        if question in self._waiting or len(self._waiting) >= self._bounds.in_flight:
+            return None
+        key = question.key
+        if may_be_special(key) or not self._zone.is_silent_about(key):
+            return None
+        if question in self._cache or Question(key, RRType.A) in self._cache or question in self._failures:
+            return None
+        parents = self._forward(question)
+        return parents if isinstance(parents, Parents) else None
+
+    def begin(self, question: Question) -> None:
+        """``question`` is asked on the short way; who else asks it waits for :meth:`told` or :meth:`ask_anew`."""
+        self._waiting[question] = []
+        self.misses += 1
+
+    def is_awaited(self, question: Question) -> bool:
+        """Whether anybody waits on the long way for what is asked on the short one."""
+        return bool(self._waiting[question])
+
+    def told(self, question: Question, upstream: Upstream | None) -> None:
+        """Learn what came on the short way, and answer who else waits; None for what nobody waits for nor lasts."""
+        if upstream is None:
+            del self._waiting[question]
+        else:
+            self._answer(self._kept(question, upstream), question)
+
+    def ask_anew(self, question: Question) -> None:
+        """Nothing of use came on the short way: those who wait are answered on the long one."""
+        parents = self._forward(question)
+        if not self._waiting[question] or parents is None:
+            del self._waiting[question]
+        else:
+            self._walk(parents, question)
+
+    def change(self, zone: Zone, forwards: Mapping[bytes, IParent], bounds: Bounds) -> None:
+        """Answer by these from now on. A question in flight is answered by the parent that was asked already.
+
+        What was learned is kept. Failures are forgotten: what they came from may be mended.
+        """
+        self._zone = zone
+        self._forwards = forwards
+        self._bounds = bounds
+        self._failures.flush(ROOT)
+
+    def flush(self, key: bytes) -> int:
+        """Drop what was learned about the name and every name below it; how many answers that were."""
+        self._failures.flush(key)
+        return self._cache.flush(key)
+
+    def idle(self) -> Deferred[None]:
+        """Fires when no parent is being asked and everybody who waited has the answer."""
+        idle: Deferred[None] = Deferred()
+        self._idle.append(idle)
+        if self._look_call is None:
+            self._look()
+        return idle
+
+    def _look(self) -> None:
+        self._look_call = None
+        if self._waiting:
+            self._look_call = self._clock.callLater(_LOOK, self._look)
+            return
+        waiting, self._idle = self._idle, []
+        for idle in waiting:
+            idle.callback(None)
+
     def stop(self) -> None:
         """Give up every question in flight; who waits for one is told that it failed."""
+        if self._look_call is not None:
+            self._look_call.cancel()
+            self._look_call = None
         for walk in list(self._walks.values()):
             walk.cancel()
 
@@ -101,7 +198,9 @@ class Resolver:
         while whole is None:
             # The course protocol alone has its names spelled, and asks again for what failed a moment ago.
             answer = self._local(chain.asked, failures=bool(chain.rrsets and not question.spelled))
-            answer = answer or await self._from_parent(chain.asked)
+            if answer is None:
+                self.misses += 1
+                answer = await self._from_parent(chain.asked)
             whole = chain.follow(self._cut(answer, chain.asked))
         return whole
 
@@ -139,6 +238,7 @@ class Resolver:
         now = self._clock.seconds()
         entry = self._cache.find(question, now)
         if entry is not None:
+            self.hits += 1
             if self._bounds.prefetch and entry.is_due(now):
                 entry.refreshed = True
                 self._from_parent(question)
@@ -172,10 +272,13 @@ class Resolver:
         if len(self._waiting) >= self._bounds.in_flight:
             return succeed(_failure("too many questions in flight"))
         self._waiting[question] = [asked]
+        self._walk(parent, question)
+        return asked
+
+    def _walk(self, parent: IParent, question: Question) -> None:
         walk = Deferred.fromCoroutine(self._learn(parent, question))
         self._walks[question] = walk
         walk.addErrback(self._unexpected, question).addCallback(self._answer, question)
-        return asked
 
     def _forward(self, question: Question) -> IParent | None:
         for domain in (ROOT,) if is_opaque(question.key) else ancestors(question.key):
@@ -188,6 +291,9 @@ class Resolver:
             upstream = await parent.ask(question)
         except ParentFailed as error:
             return self._failed(question, error)
+        return self._kept(question, upstream)
+
+    def _kept(self, question: Question, upstream: Upstream) -> Answer:
         self._failures.forget(question)
         now = self._clock.seconds()
         origin = f"from {upstream.parent}"
@@ -196,10 +302,13 @@ class Resolver:
             return Answer(upstream.rcode, errors=upstream.errors, origin=origin)
         self._cache.keep(*kept)
         self._learned(*kept)
-        answer = kept[1].answer
-        if kept[0] != question and answer.mapping is not None:
-            answer = answer_of_mapping(answer.mapping, question)
-        return replace(answer, origin=origin)
+        entry = kept[1]
+        if kept[0] != question and entry.answer.mapping is not None:
+            entry = replace(entry, answer=answer_of_mapping(entry.answer.mapping, question))
+        if upstream.since is not None:  # another lab asked a while ago
+            origin = entry.origin(now).replace("from the", "from the shared", 1)
+            return replace(entry.aged(now), origin=origin, until=0.0)
+        return replace(entry.answer, origin=origin)
 
     def _failed(self, question: Question, error: ParentFailed) -> Answer:
         now = self._clock.seconds()
@@ -215,11 +324,19 @@ class Resolver:
             return
         more = f" (and {self._unsaid} more before)" if self._unsaid else ""
         self._said_at, self._unsaid = now, 0
-        self.log.info("{question} is not resolved: {why}{more}", question=str(question), why=str(error), more=more)
+        self.log.info(
+            "{question} is not resolved: {why}{more}",
+            question=str(question),
+            why=str(error),
+            more=more,
+            event="resolver.not-resolved",
+        )
 
     def _unexpected(self, failure: Failure, question: Question) -> Answer:
         if failure.check(CancelledError) is None:
-            self.log.failure("resolving {question} failed", failure, question=str(question))
+            self.log.failure(
+                "resolving {question} failed", failure, question=str(question), event="resolver.resolving-failed"
+            )
         return _failure("the server stops or failed")
 
     def _answer(self, answer: Answer, question: Question) -> None:

@@ -1,0 +1,101 @@
+"""Which parents are asked about which domain, made of the configuration; unchanged ones outlive a reload."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from random import Random
+
+from labnet.config import ResolverConfig
+from labnet.interfaces import IDatagramSockets, IParent, IReactor
+from labnet.notation import ParentAddress
+from labnet.resolver.dnsparent import DNSExchange, DNSParent
+from labnet.resolver.health import Parents
+from labnet.resolver.loading import Loaded
+from labnet.resolver.names import ROOT, key_of
+from labnet.resolver.parent import TextParent
+from labnet.resolver.root.walk import RootWalk
+from labnet.resolver.sharedvalue import Pool
+
+Recipe = tuple[object, ...]
+"""All that the parents of a domain are made of: as long as it is equal, so are they."""
+
+
+class Forwarding:
+    """The parents of each domain of one resolver, asked over ``sockets`` and ``reactor``.
+
+    What is known of their health, and of the zones below the root, is kept as long as their configuration is.
+    """
+
+    def __init__(self, sockets: IDatagramSockets, reactor: IReactor, random: Random) -> None:
+        self._sockets = sockets
+        self._reactor = reactor
+        self._random = random
+        self._made: dict[bytes, tuple[Recipe, Parents]] = {}
+
+    def take(self, config: ResolverConfig, loaded: Loaded) -> dict[bytes, IParent]:
+        """The parents as ``config`` and the files behind it (``loaded``) have them, by the domain's key."""
+        domains = {ROOT: config.parents, **{key_of(domain): some for domain, some in config.forward.items()}}
+        made: dict[bytes, tuple[Recipe, Parents]] = {}
+        for domain, addresses in domains.items():
+            if not addresses:
+                continue
+            recipe = _recipe(addresses, config, loaded)
+            before = self._made.get(domain)
+            if before is not None and before[0] == recipe:
+                made[domain] = before
+            else:
+                parents = list(self._parents(addresses, config, loaded))
+                longest_wait = config.parent_timeout * config.parent_tries
+                made[domain] = (recipe, Parents(parents, self._reactor, longest_wait))
+        self._made = made
+        return {domain: parents for domain, (_, parents) in made.items()}
+
+    def pools(self, resolver: str) -> dict[bytes, Pool]:
+        """Which labs share what is asked for each domain's key: those whose ``resolver`` asks the same parents."""
+        return {domain: _pool(resolver, domain, recipe) for domain, (recipe, _) in self._made.items()}
+
+    @property
+    def parents(self) -> Mapping[bytes, Parents]:
+        """The parents by the domain's key, as they were taken last."""
+        return {domain: parents for domain, (_, parents) in self._made.items()}
+
+    def _parents(
+        self, addresses: tuple[ParentAddress, ...], config: ResolverConfig, loaded: Loaded
+    ) -> Iterator[IParent]:
+        exchange = DNSExchange(self._sockets, self._reactor, self._random, config.parent_timeout, config.parent_tries)
+        for address in addresses:
+            if address.kind == "text":
+                yield TextParent(
+                    address.host,
+                    address.port,
+                    config.parent_timeout,
+                    config.parent_tries,
+                    self._sockets,
+                    self._reactor,
+                )
+            elif address.kind == "root":
+                assert loaded.hints is not None
+                yield RootWalk(exchange, loaded.hints, self._reactor, self._random, config.root_port)
+            elif address.kind == "system":
+                for host in loaded.system:
+                    yield DNSParent(host, 53, False, exchange)
+            else:
+                yield DNSParent(address.host, address.port, address.kind == "dns+tcp", exchange)
+
+
+def _pool(resolver: str, domain: bytes, recipe: Recipe) -> Pool:
+    addresses, _, _, root, system = recipe
+    assert isinstance(addresses, tuple)
+    parents = (*(f"{address.kind}:{address.host}:{address.port}" for address in addresses), repr(root), repr(system))
+    return Pool(resolver, domain, parents, all(address.kind == "text" for address in addresses))
+
+
+def _recipe(addresses: tuple[ParentAddress, ...], config: ResolverConfig, loaded: Loaded) -> Recipe:
+    kinds = {address.kind for address in addresses}
+    return (
+        addresses,
+        config.parent_timeout,
+        config.parent_tries,
+        (config.root_port, loaded.hints and loaded.hints.servers) if "root" in kinds else None,
+        loaded.system if "system" in kinds else None,
+    )

@@ -1,0 +1,119 @@
+"""The listeners of one resolver: a UDP port and a TCP port of the same number each."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any, Final, cast
+
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort
+
+from labnet.interfaces import IReactor, StartError
+from labnet.listening import opener_beside
+from labnet.notation import UDPListen
+from labnet.resolver.batchport import BatchPort, is_available
+from labnet.resolver.listener import ResolverProtocol
+from labnet.resolver.packetcache import PacketCaches
+from labnet.resolver.streams import DNSStreams
+
+MOST_BYTES: Final = 8192
+"""Bytes of a question that are read."""
+
+_SAME_NUMBER_TRIES: Final = 20
+"""Tries for a port number, of the system's choosing, that is free for both UDP and TCP."""
+
+
+class Listener:
+    """One open listener, as ``listen`` of the configuration asked for it; ``protocol`` serves its UDP port."""
+
+    def __init__(self, listen: UDPListen, udp: IListeningPort, tcp: IListeningPort, protocol: ResolverProtocol) -> None:
+        self.listen = listen
+        self.udp = udp
+        self.protocol = protocol
+        self._tcp: IListeningPort | None = tcp
+        self._closing: list[Deferred[Any]] = []
+
+    def stop_reading(self) -> None:
+        """Take no further questions and connections; what was asked by UDP can still be answered."""
+        stop = getattr(self.udp, "stopReading", None)  # every UDP port of a real reactor has it
+        if stop is not None:
+            stop()
+        tcp, self._tcp = self._tcp, None
+        if tcp is not None:
+            self._closing.append(maybeDeferred(tcp.stopListening))
+
+    def close(self) -> Deferred[Any]:
+        """Close both ports; fires when they are closed."""
+        self.stop_reading()
+        return gatherResults([*self._closing, maybeDeferred(self.udp.stopListening)])
+
+
+class Ports:
+    """Opens listeners on ``reactor``: a new ``protocol`` serves each UDP port, ``streams`` all TCP ports."""
+
+    def __init__(
+        self,
+        reactor: IReactor,
+        protocol: Callable[[], ResolverProtocol],
+        streams: DNSStreams,
+        packets: PacketCaches,
+    ) -> None:
+        self._reactor = reactor
+        self._open_socket = opener_beside(reactor)
+        self._protocol = protocol
+        self._streams = streams
+        self._packets = packets
+
+    def open(self, listens: Iterable[UDPListen], batch: bool) -> list[Listener]:
+        """All of ``listens``, or none. Raises :class:`~labnet.interfaces.StartError`."""
+        opened: list[Listener] = []
+        try:
+            for listen in listens:
+                opened.append(self._open(listen, batch))
+        except StartError:
+            for listener in opened:
+                listener.close()
+            raise
+        return opened
+
+    def _open(self, listen: UDPListen, batch: bool) -> Listener:
+        tries_left = 1 if listen.port else _SAME_NUMBER_TRIES
+        while True:
+            tries_left -= 1
+            protocol = self._protocol()
+            try:
+                udp = self._open_udp(listen, protocol, batch)
+            except CannotListenError as error:
+                raise StartError(str(listen), error) from None
+            number = cast(IPv4Address | IPv6Address, udp.getHost()).port
+            try:
+                return Listener(
+                    listen, udp, self._reactor.listenTCP(number, self._streams, 128, listen.interface), protocol
+                )
+            except CannotListenError as error:
+                udp.stopListening()
+                if not tries_left:
+                    tcp = str(listen.model_copy(update={"port": number})).replace("udp:", "tcp:", 1)
+                    raise StartError(tcp, error) from None
+
+    def _open_udp(self, listen: UDPListen, protocol: ResolverProtocol, batch: bool) -> IListeningPort:
+        if not (batch and is_available(self._reactor)):
+            return self._reactor.listenUDP(listen.port, protocol, listen.interface, MOST_BYTES)
+        port = BatchPort(self._reactor, listen.port, protocol, listen.interface, self._packets, self._open_socket)
+        port.startListening()
+        return port
+
+
+def changed(open_: Iterable[Listener], wanted: Iterable[UDPListen]) -> tuple[list[Listener], list[UDPListen]]:
+    """Which of the listeners that are ``open_`` are no longer ``wanted``, and which are to be opened."""
+    left = Counter(wanted)
+    closing = []
+    for listener in open_:
+        if left[listener.listen]:
+            left[listener.listen] -= 1
+        else:
+            closing.append(listener)
+    return closing, list(left.elements())

@@ -1,0 +1,38 @@
+"""The last warnings and errors of the log, for who looks at the lab and not at its log."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Any, Final
+
+from twisted.logger import ILogObserver, LogEvent, LogLevel, formatEvent
+from zope.interface import implementer
+
+MOST: Final = 20
+_COUNTED: Final = (LogLevel.warn, LogLevel.error, LogLevel.critical)
+
+
+@implementer(ILogObserver)
+class Troubles:
+    """Keeps the last ``most`` warnings and errors; the same text again counts up."""
+
+    def __init__(self, most: int = MOST) -> None:
+        self._most = most
+        self._kept: OrderedDict[str, dict[str, Any]] = OrderedDict()
+
+    def __call__(self, event: LogEvent) -> None:
+        if event.get("log_level") not in _COUNTED:
+            return
+        text = formatEvent(event)
+        if event.get("log_failure") is not None:
+            text = f"{text}: {event['log_failure'].getErrorMessage()}"
+        text = "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
+        times = self._kept.pop(text, {"times": 0})["times"] + 1
+        when = event.get("log_time", 0.0)
+        self._kept[text] = {"at": when, "level": event["log_level"].name, "text": text, "times": times}
+        if len(self._kept) > self._most:
+            self._kept.popitem(last=False)
+
+    def last(self) -> list[dict[str, Any]]:
+        """What is kept, the newest last: ``at`` (epoch seconds), ``level``, ``text``, ``times``."""
+        return [dict(one) for one in self._kept.values()]

@@ -1,0 +1,34 @@
+"""Where everything listens, in words."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+
+from twisted.internet.interfaces import IListeningPort
+
+
+def host_and_port(port: IListeningPort) -> tuple[str, int]:
+    """Where ``port`` listens; a UNIX socket has its path for a host and the number 0."""
+    address = port.getHost()
+    name = os.fsdecode(getattr(address, "name", None) or b"")
+    return getattr(address, "host", name), getattr(address, "port", 0)
+
+
+def shown(port: IListeningPort) -> str:
+    """The same in one word: ``192.0.2.53:53``, ``[2001:db8::53]:53``, a path."""
+    host, number = host_and_port(port)
+    return f"[{host}]:{number}" if ":" in host else f"{host}:{number}" if number else host
+
+
+def to_try(command: Iterable[IListeningPort], resolvers: Iterable[tuple[str, IListeningPort]]) -> Iterator[str]:
+    """A line for each port, with a command to try; the resolvers' behind their names."""
+    for port in command:
+        host, number = host_and_port(port)
+        if number:
+            yield f"command server listens on {host}:{number} (TCP); try: labnet command {host} {number} TIME"
+        else:
+            yield f"command server listens on {host} (UNIX); try: nc -U {host}"
+    for name, port in resolvers:
+        host, number = host_and_port(port)
+        yield f"resolver {name} listens on {host}:{number} (UDP, TCP); try: labnet resolve {host} {number} NAME"
