@@ -33,9 +33,10 @@ unit: .venv/test
 soak: .venv/test
 	$(BIN)/python -m pytest -m soak -s
 
-# labnet beside the peers that are installed, in one run; ROUNDS and SECONDS make it longer or shorter.
-bench: .venv/run
-	$(BIN)/python -m bench.run --rounds $(or $(ROUNDS),5) --seconds $(or $(SECONDS),3)
+# labnet beside the peers that are installed, in one run; ROUNDS and SECONDS make it longer or shorter, BENCH=--docs
+# has docs/speed.rst show the result.
+bench: .venv/bench
+	$(BIN)/python -m bench.run --rounds $(or $(ROUNDS),5) --seconds $(or $(SECONDS),3) $(BENCH)
 
 docs: .venv/docs
 	$(BIN)/sphinx-build -q -W -b html docs docs/_build
@@ -53,6 +54,10 @@ clean:
 
 .venv/test: .venv/bin/python setup.cfg pyproject.toml
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e .[test]
+	@touch $@ .venv/run
+
+.venv/bench: .venv/bin/python setup.cfg pyproject.toml
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e .[bench,console]
 	@touch $@ .venv/run
 
 .venv/docs: .venv/bin/python setup.cfg pyproject.toml

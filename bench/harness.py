@@ -22,10 +22,12 @@ Result = dict[str, float]
 
 
 @contextmanager
-def running(command: list[str], ready: Callable[[], bool], most_seconds: float = 60) -> Iterator[int]:
-    """Run ``command`` pinned to the server's core until the block ends; gives its process id once it is ``ready``."""
+def running(
+    command: list[str], ready: Callable[[], bool], most_seconds: float = 60, core: str = SERVER_CORE
+) -> Iterator[int]:
+    """Run ``command`` pinned to a core until the block ends; gives its process id once it is ``ready``."""
     process = subprocess.Popen(
-        [*pinned(SERVER_CORE), *command],
+        [*pinned(core), *command],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -91,22 +93,23 @@ def resident_kib(pid: int) -> int:
     return total
 
 
-def udpload(binary: Path, port: int, questions: Path, seconds: float) -> Result:
-    """Closed-loop bursts of the batch generator."""
-    return _json([str(binary), str(port), str(questions), "20", "200", str(seconds), "64"])
+def udpload(binary: Path, port: int, questions: Path, seconds: float, course: bool = False) -> Result:
+    """Closed-loop bursts of the batch generator, of DNS or of the course protocol."""
+    return _json([str(binary), str(port), str(questions), "20", "200", str(seconds), "64", "0", str(int(course))])
 
 
-def tcpload(binary: Path, port: int, depth: int, seconds: float, welcome: int, lines: int) -> Result:
-    """TIME over 50 connections, ``depth`` of them in flight on each; ``lines`` to a reply."""
+def tcpload(binary: Path, port: int, depth: int, seconds: float, welcome: int = 0, lines: int = 1) -> Result:
+    """TIME over 50 connections, ``depth`` of them in flight on each; ``lines`` to a reply, ``welcome`` before all."""
     return _json([str(binary), str(port), "50", str(depth), str(seconds), "TIME", str(lines), str(welcome)])
 
 
-def dnsperf(port: int, questions: Path, seconds: float, rate: int | None = None) -> Result:
-    """dnsperf at full speed, or paced at ``rate`` questions a second."""
-    pace = ["-Q", str(rate)] if rate else []
-    command = ["dnsperf", "-s", "127.0.0.1", "-p", str(port), "-d", str(questions), "-c", "20", "-q", "200"]
+def dnsperf(port: int, questions: Path, seconds: float, rate: int | None = None, tcp: bool = False) -> Result:
+    """dnsperf at full speed, paced at ``rate`` questions a second, or by TCP over one connection."""
+    options = [*(["-Q", str(rate)] if rate else []), *(["-m", "tcp"] if tcp else [])]
+    clients = "1" if tcp else "20"
+    command = ["dnsperf", "-s", "127.0.0.1", "-p", str(port), "-d", str(questions), "-c", clients, "-q", "200"]
     done = subprocess.run(
-        [*pinned(LOAD_CORE), *command, "-l", str(seconds), *pace], capture_output=True, text=True, check=True
+        [*pinned(LOAD_CORE), *command, "-l", str(seconds), *options], capture_output=True, text=True, check=True
     )
 
     def figure(name: str) -> float:

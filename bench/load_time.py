@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from bench import harness, peers
-from bench.run import free_port
+from bench.paths import free_port
 
 SERVERS = ("labnet, zone file", "labnet, hosts file", "nsd", "unbound")
 

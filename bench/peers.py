@@ -2,21 +2,95 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+_PATH = "/usr/sbin:/usr/local/sbin:/usr/bin"
+
 Command = Callable[[int], list[str]]
 
 LAB = """\
+[lab]
+state = "{folder}"
 [command]
 listen = "tcp:{tcp}:interface=127.0.0.1"
 clients = 0
+sessions_per_address = 0
+deny = ["192.0.2.0/24"]
+[console]
+listen = "tcp:0:interface=127.0.0.1"
+query_log = "queries.log"
+query_sample = 0.0001
 [resolver.main]
 listen = "udp:{port}:interface=127.0.0.1"
 records = "{records}"
 zones = ["lab.test"]
+deny = ["192.0.2.0/24"]
+rate_limit = 1e9
+rate_exempt = []
+"""
+"""With everything on: access rules, limits, metrics, a sampled query log."""
+
+LAB_FORWARDS = """\
+[lab]
+state = "{folder}"
+[console]
+listen = "tcp:0:interface=127.0.0.1"
+[resolver.main]
+listen = "udp:{port}:interface=127.0.0.1"
+parents = "dns:127.0.0.1:{parent}"
+deny = ["192.0.2.0/24"]
+rate_limit = 1e9
+rate_exempt = []
+packet_cache_bytes = 0
+ttl_max = 0
+negative_ttl_max = 0
+in_flight = 10000
+in_flight_per_client = 10000
+"""
+
+UNBOUND_FORWARDS = """\
+server:
+  interface: 127.0.0.1
+  port: {port}
+  num-threads: 1
+  do-daemonize: no
+  username: ""
+  chroot: ""
+  directory: "{folder}"
+  pidfile: ""
+  use-syslog: no
+  logfile: ""
+  module-config: "iterator"
+  do-not-query-localhost: no
+  local-zone: "test." nodefault
+  msg-cache-size: 0
+  rrset-cache-size: 0
+  cache-max-ttl: 0
+  num-queries-per-thread: 10000
+  outgoing-range: 20000
+remote-control:
+  control-enable: no
+forward-zone:
+  name: "."
+  forward-addr: 127.0.0.1@{parent}
+"""
+
+NAMED = """\
+options {{
+  directory "{folder}";
+  listen-on port {port} {{ 127.0.0.1; }};
+  listen-on-v6 {{ none; }};
+  pid-file none;
+  recursion no;
+  minimal-responses yes;
+  dnssec-validation no;
+}};
+controls {{ }};
+zone "lab.test" {{ type primary; file "{folder}/zone"; }};
 """
 
 UNBOUND = """\
@@ -93,16 +167,16 @@ def write_records(folder: Path, names: int) -> None:
     data = "".join(f'local-data: "{host}. 60 IN A {address}"\n' for host, address in hosts)
     (folder / "local-data").write_text('server:\nlocal-zone: "lab.test." static\n' + data)
     (folder / "questions").write_text("".join(f"{host} A\n" for host, _ in hosts))
+    random.Random(1).shuffle(hosts)
+    (folder / "shuffled").write_text("".join(f"{host} A\n" for host, _ in hosts))
 
 
 def labnet(folder: Path, records: str) -> Command:
     """The whole lab on the records in the file ``records``: its command server is on the next port."""
-    twistd = str(Path(sys.executable).with_name("twistd"))
-    options = ["-n", "--pidfile=", "-l", "/dev/null", f"--rundir={folder}", "labnet", "--config"]
 
     def command(port: int) -> list[str]:
-        values = {"port": port, "tcp": port + 1, "records": f"{records}:{records}"}
-        return [twistd, *options, _written(folder / "lab.toml", LAB, **values)]
+        values = {"port": port, "tcp": port + 1, "records": f"{records}:{records}", "folder": folder}
+        return [*_twistd(folder), "labnet", "--config", _written(folder / "lab.toml", LAB, **values)]
 
     return command
 
@@ -112,23 +186,57 @@ def resolvers(folder: Path) -> Iterator[tuple[str, Command]]:
     yield "labnet", labnet(folder, "zone")
     settings = {"nsd": (NSD, ["-d", "-c"]), "knotd": (KNOT, ["-c"]), "unbound": (UNBOUND, ["-d", "-c"])}
     for name, (template, options) in settings.items():
-        path = shutil.which(name, path="/usr/sbin:/usr/local/sbin:/usr/bin")
+        path = shutil.which(name, path=_PATH)
         if path is not None:
             yield name, _with_settings(path, options, folder / f"{name}.conf", template)
-    path = shutil.which("dnsmasq", path="/usr/sbin:/usr/bin")
-    if path is not None:
-        yield "dnsmasq", _dnsmasq(path, folder)
+    named = shutil.which("named", path=_PATH)
+    if named is not None:
+        yield "named", _with_settings(named, ["-g", "-n", "1", "-c"], folder / "named.conf", NAMED)
+    dnsmasq = shutil.which("dnsmasq", path=_PATH)
+    if dnsmasq is not None:
+        yield "dnsmasq", _dnsmasq(dnsmasq, [f"--addn-hosts={folder}/hosts", "--local-ttl=60"])
+
+
+def forwarders(folder: Path, parent: int) -> Iterator[tuple[str, Command]]:
+    """labnet and those peers that forward, with their caches off, to the server at port ``parent``."""
+
+    def labnet_forwards(port: int) -> list[str]:
+        settings = _written(folder / "forwards.toml", LAB_FORWARDS, port=port, parent=parent, folder=folder)
+        return [*_twistd(folder), "labnet", "--config", settings]
+
+    yield "labnet", labnet_forwards
+    unbound = shutil.which("unbound", path=_PATH)
+    if unbound is not None:
+        settings = UNBOUND_FORWARDS.replace("{parent}", str(parent))
+        yield "unbound", _with_settings(unbound, ["-d", "-c"], folder / "unbound-forwards.conf", settings)
+    dnsmasq = shutil.which("dnsmasq", path=_PATH)
+    if dnsmasq is not None:
+        options = ["--cache-size=0", f"--server=127.0.0.1#{parent}", "--dns-forward-max=10000"]
+        yield "dnsmasq", _dnsmasq(dnsmasq, options)
+
+
+def redis() -> Command | None:
+    """Redis, of which TIME is the inline command; None where it is not installed."""
+    path = shutil.which("redis-server")
+    if path is None:
+        return None
+    options = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+    return lambda port: [path, "--port", str(port), *options]
+
+
+def _twistd(folder: Path) -> list[str]:
+    twistd = str(Path(sys.executable).with_name("twistd"))
+    return [twistd, "-n", "--pidfile=", "-l", "/dev/null", f"--rundir={folder}"]
 
 
 def _with_settings(path: str, options: list[str], file: Path, template: str) -> Command:
     return lambda port: [path, *options, _written(file, template, port=port, folder=file.parent)]
 
 
-def _dnsmasq(path: str, folder: Path) -> Command:
+def _dnsmasq(path: str, options: list[str]) -> Command:
     return lambda port: [
         path, "-k", "--conf-file=/dev/null", f"--port={port}", "--listen-address=127.0.0.1", "--bind-interfaces",
-        "--no-resolv", "--no-hosts", f"--addn-hosts={folder}/hosts", "--user=root", "--pid-file=", "--local-ttl=60",
-        "--log-facility=/dev/null",
+        "--no-resolv", "--no-hosts", "--user=root", "--pid-file=", "--log-facility=/dev/null", *options,
     ]  # fmt: skip
 
 
