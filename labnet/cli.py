@@ -10,7 +10,9 @@ import time
 from collections.abc import Sequence
 from importlib import metadata
 
-from labnet.capture.cli import add_commands, captured, tapped_dnspython
+from labnet.capture.cli import add_commands as add_capture_commands
+from labnet.capture.cli import captured, tapped_dnspython
+from labnet.console.cli import add_commands as add_console_commands
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -125,7 +127,8 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check", help="check a configuration and its records", description=_CHECK)
     check.add_argument("file", nargs="?", metavar="FILE", help="default: the one that twistd labnet would run")
     check.set_defaults(run=_check)
-    add_commands(commands)
+    add_capture_commands(commands)
+    add_console_commands(commands)
     return parser
 
 

@@ -12,6 +12,7 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
+from importlib.util import find_spec
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -183,7 +184,7 @@ class ConsoleConfig(_Table):
 class SharedConfig(_Table):
     """``[shared]``: a cache that several labs share."""
 
-    url: RedisURL = Field(description="The Redis server: redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE].")
+    url: RedisURL = Field(repr=False, description="The Redis server: redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE].")
     prefix: Printable = Field("labnet:", max_length=64, description="What every key there starts with.")
     timeout: float = Field(
         0.05, gt=0, le=0.05, description="Seconds that the server may delay an answer; then the lab goes on alone."
@@ -242,6 +243,8 @@ def build(table: dict[str, Any], base: str, rundir: str, where: Any = lambda key
     except ValidationError as error:
         readable = [_absolute(resolver, base, base) for resolver in _readable(table)]
         raise ConfigError([f"{where(key)}: {says}" for key, says in _problems(error)], readable) from None
+    if config.shared is not None and find_spec("txredisapi") is None:
+        raise ConfigError([f"{where('shared')}: needs txredisapi, which is not there: pip install 'txlabnet[shared]'"])
     if config.command is None and not config.resolver:
         raise ConfigError([f"{where('command')}: there is nothing to run: add a [command] or a [resolver.NAME] table"])
     state = os.path.abspath(os.path.join(rundir, config.lab.state))

@@ -5,7 +5,7 @@ Every arrow between rooms that a test or another implementation may want to repl
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.interfaces import (
     IConsumer,
@@ -15,6 +15,7 @@ from twisted.internet.interfaces import (
     IReactorTCP,
     IReactorTime,
     IReactorUDP,
+    IReactorUNIX,
     ITCPTransport,
 )
 from zope.interface import Attribute, Interface
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from labnet.measures import Sample
     from labnet.resolver.model import Answer, Question, Reply, Upstream
+    from labnet.resolver.sharedvalue import Flush, Looked
 
 
 class StartError(SystemExit, Exception):
@@ -38,13 +40,19 @@ class StartError(SystemExit, Exception):
     __module__ = "builtins"  # twistd tells the shell 98 bytes: no room for where its class is
 
     def __init__(self, listener: str, why: object) -> None:
+        self.listener = listener
         why = getattr(why, "socketError", why)
+        self.errno: int | None = getattr(why, "errno", None)
         why = getattr(why, "strerror", None) or why
         super().__init__(f"labnet: cannot listen on {listener}: {why}; free it or change the listener")
 
 
-class IReactor(IReactorCore, IReactorTime, IReactorTCP, IReactorUDP, IReactorFDSet):
-    """What the services need of a reactor; its ``seconds()`` are the epoch seconds that lifetimes are counted in."""
+class IReactor(IReactorCore, IReactorTime, IReactorTCP, IReactorUDP, IReactorUNIX, IReactorFDSet):
+    """What the services need of a reactor; its ``seconds()`` are the epoch seconds that lifetimes are counted in.
+
+    Nobody sets that clock (:mod:`labnet.clocks`). The time of day, for people and files, is
+    :func:`labnet.clocks.wall_of` it.
+    """
 
 
 class IStreamTransport(ITCPTransport, IPushProducer, IConsumer):
@@ -109,6 +117,9 @@ class IResolver(Interface):
         ``failures`` says whether a failure of a moment ago counts as known (RFC 9520).
         """
 
+    def recorded(question: Question) -> Answer | None:
+        """What the records alone say, for who may have no more; None where they have nothing."""
+
     def nearest(question: Question) -> Answer | None:
         """What is known on the way to the answer, for who does not ask for recursion (RFC 1034, section 4.3.2, step 3).
 
@@ -134,6 +145,80 @@ class IMeasured(Interface):
 
     def samples() -> Iterable[Sample]:
         """What it counted so far; each sample's family is declared in :mod:`labnet.measures`."""
+
+
+class ILearned(Interface):
+    """Where what was learned is kept beyond this process: a log on disk, or in a worker the way to the one who has it.
+
+    What is learned is a :class:`labnet.resolver.model.Mapping` in the log of the course protocol, and a
+    :data:`labnet.resolver.kept.Kept` in that of DNS; its times are on the reactor's clock.
+    """
+
+    def open(lines: int, cut: bool) -> None:
+        """Start on what was read: ``lines`` learned lines, and the start of another where it was ``cut``."""
+
+    def append(learned: Any) -> None:
+        """Keep ``learned``, which the cache has already. Never raises and never waits: a failure is logged once."""
+
+    def rewrite() -> None:
+        """Keep what the cache has now and nothing else, as after ``labnet flush``."""
+
+    def close() -> None:
+        """Bring everything to the disk; nothing is appended after that."""
+
+
+class IQueryLog(Interface):
+    """Where questions are noted, each with what was answered. It never raises and never waits."""
+
+    share: float = Attribute("The share of the questions that it wants, above 0 to 1; who calls it picks them.")
+
+    def query_log(
+        when: float,
+        host: str,
+        port: int,
+        transport: str,
+        protocol: str,
+        name: str,
+        rrtype: str,
+        result: str,
+        source: str,
+        seconds: float,
+    ) -> None:
+        """A question of the client at ``host`` and ``port`` was answered at ``when`` (epoch seconds).
+
+        ``transport`` is udp or tcp, ``protocol`` dns, json or line; ``name`` is as the client wrote it, ``rrtype`` as
+        in presentation form; ``result`` and ``source`` are the labels of ``labnet_queries_total``, ``seconds`` is what
+        it took.
+        """
+
+
+class ISharedStore(Interface):
+    """The server of a shared cache, as far as it can be reached. Keys and values are any bytes.
+
+    Every Deferred fails with :class:`labnet.resolver.sharedvalue.StoreGone` where the server is not there, says no, or
+    has not answered after ``within`` seconds; then the store finds out by itself whether it is still there.
+    """
+
+    is_up: bool = Attribute("Whether it is there, as far as is known.")
+
+    def look(key: bytes, token: bytes, hold: float, insist: bool, within: float) -> Deferred[Looked]:
+        """The value of ``key``; where there is none, the lock on it under ``token`` for at most ``hold`` seconds.
+
+        Where another lab that is alive has the lock, its word comes as a message. ``insist`` wants the lock although
+        there is a value.
+        """
+
+    def tell(key: bytes, token: bytes, value: bytes, left: float) -> Deferred[None]:
+        """Keep ``value`` for ``left`` seconds (0: not at all), give up the lock, and tell all who wait.
+
+        An empty ``value`` says that there is none; it is told only by who still has the lock.
+        """
+
+    def ping(within: float) -> Deferred[None]:
+        """See whether the server answers."""
+
+    def flush(flush: Flush) -> Deferred[int]:
+        """Drop what is kept of it and have the other labs forget it; how many values were dropped."""
 
 
 class ISession(Interface):

@@ -76,13 +76,32 @@ FAMILIES: Final[dict[str, Family]] = {
     "labnet_parent_up": Family("gauge", "1 while a parent counts as working, else 0.", ("resolver", "parent"), "max"),
     "labnet_records": Family("gauge", "Names in the records.", ("resolver",), "max"),
     "labnet_sessions": Family("gauge", "Connections to the command server: served or waiting.", ("state",)),
-    "labnet_sessions_total": Family("counter", "Connections that ended, and why.", ("end",)),
+    "labnet_sessions_ended_total": Family("counter", "Connections that ended, and why.", ("end",)),
     "labnet_commands_total": Family("counter", "Commands answered: TIME, EXIT or invalid.", ("command",)),
     "labnet_reactor_lag_seconds": Family(
         "gauge", "By how much the last timer came late: what a client waits for the event loop.", (), "max"
     ),
+    "labnet_reactor_lag_max_seconds": Family("gauge", "The largest of the last minute's.", (), "max"),
+    "labnet_reactor_late_seconds": Family("histogram", "By how much the timers of every second came late."),
+    "labnet_worker_up": Family("gauge", "1 while a worker serves, else 0.", ("worker",)),
+    "labnet_worker_restarts_total": Family("counter", "Times that a worker had to be started again.", ("worker",)),
+    "labnet_worker_queries_total": Family("counter", "Questions that a worker answered.", ("worker",)),
     "labnet_reloads_total": Family("counter", "Reloads: done, or failed with the old state kept.", ("result",), "max"),
+    "labnet_shared_up": Family("gauge", "1 while the server of the shared cache is there, else 0.", (), "max"),
+    "labnet_shared_requests_total": Family(
+        "counter",
+        "Questions that went by the shared cache: hit, waited (another lab asked), asked (for all labs), alone.",
+        ("result",),
+    ),
+    "labnet_shared_ignored_total": Family("counter", "What was found there and is no answer, or flushed since."),
+    "labnet_shared_waiting": Family("gauge", "Questions that wait for another lab."),
+    "labnet_shared_seconds": Family("histogram", "Seconds that the server of the shared cache took for a look."),
     "labnet_start_time_seconds": Family("gauge", "When the process started, in epoch seconds.", (), "max"),
+    "labnet_build_info": Family("gauge", "1; the labels say which program this is.", ("version", "python"), "max"),
+    "process_cpu_seconds_total": Family("counter", "Seconds of processor time used."),
+    "process_resident_memory_bytes": Family("gauge", "Bytes of memory in use."),
+    "process_open_fds": Family("gauge", "Files and sockets that are open.", (), "max"),
+    "process_max_fds": Family("gauge", "Files and sockets that may be open.", (), "max"),
 }
 
 

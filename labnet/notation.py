@@ -15,6 +15,7 @@ from twisted.internet.endpoints import serverFromString
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _REDIS_URL = re.compile(r"redis://(?:[^\s:@/]*:[^\s@/]*@)?(?:[\w.-]+|\[[0-9a-fA-F:.]+\])(?::\d{1,5})?(?:/\d{1,4})?")
+_LOGIN = re.compile(r"//.*@", re.DOTALL)
 _DOMAIN = re.compile(r"\.|(?:[^.\s]{1,63}\.)*[^.\s]{1,63}\.?")
 
 
@@ -161,7 +162,8 @@ def _network(value: object) -> IPNetwork:
 def _redis_url(value: object) -> str:
     text = _string(value)
     if not _REDIS_URL.fullmatch(text):
-        raise ValueError(f"must be redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE], not {text!r}")
+        shown = _LOGIN.sub("//…@", text)  # the password is nobody's to read
+        raise ValueError(f"must be redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE], not {shown!r}")
     return text
 
 

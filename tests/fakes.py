@@ -50,6 +50,9 @@ class ConnectedSocket(_Socket):
         self.room: int | None = None
         self.reset = False
 
+    def getsockname(self) -> tuple[str, int]:
+        return "127.0.0.1", 0
+
     def recv(self, size: int) -> bytes:
         if not self.arrived:
             raise BlockingIOError(errno.EWOULDBLOCK, "nothing has come")

@@ -52,6 +52,7 @@ class Daemon:
         cwd: Path,
         command: Sequence[str] = (TWISTD,),
         env: Mapping[str, str] | None = None,
+        pass_fds: Sequence[int] = (),
     ) -> None:
         self.process = subprocess.Popen(
             [*command, "-n", "--pidfile=", *arguments],
@@ -62,6 +63,7 @@ class Daemon:
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
+            pass_fds=pass_fds,
         )
         self._log = ""
         self._ended = False

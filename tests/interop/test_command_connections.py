@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -184,6 +185,57 @@ def test_exit_from_elsewhere_closes_only_that_connection(start: Start) -> None:
     with greeted(server) as second:
         second.send(b"TIME\n")
         assert len(line(second)) == 25
+
+
+def test_a_stop_tells_the_clients(start: Start) -> None:
+    """On SIGTERM what has come is answered, who is served and who waits are told, and the process ends."""
+    daemon = start()
+    server = daemon.address("command server")
+    with greeted(server) as first, connect(server) as second:
+        first.send(b"TIME\n")
+        assert len(line(first)) == 25
+        assert silent(second)  # the server has taken it in by now
+        first.send(b"NO\nTIME")
+        assert line(first) == b"Invalid command!\n"
+        daemon.process.send_signal(signal.SIGTERM)
+        assert is_time(line(first)[:-1], 0)
+        assert rest(first) == b"The server is closing\n"
+        assert ended(second) == b"The server is closing\n"
+    assert daemon.wait() == -signal.SIGTERM
+
+
+def test_who_is_not_allowed_is_closed_at_once(start: Start) -> None:
+    """Without a greeting; the log says so once, with the option's reason."""
+    daemon = start("--allow", "192.0.2.0/24")
+    server = daemon.address("command server")
+    for _ in range(3):
+        with connect(server) as sock:
+            assert ended(sock) == b""
+    daemon.wait_for(r"1 new connection\(s\) closed at once, the last from 127\.0\.0\.1: its address is not in `allow`")
+
+
+def test_an_address_has_a_hundred_connections(start: Start) -> None:
+    """The next one is closed; when one of the hundred leaves, there is room again."""
+    server = start("--clients", "0").address("command server")
+    with ExitStack() as opened:
+        socks = [opened.enter_context(greeted(server)) for _ in range(100)]
+        with connect(server) as sock:
+            assert ended(sock) == b""
+        socks[50].close()
+        until = time.monotonic() + DEADLINE
+        while True:
+            with connect(server) as sock:
+                if ended_or_greeted(sock):
+                    break
+            assert time.monotonic() < until
+
+
+def ended_or_greeted(sock: socket.socket) -> bytes:
+    """The first that comes, nothing where the server closes."""
+    try:
+        return sock.recv(1024)
+    except ConnectionResetError:
+        return b""
 
 
 def test_exit_in_the_whole_lab_leaves_the_resolvers(tmp_path: Path) -> None:

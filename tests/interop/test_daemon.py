@@ -114,7 +114,7 @@ def test_a_daemon_starts_answers_and_stops(tmp_path: Path) -> None:
             assert learned.startswith(b'["www.google.co.il", "21.09.1992.8", "60", "1", ')
             sock = greeted(address(log, "command server"))
         with sock:
-            assert rest(sock) == b""
+            assert rest(sock) == b"The server is closing\n"
     assert not (tmp_path / "lab.pid").exists()
     log = (tmp_path / "lab.log").read_text()
     assert "Server Shut Down." in log
@@ -126,15 +126,15 @@ def test_a_daemon_starts_answers_and_stops(tmp_path: Path) -> None:
 
 
 def test_sigterm_closes_clients_and_ports(tmp_path: Path) -> None:
-    """Those served and those who wait are told the end by the close of their connections."""
+    """Those served and those who wait are told, and their connections close."""
     with Daemon("labnet-command", "--listen=tcp:0:interface=127.0.0.1", cwd=tmp_path) as daemon:
         server = daemon.address("command server")
         with greeted(server) as first, connect(server) as second:
             first.send(b"TIME\n")
             assert len(line(first)) == 25
             daemon.stop()
-            assert rest(first) == b""
-            assert ended(second) == b""
+            assert rest(first) == b"The server is closing\n"
+            assert ended(second) == b"The server is closing\n"
 
 
 @pytest.fixture(params=["tcp", "udp"])

@@ -166,11 +166,30 @@ def test_the_built_in_lab_runs_from_the_wheel_in_an_empty_folder(
     assert (tmp_path / "var/main.learned").read_text().startswith("www.google.co.il,21.09.1992.8,60,1,")
 
 
+def units(folder: Path) -> list[Path]:
+    """The unit files in ``folder``, with a program that is there in the place of each of theirs."""
+    found = []
+    for kind in "service", "socket":
+        for unit in sorted((ROOT / "etc").glob(f"*.{kind}")):
+            text = re.sub(r"^(Exec\w+=[-@:+!]*)\S+", rf"\1{sys.executable}", unit.read_text(), flags=re.MULTILINE)
+            (folder / unit.name).write_text(text)
+            found.append(folder / unit.name)
+    return found
+
+
 def test_systemd_takes_the_unit_files(tmp_path: Path) -> None:
     """systemd-analyze has nothing to say of them, once their programs are there."""
-    for unit in sorted((ROOT / "etc").glob("*.service")):
-        text = re.sub(r"^(Exec\w+=[-@:+!]*)\S+", rf"\1{sys.executable}", unit.read_text(), flags=re.MULTILINE)
-        (tmp_path / unit.name).write_text(text)
-        command = [peers.tool("systemd-analyze", "systemd"), "verify", "--man=no", str(tmp_path / unit.name)]
+    for unit in units(tmp_path):
+        command = [peers.tool("systemd-analyze", "systemd"), "verify", "--man=no", str(unit)]
         verified = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE)
         assert (verified.returncode, verified.stdout, verified.stderr) == (0, "", "")
+
+
+def test_systemd_finds_little_that_the_service_could_do_to_the_system(tmp_path: Path) -> None:
+    """Its exposure is 2.0 of 10 at most; "OK" ends at 5."""
+    service = units(tmp_path)[0]
+    analyze = peers.tool("systemd-analyze", "systemd")
+    command = [analyze, "security", "--offline=yes", "--threshold=20", "--no-pager", str(service)]
+    analyzed = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE)
+    assert analyzed.returncode == 0, analyzed.stdout + analyzed.stderr
+    assert " OK " in analyzed.stdout.splitlines()[-1], analyzed.stdout

@@ -139,7 +139,8 @@ class Run:
         host, port = self._listens[setup.name]
         parents = tuple(f"text:{where[0]}:{where[1]}" for where in self._scenario.parents.values())
         folder = self._folder / setup.name
-        config = {"listen": f"udp:{port}:interface={host}", "parents": parents} | setup.config
+        listen = f"udp:{port}:interface={host}"
+        config = {"listen": listen, "allow": "0.0.0.0/0", "parents": parents} | setup.config
         if "records" in setup.files:
             config["records"] = (os.fspath(folder / "records"),)
         config["learned"] = os.fspath(folder / config.get("learned", "learned"))

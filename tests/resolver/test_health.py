@@ -249,6 +249,26 @@ class ParentsTests(SynchronousTestCase):
         self.assertEqual((self.told_by(asked), self.hosts), ("a:53", ["a"]))
         self.assertEqual([state.srtt for state in parents.states()], [self.clock.seconds() - 1000.0, None])
 
+    def test_every_question_to_a_parent_is_counted(self) -> None:
+        """Those that failed too, be it by silence or by an answer of no use; a parent not heard of has no time."""
+        parents = self.dns("a", "b", "c")
+        parents.ask(WWW)
+        self.clock.advance(LEAST_WAIT)
+        self.answer(Rcode.SERVFAIL)
+        self.answer()
+        counted = {(name, labels): value for name, labels, value in parents.samples("main")}
+        for host, questions, failures in ("a", 1, 1), ("b", 1, 1), ("c", 1, 0):
+            labels = ("main", f"{host}:53")
+            self.assertEqual(counted["labnet_parent_questions_total", labels], questions)
+            self.assertEqual(counted["labnet_parent_failures_total", labels], failures)
+            self.assertEqual(counted["labnet_parent_up", labels], 1)
+        times = [labels[1] for name, labels in counted if name == "labnet_parent_round_trip_seconds"]
+        self.assertEqual(times, ["b:53", "c:53"])
+        for _ in range(3):
+            self.ask_all_silent(parents)
+        down = [value for name, _, value in parents.samples("main") if name == "labnet_parent_up"]
+        self.assertEqual(down, [0, 0, 0])
+
     def test_a_failure_lets_the_next_one_be_asked(self) -> None:
         """Silence, and an answer of no use alike."""
         asked = self.dns("a", "b", "c").ask(WWW)

@@ -10,7 +10,7 @@ from twisted.internet.error import CannotListenError
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.interfaces import StartError
-from labnet.resolver import loading, service
+from labnet.resolver import loading, ports
 from tests.resolver.dnsfakes import FakeConnection, reply_to
 from tests.resolver.fakes import FakeStreamPort
 from tests.resolver.lab import COURSE, Lab, errors, rcode, shown
@@ -90,7 +90,7 @@ class ListeningTests(SynchronousTestCase):
         made: list[tuple[int, str]] = []
 
         class Port:
-            def __init__(self, reactor: object, port: int, protocol: object, interface: str, packets: object) -> None:
+            def __init__(self, reactor: object, port: int, protocol: object, interface: str, *more: object) -> None:
                 self.address = (port, interface)
 
             def startListening(self) -> None:
@@ -104,8 +104,8 @@ class ListeningTests(SynchronousTestCase):
             def stopListening(self) -> Deferred[None]:
                 return succeed(None)
 
-        self.patch(service, "is_available", lambda reactor: True)
-        self.patch(service, "BatchPort", Port)
+        self.patch(ports, "is_available", lambda reactor: True)
+        self.patch(ports, "BatchPort", Port)
         self.lab.restart(batch=True)
         self.assertEqual(made, [(1199, "127.0.0.1")])
         self.lab.restart(batch=False)
