@@ -107,10 +107,23 @@ def read_lab(path: str, orders: Orders) -> tuple[Config, dict[str, Loaded]]:
 
 
 class Settled:
-    """The port numbers that stand for 0, the system's choice: all workers need the same, and after a reload as well."""
+    """The port numbers that stand for 0, the system's choice: all workers need the same, and after a reload as well.
+
+    Their TCP ports are held, or a connection of anybody's might be given one before the workers have them.
+    """
 
     def __init__(self) -> None:
         self._numbers: dict[tuple[str, str, int], int] = {}
+        self._held: list[socket.socket] = []
+
+    def has(self, listener: object) -> bool:
+        """Whether ``listener`` is one of those: nobody else has it."""
+        return isinstance(listener, UDPListen) and listener.port in self._numbers.values()
+
+    def close(self) -> None:
+        """Hold nothing any more."""
+        while self._held:
+            self._held.pop().close()
 
     def config(self, config: Config) -> Config:
         """``config`` with a number for every port. Raises :class:`~labnet.interfaces.StartError`."""
@@ -126,23 +139,24 @@ class Settled:
     def _number(self, resolver: str, listen: UDPListen, at: int) -> int:
         key = (resolver, listen.interface, at)
         if key not in self._numbers:
-            self._numbers[key] = _free_number(listen)
+            self._numbers[key], held = _free_number(listen)
+            self._held.append(held)
         return self._numbers[key]
 
 
-def _free_number(listen: UDPListen) -> int:
-    """A number that is free for both UDP and TCP."""
+def _free_number(listen: UDPListen) -> tuple[int, socket.socket]:
+    """A number that is free for both UDP and TCP, and a socket that keeps it for the processes of this user."""
     for tries_left in reversed(range(_TRIES)):
         try:
             with bound_socket(socket.SOCK_DGRAM, listen.interface, 0) as datagrams:
                 number = int(datagrams.getsockname()[1])
-                bound_socket(socket.SOCK_STREAM, listen.interface, number).close()
+                held = bound_socket(socket.SOCK_STREAM, listen.interface, number, shared=True)
         except OSError as error:
             if not tries_left:
                 raise StartError(str(listen), error) from None
         else:
             break
-    return number
+    return number, held
 
 
 def unprivileged(config: Config) -> None:

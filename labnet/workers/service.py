@@ -113,7 +113,9 @@ class SupervisorService(MultiService):
             self.config = self._settled.config(self.config)
             if self._started.owner is not None:
                 unprivileged(self.config)
-            check_free(_listeners(self.config), self._started.inherited)
+                self._settled.close()  # what root holds is not shared with whom it becomes
+            fixed = [listener for listener in _listeners(self.config) if not self._settled.has(listener)]
+            check_free(fixed, self._started.inherited)
             super().privilegedStartService()
         except StartError as error:
             print(error, file=sys.__stderr__)
@@ -152,6 +154,7 @@ class SupervisorService(MultiService):
             journal.close()
         if self._folder:
             shutil.rmtree(self._folder, ignore_errors=True)
+        self._settled.close()
         self._signals.give_back()
         self._started.notifier.close()
         self._publisher.removeObserver(self._troubles)
@@ -271,7 +274,8 @@ class SupervisorService(MultiService):
         config, warnings = kept_until_restart(self.config, wanted)
         warnings += [warning for files in loaded.values() for warning in files.warnings]
         before = set(map(str, _listeners(self.config)))
-        check_free([one for one in _listeners(config) if str(one) not in before], self._started.inherited)
+        fresh = [one for one in _listeners(config) if str(one) not in before and not self._settled.has(one)]
+        check_free(fresh, self._started.inherited)
         write_lab(self._lab_file, config, loaded)
         self.config = config
         self._take_journals(config, loaded)

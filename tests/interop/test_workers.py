@@ -317,7 +317,9 @@ def parent_of(pid: int) -> int:
 
 def test_sockets_of_systemd(tmp_path: Path) -> None:
     """Sockets that systemd passed are shared by the workers, one that is started again included."""
-    server = ("127.0.0.1", _free_number(UDPListen(port=0, interface="127.0.0.1")))
+    number, held = _free_number(UDPListen(port=0, interface="127.0.0.1"))
+    held.close()
+    server = ("127.0.0.1", number)
     with (
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams,
         socket.socket(socket.AF_INET, socket.SOCK_STREAM) as streams,

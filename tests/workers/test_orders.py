@@ -14,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from labnet import config
 from labnet.config import Config
 from labnet.interfaces import StartError
+from labnet.listening import bound_socket
 from labnet.reload import load_lab
 from labnet.workers import orders as orders_module
 from labnet.workers.orders import Orders, Settled, read_lab, share, unprivileged, write_lab
@@ -101,17 +102,30 @@ class SettledTests(SynchronousTestCase):
     def test_one_number_for_all(self) -> None:
         """A 0 becomes a number that is free for UDP and TCP, the same again after a reload; others stay."""
         settled = Settled()
+        self.addCleanup(settled.close)
         before = a_config(resolver={"main": {"listen": ["udp:0", "udp:0:interface=127.0.0.2", "udp:5300"]}})
         first, second, third = settled.config(before).resolver["main"].listen
         self.assertEqual((second.interface, third.port), ("127.0.0.2", 5300))
         self.assertTrue(first.port and second.port)
         again = settled.config(before).resolver["main"].listen
         self.assertEqual([listen.port for listen in again], [first.port, second.port, 5300])
+        self.assertEqual([settled.has(listen) for listen in again], [True, True, False])
+
+    def test_nobody_else_gets_the_number(self) -> None:
+        """Until it is given back; a process of this user that shares it may have it."""
+        settled = Settled()
+        self.addCleanup(settled.close)
+        (listen,) = settled.config(a_config(resolver={"main": {"listen": ["udp:0"]}})).resolver["main"].listen
+        bound_socket(socket.SOCK_STREAM, listen.interface, listen.port, shared=True).close()
+        with socket.socket() as other:
+            self.assertRaises(OSError, other.bind, (listen.interface, listen.port))
+            settled.close()
+            other.bind((listen.interface, listen.port))
 
     def test_none_is_free(self) -> None:
         """Where there is none, it is a StartError."""
 
-        def refused(kind: int, interface: str, port: int) -> socket.socket:
+        def refused(kind: int, interface: str, port: int, shared: bool = False) -> socket.socket:
             raise OSError(98, "Address already in use")
 
         self.patch(orders_module, "bound_socket", refused)
