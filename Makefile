@@ -21,13 +21,23 @@ lint: .venv/test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# pytest runs everything and measures coverage, that of the daemons it starts included; trial runs the unit tests.
+# pytest runs everything and measures coverage, that of the daemons it starts included; trial runs the unit tests. The
+# tests with real peers mostly wait, so the others run beside them.
 unit: .venv/test
 	rm -f .coverage .coverage.*
-	$(BIN)/coverage run -m pytest -m "not soak"
+	@mkdir -p build
+	$(MAKE) --no-print-directory -j2 interop-tests unit-tests
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
-	$(BIN)/trial --temp-directory=build/trial tests
+
+.PHONY: interop-tests unit-tests
+interop-tests:
+	$(BIN)/coverage run -m pytest -q -m "not soak" tests/interop
+
+unit-tests:
+	$(BIN)/coverage run -m pytest -q -m "not soak" --ignore=tests/interop tests
+	$(BIN)/trial --reporter=bwverbose --temp-directory=build/trial tests >build/trial.log 2>&1 || { cat build/trial.log; exit 1; }
+	@tail -n 4 build/trial.log
 
 # Long runs under load and under faults.
 soak: .venv/test

@@ -26,6 +26,9 @@ BATCH: Final = 128
 """Commands answered by one write; while their replies wait for the client, no further ones are made."""
 
 
+_TIMES: Final = {line * times: times for line in (b"TIME\n", b"TIME\r\n") for times in range(1, BATCH + 1)}
+"""Segments of nothing but TIME, and how often they say it."""
+
 _FRESH: Final = CommandFramer()
 """What a connection has while nothing is unfinished on it; it is asked, and never fed."""
 
@@ -95,17 +98,19 @@ class CommandProtocol(LineReceiver):
         self._read()
 
     def dataReceived(self, data: bytes) -> None:
-        if self._ready and (data == b"TIME\n" or data == b"TIME\r\n"):
+        times = _TIMES.get(data) if self._ready else None
+        if times is not None:
             service = self._service
             service.deadlines.touch(self, service.now)
-            service.times += 1
+            service.times += times
+            reply = service.time_reply * times
             try:
-                sent = os.write(self._fileno, service.time_reply)
+                sent = os.write(self._fileno, reply)
             except OSError:
-                sent = 0
-            if sent < len(service.time_reply):
+                sent = 0  # no room, or the connection has failed: the transport finds out which
+            if sent < len(reply):
                 self._ready = False
-                self.transport.write(service.time_reply[sent:])
+                self.transport.write(reply[sent:])
         elif not self._closing:
             self._ready = False
             if self._framer is _FRESH:
@@ -198,7 +203,7 @@ class CommandProtocol(LineReceiver):
             try:
                 sent = plain.socket.send(data)
             except OSError:
-                sent = 0  # no room, or the connection has failed: the transport finds out which
+                sent = 0
             if sent == len(data):
                 return
             data = data[sent:]

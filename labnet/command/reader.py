@@ -55,6 +55,7 @@ class SharedReader:
         self._begin = begin
         self._epoll = select.epoll()
         self._connections: dict[int, Reading] = {}
+        self._most = _SHORT
 
     def add(self, fileno: int, connection: Reading) -> None:
         """Read from ``connection``, whose socket has the number ``fileno``, until :meth:`remove`."""
@@ -78,6 +79,7 @@ class SharedReader:
     def doRead(self) -> None:
         """Read from those that are ready."""
         self._begin()
+        most, longest = self._most, 0
         connections = self._connections
         for fileno, events in self._epoll.poll(0, ROUND):
             try:
@@ -87,15 +89,17 @@ class SharedReader:
             data = b""
             if events == _ONLY_DATA:
                 try:
-                    data = os.read(fileno, _SHORT)
+                    data = os.read(fileno, most)
                 except BlockingIOError:
                     continue
                 except OSError:
                     pass  # the reactor is told the same
-            if len(data) == _SHORT:
-                with contextlib.suppress(OSError):  # it was all, or the next round finds what is wrong
-                    data += os.read(fileno, SEGMENT - _SHORT)
             if data:
+                if len(data) >= _SHORT:
+                    longest = SEGMENT
+                    if most == _SHORT:
+                        with contextlib.suppress(OSError):  # it was all, or the next round finds what is wrong
+                            data += os.read(fileno, SEGMENT - _SHORT)
                 try:
                     connection.dataReceived(data)
                 except Exception:
@@ -104,6 +108,7 @@ class SharedReader:
             else:
                 self.remove(fileno)
                 connection.read_by_reactor()
+        self._most = longest or _SHORT
 
     def fileno(self) -> int:
         """What the reactor waits for."""

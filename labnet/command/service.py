@@ -6,13 +6,13 @@ import ctypes
 import gc
 import ipaddress
 import os
-from collections import Counter
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IListeningPort
+from twisted.internet.interfaces import IListeningPort, IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -34,6 +34,11 @@ GRACE: Final = 0.5
 
 CROWD: Final = 1000
 """Sessions at a time whose memory is worth giving back to the system when the last of them has left."""
+
+_ENDS: Final = ("client", "exit", "server", "timeout", *WHY)
+
+_POOL: Final = 16384  # bytes that Python takes at a time for small objects of one size
+_MOVED: Final = 3.0  # seconds within which every timer of a second has come
 
 # Looked for before there is a crowd: what is made in its midst holds memory there. Another C library has none.
 _MALLOC_TRIM: Final = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
@@ -70,7 +75,7 @@ class CommandService(Service):
         self._second = -1
         self._exits = self._invalids = 0
         self._waiting_for_close: list[Deferred[None]] = []
-        self._ends: Counter[str] = Counter()
+        self._ends = array("Q", [0] * len(_ENDS))  # no objects: see _give_back_memory
         self._refusals_told = float("-inf")
         self._refusals_untold = 0
 
@@ -121,8 +126,8 @@ class CommandService(Service):
     def samples(self) -> Iterator[Sample]:
         yield Sample("labnet_sessions", ("served",), self.gate.served)
         yield Sample("labnet_sessions", ("waiting",), self.gate.waiting)
-        for end in "client", "exit", "server", "timeout", *WHY:
-            yield Sample("labnet_sessions_ended_total", (end,), self._ends[end])
+        for end in _ENDS:
+            yield Sample("labnet_sessions_ended_total", (end,), self._ends[_ENDS.index(end)])
         for command, count in ("TIME", self.times), ("EXIT", self._exits), ("invalid", self._invalids):
             yield Sample("labnet_commands_total", (command,), count)
 
@@ -165,7 +170,7 @@ class CommandService(Service):
         refusal = self._admission.refusal(host, now)
         if refusal is None:
             return True
-        self._ends[refusal] += 1
+        self._ends[_ENDS.index(refusal)] += 1
         self._refusals_untold += 1
         if now - self._refusals_told >= 1:
             self._tell_refusal(host, refusal)
@@ -190,7 +195,7 @@ class CommandService(Service):
     def left(self, session: CommandProtocol) -> None:
         """``session`` lost its connection."""
         self._most = max(self._most, self.gate.served)
-        self._ends[session.end] += 1
+        self._ends[_ENDS.index(session.end)] += 1
         self._admission.left(session.host)
         self.deadlines.discard(session)
         self.closing.discard(session)
@@ -198,7 +203,7 @@ class CommandService(Service):
         if self._most >= CROWD and not self.gate.served:
             self._most = 0
             self._second, self.time_reply, self.now = -1, b"", 0.0  # made in the crowd's midst, they hold memory there
-            self.reactor.callLater(0, _give_back_memory)
+            self.reactor.callLater(0, _give_back_memory, self.reactor)
         self._fire_if_closed()
 
     def _expired(self, session: CommandProtocol) -> None:
@@ -247,8 +252,19 @@ class _Change:
         close(self._opened)
 
 
-def _give_back_memory() -> None:
-    """Python keeps lists of free objects, and glibc all of its heap but the end: return both to the system."""
+def _give_back_memory(clock: IReactorTime) -> None:
+    """Python keeps lists of free objects, and glibc all of its heap but the end: return both to the system.
+
+    Python can return a megabyte only when the last object in it is gone. What timers make and drop every second would
+    stay where there was room last, in the crowd's midst: that room is taken until they have moved elsewhere.
+    """
     gc.collect()
+    filling: list[object] = [float(number) for number in range(_POOL // 32)]
+    filling += [bytes(size - 40) for size in range(48, 513, 16) for _ in range(_POOL // size)]
+    clock.callLater(_MOVED, _give_back_rest, filling)
+
+
+def _give_back_rest(filling: list[object]) -> None:
+    filling.clear()
     if _MALLOC_TRIM is not None:
         _MALLOC_TRIM(0)

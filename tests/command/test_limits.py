@@ -8,6 +8,7 @@ from twisted.internet.address import IPv4Address
 from twisted.logger import LogEvent, globalLogPublisher
 from zope.interface.verify import verifyObject
 
+from labnet.command import service
 from labnet.command.protocol import CommandFactory
 from labnet.interfaces import IMeasured
 from labnet.measures import FAMILIES
@@ -137,3 +138,18 @@ class CountingTests(RunningServer):
         service.stopService()
         self.reactor.pass_time(1)
         self.assertEqual(self.ends(), {"server": 2})
+
+    def test_the_memory_of_a_crowd_is_given_back(self) -> None:
+        """When the last of it has left, and no sooner."""
+        trims: list[int] = []
+        self.patch(service, "CROWD", 3)
+        self.patch(service, "_MALLOC_TRIM", trims.append)
+        self.start(clients=0)
+        for count, expected in (2, []), (3, [0]):
+            clients = [self.greeted(NEAR, number) for number in range(count)]
+            for client in clients:
+                self.reactor.pass_time(4)
+                self.assertEqual(trims, [])
+                client.half_close()
+            self.reactor.pass_time(4)
+            self.assertEqual(trims, expected)

@@ -216,10 +216,13 @@ class ReadTogetherTests(RunningServer):
             (b"TIME\r\n", TIME),
             (b"TIME\nfoo\n", TIME + INVALID),
             (b"\n", INVALID),
+            (b"TIME\n" * 100, TIME * 100),
+            (b"TIME\r\n" * 300, TIME * 300),
+            (b"TIME\r\nTIME\n", TIME * 2),
         ):
             self.assertEqual(self.served(sock, command), reply)
             self.assertEqual(self.reactor.writers, set())
-        self.assertEqual(self.counted("labnet_commands_total"), {"TIME": 3, "invalid": 2})
+        self.assertEqual(self.counted("labnet_commands_total"), {"TIME": 405, "invalid": 2})
 
     def test_time_goes_on(self) -> None:
         """It is looked at in every round."""
