@@ -43,8 +43,13 @@ class NodesTests(SynchronousTestCase):
             self.assertIn(key, nodes)
         self.assertNotIn(key_of("h5000.lab.test"), nodes)
         table = nodes.bulk()
-        self.assertEqual(list(table.addresses()), [(n, n) for n in range(5000)])
-        self.assertEqual([table.key(n) for n in (0, 17, 4999)], [key_of(f"h{n}.lab.test") for n in (0, 17, 4999)])
+        addresses, places = zip(*table.addresses(), strict=True)
+        self.assertEqual(addresses, tuple(range(5000)))
+        names = [key_of(f"h{n}.lab.test") for n in (0, 17, 4999)]
+        self.assertEqual([table.key(places[n]) for n in (0, 17, 4999)], names)
+            [table.key(places[n]) for n in (0, 17, 4999)], [key_of(f"h{n}.lab.test") for n in (0, 17, 4999)]
+        )
+        self.assertLess(max(places), table.end)
         self.assertEqual(nodes.parents(), {key_of("lab.test")})
 
     def test_a_key_that_is_there_refuses_all(self) -> None:
@@ -73,7 +78,7 @@ class NodesTests(SynchronousTestCase):
         )
         self.assertEqual(len(nodes), 11)
         self.assertIsNone(nodes.one_address(KEYS[4]))
-        self.assertEqual([number for _, number in nodes.bulk().addresses()], [0, 1, 2, 3, 5, 6, 7, 8, 9])
+        self.assertEqual([address for address, _ in nodes.bulk().addresses()], [0, 1, 2, 3, 5, 6, 7, 8, 9])
         self.assertEqual(nodes.get(key_of("none"), OTHER), OTHER)
 
     def test_one_address_in_the_dictionary_is_one_too(self) -> None:
