@@ -47,8 +47,6 @@ class NodesTests(SynchronousTestCase):
         self.assertEqual(addresses, tuple(range(5000)))
         names = [key_of(f"h{n}.lab.test") for n in (0, 17, 4999)]
         self.assertEqual([table.key(places[n]) for n in (0, 17, 4999)], names)
-            [table.key(places[n]) for n in (0, 17, 4999)], [key_of(f"h{n}.lab.test") for n in (0, 17, 4999)]
-        )
         self.assertLess(max(places), table.end)
         self.assertEqual(nodes.parents(), {key_of("lab.test")})
 
