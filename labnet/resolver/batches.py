@@ -139,8 +139,7 @@ class Incoming:
 
     def first(self) -> tuple[int, Any]:
         """Length and :data:`Source` of the first datagram, for a batch of one."""
-        source = (self._upper[0], self._lower[0]) if self._ipv6 else self._hosts[0]
-        return self._lengths[0], source
+        return self._lengths[0], self.source(0)
 
     def sources(self, count: int) -> list[Any]:
         """The :data:`Source` of each of the first ``count`` datagrams."""
@@ -150,13 +149,11 @@ class Incoming:
 
     def address(self, slot: int) -> tuple[str, int]:
         """Who sent the datagram in ``slot``, as Twisted tells it."""
-        if self._ipv6:
-            port, packed = _IPV6.unpack_from(self.names, slot * NAME)
-            (scope,) = _SCOPE.unpack_from(self.names, slot * NAME)
-            host = socket.inet_ntop(socket.AF_INET6, packed)
-            return (f"{host}%{scope}" if scope else host), port
-        port, packed = _IPV4.unpack_from(self.names, slot * NAME)
-        return socket.inet_ntop(socket.AF_INET, packed), port
+        return address_in(self.name(slot))
+
+    def source(self, slot: int) -> Any:
+        """The :data:`Source` of the datagram in ``slot``."""
+        return (self._upper[slot], self._lower[slot]) if self._ipv6 else self._hosts[slot]
 
     def name(self, slot: int) -> bytes:
         """The same as a struct sockaddr, to send to."""
@@ -169,6 +166,17 @@ class Incoming:
     def name_at(self, slot: int) -> int:
         """Where the address of ``slot`` lies in memory."""
         return ctypes.addressof(self.names) + slot * NAME
+
+
+def address_in(name: bytes) -> tuple[str, int]:
+    """The address in a struct sockaddr, as Twisted tells it."""
+    if len(name) < 28:
+        port, packed = _IPV4.unpack_from(name)
+        return socket.inet_ntop(socket.AF_INET, packed), port
+    port, packed = _IPV6.unpack_from(name)
+    (scope,) = _SCOPE.unpack_from(name)
+    host = socket.inet_ntop(socket.AF_INET6, packed)
+    return (f"{host}%{scope}" if scope else host), port
 
 
 def host_of(source: Source) -> str:

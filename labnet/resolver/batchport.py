@@ -232,19 +232,19 @@ class BatchPort:
         for slot, datagram in others.items():
             if slot in also_known:
                 continue
-            address, taken = self._in.address(slot), slot not in strangers
-            if not (taken and relays is not None and self._relay(relays, datagram, slot, address, came)):
-                self.hand_on(datagram, address, taken)
+            taken = slot not in strangers
+            if not (taken and relays is not None and self._relay(relays, datagram, slot, came)):
+                self.hand_on(datagram, self._in.address(slot), taken)
         if relays is not None:
             relays.send()
 
-    def _relay(self, relays: IRelays, datagram: bytes, slot: int, address: tuple[str, int], now: float) -> bool:
+    def _relay(self, relays: IRelays, datagram: bytes, slot: int, now: float) -> bool:
         """Have ``datagram`` answered on the short way to a parent; False where it has to go the long way."""
         admission = self.protocol.admission
-        client = admission.client(address[0])
-        if not (client.is_whole and admission.begins(client)):
+        client = self._clients.get(self._in.source(slot))
+        if client is None or not (client.is_whole and admission.begins(client)):
             return False
-        if relays.take(self._asker, Whence(self._in.name(slot), address, client, now), datagram, now):
+        if relays.take(self._asker, Whence(self._in.name(slot), client, now), datagram, now):
             return True
         admission.ended(client)
         return False

@@ -6,10 +6,10 @@ A port hands a question over with a word of who asked (:class:`Whence`) and gets
 from __future__ import annotations
 
 import contextlib
-from functools import partial
 from typing import NamedTuple, Protocol
 
 from labnet.resolver.admission import Admission, Client
+from labnet.resolver.batches import address_in
 from labnet.resolver.counts import Counts, asked_in
 from labnet.resolver.mmsg import Outbox
 
@@ -47,7 +47,6 @@ class Whence(NamedTuple):
     """Who asked at a port, and when: ``name`` is the address as a struct sockaddr."""
 
     name: bytes
-    address: tuple[str, int]
     client: Client
     came: float
 
@@ -59,15 +58,18 @@ class Asker:
         self.outbox = Outbox(name_bytes)
         self._port = port
 
-    def reply(self, whence: Whence, reply: bytes) -> None:
-        """Send ``reply``, a parent's answer, at the latest with the next :meth:`flush`."""
+    def reply(self, whence: Whence, question: bytes, reply: bytes) -> None:
+        """Send ``reply``, a parent's answer to ``question``, at the latest with the next :meth:`flush`."""
         self._port.protocol.admission.ended(whence.client)
         if self.outbox.put(reply, whence.name):
             self.flush()
         counts = self._port.protocol.counts
         now = self._port.now()
-        asked = partial(asked_in, reply)
-        counts.answered(counts.cell("udp", "dns", "NOERROR", "parent"), whence.address, whence.came, now, asked)
+        cell = counts.cell("udp", "dns", "NOERROR", "parent")
+        cell.answered += 1
+        counts.took("parent", max(0.0, now - whence.came))
+        if counts.log is not None and counts.sampled():
+            counts.note(cell, "parent", address_in(whence.name), now, now - whence.came, *asked_in(question))
 
     def flush(self) -> None:
         """Send what is left; what the system does not take is as good as lost on the way."""
@@ -77,7 +79,7 @@ class Asker:
     def go_long(self, whence: Whence, question: bytes) -> None:
         """Have ``question`` answered as any other."""
         self._port.protocol.admission.ended(whence.client)
-        self._port.hand_on(question, whence.address, taken=True)
+        self._port.hand_on(question, address_in(whence.name), taken=True)
 
 
 class IRelays(Protocol):

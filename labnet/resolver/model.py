@@ -107,6 +107,10 @@ class Question:
     rrtype: int
     spelled: str = field(default="", compare=False)
 
+    def __hash__(self) -> int:
+        # Several times for each question that is asked of a parent: the hash of a tuple would cost twice as much.
+        return hash(self.key) ^ self.rrtype
+
     def __str__(self) -> str:
         return f"{text_of(self.key)} {type_text(self.rrtype)}"
 

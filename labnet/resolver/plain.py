@@ -27,7 +27,7 @@ class PlainReplies:
 
     def change(self, zone: Zone | None) -> None:
         """The records or the ways of replying have changed."""
-        self._zone = zone
+        self._zone = zone or None  # one without a name has nothing to be looked for
         self._shapes.clear()
 
     def find(self, question: bytes) -> tuple[bytes, Cell] | None:

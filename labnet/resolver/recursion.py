@@ -123,7 +123,10 @@ class Resolver:
         key = question.key
         if may_be_special(key) or not self._zone.is_silent_about(key):
             return None
-        if question in self._cache or Question(key, RRType.A) in self._cache or question in self._failures:
+        cache = self._cache
+        if question in cache or question in self._failures:
+            return None
+        if question.rrtype != RRType.A and Question(key, RRType.A) in cache:
             return None
         parents = self._forward(question)
         return parents if isinstance(parents, Parents) else None
@@ -281,6 +284,8 @@ class Resolver:
         walk.addErrback(self._unexpected, question).addCallback(self._answer, question)
 
     def _forward(self, question: Question) -> IParent | None:
+        if len(self._forwards) == 1 and ROOT in self._forwards:
+            return self._forwards[ROOT]
         for domain in (ROOT,) if is_opaque(question.key) else ancestors(question.key):
             if domain in self._forwards:
                 return self._forwards[domain]

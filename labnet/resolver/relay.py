@@ -54,8 +54,8 @@ _RANDOM_BYTES: Final = 8192
 class IAsker(Protocol):
     """Where questions come from and replies go to; ``whence`` is its own word for who asked."""
 
-    def reply(self, whence: Any, reply: bytes) -> None:
-        """Send ``reply``, at the latest with the next :meth:`flush`."""
+    def reply(self, whence: Any, question: bytes, reply: bytes) -> None:
+        """Send ``reply`` to ``question``, at the latest with the next :meth:`flush`."""
 
     def flush(self) -> None:
         """Send what is left."""
@@ -244,7 +244,7 @@ class Relay:
         question = asked.question
         records = encode_plain_records(question.rrtype, ttl, addresses)
         for asker, whence, sent, end, shape in asked.clients:
-            asker.reply(whence, encode_plain_reply(sent, end, shape, len(addresses), records))
+            asker.reply(whence, sent, encode_plain_reply(sent, end, shape, len(addresses), records))
         upstream = None
         if ttl or self._way.is_awaited(question):
             rrset = RRset(question.key, question.rrtype, ttl, addresses)

@@ -153,7 +153,7 @@ class Zone:
         It is quick and careful: False does not say that there is an answer. Reverse names are not looked at.
         """
         nodes = self._nodes
-        if nodes:
+        if len(nodes):
             while key:
                 if key in nodes:
                     return False

@@ -109,7 +109,7 @@ class Port:
         self.long: list[tuple[bytes, bytes]] = []
         self.flushed = 0
 
-    def reply(self, to: bytes, reply: bytes) -> None:
+    def reply(self, to: bytes, question: bytes, reply: bytes) -> None:
         self.replies.append((to, dns.message.from_wire(reply)))
 
     def flush(self) -> None:
