@@ -226,6 +226,22 @@ class ValueTests(FolderTestCase):
 class ErrorTests(FolderTestCase):
     """Everything wrong is told at once, each with its file and its key."""
 
+    def test_a_missing_package_is_named(self) -> None:
+        """What shares the cache needs one that not everybody has."""
+        self.patch(config, "find_spec", lambda name: None)
+        self.assertEqual(
+            self.problems("[command]\n[shared]\nurl = 'redis://127.0.0.1'\n"),
+            ["shared: needs txredisapi, which is not there: pip install 'txlabnet[shared]'"],
+        )
+
+    def test_a_password_is_told_nobody(self) -> None:
+        """Neither where the URL is wrong nor where the configuration is shown."""
+        for url in ("redis://:secret@", "rediss://:secret@127.0.0.1", "redis://:secret@127.0.0.1:x"):
+            (problem,) = self.problems(f"[command]\n[shared]\nurl = '{url}'\n")
+            self.assertTrue(problem.startswith("shared.url: must be redis://"), problem)
+            self.assertNotIn("secret", problem)
+        self.assertNotIn("secret", repr(self.load("[command]\n[shared]\nurl = 'redis://:secret@127.0.0.1'\n")))
+
     def test_every_error_is_listed(self) -> None:
         """In one go, with what to do."""
         self.assertEqual(
