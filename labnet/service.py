@@ -22,28 +22,28 @@ from zope.interface import implementer
 
 from labnet.capture.own import OwnTraffic
 from labnet.capture.tapping import TappedSockets, tapped_reactor
-from labnet.changeover import Joining, Leaving, change_over
-from labnet.clocks import wall_of
 from labnet.command.service import CommandService
 from labnet.config import Config, ConfigError, ResolverConfig, SharedConfig
 from labnet.console.control import ControlServer, IControlled, actions_of
 from labnet.console.process import version
 from labnet.console.service import Console
-from labnet.ending import Ending
 from labnet.interfaces import IChange, IDatagramSockets, IMeasured, IReactor, StartError
 from labnet.measures import Sample
-from labnet.reload import STOPPING, FileWatch, Outcomes, Reloads, load_lab, watched_files
 from labnet.resolver.loading import Loaded
 from labnet.resolver.names import ROOT, key_of
 from labnet.resolver.service import ResolverService
 from labnet.resolver.shared import SharedCache
 from labnet.resolver.sharedvalue import Flush
 from labnet.resolver.sockets import SystemSockets
-from labnet.signals import Signals, Terminal
-from labnet.started import Started
-from labnet.systemd import Inherited, Notifier
-from labnet.troubles import Troubles
-from labnet.whereabouts import host_and_port, shown, to_try
+from labnet.running.changeover import Joining, Leaving, change_over
+from labnet.running.ending import Ending
+from labnet.running.reload import STOPPING, FileWatch, Outcomes, Reloads, load_lab, watched_files
+from labnet.running.signals import Signals, Terminal
+from labnet.running.troubles import Troubles
+from labnet.running.whereabouts import host_and_port, shown, to_try
+from labnet.starting.clocks import wall_of
+from labnet.starting.started import Started
+from labnet.starting.systemd import Inherited, Notifier
 
 __all__ = ["LabService", "load_lab"]
 

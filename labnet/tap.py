@@ -13,14 +13,14 @@ from twisted.internet.endpoints import serverFromString
 from twisted.python import usage
 
 from labnet import config
-from labnet.clocks import count_steadily
 from labnet.config import Config, ConfigError
 from labnet.interfaces import IReactor
-from labnet.listening import listening_reactor
 from labnet.resolver.loading import Loaded
 from labnet.service import LabService, load_lab
-from labnet.started import Started, owner_of_daemon
-from labnet.systemd import Inherited, Notifier
+from labnet.starting.clocks import count_steadily
+from labnet.starting.listening import listening_reactor
+from labnet.starting.started import Started, owner_of_daemon
+from labnet.starting.systemd import Inherited, Notifier
 from labnet.workers.service import SupervisorService
 
 _ALONE: Final[dict[str, Any]] = {"console": {"control": None}}

@@ -219,7 +219,14 @@ class ExampleTests(SynchronousTestCase):
     def test_every_module_of_both_servers_is_explained(self) -> None:
         """docs/architecture.rst names each module of the command server, of the resolver, and at the package's top."""
         named = set(re.findall(r"\b\w+\.py\b", _text("docs/architecture.rst")))
-        for folder in ("labnet", "labnet/command", "labnet/resolver", "labnet/resolver/root"):
+        for folder in (
+            "labnet",
+            "labnet/starting",
+            "labnet/running",
+            "labnet/command",
+            "labnet/resolver",
+            "labnet/resolver/root",
+        ):
             for path in (ROOT / folder).glob("*.py"):
                 if path.name != "__init__.py":
                     self.assertIn(path.name, named, f"docs/architecture.rst does not say what {path} is for")

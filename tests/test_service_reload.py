@@ -16,9 +16,9 @@ from twisted.logger import LogLevel, LogPublisher
 from labnet import config
 from labnet.config import Config
 from labnet.measures import FAMILIES
-from labnet.reload import POLL, STOPPING
+from labnet.running.reload import POLL, STOPPING
+from labnet.running.signals import Terminal
 from labnet.service import Lab, LabService, load_lab
-from labnet.signals import Terminal
 from tests.test_service import COMMAND, MAIN, PARENT, LabTestCase
 
 GRACE = "[lab]\ngrace = 7\n"

@@ -16,7 +16,6 @@ from twisted.internet.interfaces import IListeningPort, IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from labnet.clocks import wall_of
 from labnet.command.admission import WHY, Admission, Refusal
 from labnet.command.framing import GIVE_UP, SETTLE
 from labnet.command.gate import Gate
@@ -28,6 +27,7 @@ from labnet.config import CommandConfig
 from labnet.deadlines import Deadlines
 from labnet.interfaces import IChange, IMeasured, IReactor
 from labnet.measures import Sample
+from labnet.starting.clocks import wall_of
 
 GRACE: Final = 0.5
 """Seconds that a closed connection has to send what is still to be sent."""

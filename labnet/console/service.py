@@ -13,7 +13,6 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger, LogPublisher
 from zope.interface import implementer
 
-from labnet.clocks import wall_of
 from labnet.config import ConsoleConfig
 from labnet.console.lag import ReactorLag
 from labnet.console.linefile import LineFile
@@ -22,6 +21,7 @@ from labnet.console.process import Process
 from labnet.console.querylog import QueryLog
 from labnet.interfaces import IMeasured, IReactor
 from labnet.measures import Sample
+from labnet.starting.clocks import wall_of
 
 
 def missing(config: ConsoleConfig) -> list[str]:

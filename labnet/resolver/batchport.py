@@ -23,12 +23,12 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from labnet.interfaces import IReactor
-from labnet.listening import OpenSocket, open_datagrams
 from labnet.resolver.admission import Admission, Client
 from labnet.resolver.batches import BATCH, SLOT, Incoming, Outgoing, Source, host_of, overflowed, vector_of
 from labnet.resolver.counts import READY, Counts, asked_in
 from labnet.resolver.later import Asker, IRelays, Whence
 from labnet.resolver.packetcache import Packet, PacketCaches
+from labnet.starting.listening import OpenSocket, open_datagrams
 
 BATCHES: Final = 4
 """System calls to read by, until the reactor's other sockets have their turn: a flood must not starve them."""

@@ -25,13 +25,13 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from labnet.clocks import ahead
 from labnet.interfaces import ILearned
 from labnet.resolver.kept import Kept, encode_kept
 from labnet.resolver.model import Mapping
 from labnet.resolver.records import authored
 from labnet.resolver.rewriting import Identity, Rewriting, identity
 from labnet.resolver.text import encode_record
+from labnet.starting.clocks import ahead
 
 FLUSH: Final = 1.0
 """Seconds after which a line is on the disk itself, so that a loss of power costs no more."""

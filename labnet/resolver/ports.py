@@ -12,12 +12,12 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
 
 from labnet.interfaces import IReactor, StartError
-from labnet.listening import opener_beside
 from labnet.notation import UDPListen
 from labnet.resolver.batchport import BatchPort, is_available
 from labnet.resolver.listener import ResolverProtocol
 from labnet.resolver.packetcache import PacketCaches
 from labnet.resolver.streams import DNSStreams
+from labnet.starting.listening import opener_beside
 
 MOST_BYTES: Final = 8192
 """Bytes of a question that are read."""

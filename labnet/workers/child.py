@@ -30,18 +30,18 @@ from twisted.logger import ILogObserver, LogEvent, globalLogBeginner
 from twisted.protocols.basic import LineOnlyReceiver
 from twisted.python.failure import Failure
 
-from labnet.clocks import Steady, since_boot
 from labnet.config import Config
 from labnet.console.logs import encoded
 from labnet.interfaces import StartError
-from labnet.listening import listening_reactor
 from labnet.resolver.cache import Entry
 from labnet.resolver.kept import Kept
 from labnet.resolver.loading import Loaded
 from labnet.resolver.model import Question
 from labnet.resolver.service import ResolverService
 from labnet.service import LabService
-from labnet.systemd import FIRST_INHERITED, Inherited
+from labnet.starting.clocks import Steady, since_boot
+from labnet.starting.listening import listening_reactor
+from labnet.starting.systemd import FIRST_INHERITED, Inherited
 from labnet.workers.messages import LONGEST_MESSAGE, Outbox, encoded_message, learned_of, line_of
 from labnet.workers.orders import Orders, read_lab
 

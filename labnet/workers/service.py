@@ -19,21 +19,21 @@ from twisted.logger import Logger, LogPublisher, globalLogPublisher
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from labnet.changeover import kept_until_restart
-from labnet.clocks import since_boot
 from labnet.config import Config, ConfigError
 from labnet.console.control import ControlServer, IControlled, actions_of
 from labnet.console.process import version
 from labnet.console.service import Console
 from labnet.interfaces import StartError
-from labnet.listening import check_free
 from labnet.measures import Sample
-from labnet.reload import STOPPING, FileWatch, Reloads, load_lab, watched_files
 from labnet.resolver.loading import Loaded
-from labnet.signals import Signals
-from labnet.started import Started
-from labnet.systemd import Inherited, Notifier
-from labnet.troubles import Troubles
+from labnet.running.changeover import kept_until_restart
+from labnet.running.reload import STOPPING, FileWatch, Reloads, load_lab, watched_files
+from labnet.running.signals import Signals
+from labnet.running.troubles import Troubles
+from labnet.starting.clocks import since_boot
+from labnet.starting.listening import check_free
+from labnet.starting.started import Started
+from labnet.starting.systemd import Inherited, Notifier
 from labnet.workers.fleet import Fleet
 from labnet.workers.journal import Journal
 from labnet.workers.orders import Orders, Settled, unprivileged, write_lab

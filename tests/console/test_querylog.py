@@ -12,10 +12,10 @@ from twisted.logger import Logger
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from labnet.clocks import Steady
 from labnet.console.linefile import LineFile
 from labnet.console.querylog import MOST_WAITING, QueryLog
 from labnet.interfaces import IQueryLog
+from labnet.starting.clocks import Steady
 
 
 class QueryLogTests(SynchronousTestCase):

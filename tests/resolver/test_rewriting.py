@@ -19,7 +19,7 @@ from labnet.resolver.rewriting import Rewriting
 from labnet.resolver.text import encode_record
 from tests.resolver.dnsfakes import A, question, rrset
 from tests.resolver.test_learned import AUTHORS, LogCase, learned, line
-from tests.test_clocks import HOUR, SettableClock
+from tests.starting.test_clocks import HOUR, SettableClock
 
 
 class WorkingClock(Clock):

@@ -12,12 +12,12 @@ from random import Random
 import pytest
 
 from labnet import config
-from labnet.reload import load_lab
 from labnet.resolver.cache import Entry
 from labnet.resolver.kept import encode_kept
 from labnet.resolver.loading import Loaded
 from labnet.resolver.model import Answer, Mapping, Question, Rcode, RRset, RRType
 from labnet.resolver.text import encode_record
+from labnet.running.reload import load_lab
 from labnet.tap import ResolverOptions
 from tests.interop.daemon import Daemon
 from tests.soak.dns_packets import wire_of

@@ -14,8 +14,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from labnet import config
 from labnet.config import Config
 from labnet.interfaces import StartError
-from labnet.listening import bound_socket
-from labnet.reload import load_lab
+from labnet.running.reload import load_lab
+from labnet.starting.listening import bound_socket
 from labnet.workers import orders as orders_module
 from labnet.workers.orders import Orders, Settled, read_lab, share, unprivileged, write_lab
 

@@ -18,9 +18,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from labnet import config
 from labnet.config import Config
 from labnet.interfaces import StartError
-from labnet.reload import STOPPING, load_lab
-from labnet.started import Owner, Started
-from labnet.systemd import Inherited, Notifier
+from labnet.running.reload import STOPPING, load_lab
+from labnet.starting.started import Owner, Started
+from labnet.starting.systemd import Inherited, Notifier
 from labnet.workers import service as service_module
 from labnet.workers.orders import read_lab
 from labnet.workers.service import SupervisorService

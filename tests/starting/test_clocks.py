@@ -1,4 +1,4 @@
-"""Tests for :mod:`labnet.clocks`."""
+"""Tests for :mod:`labnet.starting.clocks`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 import labnet
-from labnet.clocks import Steady, ahead, count_steadily, since_boot, wall_of
+from labnet.starting.clocks import Steady, ahead, count_steadily, since_boot, wall_of
 
 HOUR = 3600.0
 
@@ -91,4 +91,4 @@ class ReactorTests(SynchronousTestCase):
             if re.search(r"\btime\.time(_ns)?\b|datetime\.now|from time import", path.read_text())
         }
         at_the_start = {"cli.py", "tap.py", "capture/cli.py", "capture/live.py", "workers/child.py"}
-        self.assertEqual(readers - at_the_start, {"clocks.py"})
+        self.assertEqual(readers - at_the_start, {"starting/clocks.py"})

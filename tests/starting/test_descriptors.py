@@ -1,4 +1,4 @@
-"""Tests for :mod:`labnet.descriptors`."""
+"""Tests for :mod:`labnet.starting.descriptors`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from twisted.internet.task import Clock
 from twisted.logger import LogEvent, Logger, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.descriptors import SAID_FOR, Refusals
+from labnet.starting.descriptors import SAID_FOR, Refusals
 from tests.fakes import MemoryReactor
 
 

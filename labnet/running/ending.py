@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from labnet.signals import Signals
+from labnet.running.signals import Signals
 
 
 class Ending:

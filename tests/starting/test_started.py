@@ -15,9 +15,9 @@ from twisted.internet.task import Clock
 from twisted.logger import Logger
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet import started
-from labnet.started import Owner, Started, give, make_folder, owner_of_daemon
-from labnet.systemd import Inherited, Notifier
+from labnet.starting import started
+from labnet.starting.started import Owner, Started, give, make_folder, owner_of_daemon
+from labnet.starting.systemd import Inherited, Notifier
 
 OTHER = Owner(12345, 23456)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.signals import Signals, Terminal
+from labnet.running.signals import Signals, Terminal
 
 
 class FakeReactor(Clock):

@@ -9,9 +9,9 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.ending import Ending
-from labnet.signals import Signals
-from tests.test_signals import FakeReactor
+from labnet.running.ending import Ending
+from labnet.running.signals import Signals
+from tests.running.test_signals import FakeReactor
 
 
 class EndingTests(SynchronousTestCase):

@@ -14,9 +14,17 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from labnet import config
-from labnet.changeover import Joining, Leaving, change_over, kept_until_restart, narrowed, swap, without_listener
 from labnet.config import Config
 from labnet.interfaces import IChange, StartError
+from labnet.running.changeover import (
+    Joining,
+    Leaving,
+    change_over,
+    kept_until_restart,
+    narrowed,
+    swap,
+    without_listener,
+)
 
 
 def lab(*, rundir: str = "/run", **tables: Any) -> Config:

@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from labnet import config
 from labnet.config import ConfigError
 from labnet.measures import Sample
-from labnet.reload import POLL, STOPPING, FileWatch, Outcomes, Reloads, load_lab, watched_files
+from labnet.running.reload import POLL, STOPPING, FileWatch, Outcomes, Reloads, load_lab, watched_files
 
 
 class LoadTests(SynchronousTestCase):

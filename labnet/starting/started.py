@@ -15,7 +15,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from twisted.logger import Logger
 
-from labnet.systemd import Inherited, Notifier
+from labnet.starting.systemd import Inherited, Notifier
 
 
 class Owner(NamedTuple):

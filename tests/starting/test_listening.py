@@ -19,7 +19,8 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.interfaces import IReactor, StartError
-from labnet.listening import (
+from labnet.notation import UDPListen
+from labnet.starting.listening import (
     attach_random_split,
     bound_socket,
     check_free,
@@ -27,8 +28,7 @@ from labnet.listening import (
     open_datagrams,
     socket_opener,
 )
-from labnet.notation import UDPListen
-from labnet.systemd import Inherited
+from labnet.starting.systemd import Inherited
 from tests.fakes import MemoryReactor
 
 SO_ATTACH_REUSEPORT_CBPF = 51
@@ -273,7 +273,7 @@ class SharedTests(ListeningTestCase):
 
     def test_a_socket_that_cannot_be_had_is_closed(self) -> None:
         """Whatever is wrong with it."""
-        with mock.patch("labnet.listening.socket.socket") as made:
+        with mock.patch("labnet.starting.listening.socket.socket") as made:
             made.return_value.bind.side_effect = OSError(errno.EACCES, "Permission denied")
             with self.assertRaises(PermissionError):
                 bound_socket(socket.SOCK_DGRAM, HOST, 53)
@@ -344,7 +344,7 @@ class UnixTests(ListeningTestCase):
     def test_a_folder_that_may_no_longer_be_written_to_does_not_matter_at_the_end(self) -> None:
         """As after a start as root that goes on as somebody else."""
         port = self.listen()
-        with mock.patch("labnet.listening.os.unlink", side_effect=PermissionError(errno.EACCES, "no")):
+        with mock.patch("labnet.starting.listening.os.unlink", side_effect=PermissionError(errno.EACCES, "no")):
             self.stop(port)
         self.assertFalse(port.connected)
 

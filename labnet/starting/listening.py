@@ -24,10 +24,10 @@ from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
 from zope.interface import directlyProvides, providedBy
 
-from labnet.descriptors import Refusals
 from labnet.interfaces import IReactor, StartError
 from labnet.notation import UDPListen
-from labnet.systemd import Inherited
+from labnet.starting.descriptors import Refusals
+from labnet.starting.systemd import Inherited
 
 OpenSocket = Callable[[str, int], socket.socket]
 """Gives a bound UDP socket for an interface's address and a port number; raises OSError."""

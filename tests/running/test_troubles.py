@@ -6,7 +6,7 @@ from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.troubles import Troubles
+from labnet.running.troubles import Troubles
 
 
 class TroublesTests(SynchronousTestCase):

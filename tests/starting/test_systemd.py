@@ -14,8 +14,8 @@ from twisted.internet.task import Clock
 from twisted.logger import Logger
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet import systemd
-from labnet.systemd import Inherited, Notifier, first_environment
+from labnet.starting import systemd
+from labnet.starting.systemd import Inherited, Notifier, first_environment
 
 
 class InheritedTests(SynchronousTestCase):

@@ -12,11 +12,11 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from labnet.clocks import wall_of
 from labnet.config import Config, ConfigError
 from labnet.console.service import missing
 from labnet.measures import Sample
 from labnet.resolver.loading import Loaded, load_files
+from labnet.starting.clocks import wall_of
 
 POLL: Final = 1.0
 """Seconds between two looks at the watched files; a change is taken once a look has found no further one."""
