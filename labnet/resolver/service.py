@@ -87,9 +87,10 @@ class ResolverService(Service):
     def share(self, tell: Callable[[Question, Entry], object], secret: bytes) -> None:
         """Be one of several processes: ``tell`` them what is learned, and make DNS cookies by the same ``secret``.
 
-        To be called before the start.
+        The files of what is learned are theirs then. To be called before the start.
         """
         self._told = tell
+        self._log = self._kept_log = None
         self._cookies = Cookies(secret)
         self._responder = self._make_responder()
         self._streams.responder = self._responder
@@ -281,7 +282,7 @@ class ResolverService(Service):
 
     def _make_logs(self, loaded: Loaded) -> None:
         self._log = self._kept_log = None
-        if self._config.learned is not None:
+        if self._config.learned is not None and self._told is None:
             self._log = course_log(self._config.learned, self._live_mappings, self._reactor)
             self._kept_log = dns_log(self._config.learned + KEPT_SUFFIX, self._live_kept, self._reactor)
         self._log_state = (loaded.lines, loaded.cut)

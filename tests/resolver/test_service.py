@@ -11,6 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.interfaces import StartError
 from labnet.resolver import loading, ports
+from labnet.resolver.model import Question
+from labnet.resolver.service import ResolverService
 from tests.resolver.dnsfakes import FakeConnection, reply_to
 from tests.resolver.fakes import FakeStreamPort
 from tests.resolver.lab import COURSE, Lab, errors, rcode, shown
@@ -184,6 +186,23 @@ class StartAndStopTests(SynchronousTestCase):
         lab.resolve("web.example", "web.example. 60 A 192.0.2.1")
         self.assertEqual((lab.folder / "learned.dns").read_bytes().count(b"\n"), 1)
         self.assertEqual((lab.folder / "learned").read_bytes().count(b"\n"), 1)
+
+    def test_one_of_several_processes_tells_and_writes_nothing(self) -> None:
+        """The files are those of whom it tells; two that write the same file would each take the other's for an edit."""
+        told: list[Question] = []
+        start = ResolverService.privilegedStartService
+
+        def shared(service: ResolverService) -> None:
+            service.share(lambda question, entry: told.append(question), bytes(16))
+            start(service)
+
+        self.patch(ResolverService, "privilegedStartService", shared)
+        lab = Lab(self)
+        lab.resolve("web.example", "web.example. 60 A 192.0.2.1")
+        self.assertEqual([str(question) for question in told], ["web.example A"])
+        lab.service.flush("web.example")
+        lab.stop()
+        self.assertEqual(list(lab.folder.iterdir()), [])
 
     def test_name_of_the_server(self) -> None:
         """``nsid`` is told who asks for it."""
