@@ -188,7 +188,7 @@ class StartAndStopTests(SynchronousTestCase):
         self.assertEqual((lab.folder / "learned").read_bytes().count(b"\n"), 1)
 
     def test_one_of_several_processes_tells_and_writes_nothing(self) -> None:
-        """The files are those of whom it tells; two that write the same file would each take the other's for an edit."""
+        """The files are those of whom it tells: of two that write one, each takes the other for an editor."""
         told: list[Question] = []
         start = ResolverService.privilegedStartService
 
