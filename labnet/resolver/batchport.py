@@ -244,10 +244,15 @@ class BatchPort:
         client = self._clients.get(self._in.source(slot))
         if client is None or not (client.is_whole and admission.begins(client)):
             return False
-        if relays.take(self._asker, Whence(self._in.name(slot), client, now), datagram, now):
-            return True
-        admission.ended(client)
-        return False
+        try:
+            taken = relays.take(self._asker, Whence(self._in.name(slot), client, now), datagram, now)
+        except Exception:
+            # As in hand_on: it must not close the port.
+            self.log.failure("relaying a question failed", event="resolver.failed")
+            taken = False
+        if not taken:
+            admission.ended(client)
+        return taken
 
     def _reply_to(self, out: Outgoing, packets: Mapping[int, Packet], came: float) -> None:
         """Send each of ``packets`` to who sent the datagram in its slot."""

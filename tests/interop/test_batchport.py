@@ -40,7 +40,7 @@ class Echo(DatagramProtocol):
 
     def __init__(self, packets: PacketCaches, rules: Rules = OPEN) -> None:
         self.packets = packets
-        self.relays = None
+        self.relays: Any = None
         self.admission = Admission(rules)
         self.counts = Counts("main")
         self.came: list[tuple[bytes, Any]] = []
@@ -189,6 +189,30 @@ async def test_a_datagram_that_fails_closes_nothing(fixture: Fixture) -> None:
     assert await fixture.receive(2) == [b"echo:one", b"echo:two"]
     fixture.client.send(b"three")
     assert await fixture.receive() == [b"echo:three"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_short_way_that_fails_closes_nothing() -> None:
+    """What raises on the short way goes the long way, and is in flight no more."""
+
+    class Relays:
+        sent = 0
+
+        def take(self, asker: Any, whence: Any, question: bytes, now: float) -> bool:
+            raise RuntimeError("on purpose")
+
+        def send(self) -> None:
+            self.sent += 1
+
+    made = _batch()
+    made.protocol.relays = relays = Relays()
+    made.client.send(b"one")
+    assert await made.receive() == [b"echo:one"]
+    made.client.send(b"two")
+    assert await made.receive() == [b"echo:two"]
+    assert relays.sent == 2
+    assert made.protocol.admission.in_flight == 0
+    await made.close()
 
 
 def _batch(interface: str = "127.0.0.1") -> Fixture:
