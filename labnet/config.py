@@ -132,6 +132,12 @@ class ResolverConfig(_Table):
     prefetch: bool = Field(True, description="Ask a DNS parent anew for names asked near the end of their TTL.")
     cache_bytes: int = Field(32_000_000, ge=100_000, description="Bytes that what is learned may take.")
     batch: bool = Field(True, description="On Linux, read and write datagrams in batches.")
+    batch_delay: float = Field(
+        0.00025,
+        ge=0,
+        le=0.01,
+        description="Seconds that questions may wait to be answered by the batch; 0: they do not.",
+    )
     packet_cache_bytes: int = Field(
         16_000_000, ge=0, description="Bytes that ready answers may take, for each protocol; 0: none are kept."
     )

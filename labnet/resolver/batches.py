@@ -12,27 +12,33 @@ import socket
 import struct
 from array import array
 from collections.abc import Sequence
+from functools import cache
+from struct import Struct
 from typing import Any, Final
 
 BATCH: Final = 128
 """Datagrams read by one system call."""
 
-SLOT: Final = 4096 + 64
-"""Bytes of a datagram that are kept; none of either protocol's questions is as long.
+MOST: Final = 4096
+"""Bytes of a datagram that are kept; none of either protocol's questions is as long."""
 
-It is no power of two: the first bytes of all slots would share a few lines of the processor's cache.
-"""
+HEAD: Final = 76
+"""Bytes of a datagram that stand beside those of the others of its batch; most questions are no longer."""
 
 NAME: Final = 32
 """Bytes for a struct sockaddr_in6 (28), in whole words."""
 
 _MESSAGE: Final = 64  # bytes of a struct mmsghdr
-_IPV4: Final = struct.Struct("!2xH4s")
-_IPV6: Final = struct.Struct("!2xH4x16s")
-_SCOPE: Final = struct.Struct("=24xI")  # the one field in the machine's own byte order
-_VECTOR: Final = struct.Struct("=QQ")
+_IPV4: Final = Struct("!2xH4s")
+_IPV6: Final = Struct("!2xH4x16s")
+_SCOPE: Final = Struct("=24xI")  # the one field in the machine's own byte order
+_VECTOR: Final = Struct("=QQQ")
+_MARK: Final = Struct("=I")
+_SLOT: Final = HEAD + _MARK.size
+_REST: Final = MOST - HEAD
+_QDCOUNT: Final = 4  # where the count of questions begins in a DNS message; no name of the course has a zero
 _SO_MEMINFO: Final = 55
-_DROPS: Final = struct.Struct("=32xI")
+_DROPS: Final = Struct("=32xI")
 
 _address_of = ctypes.pythonapi.PyBytes_AsString
 _address_of.argtypes = [ctypes.py_object]
@@ -71,9 +77,23 @@ Source = int | tuple[int, int]
 """The address of a sender as it is compared: one number, of IPv6 two."""
 
 
-def vector_of(data: bytes) -> bytes:
-    """The struct iovec that points to ``data``; who keeps it keeps ``data`` too."""
-    return _VECTOR.pack(id(data) + _BEFORE, len(data))
+def vector_of(data: bytes, owner: object) -> bytes:
+    """The struct iovec that points to ``data``, and the id of ``owner`` behind it; who keeps it keeps ``data`` too."""
+    return _VECTOR.pack(id(data) + _BEFORE, len(data), id(owner))
+
+
+def key_of(datagram: bytes, skipped: int) -> bytes:
+    """What :meth:`Incoming.keys` tells ``datagram`` by, of which the first ``skipped`` bytes do not count.
+
+    It is as long for all up to :data:`HEAD` bytes, so that one call cuts the keys of a batch out of its memory; the
+    length is in it, so what is filled up is not taken for another one. For a longer datagram it is a longer key.
+    """
+    return datagram[skipped:].ljust(HEAD - skipped, b"\0") + _MARK.pack(len(datagram))
+
+
+@cache
+def _cutter(count: int, skipped: int) -> Any:
+    return Struct(f"{skipped}x{_SLOT - skipped}s" * count).unpack_from
 
 
 def overflowed(sock: socket.socket) -> int:
@@ -89,20 +109,29 @@ def overflowed(sock: socket.socket) -> int:
 
 
 class Incoming:
-    """The memory of a batch that is received on the socket ``fileno``: for each slot a buffer and an address."""
+    """The memory of a batch that is received on the socket ``fileno``: for each slot a buffer and an address.
+
+    The buffer is in two parts. The heads of all slots stand one behind the other, each with its datagram's length after
+    it, and zero where a datagram is shorter; what is longer goes on in the other part.
+    """
 
     def __init__(self, fileno: int, ipv6: bool) -> None:
-        self._buffer = ctypes.create_string_buffer(BATCH * SLOT)
-        self.buffer = memoryview(self._buffer).cast("B")
+        self._held = (Vector * (2 * BATCH))()
+        self._messages = (Message * BATCH)()
+        self._head_bytes, self._rest_bytes = (ctypes.create_string_buffer(BATCH * size) for size in (_SLOT, _REST))
+        self._heads, self._rests = memoryview(self._head_bytes).cast("B"), memoryview(self._rest_bytes).cast("B")
+        self._marks = self._heads.cast("I")[HEAD // _MARK.size :: _SLOT // _MARK.size]
+        self._zeros = memoryview(bytes(BATCH * _SLOT))
+        self._used = 0
         self.names = ctypes.create_string_buffer(BATCH * NAME)
         self._ipv6 = ipv6
-        vectors, self._messages = (Vector * BATCH)(), (Message * BATCH)()
-        self._held = vectors
+        rests = ctypes.addressof(self._rest_bytes)
         for slot in range(BATCH):
-            vectors[slot] = Vector(self.buffer_at(slot), SLOT)
+            self._held[2 * slot] = Vector(self.head_at(slot), HEAD)
+            self._held[2 * slot + 1] = Vector(rests + slot * _REST, _REST)
             header = self._messages[slot].header
             header.name, header.namelen = self.name_at(slot), 28
-            header.vectors, header.vectorslen = ctypes.addressof(vectors[slot]), 1
+            header.vectors, header.vectorslen = ctypes.addressof(self._held[2 * slot]), 2
         words = memoryview(self._messages).cast("B").cast("I")
         self._lengths = words[Message.length.offset // 4 :: _MESSAGE // 4]
         self._names = names = memoryview(self.names).cast("B")
@@ -113,16 +142,34 @@ class Incoming:
         self._fileno = fileno
 
     def receive(self) -> int:
-        """Read a batch; gives how many there were, less than 1 where there was none or an error was told instead.
+        """Read a batch; gives how many there were, 0 where there was none or an error was told instead.
 
         Such an error belongs to an earlier reply (ICMP) and is of no use here.
         """
+        used = self._used * _SLOT
+        self._heads[:used] = self._zeros[:used]
         count: int = self._receive(self._fileno, self._messages, BATCH, socket.MSG_DONTWAIT, None)
+        self._used = count = max(0, count)
+        self._marks[:count] = self._lengths[:count]
         return count
 
-    def lengths(self, count: int) -> list[int]:
-        """How many bytes each of the first ``count`` datagrams has."""
-        return self._lengths[:count].tolist()
+    def keys(self, count: int, skipped: int) -> tuple[bytes, ...]:
+        """The :func:`key_of` each of the first ``count`` datagrams; none that is kept where it is a longer one."""
+        keys: tuple[bytes, ...] = _cutter(count, skipped)(self._heads)
+        return keys
+
+    @property
+    def is_dns(self) -> bool:
+        """Whether the first datagram is no question of the course: there is a zero in it where DNS has one."""
+        return not self._heads[_QDCOUNT]
+
+    def datagram(self, slot: int) -> bytes:
+        """The datagram in ``slot``."""
+        length, at = self._lengths[slot], slot * _SLOT
+        if length <= HEAD:
+            return self._heads[at : at + length].tobytes()
+        rest = slot * _REST
+        return self._heads[at : at + HEAD].tobytes() + self._rests[rest : rest + length - HEAD].tobytes()
 
     def is_usual(self, count: int) -> bool:
         """Whether all of the first ``count`` datagrams are from the :meth:`usual` sender."""
@@ -136,10 +183,6 @@ class Incoming:
         words = (0, *source) if isinstance(source, tuple) else (source or 0, 0, 0)
         count = 0 if source is None else BATCH
         self._usual = [memoryview(array(kind, [word]) * count) for kind, word in zip("IQQ", words, strict=True)]
-
-    def first(self) -> tuple[int, Any]:
-        """Length and :data:`Source` of the first datagram, for a batch of one."""
-        return self._lengths[0], self.source(0)
 
     def sources(self, count: int) -> list[Any]:
         """The :data:`Source` of each of the first ``count`` datagrams."""
@@ -159,9 +202,9 @@ class Incoming:
         """The same as a struct sockaddr, to send to."""
         return self._names[slot * NAME : slot * NAME + (28 if self._ipv6 else 16)].tobytes()
 
-    def buffer_at(self, slot: int) -> int:
-        """Where the datagram of ``slot`` lies in memory."""
-        return ctypes.addressof(self._buffer) + slot * SLOT
+    def head_at(self, slot: int) -> int:
+        """Where the datagram of ``slot`` begins in memory."""
+        return ctypes.addressof(self._head_bytes) + slot * _SLOT
 
     def name_at(self, slot: int) -> int:
         """Where the address of ``slot`` lies in memory."""
@@ -198,7 +241,7 @@ class Outgoing:
         self._held = vectors
         skipped = 0 if echoed else 1
         for slot in range(BATCH):
-            vectors[2 * slot] = Vector(incoming.buffer_at(slot), echoed)
+            vectors[2 * slot] = Vector(incoming.head_at(slot), echoed)
             header = self._messages[slot].header
             header.name, header.namelen = incoming.name_at(slot), 28 if ipv6 else 16
             header.vectors, header.vectorslen = ctypes.addressof(vectors[2 * slot + skipped]), 2 - skipped
@@ -213,19 +256,19 @@ class Outgoing:
         self._send_telling = ctypes.CDLL(None, use_errno=True).sendmmsg
 
     def reply_first(self, vector: bytes) -> None:
-        """Send the reply whose iovec is ``vector`` to the first datagram."""
+        """Send the reply that ``vector`` (:func:`vector_of`) points to, to the first datagram."""
         if self._is_mapped:
             self.reply(vector, 1)
             return
-        self._first[:] = vector
+        self._first[:] = vector[:16]
         if self._send(self._fileno, self._messages, 1, 0) < 1:
             self._send_rest(0, 1)
 
     def reply(self, vectors: bytes, count: int, slots: Sequence[int] | None = None) -> None:
-        """Send ``count`` replies, whose iovecs are ``vectors``, to the datagrams in ``slots``: by default the first."""
-        pairs = memoryview(vectors).cast("Q")
-        self._bases[:count] = pairs[0::2]
-        self._sizes[:count] = pairs[1::2]
+        """Send the ``count`` replies that ``vectors`` point to, to the datagrams in ``slots``: by default the first."""
+        words = memoryview(vectors).cast("Q")
+        self._bases[:count] = words[0::3]
+        self._sizes[:count] = words[1::3]
         if slots is not None:
             self._names[:count] = memoryview(array("Q", [self._own_names[slot] for slot in slots]))
             self._starts[:count] = memoryview(array("Q", [self._own_starts[slot] for slot in slots]))

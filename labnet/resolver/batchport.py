@@ -7,10 +7,9 @@ does it. It is for Linux; elsewhere Twisted's port serves with the same answers.
 from __future__ import annotations
 
 import socket
-import struct
 import sys
-from collections import Counter
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from array import array
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any, Final, Protocol, cast
 
 from twisted.internet.address import IPv4Address, IPv6Address
@@ -23,11 +22,14 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from labnet.interfaces import IReactor
-from labnet.resolver.admission import Admission, Client
-from labnet.resolver.batches import BATCH, SLOT, Incoming, Outgoing, Source, host_of, overflowed, vector_of
-from labnet.resolver.counts import READY, Counts, asked_in
+from labnet.resolver.admission import Admission
+from labnet.resolver.batches import BATCH, Incoming, Outgoing, overflowed, vector_of
+from labnet.resolver.counts import READY, Cell, Counts, asked_in
 from labnet.resolver.later import Asker, IRelays, Whence
-from labnet.resolver.packetcache import Packet, PacketCaches
+from labnet.resolver.moderation import Moderation
+from labnet.resolver.packetcache import Packet, PacketCache, PacketCaches
+from labnet.resolver.senders import Senders
+from labnet.resolver.vigil import Vigil
 from labnet.starting.listening import OpenSocket, open_datagrams
 
 BATCHES: Final = 4
@@ -38,14 +40,6 @@ BUSY: Final = BATCH // 8
 
 RECEIVE_BUFFER: Final = 4 << 20
 """Bytes that the system is asked to hold for the port: the usual 208 KiB hold 256 small questions of a burst."""
-
-_REMEMBERED: Final = 10_000
-_OFFSETS: Final = tuple(range(0, BATCH * SLOT, SLOT))
-_DNS_SIGN: Final = 4
-"""The byte of a DNS message that is zero (QDCOUNT's first); no name of the course has one."""
-
-Readers = dict[int, Callable[[Any, int], tuple[Any, ...]]]
-"""By the length of a datagram, what reads it out of a buffer at an offset."""
 
 
 class IBatched(Protocol):
@@ -85,7 +79,8 @@ def is_available(reactor: object) -> bool:
 class BatchPort:
     """Listens on ``interface`` and ``port`` and answers from ``packets``; what they lack goes to ``protocol``.
 
-    ``open_socket`` gives the socket: a new one, one that was inherited, or one that workers share.
+    ``open_socket`` gives the socket: a new one, one that was inherited, or one that workers share. Datagrams may gather
+    for ``delay`` seconds (:mod:`labnet.resolver.moderation`).
     """
 
     log = Logger()
@@ -98,6 +93,7 @@ class BatchPort:
         interface: str,
         packets: PacketCaches,
         open_socket: OpenSocket = open_datagrams,
+        delay: float = 0.0,
     ) -> None:
         self.socket: socket.socket | None = None
         self._reactor = reactor
@@ -105,12 +101,9 @@ class BatchPort:
         self._interface = interface
         self.protocol = protocol
         self._packets = packets
+        self._moderation = Moderation(delay)
         self._open_socket = open_socket
-        self._after_id: Readers = {}
-        self._whole: Readers = {}
-        self._clients: dict[Source, Client] = {}
-        self._free: set[Source] = set()
-        self._generation = 0
+        self._owners = _Owners()
         self._stopped: Deferred[None] | None = None
 
     def startListening(self) -> None:
@@ -122,14 +115,21 @@ class BatchPort:
         _enlarge(sock)
         fileno, self._ipv6 = sock.fileno(), sock.family == socket.AF_INET6
         self._in = Incoming(fileno, self._ipv6)
+        self._senders = Senders(self._in, self.protocol)
         self._out_dns = Outgoing(self._in, fileno, self._ipv6, echoed=2)
         self._out = Outgoing(self._in, fileno, self._ipv6, echoed=0)
         self._asker = Asker(self, 28 if self._ipv6 else 16)
+        self._vigil = Vigil(self._reactor, self, self._drain, self._moderation)
         self.protocol.makeConnection(self)
         self._reactor.addReader(self)
 
+    def delay(self, seconds: float) -> None:
+        """Give datagrams so long to gather from now on."""
+        self._moderation.moment = seconds
+
     def stopReading(self) -> None:
         """Take no further questions; what was asked can still be answered."""
+        self._vigil.end()
         self._reactor.removeReader(self)
 
     @property
@@ -138,93 +138,75 @@ class BatchPort:
         return 0 if self.socket is None else self._out_dns.unsent + self._out.unsent + self._asker.outbox.unsent
 
     def doRead(self) -> None:
+        self._vigil.woken(self._drain())
+
+    def _drain(self) -> int:
+        """Answer what has come, or a part of it; gives how many datagrams that were."""
         receive = self._in.receive
+        total = 0
         for _ in range(BATCHES):
             count = receive()
             if count == 1:
                 self._answer_one()
-            elif count > 1:
+            elif count:
                 self._answer(count)
+            total += count
             if count < BUSY or self.socket is None:
-                return
+                break
+        return total
 
     def _answer(self, count: int) -> None:
         """Send what is known for the ``count`` datagrams that came, and hand the others on."""
         came = self._packets.seconds()
-        strangers = self._strangers(count, came)
-        find, readers, out = self._way()
-        lengths, buffer = self._in.lengths(count), self._in.buffer
-        try:
-            found = [find(readers[length](buffer, at)[0]) for length, at in zip(lengths, _OFFSETS)]  # noqa: B905
-        except KeyError:
-            self._prepare(lengths)
-            found = [find(readers[length](buffer, at)[0]) for length, at in zip(lengths, _OFFSETS)]  # noqa: B905
+        strangers = self._senders.strangers(count, came)
+        cache, out = self._way()
+        keys, find = self._in.keys(count, cache.skipped), cast("Callable[[bytes], Packet]", cache.packets.get)
         if strangers:
-            self._answer_some(found, lengths, out, strangers, came)
+            self._answer_some([*map(find, keys)], out, strangers, came)
             return
         try:
-            packets: Iterable[tuple[Any, ...]] | None = zip(*cast("list[Packet]", found), strict=True)
+            vectors = b"".join([packet[0] for packet in map(find, keys)])
         except TypeError:  # one of them is None
-            packets = self._complete(found, lengths, out)
-        if packets is None:
-            self._answer_some(found, lengths, out, strangers, came)
-        else:
-            self._reply(out, packets, count, None, came)
+            self._answer_some(self._completed([*map(find, keys)], cache), out, (), came)
+            return
+        cells = self._owners.of(vectors, count) or [find(key)[1] for key in keys]
+        self._reply(out, vectors, cells, count, None, came)
 
-    def _complete(
-        self, found: list[Packet | None], lengths: Sequence[int], out: Outgoing
-    ) -> Iterable[tuple[Any, ...]] | None:
-        """Make of the records what is not ``found``; None where that does not answer all."""
-        if out is not self._out_dns:
-            return None
-        make, readers, buffer = self._packets.make, self._after_id, self._in.buffer
-        is_whole = True
-        for slot, packet in enumerate(found):
-            if packet is None:
-                found[slot] = packet = make(readers[lengths[slot]](buffer, _OFFSETS[slot])[0])
-                is_whole = is_whole and packet is not None
-        return zip(*cast("list[Packet]", found), strict=True) if is_whole else None
+    def _completed(self, found: list[Packet | None], cache: PacketCache) -> list[Packet | None]:
+        """Make of the records what can be made of them, of that which is not ``found``."""
+        if cache is self._packets.dns:
+            missing = [slot for slot, packet in enumerate(found) if packet is None]
+            made = self._packets.make([self._in.datagram(slot) for slot in missing])
+            for slot, packet in zip(missing, made, strict=True):
+                found[slot] = packet
+        return found
 
     def _answer_one(self) -> None:
         """The same for a batch of one, which is what comes when little comes: without a list for each step."""
         came = self._packets.seconds()
-        length, source = self._in.first()
-        find, readers, out = self._way()
-        reader = readers.get(length)
-        packet = None if reader is None else find(reader(self._in.buffer, 0)[0])
+        cache, out = self._way()
+        packet = cache.packets.get(self._in.keys(1, cache.skipped)[0])
         counts = self.protocol.counts
-        is_free = self._generation == self.protocol.admission.generation and source in self._free
-        if packet is None or not is_free or counts.log is not None:
+        if packet is None or counts.log is not None or not self._senders.first_is_free():
             self._answer(1)
             return
         out.reply_first(packet[0])
         packet[1].ready += 1
         counts.ready_seconds.observe(max(0.0, self._packets.clock.seconds() - came))
 
-    def _way(self) -> tuple[Callable[[bytes], Packet | None], Readers, Outgoing]:
-        """Where to look first, what for, and what replies: a batch is mostly of one protocol, that of its first."""
-        if self._in.buffer[_DNS_SIGN]:
-            return self._packets.course.packets.get, self._whole, self._out
-        return self._packets.dns.packets.get, self._after_id, self._out_dns
-
-    def _prepare(self, lengths: Iterable[int]) -> None:
-        """Have readers for all of ``lengths``."""
-        for length in set(lengths):
-            self._whole[length] = struct.Struct(f"{length}s").unpack_from
-            self._after_id[length] = struct.Struct(f"2x{max(0, length - 2)}s").unpack_from
+    def _way(self) -> tuple[PacketCache, Outgoing]:
+        """Where to look first, and what replies: a batch is mostly of one protocol, that of its first datagram."""
+        return (self._packets.dns, self._out_dns) if self._in.is_dns else (self._packets.course, self._out)
 
     def _answer_some(
-        self,
-        found: Sequence[Packet | None],
-        lengths: Sequence[int],
-        out: Outgoing,
-        strangers: Container[int],
-        came: float,
+        self, found: Sequence[Packet | None], out: Outgoing, strangers: Container[int], came: float
     ) -> None:
         """The same, where not everything is answered by ``out``."""
         known = {slot: packet for slot, packet in enumerate(found) if packet is not None and slot not in strangers}
         self._reply_to(out, known, came)
-        others = {slot: self._datagram(slot, lengths[slot]) for slot in range(len(found)) if slot not in known}
+        if len(known) == len(found):
+            return
+        others = {slot: self._in.datagram(slot) for slot in range(len(found)) if slot not in known}
         seen = {slot: self._look_again(other, came) for slot, other in others.items() if slot not in strangers}
         also_known = {slot: packet for slot, packet in seen.items() if packet is not None}
         self._reply_to(self._out, also_known, came)
@@ -241,7 +223,7 @@ class BatchPort:
     def _relay(self, relays: IRelays, datagram: bytes, slot: int, now: float) -> bool:
         """Have ``datagram`` answered on the short way to a parent; False where it has to go the long way."""
         admission = self.protocol.admission
-        client = self._clients.get(self._in.source(slot))
+        client = self._senders.client(slot)
         if client is None or not (client.is_whole and admission.begins(client)):
             return False
         try:
@@ -257,69 +239,41 @@ class BatchPort:
     def _reply_to(self, out: Outgoing, packets: Mapping[int, Packet], came: float) -> None:
         """Send each of ``packets`` to who sent the datagram in its slot."""
         if packets:
-            self._reply(out, zip(*packets.values(), strict=True), len(packets), list(packets), came)
+            vectors, cells, *_ = zip(*packets.values(), strict=True)
+            self._reply(out, b"".join(vectors), cells, len(packets), list(packets), came)
 
     def _look_again(self, datagram: bytes, now: float) -> Packet | None:
         """The whole reply to ``datagram``, whichever protocol it is of."""
         known = self._packets.find(datagram, now)
-        return None if known is None else (vector_of(known[0]), known[1], known[0], 0.0)
+        return None if known is None else (vector_of(*known), known[1], known[0], 0.0)
 
     def _reply(
-        self, out: Outgoing, packets: Iterable[tuple[Any, ...]], count: int, slots: Sequence[int] | None, came: float
+        self,
+        out: Outgoing,
+        vectors: bytes,
+        cells: Cell | Sequence[Cell],
+        count: int,
+        slots: Sequence[int] | None,
+        came: float,
     ) -> None:
-        """Send ``packets`` to who sent the datagrams in ``slots``, by default the first; count them."""
-        vectors, cells, *_ = packets
-        out.reply(b"".join(vectors), count, slots)
-        counts = self.protocol.counts
-        if cells.count(cells[0]) == count:
-            cells[0].ready += count
+        """Send what ``vectors`` point to, to who sent the datagrams in ``slots``, by default the first; count them."""
+        out.reply(vectors, count, slots)
+        if isinstance(cells, Cell):
+            cells.ready += count
         else:
+            self._owners.learn(cells[0])
             for cell in cells:
                 cell.ready += 1
+        counts = self.protocol.counts
         now = self._packets.clock.seconds()
         counts.ready_seconds.observe(max(0.0, now - came), count)
         if counts.log is not None:
             due = counts.sampled(count)
             for index in range(0, count, max(1, count // due))[:due] if due else ():
                 slot = index if slots is None else slots[index]
-                asked = asked_in(self._datagram(slot, self._in.lengths(slot + 1)[slot]))
-                counts.note(cells[index], READY, self._in.address(slot), now, now - came, *asked)
-
-    def _strangers(self, count: int, now: float) -> Container[int]:
-        """The slots of those who may not simply be given what is ready; the rate of the others is taken from."""
-        admission = self.protocol.admission
-        if self._generation == admission.generation:
-            if self._in.is_usual(count):
-                return ()
-            sources = self._in.sources(count)
-            if self._free.issuperset(sources):
-                self._in.usual(sources[0])
-                return ()
-        else:
-            self._forget_clients()
-            sources = self._in.sources(count)
-        if len(self._clients) > _REMEMBERED:
-            self._forget_clients()
-        strange = []
-        for source, questions in Counter(sources).items():
-            client = self._clients.get(source)
-            if client is None:
-                client = self._clients[source] = admission.client(host_of(source))
-                if client.is_free:
-                    self._free.add(source)
-            if not (client.is_whole and admission.takes(client, now, questions)):
-                strange.append(source)
-        return {slot for slot, source in enumerate(sources) if source in strange} if strange else ()
-
-    def _forget_clients(self) -> None:
-        """The rules have changed, or the clients are too many."""
-        self._generation = self.protocol.admission.generation
-        self._clients.clear()
-        self._free.clear()
-        self._in.usual(None)
-
-    def _datagram(self, slot: int, length: int) -> bytes:
-        return self._in.buffer[slot * SLOT : slot * SLOT + length].tobytes()
+                asked = asked_in(self._in.datagram(slot))
+                cell = cells if isinstance(cells, Cell) else cells[index]
+                counts.note(cell, READY, self._in.address(slot), now, now - came, *asked)
 
     def now(self) -> float:
         """The epoch second."""
@@ -352,7 +306,7 @@ class BatchPort:
         """Close the socket in the reactor's next turn, as Twisted's port does."""
         if self._stopped is None:
             self._stopped = Deferred()
-            self._reactor.removeReader(self)
+            self.stopReading()
             self._reactor.callLater(0, self.connectionLost)
         return self._stopped
 
@@ -361,8 +315,8 @@ class BatchPort:
         if sock is not None:
             self.protocol.counts.lost["overflow"] += overflowed(sock)
             self.protocol.counts.lost["unsent"] += self.unsent
+            self.stopReading()
             self.socket = None
-            self._reactor.removeReader(self)
             sock.close()
             self.protocol.doStop()
         if self._stopped is not None and not self._stopped.called:
@@ -373,6 +327,24 @@ class BatchPort:
 
     def logPrefix(self) -> str:
         return "resolver"
+
+
+class _Owners:
+    """Knows at a glance whether all answers of a batch are counted in one cell, as they mostly are."""
+
+    def __init__(self) -> None:
+        self._cell: Cell | None = None
+        self._ids = memoryview(array("Q"))
+
+    def learn(self, cell: Cell) -> None:
+        """It may be ``cell``."""
+        if cell is not self._cell:
+            self._cell = cell
+            self._ids = memoryview(array("Q", [id(cell)]) * BATCH)
+
+    def of(self, vectors: bytes, count: int) -> Cell | None:
+        """The cell of all ``count`` answers that ``vectors`` point to, if it is the one."""
+        return self._cell if memoryview(vectors).cast("Q")[2::3] == self._ids[:count] else None
 
 
 def _enlarge(sock: socket.socket) -> None:

@@ -9,7 +9,7 @@ a look-up touches two spots of the memory.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 from struct import Struct
 from typing import Final
@@ -18,7 +18,8 @@ from labnet.resolver.names import parent
 from labnet.resolver.packed import is_one_address, pack_address_head
 
 _WORD: Final = 0xFFFFFFFF
-_RECORD: Final = 8  # bytes before the key
+_RECORD: Final = 10  # bytes before the key
+_LENGTH: Final = b"\0\4"  # of an address, between TTL and address
 _SPARSE: Final = 4  # so many times as many places in the index as entries
 _ADDRESS: Final = Struct("!I")
 _SMALLEST: Final = 1 << 10
@@ -52,13 +53,16 @@ class Nodes:
             return default if found < 0 else self._table.value(found)
         return value
 
-    def one_address(self, key: bytes) -> bytes | None:
-        """TTL and address, 4 bytes each, of a name that has one IPv4 address and nothing else; None for any other."""
-        found = self._table.find(key)
-        if found >= 0:
-            return self._table.record(found)
-        value = self._others.get(key)
-        return value[3:7] + value[-4:] if value and is_one_address(value) else None
+    def one_addresses(self, keys: Sequence[bytes]) -> list[bytes | bytearray | None]:
+        """For each of ``keys``, if it has one IPv4 address and nothing else: TTL, length (2 bytes) and address."""
+        found = self._table.records(keys)
+        if self._others:
+            for number, record in enumerate(found):
+                if record is None:
+                    value = self._others.get(keys[number])
+                    if value and is_one_address(value):
+                        found[number] = value[3:7] + _LENGTH + value[-4:]
+        return found
 
     def setdefault(self, key: bytes, value: bytes) -> None:
         """Keep ``value`` where there is none for ``key``."""
@@ -92,8 +96,8 @@ class Nodes:
 class AddressTable:
     """Keys with one IPv4 address each; an entry is known by its place, a number that grows from one to the next.
 
-    An entry is TTL, address and key, in this order, at one spot of the memory; its place is where the key begins. A key
-    says itself where it ends, so none is the beginning of another one.
+    An entry is TTL, length of the address (as a record has it), address and key, in this order, at one spot of the
+    memory; its place is where the key begins. A key says itself where it ends, so none is the beginning of another one.
     """
 
     def __init__(self) -> None:
@@ -131,14 +135,25 @@ class AddressTable:
             end += 1 + length
         return bytes(entries[place : end + 1])
 
-    def record(self, place: int) -> bytes:
-        """TTL and address of an entry, 4 bytes each."""
-        return bytes(self._entries[place - _RECORD : place])
+    def records(self, keys: Sequence[bytes]) -> list[bytes | bytearray | None]:
+        """For each of ``keys`` TTL, length and address of its entry, None where it has none."""
+        index, entries = self._index, self._entries
+        mask = len(index) - 1
+        # One step for all at a time: the processor waits for the memory of several at once.
+        places = [index[hash(key) & mask] if key else 0 for key in keys]
+        if self._gone:
+            places = [place and self.find(key) for place, key in zip(places, keys, strict=True)]
+        else:
+            places = [
+                place if not place or entries.startswith(key, place) else self.find(key)
+                for place, key in zip(places, keys, strict=True)
+            ]
+        return [entries[place - _RECORD : place] if place > 0 else None for place in places]
 
     def value(self, place: int) -> bytes:
         """The value of an entry."""
-        record = self.record(place)
-        return pack_address_head(int.from_bytes(record[:4], "big")) + record[4:]
+        record = self._entries[place - _RECORD : place]
+        return pack_address_head(int.from_bytes(record[:4], "big")) + record[-4:]
 
     def addresses(self) -> Iterator[tuple[int, int]]:
         """The addresses as numbers, each with the place of its entry."""
@@ -151,7 +166,7 @@ class AddressTable:
     def add(self, keys: list[bytes], ttls: list[int], addresses: list[bytes]) -> bool:
         """Add entries; False, and none is added, where one of the keys is there already or comes twice."""
         count, first = len(self._places), self.end
-        heads = {ttl: ttl.to_bytes(4, "big") for ttl in set(ttls)}
+        heads = {ttl: ttl.to_bytes(4, "big") + _LENGTH for ttl in set(ttls)}
         parts = [heads[ttl] + address + key for ttl, address, key in zip(ttls, addresses, keys, strict=True)]
         *places, end = accumulate(map(len, parts), initial=first + _RECORD)
         if end > _WORD:

@@ -1,40 +1,47 @@
 """Whole answers as bytes, found by the bytes of the question: what the hot path knows.
 
-Both protocols use it. A DNS question is found by what follows its id, a question of the course by all of it. Nothing
-here decides anything: who puts an answer in says until when it holds, and :meth:`PacketCache.clear` forgets all when
-the records or the cache behind it change. Only who may have everything is answered from here.
+Both protocols use it. A DNS question is found by what follows its id, a question of the course by all of it
+(:func:`~labnet.resolver.batches.key_of`). Nothing here decides anything: who puts an answer in says until when it
+holds, and :meth:`PacketCache.clear` forgets all when the records or the cache behind it change. Only who may have
+everything is answered from here.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from heapq import heapify, heappop, heappush
 from typing import Final
 
 from twisted.internet.interfaces import IReactorTime
 
-from labnet.resolver.batches import vector_of
+from labnet.resolver.batches import key_of, vector_of
 from labnet.resolver.counts import Cell
-from labnet.resolver.plain import PlainReplies
+from labnet.resolver.plain import Made, PlainReplies
 from labnet.resolver.zone import Zone
 
 _ENTRY_BYTES: Final = 310
 """What an entry costs beside its bytes: a tuple, three bytes objects and its place in the table (measured)."""
 
+_ID: Final = 2
+"""Bytes of a DNS message that are each asker's own."""
+
 Packet = tuple[bytes, Cell, bytes, float]
-"""Where the answer lies (a struct iovec), where it is counted, the answer itself, without the id where it is DNS, and
-the epoch second from which it no longer holds."""
+"""Where the answer lies and whose it is (:func:`~labnet.resolver.batches.vector_of`), where it is counted, the answer
+itself, without the id where it is DNS, and the epoch second from which it no longer holds."""
 
 
 class PacketCache:
     """Answers by question, at most ``most_bytes`` in all; what was put in first goes first.
 
-    ``packets`` is the table itself, for a reader that has no time for a call; it is never replaced by another one.
-    What is in it holds at the time that :meth:`expire` was last told.
+    The first ``skipped`` bytes of a question do not count. ``packets`` is the table itself, by the key of the question,
+    for a reader that has no time for a call; it is never replaced by another one. What is in it holds at the time that
+    :meth:`expire` was last told.
     """
 
-    def __init__(self, most_bytes: int) -> None:
+    def __init__(self, most_bytes: int, skipped: int = 0) -> None:
         self.packets: dict[bytes, Packet] = {}
+        self.skipped = skipped
         self.bytes = 0
         self.soonest = math.inf
         """The epoch second at which the next answer runs out."""
@@ -45,12 +52,13 @@ class PacketCache:
         """The answer that still holds at ``now`` (epoch seconds), or None."""
         if now >= self.soonest:
             self.expire(now)
-        return self.packets.get(question)
+        return self.packets.get(key_of(question, self.skipped))
 
     def keep(self, question: bytes, answer: bytes, until: float, cell: Cell) -> None:
         """Keep ``answer`` until the epoch second ``until``, in place of an earlier one."""
+        question = key_of(question, self.skipped)
         self._forget(question)
-        self.packets[question] = (vector_of(answer), cell, answer, until)
+        self.packets[question] = (vector_of(answer, cell), cell, answer, until)
         self.bytes += _ENTRY_BYTES + len(question) + len(answer)
         if until != math.inf:
             if len(self._ends) > 2 * len(self.packets) + 1000:
@@ -68,9 +76,11 @@ class PacketCache:
 
     def keep_where_free(self, question: bytes, packet: Packet) -> None:
         """Keep for good what is as quickly made anew, if nothing has to go for it and no random letters are in it."""
-        size = self.bytes + _ENTRY_BYTES + len(question) + len(packet[2])
-        if size <= self._most_bytes and question == question.lower():
-            self.packets[question] = packet
+        key = key_of(question, self.skipped)
+        size = self.bytes + _ENTRY_BYTES + len(key) + len(packet[2])
+        asked = question[self.skipped :]
+        if size <= self._most_bytes and asked == asked.lower():
+            self.packets[key] = packet
             self.bytes = size
 
     def expire(self, now: float) -> None:
@@ -113,7 +123,7 @@ class PacketCaches:
     """
 
     def __init__(self, most_bytes: int, clock: IReactorTime) -> None:
-        self.dns = PacketCache(most_bytes)
+        self.dns = PacketCache(most_bytes, _ID)
         self.course = PacketCache(most_bytes)
         self.plain = PlainReplies()
         self.clock = clock
@@ -139,44 +149,42 @@ class PacketCaches:
         if b"\0" not in datagram:
             packet = self.course.find(datagram, now)
             return None if packet is None else (packet[2], packet[1])
-        question = datagram[2:]
-        packet = self.dns.find(question, now)
-        if packet is not None:
-            return datagram[:2] + packet[2], packet[1]
-        packet = self.make(question)
-        if packet is not None:
-            return datagram[:2] + packet[2], packet[1]
-        return self._find_folded(datagram, now)
+        packet = self.dns.find(datagram, now) or self.make([datagram])[0] or self._find_folded(datagram, now)
+        return None if packet is None else (datagram[:_ID] + packet[2], packet[1])
 
-    def make(self, question: bytes) -> Packet | None:
-        """The answer to a DNS question, without its id, if it can be made of the records."""
-        made = self.plain.find(question)
+    def make(self, datagrams: Sequence[bytes]) -> list[Packet | None]:
+        """The answers to DNS questions, each where it can be made of the records."""
+        return [self._kept(*pair) for pair in zip(datagrams, self.plain.find_all(datagrams), strict=True)]
+
+    def _kept(self, datagram: bytes, made: Made | None) -> Packet | None:
         if made is None:
             return None
         answer, cell = made
-        packet = (vector_of(answer), cell, answer, math.inf)
+        packet = (vector_of(answer, cell), cell, answer, math.inf)
         if not self.dns.is_full:
-            self.dns.keep_where_free(question, packet)
+            self.dns.keep_where_free(datagram, packet)
         return packet
 
-    def _find_folded(self, datagram: bytes, now: float) -> tuple[bytes, Cell] | None:
-        """The reply to a DNS question whose name is in mixed case (0x20), in the asker's own case."""
+    def _find_folded(self, datagram: bytes, now: float) -> Packet | None:
+        """The answer to a DNS question whose name is in mixed case (0x20), in the asker's own case."""
         behind = datagram[12:]
         if behind == behind.lower():
             return None  # it was looked for as it is
         end = _name_end(datagram)
-        packet = self.dns.find(datagram[2:12] + datagram[12:end].lower() + datagram[end:], now)
+        packet = self.dns.find(datagram[:12] + datagram[12:end].lower() + datagram[end:], now)
         if packet is None:
             return None
-        return datagram[:2] + packet[2][:10] + datagram[12:end] + packet[2][end - 2 :], packet[1]
+        _, cell, known, until = packet
+        answer = known[:10] + datagram[12:end] + known[end - _ID :]
+        return vector_of(answer, cell), cell, answer, until
 
     def keep_dns(self, question: bytes, reply: bytes, name: bytes, until: float, cell: Cell) -> None:
         """Keep ``reply`` to the DNS message ``question``, which asks for ``name`` (in wire form, its case kept)."""
         end = 12 + len(name)
-        answer = reply[2:12] + name.lower() + reply[end:]
-        self.dns.keep(question[2:12] + name.lower() + question[end:], answer, until, cell)
+        answer = reply[_ID:12] + name.lower() + reply[end:]
+        self.dns.keep(question[:12] + name.lower() + question[end:], answer, until, cell)
         if until == math.inf:
-            self.plain.learn(question[2:], reply[2:], name, cell)
+            self.plain.learn(question, reply, name, cell)
 
     def change(self, most_bytes: int, zone: Zone | None) -> None:
         """From now on each may take ``most_bytes``, and the records are those of ``zone``; all is forgotten."""

@@ -36,6 +36,11 @@ class Listener:
         self._tcp: IListeningPort | None = tcp
         self._closing: list[Deferred[Any]] = []
 
+    def delay(self, seconds: float) -> None:
+        """Give datagrams so long to come together, where they are taken by the batch."""
+        if isinstance(self.udp, BatchPort):
+            self.udp.delay(seconds)
+
     def stop_reading(self) -> None:
         """Take no further questions and connections; what was asked by UDP can still be answered."""
         stop = getattr(self.udp, "stopReading", None)  # every UDP port of a real reactor has it
@@ -67,25 +72,28 @@ class Ports:
         self._streams = streams
         self._packets = packets
 
-    def open(self, listens: Iterable[UDPListen], batch: bool) -> list[Listener]:
-        """All of ``listens``, or none. Raises :class:`~labnet.interfaces.StartError`."""
+    def open(self, listens: Iterable[UDPListen], batch: bool, delay: float) -> list[Listener]:
+        """All of ``listens``, or none. Raises :class:`~labnet.interfaces.StartError`.
+
+        With ``batch`` they take many datagrams at a time where they can, and give them up to ``delay`` seconds to come.
+        """
         opened: list[Listener] = []
         try:
             for listen in listens:
-                opened.append(self._open(listen, batch))
+                opened.append(self._open(listen, batch, delay))
         except StartError:
             for listener in opened:
                 listener.close()
             raise
         return opened
 
-    def _open(self, listen: UDPListen, batch: bool) -> Listener:
+    def _open(self, listen: UDPListen, batch: bool, delay: float) -> Listener:
         tries_left = 1 if listen.port else _SAME_NUMBER_TRIES
         while True:
             tries_left -= 1
             protocol = self._protocol()
             try:
-                udp = self._open_udp(listen, protocol, batch)
+                udp = self._open_udp(listen, protocol, batch, delay)
             except CannotListenError as error:
                 raise StartError(str(listen), error) from None
             number = cast(IPv4Address | IPv6Address, udp.getHost()).port
@@ -99,10 +107,12 @@ class Ports:
                     tcp = str(listen.model_copy(update={"port": number})).replace("udp:", "tcp:", 1)
                     raise StartError(tcp, error) from None
 
-    def _open_udp(self, listen: UDPListen, protocol: ResolverProtocol, batch: bool) -> IListeningPort:
+    def _open_udp(self, listen: UDPListen, protocol: ResolverProtocol, batch: bool, delay: float) -> IListeningPort:
         if not (batch and is_available(self._reactor)):
             return self._reactor.listenUDP(listen.port, protocol, listen.interface, MOST_BYTES)
-        port = BatchPort(self._reactor, listen.port, protocol, listen.interface, self._packets, self._open_socket)
+        port = BatchPort(
+            self._reactor, listen.port, protocol, listen.interface, self._packets, self._open_socket, delay
+        )
         port.startListening()
         return port
 

@@ -106,7 +106,7 @@ class ResolverService(Service):
         return tuple([listener.udp for listener in self._listeners])
 
     def privilegedStartService(self) -> None:
-        self._listeners = self._ports.open(self._config.listen, self._config.batch)
+        self._listeners = self._ports.open(self._config.listen, self._config.batch, self._config.batch_delay)
 
     def startService(self) -> None:
         super().startService()
@@ -119,7 +119,8 @@ class ResolverService(Service):
         stays. Raises :class:`~labnet.interfaces.StartError`; then nothing has changed.
         """
         closing, opening = changed(self._listeners, config.listen)
-        return _Change(self, config, loaded, self._ports.open(opening, config.batch), closing)
+        opened = self._ports.open(opening, config.batch, config.batch_delay)
+        return _Change(self, config, loaded, opened, closing)
 
     def take_listeners(self, opened: list[Listener], closing: list[Listener]) -> None:
         """Listen on those that are ``opened`` too, and no longer on those that are ``closing``."""
@@ -147,6 +148,7 @@ class ResolverService(Service):
         self._streams.change(self._responder, config.tcp_idle, config.tcp_connections, config.tcp_per_address)
         for listener in self._listeners:
             listener.protocol.change(self._make_dialect(), self._responder)
+            listener.delay(config.batch_delay)
         self.packets.change(config.packet_cache_bytes, loaded.zone)
 
     def drain(self) -> Deferred[None]:

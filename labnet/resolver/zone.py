@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -130,22 +130,22 @@ class Zone:
         if reverse:
             self._reverse = self._reversed()
 
-    def one_address(self, key: bytes) -> tuple[bytes, bytes, bool] | None:
-        """TTL and address as a record has them (4 bytes each) of a name that has one IPv4 address and nothing else.
+    def one_addresses(self, keys: Sequence[bytes]) -> Sequence[bytes | bytearray | None]:
+        """For each of ``keys``, if it has one IPv4 address and nothing else, what a record has behind its class.
 
-        The last value says whether the answer is authoritative. None for every other name, and where there are
-        delegations or DNAMEs, which may stand above it.
+        That is TTL, length and address (4, 2 and 4 bytes). None for every other name, and where there are delegations
+        or DNAMEs, which may stand above it.
         """
-        record = None if self._has_cuts else self._nodes.one_address(key)
-        if record is None:
-            return None
-        above = key[1 + key[0] :]
+        return [None] * len(keys) if self._has_cuts else self._nodes.one_addresses(keys)
+
+    def is_authority_below(self, above: bytes) -> bool:
+        """Whether the answer for a name directly below ``above`` is authoritative."""
         authoritative = self._authority_below.get(above)
         if authoritative is None:
             if len(self._authority_below) > _REMEMBERED:
                 self._authority_below.clear()
             authoritative = self._authority_below[above] = self._apex_of(above, RRType.A) is not None
-        return record[:4], record[4:], authoritative
+        return authoritative
 
     def is_silent_about(self, key: bytes) -> bool:
         """Whether nothing in the files can say a thing about ``key``, no name above it included.

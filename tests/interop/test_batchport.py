@@ -235,6 +235,7 @@ async def test_one_wake_up_reads_a_bounded_number() -> None:
     with mock.patch.object(batchport, "BATCHES", 1):  # the client's buffer holds no more replies
         for _ in range(BATCH + 10):
             made.client.send(b"x")
+        reactor.callLater(0, lambda: None)
         made.port.doRead()
         assert len(made.protocol.came) == BATCH
         await made.receive(BATCH + 10)

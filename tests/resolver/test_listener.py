@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from labnet.resolver.batches import key_of
 from labnet.resolver.counts import Cell
 from tests.resolver.fakes import reproducible
 from tests.resolver.lab import CLIENT, COURSE, EPOCH, Lab, errors, rcode, shown
@@ -46,8 +47,8 @@ class BothProtocolsTests(SynchronousTestCase):
             lab.course(name)
             self.assertIn(b"1.2.3.4", lab.course_told())
         ready = lab.service.packets.course.packets
-        self.assertEqual(ready[b"alias.example"][3], EPOCH + 1)
-        self.assertEqual(ready[b"www.biu.ac.il"][3], math.inf)
+        self.assertEqual(ready[key_of(b"alias.example", 0)][3], EPOCH + 1)
+        self.assertEqual(ready[key_of(b"www.biu.ac.il", 0)][3], math.inf)
 
     def test_ready_answers_are_given_without_a_batch_port_too(self) -> None:
         """Twisted's own port serves from the packet caches as the batch port does."""

@@ -39,7 +39,7 @@ class NodesTests(SynchronousTestCase):
         self.assertEqual(len(nodes), 5000)
         for key, ttl, address in zip(*filled(5000), strict=True):
             self.assertEqual(nodes.get(key), value(ttl, address))
-            self.assertEqual(nodes.one_address(key), ttl.to_bytes(4, "big") + address)
+            self.assertEqual(nodes.one_addresses([key]), [ttl.to_bytes(4, "big") + b"\0\4" + address])
             self.assertIn(key, nodes)
         self.assertNotIn(key_of("h5000.lab.test"), nodes)
         table = nodes.bulk()
@@ -75,7 +75,7 @@ class NodesTests(SynchronousTestCase):
             (nodes.get(KEYS[4]), nodes.get(KEYS[5]), nodes.get(key_of("new"))), (OTHER, value(5, b"\0\0\0\x05"), OTHER)
         )
         self.assertEqual(len(nodes), 11)
-        self.assertIsNone(nodes.one_address(KEYS[4]))
+        self.assertEqual(nodes.one_addresses([KEYS[4], b"", KEYS[6]]), [None, None, b"\0\0\0\6\0\4\0\0\0\6"])
         self.assertEqual([address for address, _ in nodes.bulk().addresses()], [0, 1, 2, 3, 5, 6, 7, 8, 9])
         self.assertEqual(nodes.get(key_of("none"), OTHER), OTHER)
 
@@ -85,7 +85,7 @@ class NodesTests(SynchronousTestCase):
         nodes[KEYS[0]] = value(60, b"abcd")
         nodes[KEYS[1]] = OTHER
         nodes[KEYS[2]] = b""
-        self.assertEqual([nodes.one_address(key) for key in KEYS[:4]], [b"\0\0\0\x3cabcd", None, None, None])
+        self.assertEqual(nodes.one_addresses(KEYS[:4]), [b"\0\0\0\x3c\0\4abcd", None, None, None])
 
     @given(
         st.lists(

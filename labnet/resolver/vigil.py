@@ -1,0 +1,100 @@
+"""Waiting for one busy port in the reactor's place, until there is anything else to do.
+
+A socket that a reactor watches by epoll costs each datagram that is sent by it a look at who watches, and each wake-up
+a turn of the reactor. So a port with much to do takes itself out of the reactor and waits itself, for its own socket
+and for the reactor's epoll at once. As soon as that has anything, or a timer is due, the reactor goes on as ever.
+
+While it waits it can also let datagrams gather for a moment (:mod:`labnet.resolver.moderation`).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import select
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from twisted.internet.interfaces import IReadDescriptor
+
+from labnet.resolver.moderation import Moderation
+
+QUICK: Final = 0.001
+"""Seconds from one wake-up to the next of a port that is busy."""
+
+STREAK: Final = 8
+"""So many quick wake-ups in a row make a port busy."""
+
+FEW: Final = 16
+"""So many datagrams at once make it busy too."""
+
+_LONGEST_WAIT: Final = 1.0
+
+
+class _PollFD(ctypes.Structure):
+    _fields_ = [("fd", ctypes.c_int), ("events", ctypes.c_short), ("revents", ctypes.c_short)]
+
+
+class Vigil:
+    """Waits for ``port``, whose work is ``drain``: it takes what has come and tells how many datagrams that were.
+
+    ``moderation`` says when datagrams are given a moment to gather.
+    """
+
+    def __init__(self, reactor: Any, port: IReadDescriptor, drain: Callable[[], int], moderation: Moderation) -> None:
+        self._moderation = moderation
+        self._reactor = reactor
+        self._port = port
+        self._drain = drain
+        self._fds = (_PollFD * 2)(_PollFD(-1, select.POLLIN), _PollFD(port.fileno(), select.POLLIN))
+        self._found = memoryview(self._fds).cast("B").cast("h")[3::4]
+        self._seconds = (ctypes.c_int64 * 2)()
+        self._ppoll = ctypes.CDLL(None).ppoll
+        self._last = 0.0
+        self._streak = 0
+        self._is_kept = False
+        # It has no public name. A reactor without it watches by other means, and there the port waits as any other.
+        poller = getattr(reactor, "_poller", None)
+        self._is_able = isinstance(poller, select.epoll)
+        if isinstance(poller, select.epoll):
+            self._fds[0].fd = poller.fileno()
+
+    def woken(self, came: int) -> None:
+        """The reactor woke the port, for which ``came`` datagrams were there: if it is busy, wait here for more."""
+        now = time.monotonic()
+        self._streak = self._streak + 1 if now - self._last < QUICK else 0
+        if self._is_able and (self._streak >= STREAK or came >= FEW):
+            self._keep()
+            now = time.monotonic()
+        self._last = now
+
+    def end(self) -> None:
+        """The port is closed, or reads no more."""
+        self._is_able = self._is_kept = False
+
+    def _keep(self) -> None:
+        self._reactor.removeReader(self._port)
+        self._is_kept = True
+        moderation = self._moderation
+        moderation.begin()
+        try:
+            while self._is_kept and self._wait(moderation.gathers):
+                moderation.woken(self._drain())
+        finally:
+            if self._is_kept:
+                self._is_kept = False
+                self._reactor.addReader(self._port)
+
+    def _wait(self, gathers: bool) -> bool:
+        """Wait for a datagram, or for a moment; False where the reactor has something to do."""
+        longest = self._reactor.timeout()
+        if longest is None or longest > _LONGEST_WAIT:
+            longest = _LONGEST_WAIT
+        elif longest <= 0:
+            return False
+        if gathers and longest > self._moderation.moment:
+            longest = self._moderation.moment
+        self._seconds[:] = [int(longest), int(longest % 1 * 1e9)]
+        self._found[0] = 0
+        ready = self._ppoll(self._fds, 1 if gathers else 2, self._seconds, None)
+        return not self._found[0] and (gathers or ready > 0)
