@@ -13,6 +13,7 @@ import struct
 from array import array
 from collections.abc import Sequence
 from functools import cache
+from itertools import accumulate
 from struct import Struct
 from typing import Any, Final
 
@@ -89,6 +90,13 @@ def key_of(datagram: bytes, skipped: int) -> bytes:
     length is in it, so what is filled up is not taken for another one. For a longer datagram it is a longer key.
     """
     return datagram[skipped:].ljust(HEAD - skipped, b"\0") + _MARK.pack(len(datagram))
+
+
+def question_of(key: bytes, skipped: int) -> bytes | None:
+    """The datagram of a ``key``, without what was skipped; None where it is longer than what the key has of it."""
+    end = len(key) - _MARK.size
+    length: int = _MARK.unpack_from(key, end)[0] - skipped
+    return None if length > end else key[:length]
 
 
 @cache
@@ -264,11 +272,21 @@ class Outgoing:
         if self._send(self._fileno, self._messages, 1, 0) < 1:
             self._send_rest(0, 1)
 
-    def reply(self, vectors: bytes, count: int, slots: Sequence[int] | None = None) -> None:
-        """Send the ``count`` replies that ``vectors`` point to, to the datagrams in ``slots``: by default the first."""
+    def reply(self, vectors: bytes, count: int) -> None:
+        """Send the ``count`` replies that ``vectors`` point to, to the first datagrams."""
         words = memoryview(vectors).cast("Q")
         self._bases[:count] = words[0::3]
         self._sizes[:count] = words[1::3]
+        self._send_to(count, None)
+
+    def reply_to(self, replies: Sequence[bytes], slots: Sequence[int] | None) -> None:
+        """Send ``replies`` to the datagrams in ``slots``, by default the first."""
+        together, sizes = b"".join(replies), array("Q", map(len, replies))
+        self._sizes[: len(sizes)] = memoryview(sizes)
+        self._bases[: len(sizes)] = memoryview(array("Q", accumulate(sizes[:-1], initial=id(together) + _BEFORE)))
+        self._send_to(len(sizes), slots)
+
+    def _send_to(self, count: int, slots: Sequence[int] | None) -> None:
         if slots is not None:
             self._names[:count] = memoryview(array("Q", [self._own_names[slot] for slot in slots]))
             self._starts[:count] = memoryview(array("Q", [self._own_starts[slot] for slot in slots]))

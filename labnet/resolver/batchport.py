@@ -23,11 +23,12 @@ from zope.interface import implementer
 
 from labnet.interfaces import IReactor
 from labnet.resolver.admission import Admission
-from labnet.resolver.batches import BATCH, Incoming, Outgoing, overflowed, vector_of
+from labnet.resolver.batches import BATCH, Incoming, Outgoing, overflowed
 from labnet.resolver.counts import READY, Cell, Counts, asked_in
 from labnet.resolver.later import Asker, IRelays, Whence
 from labnet.resolver.moderation import Moderation
 from labnet.resolver.packetcache import Packet, PacketCache, PacketCaches
+from labnet.resolver.plain import Made
 from labnet.resolver.senders import Senders
 from labnet.resolver.vigil import Vigil
 from labnet.starting.listening import OpenSocket, open_datagrams
@@ -162,24 +163,27 @@ class BatchPort:
         cache, out = self._way()
         keys, find = self._in.keys(count, cache.skipped), cast("Callable[[bytes], Packet]", cache.packets.get)
         if strangers:
-            self._answer_some([*map(find, keys)], out, strangers, came)
+            self._answer_some(self._known(keys, cache), out, strangers, came)
             return
         try:
             vectors = b"".join([packet[0] for packet in map(find, keys)])
         except TypeError:  # one of them is None
-            self._answer_some(self._completed([*map(find, keys)], cache), out, (), came)
+            found = self._known(keys, cache)
+            if all(found):
+                answers, cells = zip(*cast("list[Made]", found), strict=True)
+                self._reply(out, answers, cells, None, came)
+            else:
+                self._answer_some(found, out, (), came)
             return
-        cells = self._owners.of(vectors, count) or [find(key)[1] for key in keys]
-        self._reply(out, vectors, cells, count, None, came)
+        out.reply(vectors, count)
+        self._count(self._owners.of(vectors, count) or [find(key)[1] for key in keys], count, None, came)
 
-    def _completed(self, found: list[Packet | None], cache: PacketCache) -> list[Packet | None]:
-        """Make of the records what can be made of them, of that which is not ``found``."""
-        if cache is self._packets.dns:
-            missing = [slot for slot, packet in enumerate(found) if packet is None]
-            made = self._packets.make([self._in.datagram(slot) for slot in missing])
-            for slot, packet in zip(missing, made, strict=True):
-                found[slot] = packet
-        return found
+    def _known(self, keys: Sequence[bytes], cache: PacketCache) -> list[Made | None]:
+        """What is ready for each of ``keys``, or can be made of the records."""
+        packets = [*map(cache.packets.get, keys)]
+        missing = [key for key, packet in zip(keys, packets, strict=True) if packet is None]
+        made = iter(self._packets.make(missing) if cache is self._packets.dns else [None] * len(missing))
+        return [next(made) if packet is None else (packet[2], packet[1]) for packet in packets]
 
     def _answer_one(self) -> None:
         """The same for a batch of one, which is what comes when little comes: without a list for each step."""
@@ -198,17 +202,13 @@ class BatchPort:
         """Where to look first, and what replies: a batch is mostly of one protocol, that of its first datagram."""
         return (self._packets.dns, self._out_dns) if self._in.is_dns else (self._packets.course, self._out)
 
-    def _answer_some(
-        self, found: Sequence[Packet | None], out: Outgoing, strangers: Container[int], came: float
-    ) -> None:
+    def _answer_some(self, found: Sequence[Made | None], out: Outgoing, strangers: Container[int], came: float) -> None:
         """The same, where not everything is answered by ``out``."""
-        known = {slot: packet for slot, packet in enumerate(found) if packet is not None and slot not in strangers}
+        known = {slot: made for slot, made in enumerate(found) if made is not None and slot not in strangers}
         self._reply_to(out, known, came)
-        if len(known) == len(found):
-            return
         others = {slot: self._in.datagram(slot) for slot in range(len(found)) if slot not in known}
-        seen = {slot: self._look_again(other, came) for slot, other in others.items() if slot not in strangers}
-        also_known = {slot: packet for slot, packet in seen.items() if packet is not None}
+        seen = {slot: self._packets.find(other, came) for slot, other in others.items() if slot not in strangers}
+        also_known = {slot: made for slot, made in seen.items() if made is not None}
         self._reply_to(self._out, also_known, came)
         relays = self.protocol.relays
         for slot, datagram in others.items():
@@ -236,28 +236,21 @@ class BatchPort:
             admission.ended(client)
         return taken
 
-    def _reply_to(self, out: Outgoing, packets: Mapping[int, Packet], came: float) -> None:
-        """Send each of ``packets`` to who sent the datagram in its slot."""
-        if packets:
-            vectors, cells, *_ = zip(*packets.values(), strict=True)
-            self._reply(out, b"".join(vectors), cells, len(packets), list(packets), came)
-
-    def _look_again(self, datagram: bytes, now: float) -> Packet | None:
-        """The whole reply to ``datagram``, whichever protocol it is of."""
-        known = self._packets.find(datagram, now)
-        return None if known is None else (vector_of(*known), known[1], known[0], 0.0)
+    def _reply_to(self, out: Outgoing, made: Mapping[int, Made], came: float) -> None:
+        """Send each of ``made`` to who sent the datagram in its slot."""
+        if made:
+            answers, cells = zip(*made.values(), strict=True)
+            self._reply(out, answers, cells, list(made), came)
 
     def _reply(
-        self,
-        out: Outgoing,
-        vectors: bytes,
-        cells: Cell | Sequence[Cell],
-        count: int,
-        slots: Sequence[int] | None,
-        came: float,
+        self, out: Outgoing, answers: Sequence[bytes], cells: Sequence[Cell], slots: Sequence[int] | None, came: float
     ) -> None:
-        """Send what ``vectors`` point to, to who sent the datagrams in ``slots``, by default the first; count them."""
-        out.reply(vectors, count, slots)
+        """Send ``answers`` to who sent the datagrams in ``slots``, by default the first; count them."""
+        out.reply_to(answers, slots)
+        self._count(cells, len(answers), slots, came)
+
+    def _count(self, cells: Cell | Sequence[Cell], count: int, slots: Sequence[int] | None, came: float) -> None:
+        """Count ``count`` ready answers, in one cell or in one for each."""
         if isinstance(cells, Cell):
             cells.ready += count
         else:

@@ -139,16 +139,19 @@ class AddressTable:
         """For each of ``keys`` TTL, length and address of its entry, None where it has none."""
         index, entries = self._index, self._entries
         mask = len(index) - 1
-        # One step for all at a time: the processor waits for the memory of several at once.
+        # One step for all at a time: so the processor waits for the memory of several at once.
         places = [index[hash(key) & mask] if key else 0 for key in keys]
         if self._gone:
             places = [place and self.find(key) for place, key in zip(places, keys, strict=True)]
-        else:
-            places = [
-                place if not place or entries.startswith(key, place) else self.find(key)
-                for place, key in zip(places, keys, strict=True)
-            ]
-        return [entries[place - _RECORD : place] if place > 0 else None for place in places]
+        is_at = entries.startswith
+        return [
+            (entries[place - _RECORD : place] if is_at(key, place) else self._record(key)) if place > 0 else None
+            for place, key in zip(places, keys, strict=True)
+        ]
+
+    def _record(self, key: bytes) -> bytearray | None:
+        place = self.find(key)
+        return self._entries[place - _RECORD : place] if place > 0 else None
 
     def value(self, place: int) -> bytes:
         """The value of an entry."""

@@ -15,7 +15,7 @@ from typing import Final
 
 from twisted.internet.interfaces import IReactorTime
 
-from labnet.resolver.batches import key_of, vector_of
+from labnet.resolver.batches import key_of, question_of, vector_of
 from labnet.resolver.counts import Cell
 from labnet.resolver.plain import Made, PlainReplies
 from labnet.resolver.zone import Zone
@@ -74,13 +74,12 @@ class PacketCache:
         """Whether hardly anything more has room."""
         return self.bytes + 2 * _ENTRY_BYTES > self._most_bytes
 
-    def keep_where_free(self, question: bytes, packet: Packet) -> None:
+    def keep_where_free(self, key: bytes, answer: bytes, cell: Cell) -> None:
         """Keep for good what is as quickly made anew, if nothing has to go for it and no random letters are in it."""
-        key = key_of(question, self.skipped)
-        size = self.bytes + _ENTRY_BYTES + len(key) + len(packet[2])
-        asked = question[self.skipped :]
-        if size <= self._most_bytes and asked == asked.lower():
-            self.packets[key] = packet
+        size = self.bytes + _ENTRY_BYTES + len(key) + len(answer)
+        asked = question_of(key, self.skipped)
+        if size <= self._most_bytes and asked is not None and asked == asked.lower():
+            self.packets[key] = (vector_of(answer, cell), cell, answer, math.inf)
             self.bytes = size
 
     def expire(self, now: float) -> None:
@@ -149,23 +148,22 @@ class PacketCaches:
         if b"\0" not in datagram:
             packet = self.course.find(datagram, now)
             return None if packet is None else (packet[2], packet[1])
-        packet = self.dns.find(datagram, now) or self.make([datagram])[0] or self._find_folded(datagram, now)
-        return None if packet is None else (datagram[:_ID] + packet[2], packet[1])
+        packet = self.dns.find(datagram, now)
+        if packet is not None:
+            return datagram[:_ID] + packet[2], packet[1]
+        made = self.make([key_of(datagram, _ID)])[0] or self._find_folded(datagram, now)
+        return None if made is None else (datagram[:_ID] + made[0], made[1])
 
-    def make(self, datagrams: Sequence[bytes]) -> list[Packet | None]:
-        """The answers to DNS questions, each where it can be made of the records."""
-        return [self._kept(*pair) for pair in zip(datagrams, self.plain.find_all(datagrams), strict=True)]
-
-    def _kept(self, datagram: bytes, made: Made | None) -> Packet | None:
-        if made is None:
-            return None
-        answer, cell = made
-        packet = (vector_of(answer, cell), cell, answer, math.inf)
+    def make(self, keys: Sequence[bytes]) -> list[Made | None]:
+        """The answers to the DNS questions of ``keys``, without their ids, where they can be made of the records."""
+        made = self.plain.find_all(keys)
         if not self.dns.is_full:
-            self.dns.keep_where_free(datagram, packet)
-        return packet
+            for key, one in zip(keys, made, strict=True):
+                if one is not None:
+                    self.dns.keep_where_free(key, *one)
+        return made
 
-    def _find_folded(self, datagram: bytes, now: float) -> Packet | None:
+    def _find_folded(self, datagram: bytes, now: float) -> Made | None:
         """The answer to a DNS question whose name is in mixed case (0x20), in the asker's own case."""
         behind = datagram[12:]
         if behind == behind.lower():
@@ -174,9 +172,7 @@ class PacketCaches:
         packet = self.dns.find(datagram[:12] + datagram[12:end].lower() + datagram[end:], now)
         if packet is None:
             return None
-        _, cell, known, until = packet
-        answer = known[:10] + datagram[12:end] + known[end - _ID :]
-        return vector_of(answer, cell), cell, answer, until
+        return packet[2][:10] + datagram[12:end] + packet[2][end - _ID :], packet[1]
 
     def keep_dns(self, question: bytes, reply: bytes, name: bytes, until: float, cell: Cell) -> None:
         """Keep ``reply`` to the DNS message ``question``, which asks for ``name`` (in wire form, its case kept)."""

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from labnet.resolver.batches import key_of, question_of
 from labnet.resolver.counts import Cell
 from labnet.resolver.zone import Zone
 
 _MOST_SHAPES: Final = 200
+_MOST_BELOW: Final = 2000
 _ID: Final = 2
 _HEADER: Final = 12
+_FLAGS: Final = _HEADER - _ID  # where the name begins behind the id
 _TYPE_CLASS: Final = 4
 _OWNER: Final = b"\xc0\x0c\0\1\0\1"  # the name of the question, A, IN
 
@@ -38,38 +41,39 @@ class PlainReplies:
 
     def find(self, question: bytes) -> Made | None:
         """The reply to a DNS question, or None."""
-        return self.find_all([question])[0]
+        return self.find_all([key_of(question, _ID)])[0]
 
-    def find_all(self, questions: Sequence[bytes]) -> list[Made | None]:
-        """The replies to DNS questions, None for each that none can be made to."""
-        if self._zone is None:
-            return [None] * len(questions)
+    def find_all(self, keys: Sequence[bytes]) -> list[Made | None]:
+        """The replies to DNS questions, given by their :func:`~labnet.resolver.batches.key_of`, or None for each."""
+        zone = self._zone
+        if zone is None:
+            return [None] * len(keys)
         # A name with a zero byte inside is cut short here and is no name of the zone's then; nor is one without an end.
-        ends = [question.find(b"\0", _HEADER) + 1 for question in questions]
-        keys = [question[_HEADER:end].lower() for question, end in zip(questions, ends, strict=True)]
-        records = self._zone.one_addresses(keys)
-        return [
-            None if record is None else self._made(question, end, key, record)
-            for question, end, key, record in zip(questions, ends, keys, records, strict=True)
-        ]
+        ends = [key.find(b"\0", _FLAGS) + 1 for key in keys]
+        names = [key[_FLAGS:end].lower() for key, end in zip(keys, ends, strict=True)]
+        shape_of, other_shape, join = self._shapes_below.get, self._shape, b"".join
+        found: list[Made | None] = []
+        for key, end, name, record in zip(keys, ends, names, zone.one_addresses(names), strict=True):
+            if record is not None:
+                asked = key[:_FLAGS], name[1 + name[0] :], key[end:]
+                shape = shape_of(asked) or other_shape(key, end, asked)
+                if shape is not None:
+                    flags, opt, cell = shape
+                    found.append((join((flags, key[_FLAGS : end + _TYPE_CLASS], _OWNER, record, opt)), cell))
+                    continue
+            found.append(None)
+        return found
 
-    def _made(self, question: bytes, end: int, key: bytes, record: bytes | bytearray) -> Made | None:
-        head, above, tail = question[_ID:_HEADER], key[1 + key[0] :], question[end:]
-        shape = self._shapes_below.get((head, above, tail)) or self._shape(head, above, tail)
-        if shape is None:
+    def _shape(self, key: bytes, end: int, asked: tuple[bytes, bytes, bytes]) -> tuple[bytes, bytes, Cell] | None:
+        """The shape of what is ``asked`` for a name below another one; the next time it is found at once."""
+        question = question_of(key, _ID)
+        if self._zone is None or question is None:
             return None
-        flags, opt, cell = shape
-        return b"".join((flags, question[_HEADER : end + _TYPE_CLASS], _OWNER, record, opt)), cell
-
-    def _shape(self, head: bytes, above: bytes, tail: bytes) -> tuple[bytes, bytes, Cell] | None:
-        """The shape of what is asked for a name directly below ``above``."""
-        if self._zone is None:
-            return None
-        shape = self._shapes.get((head, tail, self._zone.is_authority_below(above)))
+        shape = self._shapes.get((asked[0], question[end:], self._zone.is_authority_below(asked[1])))
         if shape is not None:
-            if len(self._shapes_below) >= _MOST_SHAPES:
+            if len(self._shapes_below) >= _MOST_BELOW:
                 self._shapes_below.clear()
-            self._shapes_below[head, above, tail] = shape
+            self._shapes_below[asked] = shape
         return shape
 
     def learn(self, question: bytes, reply: bytes, name: bytes, cell: Cell) -> None:
