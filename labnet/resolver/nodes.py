@@ -14,6 +14,7 @@ from itertools import accumulate
 from struct import Struct
 from typing import Final
 
+from labnet.resolver.hugepages import collapse
 from labnet.resolver.names import parent
 from labnet.resolver.packed import is_one_address, pack_address_head
 
@@ -197,6 +198,10 @@ class AddressTable:
             self._entries[place - _RECORD : place - _RECORD + len(_GONE)] = _GONE
             self._gone += 1
 
+    def settle(self) -> None:
+        """Nothing more will come for now."""
+        collapse(self._entries)
+
     def make_room(self, count: int) -> None:
         """Have an index that is large enough for ``count`` entries in all."""
         size = len(self._index)
@@ -205,6 +210,7 @@ class AddressTable:
         while _SPARSE * count > size:
             size *= 2
         self._index = index = array("I", bytes(4 * size))
+        collapse(index)
         mask = size - 1
         for place in self._places:
             at = hash(self.key(place)) & mask

@@ -127,6 +127,7 @@ class Zone:
                 self._written = written
         for key in self._non_terminals():
             self._nodes.setdefault(key, _EMPTY)
+        self._nodes.bulk().settle()
         if reverse:
             self._reverse = self._reversed()
 
