@@ -4,29 +4,26 @@ What comes back in the plain shape (:mod:`labnet.resolver.relaywire`) is passed 
 through :mod:`labnet.resolver.recursion`: other replies, silence, errors, and who asked the same in the meantime. Both
 ways know the same names, ask each only once, and learn the same.
 
-The sockets to a parent are a pool, each connected to it and bound to a random port, and replaced after a while
-(:data:`MOST_QUERIES`, :data:`LONGEST_USE`). Guessing a reply takes one of their ports, a random id of 16 bits, and the
-random case of the name's letters (RFC 5452).
+The sockets to a parent are a pool (:mod:`labnet.resolver.relaypool`). Guessing a reply takes one of their ports, a
+random id of 16 bits, and the random case of the name's letters (RFC 5452).
 """
 
 from __future__ import annotations
 
 import os
-import socket
 from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, Final, Protocol
 
-from twisted.internet.interfaces import IDelayedCall, IReactorFDSet, IReadDescriptor
-from twisted.python.failure import Failure
-from zope.interface import implementer
+from twisted.internet.interfaces import IDelayedCall
 
 from labnet.interfaces import IReactor
 from labnet.resolver.dnsparent import DNSParent
 from labnet.resolver.health import Health, Parents
-from labnet.resolver.mmsg import Inbox, Outbox
+from labnet.resolver.mmsg import Outbox
 from labnet.resolver.model import ExtendedError, InfoCode, Question, Rcode, RRset, Upstream
+from labnet.resolver.relaypool import Pool, PoolSocket
 from labnet.resolver.relaywire import (
     Shape,
     Shapes,
@@ -37,15 +34,6 @@ from labnet.resolver.relaywire import (
     name_end,
     plain_addresses,
 )
-
-SOCKETS: Final = 16
-"""Sockets of the pool to one parent, and so many ports that are in use at a time."""
-
-MOST_QUERIES: Final = 5000
-"""Queries of one socket, until it is replaced by one with another port."""
-
-LONGEST_USE: Final = 10.0
-"""Seconds until a socket is replaced."""
 
 _TICK: Final = 0.1
 _RANDOM_BYTES: Final = 8192
@@ -169,7 +157,6 @@ class Relay:
         wait: Callable[[], float],
         heard: Callable[[float], None],
     ) -> None:
-        self.inbox = Inbox()
         self._reactor = reactor
         self._way = way
         self._parent = parent
@@ -178,9 +165,8 @@ class Relay:
         self._wait = wait
         self._heard = heard
         self._outbox = Outbox(0)
-        self._pool: list[_PoolSocket] = []
-        self._retired: list[_PoolSocket] = []
-        self._socket: _PoolSocket | None = None
+        self._pool = Pool(reactor, (parent.host, parent.port), self._received, self._failed)
+        self._socket: PoolSocket[_Asked] | None = None
         self._pending: dict[Question, _Asked] = {}
         self._in_order: deque[_Asked] = deque()
         self._timer: IDelayedCall | None = None
@@ -202,9 +188,11 @@ class Relay:
         shape = self._shapes.find(question, end)
         if shape is None:
             return False
-        sock = self._socket or self._pick(now)
+        sock = self._socket
         if sock is None:
-            return False
+            sock = self._socket = self._pool.pick(int.from_bytes(self._bytes(2), "big"), now)
+            if sock is None:
+                return False
         key = asking.key
         random = self._bytes(2 + len(key))
         id = random[:2]
@@ -232,7 +220,38 @@ class Relay:
             except OSError:
                 sock.fail()
 
-    def received(self, asked: _Asked, reply: bytes) -> None:
+    def close(self) -> None:
+        """Close every socket; what is still asked goes the long way."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._pool.close()
+        self._in_order.clear()
+        self._failed(list(self._pending.values()))
+
+    def _received(self, sock: PoolSocket[_Asked], replies: Iterable[bytes]) -> None:
+        """``replies``, or what looks like some, have come by ``sock`` from the parent."""
+        askers: dict[IAsker, None] = {}
+        heard = None
+        for reply in replies:
+            found = sock.asked.get(reply[:2])
+            verdict = None if found is None or found.done else matches(reply, found.query)
+            if found is None or verdict is None:
+                continue
+            del sock.asked[reply[:2]]
+            heard = found
+            for asker, *_ in found.clients:
+                askers[asker] = None
+            if verdict:
+                self._pass_on(found, reply)
+            else:
+                self._failed([found])
+        for asker in askers:
+            asker.flush()
+        if heard is not None:
+            self._heard(max(0.0, self._reactor.seconds() - heard.since))
+
+    def _pass_on(self, asked: _Asked, reply: bytes) -> None:
         """``reply`` has come for what was ``asked``: from its parent, to its port, with its id and its question."""
         found = plain_addresses(reply, asked.query)
         self._end(asked)
@@ -251,44 +270,11 @@ class Relay:
             upstream = Upstream(Rcode.NOERROR, self._parent.address, (rrset,))
         self._way.told(question, upstream)
 
-    def failed(self, asked: Iterable[_Asked]) -> None:
+    def _failed(self, asked: Iterable[_Asked]) -> None:
         """Nothing of use came to what was ``asked``, or nothing will."""
         for one in asked:
             self._end(one)
             self._go_long(one)
-
-    def heard(self, asked: _Asked) -> None:
-        """Of a batch of replies one was to ``asked``."""
-        self._heard(max(0.0, self._reactor.seconds() - asked.since))
-
-    def close(self) -> None:
-        """Close every socket; what is still asked goes the long way."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        pool, self._pool, self._retired = [*self._pool, *self._retired], [], []
-        for sock in pool:
-            sock.close()
-        self._in_order.clear()
-        self.failed(list(self._pending.values()))
-
-    def _pick(self, now: float) -> _PoolSocket | None:
-        """One of the pool's sockets by chance, a new one in its place where it has done its work."""
-        turn = int.from_bytes(self._bytes(2), "big") % SOCKETS
-        sock = self._pool[turn] if turn < len(self._pool) else None
-        if sock is None or sock.closed or sock.left <= 0 or not 0 <= now - sock.since < LONGEST_USE:
-            try:
-                fresh = _PoolSocket(self._reactor, self, (self._parent.host, self._parent.port), now)
-            except OSError:
-                return None
-            if sock is None:
-                self._pool.append(fresh)
-            else:
-                self._pool[turn] = fresh
-                self._retired.append(sock)
-            sock = fresh
-        self._socket = sock
-        return sock
 
     def _end(self, asked: _Asked) -> None:
         asked.done = True
@@ -311,13 +297,8 @@ class Relay:
                 late.append(asked)
         if in_order:
             self._timer = self._reactor.callLater(_TICK, self._look)
-        self.failed(late)
-        waited_for, self._retired = self._retired, []
-        for sock in waited_for:
-            if any(not asked.done for asked in sock.asked.values()):
-                self._retired.append(sock)
-            else:
-                sock.close()
+        self._failed(late)
+        self._pool.close_retired()
 
     def _bytes(self, count: int) -> bytes:
         at = self._at
@@ -325,72 +306,3 @@ class Relay:
             self._random, at = os.urandom(_RANDOM_BYTES), 0
         self._at = at + count
         return self._random[at : at + count]
-
-
-@implementer(IReadDescriptor)
-class _PoolSocket:
-    """One socket of a pool: what was ``asked`` by it, by id; after ``left`` queries more it is replaced."""
-
-    def __init__(self, reactor: IReactorFDSet, relay: Relay, parent: tuple[str, int], now: float) -> None:
-        self.asked: dict[bytes, _Asked] = {}
-        self.left = MOST_QUERIES
-        self.since = now
-        self.closed = False
-        self._reactor = reactor
-        self._relay = relay
-        family = socket.AF_INET6 if ":" in parent[0] else socket.AF_INET
-        self._socket = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
-        try:
-            self._socket.connect(parent)
-        except OSError:
-            self._socket.close()
-            raise
-        reactor.addReader(self)
-
-    def doRead(self) -> None:
-        try:
-            replies = self._relay.inbox.receive(self.fileno())
-        except OSError:
-            self.fail()
-            return
-        askers: dict[IAsker, None] = {}
-        heard = None
-        for reply in replies:
-            found = self.asked.get(reply[:2])
-            verdict = None if found is None or found.done else matches(reply, found.query)
-            if found is None or verdict is None:
-                continue
-            del self.asked[reply[:2]]
-            heard = found
-            for asker, *_ in found.clients:
-                askers[asker] = None
-            if verdict:
-                self._relay.received(found, reply)
-            else:
-                self._relay.failed([found])
-        for asker in askers:
-            asker.flush()
-        if heard is not None:
-            self._relay.heard(heard)
-
-    def close(self) -> None:
-        if not self.closed:
-            self.closed = True
-            self._reactor.removeReader(self)
-            self._socket.close()
-
-    def fail(self) -> None:
-        """Nobody listens there, or there is no route."""
-        failed = [asked for asked in self.asked.values() if not asked.done]
-        self.asked.clear()
-        self.close()
-        self._relay.failed(failed)
-
-    def fileno(self) -> int:
-        return -1 if self.closed else self._socket.fileno()
-
-    def logPrefix(self) -> str:
-        return "parent"
-
-    def connectionLost(self, reason: Failure) -> None:
-        self.fail()

@@ -12,12 +12,13 @@ from twisted.internet.interfaces import IReadDescriptor
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.resolver import relay as relays_module
+from labnet.resolver import relaypool
 from labnet.resolver.dnsparent import DNSParent
 from labnet.resolver.health import Parents
 from labnet.resolver.model import Question, RRType, Upstream
 from labnet.resolver.names import key_of
-from labnet.resolver.relay import LONGEST_USE, MOST_QUERIES, SOCKETS, Relays
+from labnet.resolver.relay import Relays
+from labnet.resolver.relaypool import LONGEST_USE, MOST_QUERIES, SOCKETS
 
 ADA, BOB = b"\x02\x00\x30\x39ADA!".ljust(16, b"\0"), b"\x02\x00\x30\x39BOB!".ljust(16, b"\0")
 
@@ -132,9 +133,9 @@ class RelayTests(SynchronousTestCase):
         self.port = Port()
         self.make(0, 86400)
 
-    def make(self, least: int, most: int, tcp: bool = False) -> None:
+    def make(self, least: int, most: int, tcp: bool = False, most_wait: float = 2.0) -> None:
         server = DNSParent("127.0.0.1", self.parent.port, tcp, exchange=None)
-        self.parents = Parents([server], self.reactor, 2.0)
+        self.parents = Parents([server], self.reactor, most_wait)
         self.way = Way(self.parents)
         self.relays = Relays(self.reactor, self.way, True, (least, most))
         self.addCleanup(self.relays.close)
@@ -189,14 +190,48 @@ class RelayTests(SynchronousTestCase):
 
     def test_a_socket_has_done_its_work_after_so_many_queries(self) -> None:
         """Then another port is used."""
-        self.patch(relays_module, "SOCKETS", 1)
-        self.patch(relays_module, "MOST_QUERIES", 3)
+        self.patch(relaypool, "SOCKETS", 1)
+        self.patch(relaypool, "MOST_QUERIES", 3)
         self.assertGreater(MOST_QUERIES, 3)
         for number in range(9):
             self.take(asking(f"host{number}.lab.test"))
             self.parent.answer()
             self.reactor.turn()
         self.assertEqual(len(set(self.parent.ports)), 3)
+
+    def ask_and_answer(self, count: int, apart: float) -> None:
+        """Ask ``count`` questions, ``apart`` seconds each, and have each answered at once."""
+        for number in range(count):
+            self.take(asking(f"host{number}.lab.test"))
+            self.parent.answer()
+            self.reactor.turn()
+            self.reactor.pump([apart / 10] * 10)
+
+    def test_where_nothing_is_asked_no_socket_is_open(self) -> None:
+        """And no timer is left; the next question has a socket, which is closed again in its time."""
+        for count in (100, 1):
+            self.port.replies.clear()
+            self.ask_and_answer(count, 0.05)
+            self.assertEqual(len(self.port.replies), count)
+            self.assertNotEqual(self.reactor.readers, [])
+            self.reactor.advance(LONGEST_USE)
+            self.assertEqual((self.reactor.readers, self.reactor.getDelayedCalls()), ([], []))
+        self.assertEqual(self.port.long, [])
+
+    def test_a_reply_that_is_waited_for_keeps_its_socket_open(self) -> None:
+        """For longer than the socket is used, where the parent has so long; it is passed on, then the socket closed."""
+        self.make(0, 86400, most_wait=60.0)
+        health = self.parents._parents[0][1]
+        health.asked(self.reactor.seconds())
+        health.answered(3 * LONGEST_USE)
+        self.take(asking("www.lab.test"))
+        self.reactor.pump([0.1] * round(20 * LONGEST_USE))
+        self.assertEqual((len(self.reactor.readers), self.port.long), (1, []))
+        self.parent.answer()
+        self.reactor.turn()
+        self.assertEqual(len(self.port.replies), 1)
+        self.reactor.pump([0.1] * 2)
+        self.assertEqual((self.reactor.readers, self.reactor.getDelayedCalls()), ([], []))
 
     def test_a_batch_goes_by_one_socket(self) -> None:
         """What is asked until it is sent, and its replies are flushed once."""
@@ -277,7 +312,6 @@ class RelayTests(SynchronousTestCase):
         self.parent.answer()
         self.reactor.turn()
         self.assertEqual(self.port.replies, [])
-        self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_nobody_there_goes_the_long_way_at_once(self) -> None:
         """The system says so, and the next question has a socket again."""
