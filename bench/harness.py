@@ -12,7 +12,7 @@ import struct
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,18 @@ SERVER_CORE, LOAD_CORE = "0", "1"
 Result = dict[str, float]
 
 
+class DidNotStart(RuntimeError):
+    """A server that ended, or did not answer in time."""
+
+
 @contextmanager
 def running(
     command: list[str], ready: Callable[[], bool], most_seconds: float = 60, core: str = SERVER_CORE
 ) -> Iterator[int]:
-    """Run ``command`` pinned to a core until the block ends; gives its process id once it is ``ready``."""
+    """Run ``command`` pinned to a core until the block ends; gives its process id once it is ``ready``.
+
+    Raises DidNotStart.
+    """
     process = subprocess.Popen(
         [*pinned(core), *command],
         stdout=subprocess.DEVNULL,
@@ -36,11 +43,12 @@ def running(
         until = time.monotonic() + most_seconds
         while not ready():
             if process.poll() is not None or time.monotonic() > until:
-                raise RuntimeError(f"{command[0]} does not answer; its command line is {command}")
+                raise DidNotStart(f"{command[0]} does not answer; its command line is {command}")
             time.sleep(0.01)
         yield process.pid
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
         try:
             process.wait(5)
         except subprocess.TimeoutExpired:
@@ -57,7 +65,7 @@ def answers_dns(port: int) -> bool:
     """Whether a server answers for the first of the records."""
     name = b"".join(bytes((len(label),)) + label for label in (b"host000001", b"lab", b"test")) + b"\0"
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.settimeout(0.1)
+        sock.settimeout(0.02)
         sock.connect(("127.0.0.1", port))
         try:
             sock.send(struct.pack("!HHHHHH", 7, 0x100, 1, 0, 0, 0) + name + b"\0\1\0\1")
@@ -93,14 +101,41 @@ def resident_kib(pid: int) -> int:
     return total
 
 
-def udpload(binary: Path, port: int, questions: Path, seconds: float, course: bool = False) -> Result:
-    """Closed-loop bursts of the batch generator, of DNS or of the course protocol."""
-    return _json([str(binary), str(port), str(questions), "20", "200", str(seconds), "64", "0", str(int(course))])
+def udpload(
+    binary: Path,
+    port: int,
+    questions: Path,
+    seconds: float,
+    course: bool = False,
+    sockets: int = 20,
+    window: int = 200,
+    rate: float = 0,
+) -> Result:
+    """Closed-loop bursts of the batch generator, of DNS or of the course protocol, ``window`` questions outstanding.
+
+    With a ``rate`` in questions a second it sends each when it is due; the latencies are then in the result.
+    """
+    shape = [port, questions, sockets, window, seconds, 64, 0, int(course), rate]
+    return _json([str(binary), *map(str, shape)])
 
 
-def tcpload(binary: Path, port: int, depth: int, seconds: float, welcome: int = 0, lines: int = 1) -> Result:
-    """TIME over 50 connections, ``depth`` of them in flight on each; ``lines`` to a reply, ``welcome`` before all."""
-    return _json([str(binary), str(port), "50", str(depth), str(seconds), "TIME", str(lines), str(welcome)])
+def tcpload(
+    binary: Path,
+    port: int,
+    depth: int,
+    seconds: float,
+    welcome: int = 0,
+    lines: int = 1,
+    requests: str = "TIME",
+    rate: float = 0,
+) -> Result:
+    """The lines of ``requests`` over 50 connections, ``depth`` in flight on each, or ``rate`` of them a second.
+
+    A reply has ``lines``, and ``welcome`` of them come before all.
+    """
+    return _json(
+        [str(binary), str(port), "50", str(depth), str(seconds), requests, str(lines), str(welcome), str(rate)]
+    )
 
 
 def dnsperf(port: int, questions: Path, seconds: float, rate: int | None = None, tcp: bool = False) -> Result:

@@ -24,22 +24,29 @@ MILLION = 1_000_000
 
 
 class Target(NamedTuple):
-    """``path``'s CPU is to be at most ``ratio`` times that of the best of ``peers``."""
+    """``path``'s ``figure`` is to be at most ``ratio`` times that of the best of ``peers`` on ``peers_path``.
+
+    An empty ``peers_path`` is the same path.
+    """
 
     path: str
     ratio: float
     peers: tuple[str, ...]
+    figure: str = "cpu_us"
+    peers_path: str = ""
 
 
 BATCHED = "DNS hit, batch generator"
 DNSPERF = "DNS hit, dnsperf"
 STEADY = "DNS hit, 20,000 a second"
+OWN_PORTS = "DNS hit, each from a port of its own"
 COURSE = "course hit"
 UNIFORM = "DNS hit, 1,000,000 names"
 MISS = "miss, forwarded"
 STREAM = "DNS over TCP, pipelined"
 TIME_1 = "TIME, 50 connections, 1 in flight"
 TIME_100 = "TIME, 50 connections, 100 in flight"
+MIXED = "TIME, mixed, 50 connections, 100 in flight"
 FLOOD = "TIME beside a UDP flood"
 
 TARGETS = (
@@ -48,14 +55,32 @@ TARGETS = (
     Target(BATCHED, 1.3, ("C loop",)),
     Target(DNSPERF, 1.0, ("nsd", "knotd")),
     Target(STEADY, 1.15, ("nsd",)),
+    Target(COURSE, 1.0, ("labnet",), peers_path=BATCHED),
     Target(UNIFORM, 0.9, ("nsd",)),
+    Target(UNIFORM, 0.6, ("nsd",), "pss_kib"),
+    Target(UNIFORM, 1.5, ("nsd",), "first_s"),
     Target(MISS, 1.0, ("dnsmasq",)),
     Target(STREAM, 1.0, ("unbound",)),
     Target(TIME_1, 1.1, ("redis",)),
     Target(TIME_100, 0.5, ("redis",)),
 )
 
+MIXED_REQUESTS = "TIME\r\nTIME\nTIME  \r\n TIME\ntime\r\n"
+"""What clients really send; the last is no command, and its reply says so."""
+
 Load = Callable[..., harness.Result]
+
+
+@dataclass
+class Loads:
+    """What is sent on one path: ``full`` speed, which tells the CPU; ``paced`` at a ``rate``, which tells the latency.
+
+    Before each comes a short ``warm_up`` that does not count; None is the load itself.
+    """
+
+    full: Load
+    paced: Load | None = None
+    warm_up: Load | None = None
 
 
 @dataclass
@@ -63,7 +88,7 @@ class Server:
     """One server: ``command`` is its command line for a port, ``answers`` says whether it is up at a port.
 
     ``beside`` has to run while it is measured; ``at`` is where its load goes, counted from the port it is given;
-    ``options`` are what the load has to know of it.
+    ``options`` are what the load has to know of it; ``alone`` are the paths that it has for itself.
     """
 
     name: str
@@ -72,6 +97,7 @@ class Server:
     beside: Callable[[], AbstractContextManager[object]] = nullcontext
     at: int = 0
     options: dict[str, int] = field(default_factory=dict)
+    alone: dict[str, Loads] = field(default_factory=dict)
 
 
 @dataclass
@@ -79,43 +105,80 @@ class Stage:
     """Servers that are measured in turn, each under the loads of all ``paths``."""
 
     servers: list[Server]
-    paths: dict[str, Load] = field(default_factory=dict)
+    paths: dict[str, Loads] = field(default_factory=dict)
+
+    def choose(self, only: str) -> bool:
+        """Keep the paths with ``only`` in their names, and the servers that have any; gives whether there are some."""
+        self.paths = {path: loads for path, loads in self.paths.items() if only in path}
+        for server in self.servers:
+            server.alone = {path: loads for path, loads in server.alone.items() if only in path}
+        self.servers = [server for server in self.servers if self.paths or server.alone]
+        return bool(self.servers)
 
 
-def stages(folder: Path, seconds: float) -> Iterator[Stage]:
-    """Every stage, with its records written below ``folder``; each load lasts ``seconds``."""
-    binaries = {name: _compiled(folder, name) for name in ("udpload", "tcpload", "cloop")}
-    small, large = folder / "small", folder / "large"
-    for records, count in ((small, 1000), (large, MILLION)):
-        records.mkdir()
-        peers.write_records(records, count)
-    questions = small / "questions"
-    udp = partial(harness.udpload, binaries["udpload"], seconds=seconds)
-    perf = partial(harness.dnsperf, questions=questions, seconds=seconds)
-    loop = Server("C loop", lambda port: [str(binaries["cloop"]), str(port), str(small / "hosts")])
-    servers = [Server(name, command) for name, command in peers.resolvers(small)]
+def stages(folder: Path, only: str = "") -> Iterator[Stage]:
+    """Every stage with ``only`` in the name of a path, with its records written below ``folder``."""
+    udp = partial(harness.udpload, _compiled(folder, "udpload"))
+    tcp = partial(harness.tcpload, _compiled(folder, "tcpload"))
+    small = folder / "small"
+    small.mkdir()
+    peers.write_records(small, 1000)
+    asking = partial(udp, questions=small / "questions")
+    for stage in (
+        _hits(small, asking, _compiled(folder, "cloop")),
+        _streams(small),
+        Stage(_forwarders(small), {MISS: Loads(asking, paced=asking)}),
+        _commands(small, tcp),
+        _flood(small, asking, tcp),
+    ):
+        if stage.choose(only):
+            yield stage
+    if only in UNIFORM:
+        yield _million(folder / "large", udp, asking)
 
-    hits: dict[str, Load] = {BATCHED: partial(udp, questions=questions)}
+
+def _hits(folder: Path, asking: Load, cloop: Path) -> Stage:
+    servers = [Server(name, command) for name, command in peers.resolvers(folder)]
+    servers[0].alone = {COURSE: Loads(partial(asking, course=True))}
+    servers.append(Server("C loop", lambda port: [str(cloop), str(port), str(folder / "hosts")]))
+    paths = {BATCHED: Loads(asking)}
     if shutil.which("dnsperf"):
-        hits |= {DNSPERF: perf, STEADY: partial(perf, rate=PACED)}
-    yield Stage([*servers, loop], hits)
-    yield Stage([servers[0]], {COURSE: partial(udp, questions=questions, course=True)})
-    if shutil.which("dnsperf"):
-        streams = [server for server in servers if server.name in ("labnet", "nsd", "knotd", "unbound")]
-        yield Stage(streams, {STREAM: partial(perf, tcp=True)})
-    yield Stage(_forwarders(small), {MISS: partial(udp, questions=questions)})
+        perf = partial(harness.dnsperf, questions=folder / "questions")
+        paths |= {DNSPERF: Loads(perf, paced=asking), STEADY: Loads(partial(perf, rate=PACED))}
+    return Stage(servers, paths | {OWN_PORTS: Loads(partial(asking, sockets=1000, window=1000))})
 
-    commands = [Server("labnet", servers[0].command, harness.connects, at=1, options={"welcome": 1})]
+
+def _streams(folder: Path) -> Stage:
+    names = ("labnet", "nsd", "knotd", "unbound") if shutil.which("dnsperf") else ()
+    servers = [Server(name, command) for name, command in peers.resolvers(folder) if name in names]
+    return Stage(servers, {STREAM: Loads(partial(harness.dnsperf, questions=folder / "questions", tcp=True))})
+
+
+def _commands(folder: Path, tcp: Load) -> Stage:
+    one, deep = partial(tcp, depth=1), partial(tcp, depth=100)
+    mixed = partial(deep, requests=MIXED_REQUESTS)
+    servers = [_command_server(folder)]
+    servers[0].alone = {MIXED: Loads(mixed, paced=mixed)}
     redis = peers.redis()
     if redis is not None:
-        commands.append(Server("redis", redis, harness.connects, options={"lines": 5}))
-    time = partial(harness.tcpload, binaries["tcpload"], seconds=seconds)
-    yield Stage(commands, {TIME_1: partial(time, depth=1), TIME_100: partial(time, depth=100)})
-    yield Stage(commands[:1], {FLOOD: partial(_flooded, partial(udp, questions=questions), partial(time, depth=1))})
+        servers.append(Server("redis", redis, harness.connects, options={"lines": 5}))
+    return Stage(servers, {TIME_1: Loads(one, paced=one), TIME_100: Loads(deep, paced=deep)})
 
-    shuffled = partial(udp, questions=large / "shuffled")
-    big = [Server(name, command) for name, command in peers.resolvers(large) if name in ("labnet", "nsd", "knotd")]
-    yield Stage(big, {UNIFORM: shuffled})
+
+def _command_server(folder: Path) -> Server:
+    return Server("labnet", peers.labnet(folder, "zone"), harness.connects, at=1, options={"welcome": 1})
+
+
+def _flood(folder: Path, asking: Load, tcp: Load) -> Stage:
+    return Stage([_command_server(folder)], {FLOOD: Loads(partial(_flooded, asking, partial(tcp, depth=1)))})
+
+
+def _million(folder: Path, udp: Load, warm_up: Load) -> Stage:
+    """A million names; the warm-up asks for a thousand of them, so that no cache fills by it."""
+    folder.mkdir()
+    peers.write_records(folder, MILLION)
+    servers = [Server(name, command) for name, command in peers.resolvers(folder) if name in ("labnet", "nsd", "knotd")]
+    return Stage(servers, {UNIFORM: Loads(partial(udp, questions=folder / "shuffled"), warm_up=warm_up)})
 
 
 def _forwarders(folder: Path) -> list[Server]:
@@ -133,11 +196,11 @@ def _forwarders(folder: Path) -> list[Server]:
     return [Server(name, command, beside=beside) for name, command in peers.forwarders(folder, port)]
 
 
-def _flooded(flood: Load, time: Load, port: int, **options: int) -> harness.Result:
+def _flooded(flood: Load, time: Load, port: int, seconds: float, **options: int) -> harness.Result:
     """TIME at ``port`` while ``flood`` saturates the DNS port before it; what counts is the p99."""
-    flooding = threading.Thread(target=flood, args=(port - 1,))
+    flooding = threading.Thread(target=flood, args=(port - 1,), kwargs={"seconds": seconds})
     flooding.start()
-    result = time(port, **options)
+    result = time(port, seconds=seconds, **options)
     flooding.join()
     return result
 

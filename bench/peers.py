@@ -195,6 +195,8 @@ def resolvers(folder: Path) -> Iterator[tuple[str, Command]]:
     dnsmasq = shutil.which("dnsmasq", path=_PATH)
     if dnsmasq is not None:
         yield "dnsmasq", _dnsmasq(dnsmasq, [f"--addn-hosts={folder}/hosts", "--local-ttl=60"])
+    zone = ["dns", f"--bindzone={folder}/zone", "--interface=127.0.0.1"]
+    yield "twistd dns", lambda port: [*_twistd(folder), *zone, f"--port={port}"]
 
 
 def forwarders(folder: Path, parent: int) -> Iterator[tuple[str, Command]]:

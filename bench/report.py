@@ -8,37 +8,58 @@ import re
 import statistics
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from bench import harness
-from bench.paths import FLOOD, TARGETS
+from bench.paths import FLOOD, TARGETS, UNIFORM
 
 Samples = dict[str, dict[str, list[harness.Result]]]
+
+ACROSS = 2
+"""Panels of the picture side by side."""
 
 HEADS = (
     "path",
     "server",
     "CPU µs an operation",
     "operations a second",
+    "p50 ms",
     "p99 ms",
     "lost",
     "PSS MiB",
     "labnet's CPU to its",
 )
+TARGET_HEADS = ("path", "figure", "peer", "target", "reached")
+STARTED_HEADS = ("server", "first answer s", "CPU s until then", "PSS MiB after the load")
+FIGURES = {"cpu_us": "CPU", "pss_kib": "memory (PSS)", "first_s": "time to the first answer"}
 
 
 def markdown(samples: Samples, rounds: int) -> str:
-    """Two tables, of all figures and of the targets."""
-    parts = [f"{machine()}; medians of {rounds} rounds", _table(HEADS, rows(samples))]
-    return "\n\n".join([*parts, _table(("path", "peer", "target", "reached"), reached(samples))]) + "\n"
+    """Three tables: of the targets, of all figures, and of what the servers need for a million names."""
+    parts = [f"{machine()}; medians of {rounds} rounds"]
+    for title, heads, lines in _tables(samples):
+        parts += [f"{title}:", _table(heads, lines)]
+    return "\n\n".join(parts) + "\n"
 
 
 def restructured(samples: Samples, rounds: int) -> str:
     """The same for docs/speed.rst."""
-    parts = [
-        f"{machine()}; medians of {rounds} rounds.",
-        _list_table(("path", "peer", "target", "reached"), reached(samples)),
-    ]
-    return "\n\n".join([*parts, _list_table(HEADS, rows(samples))]) + "\n"
+    parts = [f"{machine()}; medians of {rounds} rounds."]
+    parts += [_list_table(title, heads, lines) for title, heads, lines in _tables(samples)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _tables(samples: Samples) -> Iterator[tuple[str, tuple[str, ...], list[tuple[str, ...]]]]:
+    """The tables that have any rows, each with its title and its heads."""
+    tables = (
+        ("Targets", TARGET_HEADS, reached(samples)),
+        ("All figures", HEADS, rows(samples)),
+        ("The start with 1,000,000 names", STARTED_HEADS, started(samples)),
+    )
+    for title, heads, lines in tables:
+        found = list(lines)
+        if found:
+            yield title, heads, found
 
 
 def rows(samples: Samples) -> Iterator[tuple[str, ...]]:
@@ -47,13 +68,14 @@ def rows(samples: Samples) -> Iterator[tuple[str, ...]]:
         own = _median(servers["labnet"], "cpu_us")
         is_flood = path == FLOOD  # most of that CPU is the flood's
         for server, results in servers.items():
-            cpu, p99 = _median(results, "cpu_us"), _median(results, "p99_us")
+            cpu = _median(results, "cpu_us")
             yield (
                 path,
                 server,
                 "" if is_flood else f"{cpu:.2f}",
                 f"{_median(results, 'qps'):.0f}",
-                f"{p99 / 1000:.2f}" if p99 else "",
+                _milliseconds(results, "p50_us"),
+                _milliseconds(results, "p99_us"),
                 f"{_median(results, 'lost'):.0f}",
                 f"{_median(results, 'pss_kib') / 1024:.0f}",
                 f"{own / cpu:.2f}",
@@ -61,45 +83,71 @@ def rows(samples: Samples) -> Iterator[tuple[str, ...]]:
 
 
 def reached(samples: Samples) -> Iterator[tuple[str, ...]]:
-    """A row for each target whose path and peer were measured."""
-    for path, target, peers in TARGETS:
-        servers = samples.get(path, {})
-        cpu = {peer: _median(servers[peer], "cpu_us") for peer in peers if peer in servers}
-        if cpu and "labnet" in servers:
-            best = min(cpu, key=lambda peer: cpu[peer])
-            yield path, best, f"≤ {target:g}", f"{_median(servers['labnet'], 'cpu_us') / cpu[best]:.2f}"
+    """A row for each target whose path and peer were measured: labnet's figure as a ratio to the best peer's."""
+    for path, target, peers, figure, peers_path in TARGETS:
+        own, others = samples.get(path, {}).get("labnet"), samples.get(peers_path or path, {})
+        values = {peer: _median(others[peer], figure) for peer in peers if peer in others}
+        if own and values:
+            best = min(values, key=lambda peer: values[peer])
+            ratio = _median(own, figure) / values[best]
+            peer = f"{best}, {peers_path}" if peers_path else best
+            yield path, FIGURES[figure], peer, f"≤ {target:g}", f"{ratio:.2f}"
     if FLOOD in samples:
-        yield FLOOD, "", "p99 ≤ 5 ms", f"{_median(samples[FLOOD]['labnet'], 'p99_us') / 1000:.2f} ms"
+        yield FLOOD, "p99", "", "≤ 5 ms", f"{_milliseconds(samples[FLOOD]['labnet'], 'p99_us')} ms"
+
+
+def started(samples: Samples) -> Iterator[tuple[str, ...]]:
+    """A row for each server that had a million names to load."""
+    for server, results in samples.get(UNIFORM, {}).items():
+        wall, cpu = _median(results, "first_s"), _median(results, "first_cpu_s")
+        yield server, f"{wall:.2f}", f"{cpu:.2f}", f"{_median(results, 'pss_kib') / 1024:.0f}"
 
 
 def picture(samples: Samples, file: Path) -> bool:
-    """Draw the CPU of each server as bars, a panel for each path; False where matplotlib is not installed."""
+    """Draw the CPU of each server as bars, a panel for each path that has peers.
+
+    False where matplotlib is not installed, or there is nothing to compare.
+    """
+    compared = {path: servers for path, servers in samples.items() if len(servers) > 1}
     try:
         import matplotlib
     except ImportError:
         return False
+    if not compared:
+        return False
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    samples = {path: servers for path, servers in samples.items() if path != FLOOD}  # of that the p99 counts
-    across = 2
+    paths = list(compared)
+    heights = [max(len(compared[path]) for path in paths[at : at + ACROSS]) for at in range(0, len(paths), ACROSS)]
     figure, panels = pyplot.subplots(
-        -(-len(samples) // across), across, figsize=(11, 2.1 * len(samples) / across + 1), squeeze=False
+        len(heights),
+        ACROSS,
+        figsize=(11, sum(0.24 * height + 0.5 for height in heights) + 0.6),
+        height_ratios=[height + 1 for height in heights],
+        squeeze=False,
     )
-    for panel in panels.flat[len(samples) :]:
+    for panel in panels.flat[len(paths) :]:
         panel.axis("off")
-    for panel, (path, servers) in zip(panels.flat, samples.items(), strict=False):
-        names = sorted(servers, key=lambda name: -_median(servers[name], "cpu_us"))
-        values = [_median(servers[name], "cpu_us") for name in names]
-        bars = panel.barh(names, values, color=["#c0392b" if name == "labnet" else "#7f8c8d" for name in names])
-        panel.bar_label(bars, fmt="%.2f", padding=3, fontsize=8)
+    for panel, path in zip(panels.flat, paths, strict=False):
+        _bars(panel, {server: _median(results, "cpu_us") for server, results in compared[path].items()})
         panel.set_title(path, fontsize=9, loc="left")
-        panel.margins(x=0.15)
-        panel.tick_params(labelsize=8)
-    figure.suptitle("CPU of the server, µs an operation: less is better", fontsize=11)
+    figure.suptitle("CPU of the server, µs an operation: less is better; a bar with an arrow is cut", fontsize=11)
     figure.tight_layout()
     figure.savefig(file, dpi=110)
     return True
+
+
+def _bars(panel: Any, values: dict[str, float]) -> None:
+    """The ``values`` as bars, the least on top; one far longer than several others is cut to let those be told."""
+    names = sorted(values, key=lambda name: -values[name])
+    longest = min(values[names[0]], 2 * values[names[1]]) if len(names) > 2 else values[names[0]]
+    lengths = [min(values[name], longest) for name in names]
+    labels = [f"{values[name]:.2f}{' →' if values[name] > longest else ''}" for name in names]
+    bars = panel.barh(names, lengths, color=["#c0392b" if name == "labnet" else "#7f8c8d" for name in names])
+    panel.bar_label(bars, labels, padding=3, fontsize=8)
+    panel.margins(x=0.15)
+    panel.tick_params(labelsize=8)
 
 
 def machine() -> str:
@@ -114,12 +162,17 @@ def _median(results: list[harness.Result], key: str) -> float:
     return statistics.median(result.get(key, 0.0) for result in results)
 
 
-def _table(heads: tuple[str, ...], lines: Iterator[tuple[str, ...]]) -> str:
+def _milliseconds(results: list[harness.Result], key: str) -> str:
+    microseconds = _median(results, key)
+    return f"{microseconds / 1000:.3f}" if microseconds else ""
+
+
+def _table(heads: tuple[str, ...], lines: list[tuple[str, ...]]) -> str:
     return "\n".join([f"| {' | '.join(cells)} |" for cells in (heads, ("---",) * len(heads), *lines)])
 
 
-def _list_table(heads: tuple[str, ...], lines: Iterator[tuple[str, ...]]) -> str:
-    head = ".. list-table::\n   :header-rows: 1\n"
+def _list_table(title: str, heads: tuple[str, ...], lines: list[tuple[str, ...]]) -> str:
+    head = f".. list-table:: {title}\n   :header-rows: 1\n"
     body = [
         "".join(f"   {'*' if not number else ' '} - {cell}\n" for number, cell in enumerate(cells))
         for cells in (heads, *lines)

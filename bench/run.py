@@ -1,8 +1,8 @@
 """``make bench``: labnet beside its peers in one run, as CPU of the server for each operation.
 
 The servers take turns in every round, on one core, with the load on another; the medians of the rounds count, and their
-ratios. Peers that are not installed are left out. The result is printed and written to build/bench.json, build/bench.md
-and build/bench.png; ``--docs`` has docs/speed.rst show it.
+ratios. Peers that are not installed, or do not start, are left out. The result is printed and written to
+build/bench.json, build/bench.md and build/bench.png; ``--docs`` has docs/speed.rst show it.
 """
 
 from __future__ import annotations
@@ -11,12 +11,17 @@ import argparse
 import json
 import shutil
 import tempfile
+import time
 from collections import defaultdict
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 from bench import harness, report
-from bench.paths import Stage, free_port, stages
+from bench.paths import Loads, Server, Stage, free_port, stages
+
+WARM_UP = 0.1
+"""Of a load's seconds, those of the warm-up before it."""
 
 
 def main() -> None:
@@ -28,11 +33,11 @@ def main() -> None:
     arguments = parser.parse_args()
     samples: report.Samples = defaultdict(lambda: defaultdict(list))
     with tempfile.TemporaryDirectory() as name:
-        for stage in stages(Path(name), arguments.seconds):
-            stage.paths = {path: load for path, load in stage.paths.items() if arguments.only in path}
-            for number in range(arguments.rounds if stage.paths else 0):
-                print(f"round {number + 1} of {arguments.rounds}: {', '.join(stage.paths)}", flush=True)
-                _round(stage, samples)
+        for stage in stages(Path(name), arguments.only):
+            for number in range(arguments.rounds):
+                paths = dict.fromkeys(path for server in stage.servers for path in stage.paths | server.alone)
+                print(f"round {number + 1} of {arguments.rounds}: {'; '.join(paths)}", flush=True)
+                _round(stage, samples, arguments.seconds)
     build = Path("build")
     build.mkdir(exist_ok=True)
     (build / "bench.json").write_text(json.dumps(samples, indent=1))
@@ -44,15 +49,44 @@ def main() -> None:
         Path("docs/speed-result.inc").write_text(report.restructured(samples, arguments.rounds))
 
 
-def _round(stage: Stage, samples: report.Samples) -> None:
-    for server in stage.servers:
-        port = free_port()
-        load_port = port + server.at
-        with server.beside(), harness.running(server.command(port), partial(server.answers, load_port)) as pid:
-            for path, load in stage.paths.items():
-                result = harness.measured(pid, partial(load, load_port, **server.options))
-                result["pss_kib"] = harness.resident_kib(pid)
+def _round(stage: Stage, samples: report.Samples, seconds: float) -> None:
+    """Measure each server of the stage once; a peer that does not start is left out from then on."""
+    for server in tuple(stage.servers):
+        try:
+            for path, result in _measured(server, stage.paths | server.alone, seconds):
                 samples[path][server.name].append(result)
+        except harness.DidNotStart as error:
+            if server.name == "labnet":
+                raise
+            print(f"{server.name} is left out: {error}", flush=True)
+            stage.servers.remove(server)
+
+
+def _measured(server: Server, paths: dict[str, Loads], seconds: float) -> Iterator[tuple[str, harness.Result]]:
+    """Start ``server`` and give the result of each path, with the time and the CPU until the first answer."""
+    port = free_port()
+    load_port = port + server.at
+    with server.beside():
+        began = time.monotonic()
+        with harness.running(server.command(port), partial(server.answers, load_port)) as pid:
+            started = {"first_s": time.monotonic() - began, "first_cpu_s": harness.cpu_seconds(pid)}
+            for path, loads in paths.items():
+                yield path, started | _loaded(pid, loads, load_port, server.options, seconds)
+
+
+def _loaded(pid: int, loads: Loads, port: int, options: dict[str, int], seconds: float) -> harness.Result:
+    """The CPU and the rate at full speed, the memory after it, and the latencies at half of that rate."""
+    short = seconds * WARM_UP
+    (loads.warm_up or loads.full)(port, seconds=short, **options)
+    result = harness.measured(pid, partial(loads.full, port, seconds=seconds, **options))
+    result["pss_kib"] = harness.resident_kib(pid)
+    if loads.paced and result["qps"]:
+        paced = partial(loads.paced, port, rate=result["qps"] / 2, **options)
+        paced(seconds=short)
+        half = paced(seconds=seconds)
+        result |= {"p50_us": half["p50_us"], "p99_us": half["p99_us"]}
+        result |= {"half_qps": half["qps"], "half_lost": half["lost"]}
+    return result
 
 
 if __name__ == "__main__":

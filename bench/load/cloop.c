@@ -1,5 +1,6 @@
-// cloop: the limit of what a DNS server can do with one thread: recvmmsg, one look into a table of whole answers, sendmmsg.
-// usage: cloop port hostsfile     (hostsfile: "ADDRESS NAME" a line); answers A questions without EDNS for those names alone.
+// cloop: the limit of what a DNS server can do with one thread: recvmmsg, one look into a table of whole answers,
+// sendmmsg. It answers A questions without EDNS for the names that it has alone.
+// usage: cloop port hostsfile     (hostsfile: "ADDRESS NAME" a line)
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <netinet/in.h>

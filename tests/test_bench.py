@@ -1,0 +1,176 @@
+"""What ``make bench`` does with its figures."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from unittest import mock
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from bench import harness, paths, report, run
+
+
+def _rounds(*figures: float, name: str = "cpu_us") -> list[harness.Result]:
+    return [{"cpu_us": 1.0, name: figure} for figure in figures]
+
+
+class ReportTests(SynchronousTestCase):
+    """The tables of a result."""
+
+    def test_a_target_is_the_ratio_of_medians_to_the_best_peer(self) -> None:
+        """One wild round counts for nothing; peers that are not in the target do not either."""
+        samples = {
+            paths.BATCHED: {
+                "labnet": _rounds(3, 90, 2),
+                "nsd": _rounds(8, 7, 6),
+                "knotd": _rounds(4, 4, 4),
+                "named": _rounds(1, 1, 1),
+            }
+        }
+        self.assertEqual(list(report.reached(samples)), [(paths.BATCHED, "CPU", "knotd", "≤ 0.95", "0.75")])
+
+    def test_course_is_beside_dns(self) -> None:
+        """Its target is labnet's own figure on another path, and falls away where that was not measured."""
+        samples = {paths.COURSE: {"labnet": _rounds(2)}, paths.BATCHED: {"labnet": _rounds(4)}}
+        self.assertIn(
+            (paths.COURSE, "CPU", f"labnet, {paths.BATCHED}", "≤ 1", "0.50"),
+            list(report.reached(samples)),
+        )
+        self.assertEqual(list(report.reached({paths.COURSE: samples[paths.COURSE]})), [])
+
+    def test_a_million_names_have_targets_for_memory_and_start(self) -> None:
+        """Beside that for the CPU, and they have a table of their own."""
+        samples: report.Samples = {
+            paths.UNIFORM: {
+                "labnet": [{"cpu_us": 1, "pss_kib": 1024, "first_s": 3, "first_cpu_s": 2}],
+                "nsd": [{"cpu_us": 2, "pss_kib": 4096, "first_s": 2, "first_cpu_s": 1}],
+            }
+        }
+        self.assertEqual(
+            [(figure, ratio) for _, figure, _, _, ratio in report.reached(samples)],
+            [("CPU", "0.50"), ("memory (PSS)", "0.25"), ("time to the first answer", "1.50")],
+        )
+        self.assertEqual(next(iter(report.started(samples))), ("labnet", "3.00", "2.00", "1"))
+
+    def test_latencies_stand_only_where_they_were_measured(self) -> None:
+        """In milliseconds."""
+        paced = {"cpu_us": 1.0, "p50_us": 40.0, "p99_us": 1250.0}
+        samples = {paths.DNSPERF: {"labnet": [paced], "nsd": _rounds(2)}}
+        self.assertEqual([row[4:6] for row in report.rows(samples)], [("0.040", "1.250"), ("", "")])
+
+    def test_every_line_of_a_table_has_all_columns(self) -> None:
+        """In Markdown and in reStructuredText."""
+        samples = {
+            paths.DNSPERF: {"labnet": _rounds(2), "nsd": _rounds(2)},
+            paths.FLOOD: {"labnet": _rounds(2)},
+            paths.UNIFORM: {"labnet": _rounds(2)},
+        }
+        for table in report.markdown(samples, 1).split("\n\n"):
+            self.assertLessEqual(len({line.count("|") for line in table.splitlines()}), 1, table)
+        tables = report.restructured(samples, 1).split(".. list-table::")[1:]
+        self.assertEqual(len(tables), 3)
+        for text in tables:
+            cells = [
+                len(re.findall(r"^   [* ] - ", row, re.MULTILINE))
+                for row in re.split(r"^(?=   \* )", text, flags=re.MULTILINE)[1:]
+            ]
+            self.assertEqual(len(set(cells)), 1, text)
+
+
+class RunTests(SynchronousTestCase):
+    """One server under the loads of its paths."""
+
+    def setUp(self) -> None:
+        self.loaded: list[tuple[str, dict[str, Any]]] = []
+        self.patch(harness, "measured", lambda pid, load: load() | {"cpu_us": 5.0})
+        self.patch(harness, "resident_kib", lambda pid: 7)
+
+    def _load(self, name: str, **result: float) -> paths.Load:
+        def load(port: int, **options: Any) -> harness.Result:
+            self.loaded.append((name, options))
+            return {"qps": 100.0, "lost": 0.0} | result
+
+        return load
+
+    def test_a_warm_up_comes_first_and_does_not_count(self) -> None:
+        """A tenth of the load, of the same kind unless the path has another."""
+        run._loaded(1, paths.Loads(self._load("full")), 53, {"lines": 5}, 3)
+        lines = {"lines": 5}
+        self.assertEqual([name for name, _ in self.loaded], ["full", "full"])
+        self.assertAlmostEqual(self.loaded[0][1].pop("seconds"), 0.3)
+        self.assertEqual([options for _, options in self.loaded], [lines, lines | {"seconds": 3}])
+        self.loaded.clear()
+        run._loaded(1, paths.Loads(self._load("full"), warm_up=self._load("few")), 53, {}, 3)
+        self.assertEqual([name for name, _ in self.loaded], ["few", "full"])
+
+    def test_latency_is_that_at_half_of_the_rate(self) -> None:
+        """At full speed it says nothing, so that is overwritten; CPU and rate are those at full speed."""
+        full = self._load("full", p50_us=900.0, p99_us=900.0)
+        paced = self._load("paced", p50_us=4.0, p99_us=6.0, qps=50.0)
+        result = run._loaded(1, paths.Loads(full, paced), 53, {}, 3)
+        self.assertEqual([options.get("rate") for _, options in self.loaded], [None, None, 50, 50])
+        self.assertEqual(
+            result,
+            {
+                "qps": 100,
+                "lost": 0,
+                "cpu_us": 5,
+                "pss_kib": 7,
+                "p50_us": 4,
+                "p99_us": 6,
+                "half_qps": 50,
+                "half_lost": 0,
+            },
+        )
+
+    def test_a_server_that_answers_nothing_has_no_latency(self) -> None:
+        """There is no half of its rate."""
+        result = run._loaded(1, paths.Loads(self._load("full", qps=0.0), self._load("paced")), 53, {}, 3)
+        self.assertNotIn("p50_us", result)
+
+    def test_a_peer_that_does_not_start_is_left_out(self) -> None:
+        """The others are measured; labnet itself has to start."""
+
+        def measured(server: paths.Server, *_: object) -> list[tuple[str, harness.Result]]:
+            if server.name == "broken":
+                raise harness.DidNotStart("no")
+            return [("path", {"cpu_us": 1.0})]
+
+        labnet, broken, nsd = (paths.Server(name, lambda port: []) for name in ("labnet", "broken", "nsd"))
+        stage = paths.Stage([labnet, broken, nsd])
+        samples: report.Samples = {"path": {"labnet": [], "nsd": []}}
+        with mock.patch.object(run, "_measured", measured):
+            run._round(stage, samples, 1)
+        self.assertEqual([len(results) for results in samples["path"].values()], [1, 1])
+        self.assertEqual(stage.servers, [labnet, nsd])
+        labnet.name, broken.name = "other", "labnet"
+        broken_alone = paths.Stage([broken])
+        with mock.patch.object(run, "_measured", mock.Mock(side_effect=harness.DidNotStart)):
+            self.assertRaises(harness.DidNotStart, run._round, broken_alone, samples, 1)
+
+    def test_a_server_that_ends_at_once_did_not_start(self) -> None:
+        """It is told from one that starts."""
+        with self.assertRaises(harness.DidNotStart), harness.running(["false"], lambda: False):
+            pass
+
+
+class StageTests(SynchronousTestCase):
+    """What ``--only`` leaves."""
+
+    def test_only_paths_with_the_text_stay(self) -> None:
+        """A path that one server has for itself leaves the others nothing to do."""
+
+        def stage() -> paths.Stage:
+            loads = paths.Loads(mock.Mock())
+            labnet = paths.Server("labnet", lambda port: [], alone={paths.COURSE: loads})
+            return paths.Stage([labnet, paths.Server("nsd", lambda port: [])], {paths.BATCHED: loads})
+
+        chosen = stage()
+        self.assertTrue(chosen.choose("batch"))
+        self.assertEqual([server.name for server in chosen.servers], ["labnet", "nsd"])
+        self.assertEqual((list(chosen.paths), chosen.servers[0].alone), ([paths.BATCHED], {}))
+        chosen = stage()
+        self.assertTrue(chosen.choose("course"))
+        self.assertEqual(([server.name for server in chosen.servers], chosen.paths), (["labnet"], {}))
+        self.assertFalse(stage().choose("TIME"))
