@@ -30,6 +30,7 @@ from labnet.resolver.moderation import Moderation
 from labnet.resolver.packetcache import Packet, PacketCache, PacketCaches
 from labnet.resolver.plain import Made
 from labnet.resolver.senders import Senders
+from labnet.resolver.sockets import never_fragment
 from labnet.resolver.vigil import Vigil
 from labnet.starting.listening import OpenSocket, open_datagrams
 
@@ -114,6 +115,7 @@ class BatchPort:
         except OSError as error:
             raise CannotListenError(self._interface, self._port, error) from error
         _enlarge(sock)
+        never_fragment(sock)
         fileno, self._ipv6 = sock.fileno(), sock.family == socket.AF_INET6
         self._in = Incoming(fileno, self._ipv6)
         self._senders = Senders(self._in, self.protocol)
@@ -139,10 +141,10 @@ class BatchPort:
         return 0 if self.socket is None else self._out_dns.unsent + self._out.unsent + self._asker.outbox.unsent
 
     def doRead(self) -> None:
-        self._vigil.woken(self._drain())
+        self._vigil.woken(*self._drain())
 
-    def _drain(self) -> int:
-        """Answer what has come, or a part of it; gives how many datagrams that were."""
+    def _drain(self) -> tuple[int, bool]:
+        """Answer what has come, or a part of it; gives how many datagrams that were, and whether there are more."""
         receive = self._in.receive
         total = 0
         for _ in range(BATCHES):
@@ -153,8 +155,8 @@ class BatchPort:
                 self._answer(count)
             total += count
             if count < BUSY or self.socket is None:
-                break
-        return total
+                return total, False
+        return total, True
 
     def _answer(self, count: int) -> None:
         """Send what is known for the ``count`` datagrams that came, and hand the others on."""

@@ -16,6 +16,7 @@ from labnet.notation import UDPListen
 from labnet.resolver.batchport import BatchPort, is_available
 from labnet.resolver.listener import ResolverProtocol
 from labnet.resolver.packetcache import PacketCaches
+from labnet.resolver.sockets import never_fragment
 from labnet.resolver.streams import DNSStreams
 from labnet.starting.listening import opener_beside
 
@@ -109,7 +110,11 @@ class Ports:
 
     def _open_udp(self, listen: UDPListen, protocol: ResolverProtocol, batch: bool, delay: float) -> IListeningPort:
         if not (batch and is_available(self._reactor)):
-            return self._reactor.listenUDP(listen.port, protocol, listen.interface, MOST_BYTES)
+            plain: Any = self._reactor.listenUDP(listen.port, protocol, listen.interface, MOST_BYTES)
+            sock = getattr(plain, "socket", None)  # every UDP port of a real reactor has it
+            if sock is not None:
+                never_fragment(sock)
+            return cast(IListeningPort, plain)
         port = BatchPort(
             self._reactor, listen.port, protocol, listen.interface, self._packets, self._open_socket, delay
         )

@@ -6,9 +6,11 @@ section 9.2, asks for the fresh port). Twisted's own UDP port would write two lo
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket
+import sys
 from collections.abc import Callable
 from typing import Final
 
@@ -18,8 +20,28 @@ from zope.interface import implementer
 
 from labnet.interfaces import IDatagramSocket, IDatagramSockets
 
+# Python has no names for them (ip(7), ipv6(7)).
+_MTU_DISCOVER: Final = 10
+_IPV6_MTU_DISCOVER: Final = 23
+_PROBE: Final = 3
+
 MOST_BYTES: Final = 65535
 """Bytes of a datagram that are read."""
+
+
+def never_fragment(sock: socket.socket) -> None:
+    """Have the replies that ``sock`` sends go in one piece or not at all (RFC 9715, section 3.1), where it can be told.
+
+    Nor is a path's MTU believed that anybody may have made up. Linux then picks no id for each packet either.
+    """
+    option = (
+        (socket.IPPROTO_IPV6, _IPV6_MTU_DISCOVER)
+        if sock.family == socket.AF_INET6
+        else (socket.IPPROTO_IP, _MTU_DISCOVER)
+    )
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            sock.setsockopt(*option, _PROBE)
 
 
 @implementer(IReadDescriptor, IDatagramSocket)

@@ -36,12 +36,16 @@ class _PollFD(ctypes.Structure):
 
 
 class Vigil:
-    """Waits for ``port``, whose work is ``drain``: it takes what has come and tells how many datagrams that were.
+    """Waits for ``port``, whose work is ``drain``: it takes what has come, or a part of it.
+
+    It tells how many datagrams that were, and whether there are likely more.
 
     ``moderation`` says when datagrams are given a moment to gather.
     """
 
-    def __init__(self, reactor: Any, port: IReadDescriptor, drain: Callable[[], int], moderation: Moderation) -> None:
+    def __init__(
+        self, reactor: Any, port: IReadDescriptor, drain: Callable[[], tuple[int, bool]], moderation: Moderation
+    ) -> None:
         self._moderation = moderation
         self._reactor = reactor
         self._port = port
@@ -59,12 +63,12 @@ class Vigil:
         if isinstance(poller, select.epoll):
             self._fds[0].fd = poller.fileno()
 
-    def woken(self, came: int) -> None:
-        """The reactor woke the port, for which ``came`` datagrams were there: if it is busy, wait here for more."""
+    def woken(self, came: int, is_more: bool) -> None:
+        """The reactor woke the port, which has drained: if it is busy, wait here for more."""
         now = time.monotonic()
         self._streak = self._streak + 1 if now - self._last < QUICK else 0
         if self._is_able and (self._streak >= STREAK or came >= FEW):
-            self._keep()
+            self._keep(is_more)
             now = time.monotonic()
         self._last = now
 
@@ -72,29 +76,30 @@ class Vigil:
         """The port is closed, or reads no more."""
         self._is_able = self._is_kept = False
 
-    def _keep(self) -> None:
+    def _keep(self, is_more: bool) -> None:
         self._reactor.removeReader(self._port)
         self._is_kept = True
         moderation = self._moderation
         moderation.begin()
         try:
-            while self._is_kept and self._wait(moderation.gathers):
-                moderation.woken(self._drain())
+            while self._is_kept and self._wait(0.0 if is_more else moderation.nap):
+                came, is_more = self._drain()
+                moderation.woken(came)
         finally:
             if self._is_kept:
                 self._is_kept = False
                 self._reactor.addReader(self._port)
 
-    def _wait(self, gathers: bool) -> bool:
-        """Wait for a datagram, or for a moment; False where the reactor has something to do."""
+    def _wait(self, nap: float) -> bool:
+        """Wait for a datagram, or for ``nap`` seconds; False where the reactor has something to do."""
         longest = self._reactor.timeout()
         if longest is None or longest > _LONGEST_WAIT:
             longest = _LONGEST_WAIT
         elif longest <= 0:
             return False
-        if gathers and longest > self._moderation.moment:
-            longest = self._moderation.moment
+        if nap and longest > nap:
+            longest = nap
         self._seconds[:] = [int(longest), int(longest % 1 * 1e9)]
         self._found[0] = 0
-        ready = self._ppoll(self._fds, 1 if gathers else 2, self._seconds, None)
-        return not self._found[0] and (gathers or ready > 0)
+        ready = self._ppoll(self._fds, 1 if nap else 2, self._seconds, None)
+        return not self._found[0] and (nap > 0 or ready > 0)
