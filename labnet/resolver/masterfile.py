@@ -30,8 +30,11 @@ from labnet.resolver.special import is_invalid
 Add = Callable[[RRset], str | None]
 """Takes one RRset; gives None, or in one sentence why it was left out."""
 
-AddAddresses = Callable[[list[bytes], list[int], list[bytes]], bool]
-"""Takes keys, TTLs and IPv4 addresses, one of each for a name; False where that cannot be, and then none is taken."""
+AddAddresses = Callable[[list[bytes], list[int], list[bytes], set[bytes]], bool]
+"""Takes keys, TTLs and IPv4 addresses, one of each for a name, and what stands behind the first labels of the keys.
+
+False where that cannot be, and then none is taken.
+"""
 
 MOST_GENERATED: Final = 1_000_000
 """Records that one ``$GENERATE`` may make."""
@@ -126,19 +129,17 @@ class MasterFile:
         found = None if self._add_addresses is None else read_chunk(chunk, self._behind_label)
         if found is None or self._add_addresses is None:
             return False
-        if any(found.ttls):
-            if not all(found.ttls):
-                return False
-            ttls = {text: int(text) for text in set(found.ttls)}
-        else:
+        ttls = {text: int(text) for text in set(found.ttls) if text}
+        if "" in found.ttls:
             ttl = self._ttl(None, None)
-            if ttl is None:
+            if ttls or ttl is None:
                 return False
-            ttls = {b"": ttl}
-        if not self._add_addresses(found.keys, [ttls[text] for text in found.ttls], found.addresses):
+            ttls = {"": ttl}
+        each = [ttls[text] for text in found.ttls] if len(ttls) > 1 else [*ttls.values()] * len(found.keys)
+        if not self._add_addresses(found.keys, each, found.addresses, found.parents):
             return False
         if found.ttls[-1]:
-            self._ttl(found.ttls[-1], None)
+            self._ttl(found.ttls[-1].encode(), None)
         self._line += len(found.keys)
         self._owner = found.keys[-1]
         return True

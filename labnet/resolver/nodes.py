@@ -9,9 +9,9 @@ a look-up touches two spots of the memory.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate
-from struct import Struct
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import accumulate, chain
+from struct import Struct, unpack
 from typing import Final
 
 from labnet.resolver.hugepages import collapse
@@ -72,14 +72,19 @@ class Nodes:
 
     def expect(self, count: int) -> None:
         """Make room for ``count`` more names that come in bulk, at once instead of bit by bit."""
-        self._table.make_room(self._table.end + count)
+        self._table.make_room(count)
 
-    def add_addresses(self, keys: list[bytes], ttls: list[int], addresses: list[bytes]) -> bool:
-        """Add keys with a TTL and an IPv4 address each; False, and none is added, where one is there already."""
+    def add_addresses(
+        self, keys: list[bytes], ttls: list[int], addresses: list[bytes], parents: Collection[bytes]
+    ) -> bool:
+        """Add keys with a TTL and an IPv4 address each; False, and none is added, where one is there already.
+
+        ``parents`` is what stands behind the first labels of the keys.
+        """
         others = self._others
         if others and not others.keys().isdisjoint(keys):
             return False
-        return self._table.add(keys, ttls, addresses)
+        return self._table.add(keys, ttls, addresses, parents)
 
     def parents(self) -> set[bytes]:
         """What stands behind the first labels of all keys."""
@@ -105,12 +110,13 @@ class AddressTable:
         self.parents: set[bytes] = set()
         """What stands behind the first labels of the keys."""
         self._entries = bytearray()
-        self._places = array("I")
-        self._index = array("I", bytes(4 * _SMALLEST))  # 0 is free: no key begins there
+        self._places: list[range | array[int]] = []  # of the entries that came together
+        self._count = 0
+        self._index = array("I", [0]) * _SMALLEST  # 0 is free: no key begins there
         self._gone = 0
 
     def __len__(self) -> int:
-        return len(self._places) - self._gone
+        return self._count - self._gone
 
     @property
     def end(self) -> int:
@@ -161,34 +167,52 @@ class AddressTable:
 
     def addresses(self) -> Iterator[tuple[int, int]]:
         """The addresses as numbers, each with the place of its entry."""
-        entries, read = self._entries, _ADDRESS.unpack_from
-        pairs = ((read(entries, place - 4)[0], place) for place in self._places)
+        entries = self._entries
+        pairs = chain.from_iterable(zip(self._numbers(places), places, strict=True) for places in self._places)
         if not self._gone:
             return pairs
         return (pair for pair in pairs if not entries.startswith(_GONE, pair[1] - _RECORD))
 
-    def add(self, keys: list[bytes], ttls: list[int], addresses: list[bytes]) -> bool:
-        """Add entries; False, and none is added, where one of the keys is there already or comes twice."""
-        count, first = len(self._places), self.end
-        heads = {ttl: ttl.to_bytes(4, "big") + _LENGTH for ttl in set(ttls)}
-        parts = [heads[ttl] + address + key for ttl, address, key in zip(ttls, addresses, keys, strict=True)]
-        *places, end = accumulate(map(len, parts), initial=first + _RECORD)
+    def _numbers(self, places: range | array[int]) -> Iterable[int]:
+        """The addresses of entries that came together."""
+        if isinstance(places, range):
+            part = self._entries[places.start - _RECORD : places.stop - _RECORD]
+            addresses = bytearray(4 * len(places))
+            for byte in range(4):
+                addresses[byte::4] = part[_RECORD - 4 + byte :: places.step]
+            return unpack(f"!{len(places)}I", addresses)
+        read, entries = _ADDRESS.unpack_from, self._entries
+        return [read(entries, place - 4)[0] for place in places]
+
+    def add(self, keys: list[bytes], ttls: list[int], addresses: list[bytes], parents: Collection[bytes]) -> bool:
+        """Add entries; False, and none is added, where one of the keys is there already or comes twice.
+
+        ``parents`` is what stands behind the first labels of the keys.
+        """
+        first = self.end
+        places, end = _places(keys, first + _RECORD)
         if end > _WORD:
             return False  # a place would not fit; so much is better kept one by one than refused
-        self.make_room(count + len(keys))
+        self.make_room(len(keys))
+        heads = {ttl: ttl.to_bytes(4, "big") + _LENGTH for ttl in set(ttls)}
+        parts = [heads[ttls[0]]] * (3 * len(keys))
+        if len(heads) > 1:
+            parts[0::3] = [heads[ttl] for ttl in ttls]
+        parts[1::3], parts[2::3] = addresses, keys
         self._entries += b"".join(parts)
         entries, index = self._entries, self._index
         mask = len(index) - 1
-        for number, (place, key) in enumerate(zip(places, keys, strict=True)):
+        for place, key in zip(places, keys, strict=True):
             at = hash(key) & mask
             while other := index[at]:
                 if entries.startswith(key, other):
-                    self._undo(keys[:number], first)
+                    self._undo(keys[: places.index(place)], first)
                     return False
                 at = at + 1 & mask
             index[at] = place
-        self._places.extend(places)
-        self.parents.update({key[1 + key[0] :] for key in keys})
+        self._places.append(places)
+        self._count += len(keys)
+        self.parents.update(parents)
         return True
 
     def discard(self, key: bytes) -> None:
@@ -202,17 +226,17 @@ class AddressTable:
         """Nothing more will come for now."""
         collapse(self._entries)
 
-    def make_room(self, count: int) -> None:
-        """Have an index that is large enough for ``count`` entries in all."""
-        size = len(self._index)
+    def make_room(self, more: int) -> None:
+        """Have an index that is large enough for so many entries besides those that are there."""
+        count, size = self._count + more, len(self._index)
         if _SPARSE * count <= size:
             return
         while _SPARSE * count > size:
             size *= 2
-        self._index = index = array("I", bytes(4 * size))
+        self._index = index = array("I", [0]) * size
         collapse(index)
         mask = size - 1
-        for place in self._places:
+        for place in chain.from_iterable(self._places):
             at = hash(self.key(place)) & mask
             while index[at]:
                 at = at + 1 & mask
@@ -228,3 +252,14 @@ class AddressTable:
                 at = at + 1 & mask
             index[at] = 0
         del entries[first:]
+
+
+def _places(keys: list[bytes], first: int) -> tuple[range | array[int], int]:
+    """Where each of ``keys`` begins if the first one does at ``first``, and where the next one would."""
+    lengths = set(map(len, keys))
+    if len(lengths) == 1:
+        step = _RECORD + lengths.pop()
+        end = first + step * len(keys)
+        return range(first, end, step), end
+    *places, end = accumulate([_RECORD + len(key) for key in keys], initial=first)
+    return array("I", places) if end <= _WORD else array("I"), end

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -104,12 +104,14 @@ class Zone:
         """Make room for about so many names that :meth:`add_addresses` will bring."""
         self._nodes.expect(names)
 
-    def add_addresses(self, keys: list[bytes], ttls: list[int], addresses: list[bytes]) -> bool:
+    def add_addresses(
+        self, keys: list[bytes], ttls: list[int], addresses: list[bytes], parents: Collection[bytes]
+    ) -> bool:
         """Add names with one IPv4 address each, in small letters and not below ``invalid``; False where one is there.
 
-        Then none is added.
+        Then none is added. ``parents`` is what stands behind the first labels of the keys.
         """
-        added = self._nodes.add_addresses(keys, ttls, addresses)
+        added = self._nodes.add_addresses(keys, ttls, addresses, parents)
         self._written += added * len(keys)
         return added
 

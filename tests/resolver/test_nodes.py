@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.resolver.model import RRset, RRType
-from labnet.resolver.names import key_of
+from labnet.resolver.names import key_of, parent
 from labnet.resolver.nodes import Nodes
 from labnet.resolver.packed import pack_address
 
@@ -30,12 +30,16 @@ def filled(count: int, first: int = 0) -> tuple[list[bytes], list[int], list[byt
     )
 
 
+def add(nodes: Nodes, keys: list[bytes], ttls: list[int], addresses: list[bytes]) -> bool:
+    return nodes.add_addresses(keys, ttls, addresses, {parent(key) for key in keys})
+
+
 class NodesTests(SynchronousTestCase):
     def test_what_came_in_bulk_is_found(self) -> None:
         """Through every growth of the index, with TTL and address, in both directions."""
         nodes = Nodes()
         for first in range(0, 5000, 500):
-            self.assertTrue(nodes.add_addresses(*filled(500, first)))
+            self.assertTrue(add(nodes, *filled(500, first)))
         self.assertEqual(len(nodes), 5000)
         for key, ttl, address in zip(*filled(5000), strict=True):
             self.assertEqual(nodes.get(key), value(ttl, address))
@@ -50,24 +54,34 @@ class NodesTests(SynchronousTestCase):
         self.assertLess(max(places), table.end)
         self.assertEqual(nodes.parents(), {key_of("lab.test")})
 
+    def test_room_is_made_for_what_comes(self) -> None:
+        """And for no more than that, whether it is the first or comes after others."""
+        nodes = Nodes()
+        for first, size in ((0, 4096), (1000, 8192), (2000, 16384)):
+            nodes.expect(1000)
+            table = nodes.bulk()
+            self.assertEqual(len(table._index), size)
+            add(nodes, *filled(1000, first))
+            self.assertEqual(len(table._index), size)
+
     def test_a_key_that_is_there_refuses_all(self) -> None:
         """One that came in bulk, one of the dictionary, one that comes twice: and all that was is as it was."""
         nodes = Nodes()
-        nodes.add_addresses(*filled(100))
+        add(nodes, *filled(100))
         nodes[key_of("x.lab.test")] = OTHER
         keys, ttls, addresses = filled(10, 200)
         for wrong in (KEYS[3], key_of("x.lab.test"), keys[0]):
-            self.assertFalse(nodes.add_addresses([*keys, wrong], [*ttls, 1], [*addresses, b"abcd"]))
+            self.assertFalse(add(nodes, [*keys, wrong], [*ttls, 1], [*addresses, b"abcd"]))
             self.assertEqual(len(nodes), 101)
             self.assertNotIn(keys[0], nodes)
             self.assertEqual(nodes.get(KEYS[3]), value(3, b"\0\0\0\x03"))
-        self.assertTrue(nodes.add_addresses(keys, ttls, addresses))
+        self.assertTrue(add(nodes, keys, ttls, addresses))
         self.assertEqual(nodes.get(keys[9]), value(ttls[9], addresses[9]))
 
     def test_a_value_replaces_what_came_in_bulk(self) -> None:
         """It is not found twice, and no address of it is left."""
         nodes = Nodes()
-        nodes.add_addresses(*filled(10))
+        add(nodes, *filled(10))
         nodes[KEYS[4]] = OTHER
         nodes.setdefault(KEYS[5], OTHER)
         nodes.setdefault(key_of("new"), OTHER)
@@ -104,7 +118,7 @@ class NodesTests(SynchronousTestCase):
                 continue
             address = number.to_bytes(4, "big")
             fresh = len(set(keys)) == len(keys) and expected.keys().isdisjoint(keys)
-            self.assertEqual(nodes.add_addresses(keys, [60] * len(keys), [address] * len(keys)), fresh)
+            self.assertEqual(add(nodes, keys, [60] * len(keys), [address] * len(keys)), fresh)
             expected |= dict.fromkeys(keys, value(60, address)) if fresh else {}
         self.assertEqual({key: nodes.get(key) for key in KEYS}, {key: expected.get(key) for key in KEYS})
         self.assertEqual(len(nodes), len(expected))
