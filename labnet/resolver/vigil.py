@@ -29,6 +29,7 @@ FEW: Final = 16
 """So many datagrams at once make it busy too."""
 
 _LONGEST_WAIT: Final = 1.0
+_MOST_SKIPS: Final = 63
 
 
 class _PollFD(ctypes.Structure):
@@ -38,9 +39,8 @@ class _PollFD(ctypes.Structure):
 class Vigil:
     """Waits for ``port``, whose work is ``drain``: it takes what has come, or a part of it.
 
-    It tells how many datagrams that were, and whether there are likely more.
-
-    ``moderation`` says when datagrams are given a moment to gather.
+    It tells how many datagrams that were, and whether there are likely more. ``moderation`` says when datagrams are
+    given a moment to gather.
     """
 
     def __init__(
@@ -57,6 +57,7 @@ class Vigil:
         self._last = 0.0
         self._streak = 0
         self._is_kept = False
+        self._skips = self._skipped = 0
         # It has no public name. A reactor without it watches by other means, and there the port waits as any other.
         poller = getattr(reactor, "_poller", None)
         self._is_able = isinstance(poller, select.epoll)
@@ -68,27 +69,36 @@ class Vigil:
         now = time.monotonic()
         self._streak = self._streak + 1 if now - self._last < QUICK else 0
         if self._is_able and (self._streak >= STREAK or came >= FEW):
-            self._keep(is_more)
-            now = time.monotonic()
+            if self._skipped < self._skips:
+                self._skipped += 1
+            else:
+                # Beside others that have as much to do it would only come and go.
+                self._skips = 0 if self._keep(is_more) else min(2 * self._skips + 1, _MOST_SKIPS)
+                self._skipped = 0
+                now = time.monotonic()
         self._last = now
 
     def end(self) -> None:
         """The port is closed, or reads no more."""
         self._is_able = self._is_kept = False
 
-    def _keep(self, is_more: bool) -> None:
+    def _keep(self, is_more: bool) -> bool:
+        """Wait and drain in turn; gives whether it came to that at all."""
         self._reactor.removeReader(self._port)
         self._is_kept = True
+        has_drained = False
         moderation = self._moderation
         moderation.begin()
         try:
             while self._is_kept and self._wait(0.0 if is_more else moderation.nap):
                 came, is_more = self._drain()
                 moderation.woken(came)
+                has_drained = True
         finally:
             if self._is_kept:
                 self._is_kept = False
                 self._reactor.addReader(self._port)
+        return has_drained
 
     def _wait(self, nap: float) -> bool:
         """Wait for a datagram, or for ``nap`` seconds; False where the reactor has something to do."""
