@@ -165,7 +165,7 @@ class BatchPort:
         cache, out = self._way()
         keys, find = self._in.keys(count, cache.skipped), cast("Callable[[bytes], Packet]", cache.packets.get)
         if strangers:
-            self._answer_some(self._known(keys, cache), out, strangers, came)
+            self._answer_some(self._known(keys, cache), cache, strangers, came)
             return
         try:
             vectors = b"".join([packet[0] for packet in map(find, keys)])
@@ -175,7 +175,7 @@ class BatchPort:
                 answers, cells = zip(*cast("list[Made]", found), strict=True)
                 self._reply(out, answers, cells, None, came)
             else:
-                self._answer_some(found, out, (), came)
+                self._answer_some(found, cache, (), came)
             return
         out.reply(vectors, count)
         self._count(self._owners.of(vectors, count) or [find(key)[1] for key in keys], count, None, came)
@@ -204,12 +204,16 @@ class BatchPort:
         """Where to look first, and what replies: a batch is mostly of one protocol, that of its first datagram."""
         return (self._packets.dns, self._out_dns) if self._in.is_dns else (self._packets.course, self._out)
 
-    def _answer_some(self, found: Sequence[Made | None], out: Outgoing, strangers: Container[int], came: float) -> None:
-        """The same, where not everything is answered by ``out``."""
+    def _answer_some(
+        self, found: Sequence[Made | None], cache: PacketCache, strangers: Container[int], came: float
+    ) -> None:
+        """The same, where not everything was found that was looked for in ``cache``."""
+        out = self._out_dns if cache is self._packets.dns else self._out
         known = {slot: made for slot, made in enumerate(found) if made is not None and slot not in strangers}
         self._reply_to(out, known, came)
         others = {slot: self._in.datagram(slot) for slot in range(len(found)) if slot not in known}
-        seen = {slot: self._packets.find(other, came) for slot, other in others.items() if slot not in strangers}
+        again = self._packets.find_again
+        seen = {slot: again(other, cache, came) for slot, other in others.items() if slot not in strangers}
         also_known = {slot: made for slot, made in seen.items() if made is not None}
         self._reply_to(self._out, also_known, came)
         relays = self.protocol.relays

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Final
+from dataclasses import dataclass, field, replace
+from typing import Final, NamedTuple
 
 from labnet.resolver.model import Answer, ExtendedError, InfoCode, Question, Rcode, RRset
 from labnet.resolver.names import ROOT, is_below
@@ -16,6 +17,13 @@ _ENTRY_BYTES: Final = 700
 _RRSET_BYTES: Final = 250
 _STALE_TTL: Final = 30  # seconds; RFC 8767, section 4
 _REFRESH_SHARE: Final = 0.1
+
+
+class Place(NamedTuple):
+    """Where an entry is kept, and for which question."""
+
+    cache: Cache
+    question: Question
 
 
 @dataclass(slots=True)
@@ -30,25 +38,48 @@ class Entry:
     """Whether a course parent told it: then it lives for its TTL and not a refresh longer."""
     refreshed: bool = False
     """Whether it is being asked anew already."""
+    place: Place | None = field(default=None, compare=False, repr=False)
+    """Where it is kept, or was; a copy has the place of what it is a copy of."""
 
     def is_valid(self, now: float) -> bool:
         """Whether its age is at most its TTL."""
         return now - self.since <= self.ttl
 
-    def aged(self, now: float) -> Answer:
+    def age(self, now: float) -> int:
+        """Whole seconds at ``now``; none by a clock that was set back."""
+        return max(0, int(now - self.since))
+
+    def same_until(self, age: int) -> float:
+        """The epoch second at which what it tells at ``age`` changes."""
+        return self.since + min(age + 1, self.ttl)
+
+    def aged(self, now: float) -> CachedAnswer:
         """The answer at ``now``, its TTLs counted down (RFC 1035, section 3.2.1) and its origin said."""
-        age = max(0, int(now - self.since))
-        return replace(
-            self.answer,
-            answer=_aged(self.answer.answer, age),
-            authority=_aged(self.answer.authority, age),
-            origin=self.origin(now),
-            until=self.since + min(age + 1, self.ttl),
+        age, whole = self.age(now), self.answer
+        return CachedAnswer(
+            whole.rcode,
+            self._counted(whole.answer, age),
+            self._counted(whole.authority, age),
+            whole.additional,
+            whole.authoritative,
+            whole.mapping,
+            whole.errors,
+            self.origin(now),
+            self.same_until(age),
+            self,
+        )
+
+    def _counted(self, rrsets: tuple[RRset, ...], age: int) -> tuple[RRset, ...]:
+        return tuple(
+            [
+                CountedRRset(rrset.name, rrset.rrtype, max(0, rrset.ttl - age), rrset.rdatas, rrset.ttl, self)
+                for rrset in rrsets
+            ]
         )
 
     def origin(self, now: float) -> str:
         """Where it comes from, in words."""
-        return f"from the cache, learned {max(0, int(now - self.since))} s ago from {self.source}"
+        return f"from the cache, learned {self.age(now)} s ago from {self.source}"
 
     def stale(self, now: float) -> Answer:
         """The answer past its lifetime (RFC 8767)."""
@@ -62,11 +93,51 @@ class Entry:
         """Whether so little of its lifetime is left that a popular name is to be asked anew."""
         return not self.refreshed and not self.told and now - self.since > self.ttl * (1 - _REFRESH_SHARE)
 
+    def rests_until(self, now: float) -> float:
+        """The epoch second from which it is due; from which it is over, where it is due at ``now`` or never will be."""
+        share = 1.0 if self.told or self.refreshed or self.is_due(now) else 1 - _REFRESH_SHARE
+        return math.nextafter(self.since + self.ttl * share, math.inf)
+
+    def serves_again(self, now: float) -> bool:
+        """Use it as one that is found; False where the cache has to be asked: it has another one, or this is due."""
+        if self.place is None:
+            return False
+        found = self.place.cache.find(self.place.question, now)
+        return found is not None and found.place is self.place and not (found.refreshed or found.is_due(now))
+
     @property
     def size(self) -> int:
         """Bytes that it takes, roughly."""
         rrsets = (*self.answer.answer, *self.answer.authority)
         return _ENTRY_BYTES + sum(_RRSET_BYTES + len(rrset.name) + sum(map(len, rrset.rdatas)) for rrset in rrsets)
+
+
+@dataclass(frozen=True, slots=True)
+class CountedRRset(RRset):
+    """An RRset of ``entry`` whose TTL is counted down from ``whole`` seconds."""
+
+    whole: int = field(compare=False)
+    entry: Entry = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CachedAnswer(Answer):
+    """What ``entry`` tells; behind a chain its RRsets and those of the chain know themselves where they are from."""
+
+    entry: Entry | None = field(default=None, compare=False, repr=False)
+
+
+def entries_of(answer: Answer) -> list[Entry]:
+    """Those that ``answer`` is made of, each once; none where all of it is from the records or just told."""
+    counted = [rrset.entry for rrset in (*answer.answer, *answer.authority) if isinstance(rrset, CountedRRset)]
+    if isinstance(answer, CachedAnswer) and answer.entry is not None:
+        counted.append(answer.entry)
+    return list({id(entry): entry for entry in counted}.values())
+
+
+def rests_until(answer: Answer, now: float) -> float:
+    """The epoch second from which the cache has to be asked again for ``answer``, TTLs apart; never for the records."""
+    return min([entry.rests_until(now) for entry in entries_of(answer)], default=answer.until)
 
 
 class Cache:
@@ -109,6 +180,7 @@ class Cache:
     def keep(self, question: Question, entry: Entry) -> None:
         """Keep ``entry``, in place of an earlier one for that question."""
         self.forget(question)
+        entry.place = Place(self, question)
         self._entries[question] = entry
         self.bytes += entry.size
         self._make_room()
@@ -153,7 +225,3 @@ class Cache:
             entry = self._entries.get(question)
             if entry is not None and entry.is_valid(now):
                 yield question, entry
-
-
-def _aged(rrsets: tuple[RRset, ...], age: int) -> tuple[RRset, ...]:
-    return tuple([replace(rrset, ttl=max(0, rrset.ttl - age)) for rrset in rrsets]) if age else rrsets

@@ -11,6 +11,7 @@ from twisted.internet.protocol import DatagramProtocol
 
 from labnet.interfaces import IResolver
 from labnet.resolver.admission import Admission, Client
+from labnet.resolver.cache import rests_until
 from labnet.resolver.counts import FOUND, UNKNOWN, Counts, source_of
 from labnet.resolver.later import IRelays
 from labnet.resolver.model import Answer, Question, Rcode, RRType
@@ -102,11 +103,10 @@ class ResolverProtocol(DatagramProtocol):
             return
         reply = self._dialect.encode(answer.mapping)
         source = source_of(answer, asked=False) if client.recursion else "records"
-        if answer.mapping is not None and client.recursion:
-            # Behind a CNAME the address may outlive what leads to it.
-            until = answer.until if len(answer.answer) > 1 else answer.mapping.until
+        if answer.mapping is not None and client.recursion and answer.until:
             cell = counts.cell("udp", self._protocol, FOUND, source)
-            self._responder.packets.course.keep(datagram, reply, until, cell)
+            # An information line tells since when and for how long: it is the same for all that time.
+            self._responder.packets.course.keep(datagram, reply, rests_until(answer, came), cell)
         self._send(reply, addr)
         self._count(answer, source, addr, name, came)
 

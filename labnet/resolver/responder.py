@@ -10,6 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from labnet.interfaces import IResolver
 from labnet.resolver.admission import Admission, Client, Over
+from labnet.resolver.ageing import ageing_of
 from labnet.resolver.cookies import Cookies
 from labnet.resolver.counts import Counts, source_of
 from labnet.resolver.dnswire import (
@@ -104,7 +105,9 @@ class Responder:
         of_its_own = (asking.stream and len(reply) > WITHOUT_EDNS) or (query.edns and query.edns.has_options)
         if answer is not None and answer.until and not of_its_own:
             cell = self.counts.cell("udp", "dns", found.rcode.name, source)
-            self.packets.keep_dns(message, reply, query.name, answer.until, cell)
+            said = found.origin if self.explain and query.edns else ""
+            ageing = ageing_of(reply, found, query.question.rrtype, said, asking.came)
+            self.packets.keep_dns(message, reply, query.name, answer.until, cell, ageing)
         asking.send_counted(reply, query, found.rcode, source)
 
     def _is_proven(self, query: Query, host: str, now: float) -> bool:

@@ -174,7 +174,7 @@ class ResolverService(Service):
         yield Sample("labnet_records", (name,), self._records)
         yield Sample("labnet_cache_entries", (name,), len(self._cache))
         yield Sample("labnet_cache_bytes", (name,), self._cache.bytes)
-        yield Sample("labnet_cache_hits_total", (name,), self._resolver.hits)
+        yield Sample("labnet_cache_hits_total", (name,), self._resolver.hits + self.packets.dns.renewed)
         yield Sample("labnet_cache_misses_total", (name,), self._resolver.misses)
         yield Sample("labnet_cache_evictions_total", (name,), self._cache.evictions)
         yield Sample("labnet_packet_cache_bytes", (name, "dns"), self.packets.dns.bytes)
@@ -205,7 +205,7 @@ class ResolverService(Service):
                 "entries": len(self._cache),
                 "bytes": self._cache.bytes,
                 "most_bytes": self._config.cache_bytes,
-                "hits": self._resolver.hits,
+                "hits": self._resolver.hits + self.packets.dns.renewed,
                 "misses": self._resolver.misses,
                 "evictions": self._cache.evictions,
             },

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.resolver.cache import Cache, Entry
+from labnet.resolver.cache import Cache, CountedRRset, Entry, entries_of, rests_until
 from labnet.resolver.model import Answer, InfoCode, Question, Rcode, RRset, RRType
 from labnet.resolver.names import key_of
 
@@ -118,3 +118,52 @@ class CacheTests(SynchronousTestCase):
         self.cache.keep(question("old"), entry("old", ttl=10))
         self.cache.keep(question("new"), entry("new"))
         self.assertEqual([asked for asked, _ in self.cache.valid(1030.0)], [question("new")])
+
+    def test_serves_again_as_long_as_it_is_what_is_kept(self) -> None:
+        """An entry serves again until it is due, asked anew, replaced or over; a copy of it does as it does."""
+        asked = question("a")
+        for change in (
+            lambda kept: self.cache.forget(asked),
+            lambda kept: self.cache.keep(asked, entry("a")),
+            lambda kept: setattr(kept, "refreshed", True),
+            lambda kept: setattr(kept, "since", 900.0),
+            lambda kept: setattr(kept, "since", 944.0),
+        ):
+            kept = entry("a")
+            self.assertFalse(kept.serves_again(1000.0))
+            self.cache.keep(asked, kept)
+            copy = replace(kept, answer=Answer(Rcode.NOERROR))
+            self.assertTrue(kept.serves_again(1001.0) and copy.serves_again(1001.0))
+            change(kept)
+            self.assertFalse(kept.serves_again(1001.0) or copy.serves_again(1001.0))
+
+    def test_serving_again_is_a_use(self) -> None:
+        """An entry that serves again is not the one that was used longest ago."""
+        cache = Cache(2 * entry("a").size)
+        kept = entry("a")
+        cache.keep(question("a"), kept)
+        cache.keep(question("b"), entry("b"))
+        self.assertTrue(kept.serves_again(1001.0))
+        cache.keep(question("c"), entry("c"))
+        self.assertIn(question("a"), cache)
+        self.assertNotIn(question("b"), cache)
+
+    def test_rests_until_it_is_due_or_over(self) -> None:
+        """Nothing is to be done about an entry until its last tenth, then until its end; a course parent's has none."""
+        kept = entry("a", ttl=100)
+        self.assertAlmostEqual(kept.rests_until(1000.0), 1090, 3)
+        self.assertAlmostEqual(kept.rests_until(1095.0), 1100, 3)
+        self.assertAlmostEqual(replace(kept, told=True).rests_until(1000.0), 1100, 3)
+        self.assertTrue(kept.is_due(kept.rests_until(1000.0)))
+        self.assertFalse(kept.is_valid(kept.rests_until(1095.0)))
+
+    def test_answer_knows_its_entries(self) -> None:
+        """Each RRset of an answer knows the entry that it is from, and the answer the last of them."""
+        first, last = entry("a", ttl=50).aged(1010.0), entry("b", rdatas=()).aged(1010.0)
+        whole = replace(last, answer=()).behind(first.answer)
+        self.assertEqual([one.ttl for one in entries_of(whole)], [50, 60])
+        (counted,) = first.answer
+        assert isinstance(counted, CountedRRset)
+        self.assertEqual((counted.ttl, counted.whole), (40, 50))
+        self.assertAlmostEqual(rests_until(whole, 1010.0), 1045, 3)
+        self.assertEqual(rests_until(Answer(Rcode.NOERROR, until=7.0), 1010.0), 7.0)

@@ -39,16 +39,52 @@ class BothProtocolsTests(SynchronousTestCase):
         self.assertFalse(lab.network.sent)
         self.assertEqual(len(shown(lab.ask("www.biu.ac.il"))), 1)
 
+    def until(self, lab: Lab, name: str) -> float:
+        """How many seconds after the start the ready answer to a course question ends."""
+        packet = lab.service.packets.course.packets[key_of(name.encode(), 0)]
+        return round(packet[3] - EPOCH, 3)
+
     def test_ready_answer_lasts_no_longer_than_what_leads_to_it(self) -> None:
-        """A static address behind a learned CNAME is given without a look at the cache for a second only."""
+        """A static address behind a learned CNAME is given as long as that is valid and not to be asked anew."""
         lab = Lab(self, RECORDS)
-        lab.resolve("alias.example", "alias.example. 5 CNAME www.biu.ac.il.")
-        for name in ("alias.example", "www.biu.ac.il"):
+        lab.resolve("alias.example", "alias.example. 50 CNAME www.biu.ac.il.")
+        lab.resolve("far.example", "far.example. 90 CNAME alias.example.")
+        for name in ("alias.example", "far.example", "www.biu.ac.il"):
             lab.course(name)
             self.assertIn(b"1.2.3.4", lab.course_told())
-        ready = lab.service.packets.course.packets
-        self.assertEqual(ready[key_of(b"alias.example", 0)][3], EPOCH + 1)
-        self.assertEqual(ready[key_of(b"www.biu.ac.il", 0)][3], math.inf)
+        self.assertEqual(self.until(lab, "alias.example"), 45)
+        self.assertEqual(self.until(lab, "far.example"), 45)
+        self.assertEqual(self.until(lab, "www.biu.ac.il"), math.inf)
+
+    def test_ready_answer_lasts_as_long_as_it_is_valid(self) -> None:
+        """What a course parent told is given for all its TTL without a look at the cache, and then asked for anew."""
+        lab = Lab(self, parents=COURSE_PARENT)
+        lab.course("x.example")
+        lab.network.deliver(b"x.example,1.2.3.4,60", COURSE, lab.take(COURSE).source)
+        lab.course_told()
+        lab.course("x.example")
+        told = lab.course_told()
+        self.assertEqual(self.until(lab, "x.example"), 60)
+        looks = self.patch(lab.service._resolver, "known", lambda *_, **__: self.fail("it is worked out anew"))
+        lab.pass_time(60)
+        lab.course("x.example")
+        self.assertEqual(lab.course_told(), told)
+        looks.restore()
+        lab.pass_time(0.1)
+        lab.course("x.example")
+        lab.take(COURSE)
+
+    def test_name_is_asked_anew_by_course_questions_too(self) -> None:
+        """In the last tenth of what a DNS parent told no ready answer stands before the cache, which asks anew."""
+        lab = Lab(self)
+        lab.resolve("web.example", "web.example. 100 A 192.0.2.1")
+        for moment in (1, 88, 3):
+            lab.pass_time(moment)
+            lab.course("web.example")
+            self.assertIn(b"192.0.2.1", lab.course_told())
+        lab.tell(lab.asked("web.example"), "web.example. 100 A 192.0.2.2")
+        lab.course("web.example")
+        self.assertIn(b"192.0.2.2", lab.course_told())
 
     def test_ready_answers_are_given_without_a_batch_port_too(self) -> None:
         """Twisted's own port serves from the packet caches as the batch port does."""

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import math
 
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from labnet.resolver.ageing import Ageing
 from labnet.resolver.batches import key_of
+from labnet.resolver.cache import Cache, Entry
 from labnet.resolver.counts import Cell
+from labnet.resolver.model import Answer, Question, Rcode
 from labnet.resolver.packetcache import PacketCache, PacketCaches
+from tests.resolver.fakes import reproducible
 
 CELL = Cell("udp", "dns", "NOERROR", "records")
 HEADER = b"\1\0\0\1\0\0\0\0\0\0"
@@ -60,6 +66,132 @@ class PacketCacheTests(SynchronousTestCase):
         cache = PacketCache(0)
         cache.keep(b"q", b"a", math.inf, CELL)
         self.assertEqual((cache.bytes, cache.packets), (0, {}))
+
+
+class AgeingTests(SynchronousTestCase):
+    """What ages stays, out of sight, and is put in anew when it is asked for."""
+
+    def setUp(self) -> None:
+        self.learned = Cache(1_000_000)
+        self.cache = PacketCache(10_000)
+
+    def keep(self, name: bytes, since: float = 1000.0, ttl: int = 100) -> None:
+        """Keep an answer of four bytes, its TTL, learned at that second."""
+        asked = Question(name, 1)
+        self.learned.keep(asked, Entry(Answer(Rcode.NOERROR), since, ttl, "told", told=True))
+        entry = self.learned.find(asked, since)
+        assert entry is not None
+        ageing = Ageing([(entry, [(0, ttl)])], None, 0, None, [], entry.rests_until(since))
+        self.cache.keep(name, ttl.to_bytes(4, "big"), since + 1, CELL, ageing)
+
+    def test_answer_counts_down(self) -> None:
+        """In another second there is another answer, which holds for it; past its end there is none."""
+        self.keep(b"q")
+        for now, left, until in (
+            (1000.5, 100, 1001.0),
+            (1001.0, 99, 1002.0),
+            (1003.7, 97, 1004.0),
+            (1099.9, 1, 1100.0),
+        ):
+            packet = self.cache.find(b"q", now)
+            assert packet is not None
+            self.assertEqual((int.from_bytes(packet[2], "big"), packet[3]), (left, until))
+        self.assertEqual(self.cache.renewed, 3)
+        self.assertIsNone(self.cache.find(b"q", 1100.1))
+        self.assertEqual((self.cache.bytes, self.cache.ages), (0, False))
+
+    def test_end_comes_unasked(self) -> None:
+        """What nobody asks for any more takes no bytes past its end."""
+        self.keep(b"q")
+        self.cache.expire(1099.0)
+        self.assertTrue(self.cache.ages)
+        self.cache.expire(1100.1)
+        self.assertEqual((self.cache.bytes, self.cache.ages, self.cache.soonest), (0, False, math.inf))
+
+    def test_entry_that_is_gone(self) -> None:
+        """What the cache of learned names does not have is not told, and takes no bytes."""
+        self.keep(b"q")
+        self.learned.forget(Question(b"q", 1))
+        self.assertIsNone(self.cache.find(b"q", 1001.0))
+        self.assertEqual((self.cache.bytes, self.cache.ages), (0, False))
+
+    def test_clear_forgets_what_is_out_of_sight(self) -> None:
+        """Changed records or rules hold for what ages too."""
+        self.keep(b"q")
+        self.cache.clear()
+        self.assertIsNone(self.cache.find(b"q", 1001.0))
+        self.assertEqual(self.cache.bytes, 0)
+
+    def test_resize_counts_what_is_out_of_sight(self) -> None:
+        """With fewer bytes to use, what ages goes too."""
+        for name in (b"a", b"b"):
+            self.keep(name)
+        self.cache.expire(1001.0)
+        self.cache.resize(self.cache.bytes - 1)
+        self.assertIsNone(self.cache.find(b"a", 1001.5))
+        self.cache.resize(0)
+        self.assertEqual((self.cache.bytes, self.cache.ages), (0, False))
+
+    def test_asked_for_longest_ago_goes_first(self) -> None:
+        """Where only such answers are kept, the one that was asked for goes after the one that was not."""
+        for name in (b"a", b"b", b"c"):
+            self.keep(name)
+        self.assertIsNotNone(self.cache.find(b"a", 1001.5))
+        self.cache.resize(self.cache.bytes - 1)
+        self.assertIsNone(self.cache.find(b"b", 1002.5))
+        self.assertIsNotNone(self.cache.find(b"a", 1002.5))
+        self.assertIsNotNone(self.cache.find(b"c", 1002.5))
+
+    def test_neither_crowds_out_the_other(self) -> None:
+        """Past the bound what ages keeps about half of the bytes, and what does not the other half."""
+        for number in range(100):
+            self.keep(b"ageing%d" % number)
+            self.cache.keep(b"static%d" % number, b"x" * 500, math.inf, CELL)
+        self.cache.expire(1001.0)
+        static = len(self.cache.packets)
+        ageing = [number for number in range(100) if self.cache.find(b"ageing%d" % number, 1001.5)]
+        self.assertGreater(static, 3)
+        self.assertGreater(len(ageing), 3)
+        self.assertIn(99, ageing)
+
+    @reproducible
+    @given(
+        st.lists(
+            st.tuples(st.sampled_from("kfepr"), st.integers(0, 9), st.integers(1, 30), st.floats(0, 3)), max_size=80
+        )
+    )
+    def test_bytes_are_counted(self, steps: list[tuple[str, int, int, float]]) -> None:
+        """Whatever comes after what, the bound holds, and the bytes of nothing are none."""
+        self.cache = PacketCache(5000)
+        now = 1000.0
+        for what, number, ttl, passed in steps:
+            now += passed
+            name = b"%d" % number
+            if what == "k":
+                self.keep(name, now, ttl)
+            elif what == "f":
+                self.cache.find(name, now)
+            elif what == "e":
+                self.cache.expire(now)
+            elif what == "p":
+                self.cache.keep(name, bytes(ttl * 20), math.inf, CELL)
+            else:
+                self.cache.resize(ttl * 300)
+            self.assertLessEqual(self.cache.bytes, 9000)
+        self.cache.resize(0)
+        self.assertEqual((self.cache.bytes, len(self.cache.packets), self.cache.ages), (0, 0, False))
+
+    def test_ends_are_bounded(self) -> None:
+        """What is noted of the ends does not grow with each second that an answer is asked for."""
+        self.keep(b"idle", ttl=90_000)
+        self.keep(b"q", ttl=100_000)
+        for second in range(1, 5000):
+            self.assertIsNotNone(self.cache.renew(key_of(b"q", 0), 1000.0 + second))
+        self.assertLess(len(self.cache._ends), 1100)
+        self.cache.expire(1001.0 + 90_000)
+        self.assertEqual(len(self.cache._ageing), 1)
+        self.cache.expire(1001.0 + 100_000)
+        self.assertEqual(self.cache.bytes, 0)
 
 
 class PacketCachesTests(SynchronousTestCase):
