@@ -27,7 +27,7 @@ from labnet.resolver.batches import BATCH, Incoming, Outgoing, overflowed
 from labnet.resolver.counts import READY, Cell, Counts, asked_in
 from labnet.resolver.later import Asker, IRelays, Whence
 from labnet.resolver.moderation import Moderation
-from labnet.resolver.packetcache import Packet, PacketCache, PacketCaches
+from labnet.resolver.packetcache import PacketCache, PacketCaches
 from labnet.resolver.plain import Made
 from labnet.resolver.senders import Senders
 from labnet.resolver.sockets import never_fragment
@@ -163,12 +163,12 @@ class BatchPort:
         came = self._packets.seconds()
         strangers = self._senders.strangers(count, came)
         cache, out = self._way()
-        keys, find = self._in.keys(count, cache.skipped), cast("Callable[[bytes], Packet]", cache.packets.get)
+        keys = self._in.keys(count, cache.skipped)
         if strangers:
             self._answer_some(self._known(keys, cache), cache, strangers, came)
             return
         try:
-            vectors = b"".join([packet[0] for packet in map(find, keys)])
+            vectors = b"".join(map(cast("Callable[[bytes], bytes]", cache.vectors.get), keys))
         except TypeError:  # one of them is None
             found = self._known(keys, cache)
             if all(found):
@@ -178,7 +178,7 @@ class BatchPort:
                 self._answer_some(found, cache, (), came)
             return
         out.reply(vectors, count)
-        self._count(self._owners.of(vectors, count) or [find(key)[1] for key in keys], count, None, came)
+        self._count(self._owners.of(vectors, count) or [cache.packets[key][1] for key in keys], count, None, came)
 
     def _known(self, keys: Sequence[bytes], cache: PacketCache) -> list[Made | None]:
         """What is ready for each of ``keys``, or can be made of the records."""

@@ -21,8 +21,8 @@ from labnet.resolver.counts import Cell
 from labnet.resolver.plain import Made, PlainReplies
 from labnet.resolver.zone import Zone
 
-_ENTRY_BYTES: Final = 310
-"""What an entry costs beside its bytes: a tuple, three bytes objects and its place in the table (measured)."""
+_ENTRY_BYTES: Final = 350
+"""What an entry costs beside its bytes: a tuple, three bytes objects and its places in two tables (measured)."""
 
 _ID: Final = 2
 """Bytes of a DNS message that are each asker's own."""
@@ -39,12 +39,13 @@ class PacketCache:
     as long as they can be patched. Past the bound these are the first to go while they take more than half of it.
 
     The first ``skipped`` bytes of a question do not count. ``packets`` is the table itself, by the key of the question,
-    for a reader that has no time for a call; it is never replaced by another one. What is in it holds at the time that
-    :meth:`expire` was last told.
+    and ``vectors`` has no more of each than where it lies: for a reader that has no time for a call. They are never
+    replaced by others. What is in them holds at the time that :meth:`expire` was last told.
     """
 
     def __init__(self, most_bytes: int, skipped: int = 0) -> None:
         self.packets: dict[bytes, Packet] = {}
+        self.vectors: dict[bytes, bytes] = {}
         self.skipped = skipped
         self.bytes = 0
         self.soonest = math.inf
@@ -88,7 +89,8 @@ class PacketCache:
 
     def _put(self, key: bytes, answer: bytes, until: float, cell: Cell) -> Packet:
         self._forget_packet(key)
-        self.packets[key] = packet = (vector_of(answer, cell), cell, answer, until)
+        self.vectors[key] = vector = vector_of(answer, cell)
+        self.packets[key] = packet = (vector, cell, answer, until)
         self.bytes += _ENTRY_BYTES + len(key) + len(answer)
         if until != math.inf:
             self._end(until, key)
@@ -119,7 +121,8 @@ class PacketCache:
         size = self.bytes + _ENTRY_BYTES + len(key) + len(answer)
         asked = question_of(key, self.skipped)
         if size <= self._most_bytes and asked is not None and asked == asked.lower():
-            self.packets[key] = (vector_of(answer, cell), cell, answer, math.inf)
+            self.vectors[key] = vector = vector_of(answer, cell)
+            self.packets[key] = (vector, cell, answer, math.inf)
             self.bytes = size
 
     def expire(self, now: float) -> None:
@@ -142,6 +145,7 @@ class PacketCache:
     def clear(self) -> None:
         """Forget everything."""
         self.packets.clear()
+        self.vectors.clear()
         self._ageing.clear()
         self._ends.clear()
         self.soonest = math.inf
@@ -160,6 +164,7 @@ class PacketCache:
     def _forget_packet(self, key: bytes) -> None:
         packet = self.packets.pop(key, None)
         if packet is not None:
+            del self.vectors[key]
             self.bytes -= _ENTRY_BYTES + len(key) + len(packet[2])
 
     def _forget_ageing(self, key: bytes) -> None:
