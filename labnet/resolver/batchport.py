@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 import sys
 from array import array
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any, Final, Protocol, cast
 
 from twisted.internet.address import IPv4Address, IPv6Address
@@ -42,6 +42,11 @@ BUSY: Final = BATCH // 8
 
 RECEIVE_BUFFER: Final = 4 << 20
 """Bytes that the system is asked to hold for the port: the usual 208 KiB hold 256 small questions of a burst."""
+
+
+_MOSTLY: Final = 0.75
+_AT_ONCE: Final = 64
+"""Batches that are made of the records at once, after one of which so large a part was."""
 
 
 class IBatched(Protocol):
@@ -106,6 +111,7 @@ class BatchPort:
         self._moderation = Moderation(delay)
         self._open_socket = open_socket
         self._owners = _Owners()
+        self._at_once = 0
         self._stopped: Deferred[None] | None = None
 
     def startListening(self) -> None:
@@ -164,28 +170,52 @@ class BatchPort:
         strangers = self._senders.strangers(count, came)
         cache, out = self._way()
         keys = self._in.keys(count, cache.skipped)
-        if strangers:
-            self._answer_some(self._known(keys, cache), cache, strangers, came)
-            return
-        try:
-            vectors = b"".join(map(cast("Callable[[bytes], bytes]", cache.vectors.get), keys))
-        except TypeError:  # one of them is None
-            found = self._known(keys, cache)
-            if all(found):
-                answers, cells = zip(*cast("list[Made]", found), strict=True)
-                self._reply(out, answers, cells, None, came)
-            else:
-                self._answer_some(found, cache, (), came)
-            return
-        out.reply(vectors, count)
-        self._count(self._owners.of(vectors, count) or [cache.packets[key][1] for key in keys], count, None, came)
+        found = None if strangers else self._made_at_once(keys, cache)
+        if found is None:
+            ready = [*map(cache.vectors.get, keys)]
+            if not strangers and self._send_ready(ready, keys, cache, out, came):
+                return
+            found = self._known(keys, ready, cache)
+        if strangers or not all(found):
+            self._answer_some(found, cache, strangers, came)
+        else:
+            answers, cells = zip(*cast("list[Made]", found), strict=True)
+            self._reply(out, answers, cells, None, came)
 
-    def _known(self, keys: Sequence[bytes], cache: PacketCache) -> list[Made | None]:
-        """What is ready for each of ``keys``, or can be made of the records."""
-        packets = [*map(cache.packets.get, keys)]
-        missing = [key for key, packet in zip(keys, packets, strict=True) if packet is None]
-        made = iter(self._packets.make(missing) if cache is self._packets.dns else [None] * len(missing))
-        return [next(made) if packet is None else (packet[2], packet[1]) for packet in packets]
+    def _send_ready(
+        self, ready: Sequence[bytes | None], keys: Sequence[bytes], cache: PacketCache, out: Outgoing, came: float
+    ) -> bool:
+        """Send what is ``ready`` if all is; else nothing, and give False."""
+        try:
+            vectors = b"".join(cast("Sequence[bytes]", ready))
+        except TypeError:  # one of them is None
+            return False
+        out.reply(vectors, len(ready))
+        cells = self._owners.of(vectors, len(ready)) or [cache.packets[key][1] for key in keys]
+        self._count(cells, len(ready), None, came)
+        return True
+
+    def _known(self, keys: Sequence[bytes], ready: Sequence[bytes | None], cache: PacketCache) -> list[Made | None]:
+        """What is known for each of ``keys``, that are ``ready`` in ``cache`` or not."""
+        missing = [key for key, vector in zip(keys, ready, strict=True) if vector is None]
+        made = self._packets.make(missing) if cache is self._packets.dns else [None] * len(missing)
+        if cache.is_full and len(missing) > _MOSTLY * len(keys) and all(made):
+            self._at_once = _AT_ONCE
+        others, packets = iter(made), cache.packets
+        return [
+            next(others) if vector is None else (packets[key][2], packets[key][1])
+            for key, vector in zip(keys, ready, strict=True)
+        ]
+
+    def _made_at_once(self, keys: Sequence[bytes], cache: PacketCache) -> list[Made | None] | None:
+        """What the records have for all of ``keys``, where lately hardly any was ready; else None."""
+        if self._at_once and cache is self._packets.dns:
+            self._at_once -= 1
+            made = self._packets.make(keys)
+            if all(made):
+                return made
+            self._at_once = 0
+        return None
 
     def _answer_one(self) -> None:
         """The same for a batch of one, which is what comes when little comes: without a list for each step."""

@@ -29,6 +29,8 @@ class Senders:
         self._clients: dict[Source, Client] = {}
         self._free: set[Source] = set()
         self._generation = 0
+        self._usual: Client | None = None
+        """The sender that all of most batches are from, if his rate counts."""
 
     def client(self, slot: int) -> Client | None:
         """Who sent the datagram in ``slot``, if :meth:`strangers` was asked for its batch."""
@@ -41,20 +43,19 @@ class Senders:
     def strangers(self, count: int, now: float) -> Container[int]:
         """The slots of those who may not simply be given what is ready; the rate of the others is taken from."""
         admission = self._admits.admission
-        if self._generation == admission.generation:
-            if self._in.is_usual(count):
-                return ()
-            sources = self._in.sources(count)
-            if self._free.issuperset(sources):
-                self._in.usual(sources[0])
-                return ()
-        else:
+        if self._generation != admission.generation or len(self._clients) > _REMEMBERED:
             self._forget()
-            sources = self._in.sources(count)
-        if len(self._clients) > _REMEMBERED:
-            self._forget()
+        if self._in.is_usual(count):
+            usual = self._usual
+            return () if usual is None or admission.takes(usual, now, count) else range(count)
+        sources = self._in.sources(count)
+        if self._free.issuperset(sources):
+            self._in.usual(sources[0])
+            self._usual = None
+            return ()
         strange = []
-        for source, questions in Counter(sources).items():
+        counter = Counter(sources)
+        for source, questions in counter.items():
             client = self._clients.get(source)
             if client is None:
                 client = self._clients[source] = admission.client(host_of(source))
@@ -62,6 +63,9 @@ class Senders:
                     self._free.add(source)
             if not (client.is_whole and admission.takes(client, now, questions)):
                 strange.append(source)
+            elif len(counter) == 1:
+                self._in.usual(source)
+                self._usual = client
         return {slot for slot, source in enumerate(sources) if source in strange} if strange else ()
 
     def _forget(self) -> None:
@@ -70,3 +74,4 @@ class Senders:
         self._clients.clear()
         self._free.clear()
         self._in.usual(None)
+        self._usual = None
