@@ -197,15 +197,18 @@ class BatchPort:
 
     def _known(self, keys: Sequence[bytes], ready: Sequence[bytes | None], cache: PacketCache) -> list[Made | None]:
         """What is known for each of ``keys``, that are ``ready`` in ``cache`` or not."""
-        missing = [key for key, vector in zip(keys, ready, strict=True) if vector is None]
+        packets = cache.packets
+        # Before any is made: that may take the room of these.
+        known = [
+            None if vector is None else (packets[key][2], packets[key][1])
+            for key, vector in zip(keys, ready, strict=True)
+        ]
+        missing = [key for key, one in zip(keys, known, strict=True) if one is None]
         made = self._packets.make(missing) if cache is self._packets.dns else [None] * len(missing)
         if cache.is_full and len(missing) > _MOSTLY * len(keys) and all(made):
             self._at_once = _AT_ONCE
-        others, packets = iter(made), cache.packets
-        return [
-            next(others) if vector is None else (packets[key][2], packets[key][1])
-            for key, vector in zip(keys, ready, strict=True)
-        ]
+        others = iter(made)
+        return [one or next(others) for one in known]
 
     def _made_at_once(self, keys: Sequence[bytes], cache: PacketCache) -> list[Made | None] | None:
         """What the records have for all of ``keys``, where lately hardly any was ready; else None."""

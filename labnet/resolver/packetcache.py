@@ -120,7 +120,7 @@ class PacketCache:
         """Keep for good what is as quickly made anew, if nothing has to go for it and no random letters are in it."""
         size = self.bytes + _ENTRY_BYTES + len(key) + len(answer)
         asked = question_of(key, self.skipped)
-        if size <= self._most_bytes and asked is not None and asked == asked.lower():
+        if size <= self._most_bytes and key not in self.packets and asked is not None and asked == asked.lower():
             self.vectors[key] = vector = vector_of(answer, cell)
             self.packets[key] = (vector, cell, answer, math.inf)
             self.bytes = size
