@@ -6,12 +6,14 @@ A port hands a question over with a word of who asked (:class:`Whence`) and gets
 from __future__ import annotations
 
 import contextlib
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from labnet.resolver.admission import Admission, Client
 from labnet.resolver.batches import address_in
 from labnet.resolver.counts import Counts, asked_in
 from labnet.resolver.mmsg import Outbox
+
+_LOST: Final = contextlib.suppress(OSError)
 
 
 class IServed(Protocol):
@@ -57,24 +59,33 @@ class Asker:
     def __init__(self, port: IPort, name_bytes: int) -> None:
         self.outbox = Outbox(name_bytes)
         self._port = port
+        self._whences: list[Whence] = []
+        self._questions: list[bytes] = []
+        self._replies: list[bytes] = []
 
     def reply(self, whence: Whence, question: bytes, reply: bytes) -> None:
-        """Send ``reply``, a parent's answer to ``question``, at the latest with the next :meth:`flush`."""
-        self._port.protocol.admission.ended(whence.client)
-        if self.outbox.put(reply, whence.name):
-            self.flush()
-        counts = self._port.protocol.counts
-        now = self._port.now()
-        cell = counts.cell("udp", "dns", "NOERROR", "parent")
-        cell.answered += 1
-        counts.took("parent", max(0.0, now - whence.came))
-        if counts.log is not None and counts.sampled():
-            counts.note(cell, "parent", address_in(whence.name), now, now - whence.came, *asked_in(question))
+        """Send ``reply``, a parent's answer to ``question``, with the next :meth:`flush`."""
+        self._whences.append(whence)
+        self._questions.append(question)
+        self._replies.append(reply)
 
     def flush(self) -> None:
-        """Send what is left; what the system does not take is as good as lost on the way."""
-        with contextlib.suppress(OSError):
-            self.outbox.send(self._port.fileno())
+        """Send all replies there are; what the system does not take is as good as lost on the way."""
+        whences, questions, replies = self._whences, self._questions, self._replies
+        self._whences, self._questions, self._replies = [], [], []
+        with _LOST:
+            self.outbox.send(self._port.fileno(), replies, [whence.name for whence in whences])
+        served, now = self._port.protocol, self._port.now()
+        counts, ended = served.counts, served.admission.ended
+        cell = counts.cell("udp", "dns", "NOERROR", "parent")
+        cell.answered += len(replies)
+        for whence in whences:
+            ended(whence.client)
+            counts.took("parent", max(0.0, now - whence.came))
+        if counts.log is not None and (due := counts.sampled(len(replies))):
+            for index in range(0, len(replies), len(replies) // due)[:due]:
+                whence, asked = whences[index], asked_in(questions[index])
+                counts.note(cell, "parent", address_in(whence.name), now, now - whence.came, *asked)
 
     def go_long(self, whence: Whence, question: bytes) -> None:
         """Have ``question`` answered as any other."""

@@ -6,8 +6,10 @@ import ctypes
 import errno
 import os
 import socket
-import struct
-from typing import Any, Final, Literal
+from array import array
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import Any, Final
 
 from labnet.resolver.batches import NAME, Message, Vector
 
@@ -16,6 +18,8 @@ BATCH: Final = 64
 
 SLOT: Final = 4096
 """Bytes of a datagram that are kept; what is asked for is never as long."""
+
+_STARTS: Final = range(0, BATCH * SLOT, SLOT)
 
 
 class Slots:
@@ -27,58 +31,45 @@ class Slots:
         self.vectors = (Vector * BATCH)()
         self.messages = (Message * BATCH)()
         for slot in range(BATCH):
-            self.vectors[slot].base = ctypes.addressof(self.buffer) + slot * SLOT
-            self.vectors[slot].length = SLOT
+            self.vectors[slot] = Vector(ctypes.addressof(self.buffer) + slot * SLOT, SLOT)
             header = self.messages[slot].header
-            header.name = ctypes.addressof(self.names) + slot * NAME if name_bytes else 0
+            header.name = ctypes.addressof(self.names) + slot * name_bytes if name_bytes else 0
             header.namelen = name_bytes
             header.vectors = ctypes.addressof(self.vectors[slot])
             header.vectorslen = 1
-        self.bytes = memoryview(self.buffer).cast("B")
-        self.addresses = memoryview(self.names).cast("B")
-        self.lengths = _words(self.messages, Message.length.offset, "I")
-        self.sizes = _words(self.vectors, Vector.length.offset, "Q")
-
-
-def _words(structures: Any, offset: int, kind: Literal["I", "Q"]) -> tuple[memoryview, int, int]:
-    """A view on one field of all structures: the view, the index of the first, and the step to the next."""
-    size = struct.calcsize(kind)
-    view = memoryview(structures).cast("B").cast(kind)
-    return view, offset // size, ctypes.sizeof(structures) // BATCH // size
+        words = memoryview(self.vectors).cast("B").cast("Q")
+        self.bases, self.sizes = words[0::2], words[1::2]
+        words = memoryview(self.messages).cast("B").cast("I")
+        self.lengths = words[Message.length.offset // 4 :: ctypes.sizeof(Message) // 4]
 
 
 class Outbox:
-    """Datagrams that wait to be sent, each to an address, or by a connected socket; ``unsent`` counts those lost.
+    """Sends datagrams, each to an address, or by a connected socket; ``unsent`` counts those lost.
 
     ``name_bytes`` is the length of the addresses, 0 for a connected socket.
     """
 
     def __init__(self, name_bytes: int) -> None:
         self.unsent = 0
-        self.count = 0
-        self._name_bytes = name_bytes
-        self._slots = Slots(name_bytes)
+        self._slots = slots = Slots(name_bytes)
+        self._start = ctypes.addressof(slots.buffer)
+        self._bytes = memoryview(slots.buffer).cast("B")
+        self._names = memoryview(slots.names).cast("B")
         self._sendmmsg = ctypes.CDLL(None, use_errno=True).sendmmsg
 
-    def put(self, datagram: bytes, to: bytes = b"") -> bool:
-        """Add ``datagram``, at most :data:`SLOT` bytes; True where there is no room for another one."""
-        slots, slot = self._slots, self.count
-        at = slot * SLOT
-        slots.bytes[at : at + len(datagram)] = datagram
-        sizes, first, step = slots.sizes
-        sizes[first + slot * step] = len(datagram)
-        if to:
-            slots.addresses[slot * NAME : slot * NAME + self._name_bytes] = to[: self._name_bytes]
-        self.count = slot + 1
-        return self.count == BATCH
+    def send(self, fileno: int, datagrams: Sequence[bytes], to: Sequence[bytes] = ()) -> None:
+        """Send ``datagrams`` of at most :data:`SLOT` bytes, ``to`` each its address (struct sockaddr).
 
-    def send(self, fileno: int) -> None:
-        """Send all there is. What the system does not take is lost; raises OSError where it takes nothing at all."""
-        count, self.count = self.count, 0
-        done = 0
+        What the system does not take is lost; raises OSError where it takes nothing at all.
+        """
+        count = len(datagrams)
+        done = filled = 0
         while done < count:
-            first = ctypes.byref(self._slots.messages, done * ctypes.sizeof(Message))
-            sent = self._sendmmsg(fileno, first, count - done, 0)
+            if done == filled:
+                first, filled = done, min(count, done + BATCH)
+                self._fill(datagrams[first:filled], to[first:filled])
+            rest = ctypes.byref(self._slots.messages, (done - first) * ctypes.sizeof(Message))
+            sent = self._sendmmsg(fileno, rest, filled - done, 0)
             error = ctypes.get_errno() if sent < 0 else 0
             if sent > 0:
                 done += sent
@@ -87,6 +78,17 @@ class Outbox:
                 if error != errno.EAGAIN:
                     raise OSError(error, os.strerror(error))
                 return
+
+    def _fill(self, datagrams: Sequence[bytes], to: Sequence[bytes]) -> None:
+        """Have the headers point to them: all are copied at once, one behind the other."""
+        together, names = b"".join(datagrams), b"".join(to)
+        self._bytes[: len(together)] = together
+        self._names[: len(names)] = names
+        self._slots.sizes[0] = len(together)
+        if len(datagrams) > 1:
+            sizes = array("Q", map(len, datagrams))
+            self._slots.sizes[: len(sizes)] = memoryview(sizes)
+            self._slots.bases[: len(sizes)] = memoryview(array("Q", accumulate(sizes[:-1], initial=self._start)))
 
 
 class Inbox:
@@ -105,6 +107,5 @@ class Inbox:
             if error in (errno.EAGAIN, errno.EINTR):
                 return []
             raise OSError(error, os.strerror(error))
-        lengths, first, step = slots.lengths
-        buffer = slots.bytes
-        return [buffer[slot * SLOT : slot * SLOT + lengths[first + slot * step]].tobytes() for slot in range(count)]
+        buffer: Any = slots.buffer  # a slice of it is bytes
+        return [buffer[start : start + length] for start, length in zip(_STARTS, slots.lengths[:count], strict=False)]

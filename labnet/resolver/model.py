@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Final
 
@@ -96,20 +96,35 @@ class Mapping:
         return now < self.until
 
 
-@dataclass(frozen=True, slots=True)
 class Question:
-    """A name, as its key (:mod:`labnet.resolver.names`), and a type, always of class IN.
+    """A name, as its key (:mod:`labnet.resolver.names`), and a type, always of class IN. Nothing of it ever changes.
 
-    ``spelled`` is the name as a client of the course spelled it: its parent is asked in the same bytes.
+    ``spelled`` is the name as a client of the course spelled it: its parent is asked in the same bytes. It makes no
+    difference between two questions.
     """
 
-    key: bytes
-    rrtype: int
-    spelled: str = field(default="", compare=False)
+    # A frozen dataclass would take twice as long to make, and to be looked up, which each is several times.
+    __slots__ = ("_hash", "key", "rrtype", "spelled")
+
+    def __init__(self, key: bytes, rrtype: int, spelled: str = "") -> None:
+        self.key: Final = key
+        self.rrtype: Final = rrtype
+        self.spelled: Final = spelled
+        self._hash: Final = hash(key) ^ rrtype
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Question):
+            return NotImplemented
+        return self.key == other.key and self.rrtype == other.rrtype
 
     def __hash__(self) -> int:
-        # Several times for each question that is asked of a parent: the hash of a tuple would cost twice as much.
-        return hash(self.key) ^ self.rrtype
+        return self._hash
+
+    def __reduce__(self) -> tuple[type[Question], tuple[bytes, int, str]]:
+        return Question, (self.key, self.rrtype, self.spelled)  # another process has another hash
+
+    def __repr__(self) -> str:
+        return f"Question({self.key!r}, {self.rrtype!r}, {self.spelled!r})"
 
     def __str__(self) -> str:
         return f"{text_of(self.key)} {type_text(self.rrtype)}"

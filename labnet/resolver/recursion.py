@@ -136,16 +136,16 @@ class Resolver:
         self._waiting[question] = []
         self.misses += 1
 
-    def is_awaited(self, question: Question) -> bool:
-        """Whether anybody waits on the long way for what is asked on the short one."""
-        return bool(self._waiting[question])
+    def let_go(self, question: Question) -> bool:
+        """Nothing that lasts came on the short way: whether nobody waits on the long one. Then it is over."""
+        if self._waiting[question]:
+            return False
+        del self._waiting[question]
+        return True
 
-    def told(self, question: Question, upstream: Upstream | None) -> None:
-        """Learn what came on the short way, and answer who else waits; None for what nobody waits for nor lasts."""
-        if upstream is None:
-            del self._waiting[question]
-        else:
-            self._answer(self._kept(question, upstream), question)
+    def told(self, question: Question, upstream: Upstream) -> None:
+        """Learn what came on the short way, and answer who waits on the long one."""
+        self._answer(self._kept(question, upstream), question)
 
     def ask_anew(self, question: Question) -> None:
         """Nothing of use came on the short way: those who wait are answered on the long one."""

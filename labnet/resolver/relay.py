@@ -11,7 +11,6 @@ random id of 16 bits, and the random case of the name's letters (RFC 5452).
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, Final, Protocol
@@ -30,6 +29,7 @@ from labnet.resolver.relaywire import (
     encode_plain_query,
     encode_plain_records,
     encode_plain_reply,
+    encode_sections,
     matches,
     name_end,
     plain_addresses,
@@ -61,11 +61,11 @@ class IWay(Protocol):
     def begin(self, question: Question) -> None:
         """``question`` is being asked: who else asks it waits."""
 
-    def is_awaited(self, question: Question) -> bool:
-        """Whether anybody else waits for ``question``."""
+    def let_go(self, question: Question) -> bool:
+        """The parent told what does not last: whether nobody else waits for it. Then ``question`` is over."""
 
-    def told(self, question: Question, upstream: Upstream | None) -> None:
-        """The parent told ``upstream``; None where nobody else waits for it and it does not last."""
+    def told(self, question: Question, upstream: Upstream) -> None:
+        """The parent told ``upstream``: it is learned, and told to those who wait."""
 
     def ask_anew(self, question: Question) -> None:
         """Nothing of use came: those who wait are answered on the long way."""
@@ -80,30 +80,34 @@ class Relays:
         self._explain = explain
         self._ttl = ttl
         self._relays: dict[tuple[str, int], Relay] = {}
+        self._chosen: tuple[Parents, float, Relay, Health] | None = None
 
     def take(self, asker: IAsker, whence: Any, question: bytes, now: float) -> bool:
         """Answer ``question``, a datagram of ``asker``, if it can go the short way."""
         end = name_end(question)
         if not end:
             return False
-        asking = Question(question[12:end].lower(), int.from_bytes(question[end : end + 2], "big"))
+        asking = Question(question[12:end].lower(), question[end] << 8 | question[end + 1])
         parents = self._way.short_way(asking, now)
         if parents is None:
-            return any(relay.join(asker, whence, question, end) for relay in self._relays.values())
-        first = parents.first(now)
-        if first is None:
-            return False
-        parent, health = first
-        relay = self._relays.get((parent.host, parent.port))
-        if relay is None:
-            relay = self._relays[parent.host, parent.port] = self._relay(parent, parents, health)
+            return any(relay.join(asking, asker, whence, question, end) for relay in self._relays.values())
+        chosen = self._chosen
+        if chosen is None or parents is not chosen[0] or now != chosen[1]:
+            chosen = self._choose(parents, now)
+            if chosen is None:
+                return False
+        _, _, relay, health = chosen
         if not relay.ask(asking, asker, whence, question, end, now):
             return False
-        health.asked(now)
+        if now == health.last_asked:
+            health.questions += 1
+        else:
+            health.asked(now)
         return True
 
     def send(self) -> None:
         """A batch of datagrams ends here: send what it asks."""
+        self._chosen = None
         for relay in self._relays.values():
             relay.send()
 
@@ -116,8 +120,21 @@ class Relays:
     def close(self) -> None:
         """Close every socket; what is still asked goes the long way."""
         relays, self._relays = self._relays, {}
+        self._chosen = None
         for relay in relays.values():
             relay.close()
+
+    def _choose(self, parents: Parents, now: float) -> tuple[Parents, float, Relay, Health] | None:
+        """Who is asked what a batch asks ``parents`` at ``now``; None where that has to go the long way."""
+        self._chosen = None
+        first = parents.first(now)
+        if first is not None:
+            parent, health = first
+            relay = self._relays.get((parent.host, parent.port))
+            if relay is None:
+                relay = self._relays[parent.host, parent.port] = self._relay(parent, parents, health)
+            self._chosen = (parents, now, relay, health)
+        return self._chosen
 
     def _relay(self, parent: DNSParent, parents: Parents, health: Health) -> Relay:
         error = ExtendedError(InfoCode.OTHER, f"from {parent.address}")
@@ -128,16 +145,23 @@ class Relays:
 
 
 class _Asked:
-    """A question that a parent is being asked, and the clients that wait for it."""
+    """A question of a client that is on its short way, and the ``others`` who wait for the same."""
 
-    __slots__ = ("clients", "done", "query", "question", "since")
+    __slots__ = ("asker", "end", "others", "question", "section", "sent", "shape", "since", "whence")
 
-    def __init__(self, question: Question, query: bytes, since: float) -> None:
+    def __init__(
+        self, question: Question, asker: IAsker, whence: Any, sent: bytes, end: int, shape: Shape, since: float
+    ) -> None:
         self.question = question
-        self.query = query
+        self.asker = asker
+        self.whence = whence
+        self.sent = sent
+        self.end = end
+        self.shape = shape
         self.since = since
-        self.done = False
-        self.clients: list[tuple[IAsker, Any, bytes, int, Shape]] = []
+        self.others: list[_Asked] | tuple[()] = ()  # a list for each would keep the garbage collector busy
+        self.section = b""
+        """What the parent is asked, to be found in its reply bit by bit."""
 
 
 class Relay:
@@ -167,58 +191,74 @@ class Relay:
         self._outbox = Outbox(0)
         self._pool = Pool(reactor, (parent.host, parent.port), self._received, self._failed)
         self._socket: PoolSocket[_Asked] | None = None
+        self._batch: list[_Asked] = []
         self._pending: dict[Question, _Asked] = {}
-        self._in_order: deque[_Asked] = deque()
         self._timer: IDelayedCall | None = None
         self._random = b""
         self._at = 0
 
-    def join(self, asker: IAsker, whence: Any, question: bytes, end: int) -> bool:
+    def join(self, asking: Question, asker: IAsker, whence: Any, question: bytes, end: int) -> bool:
         """Have a client wait for a question that is asked already; False where it is not, or cannot."""
-        rrtype = int.from_bytes(question[end : end + 2], "big")
-        asked = self._pending.get(Question(question[12:end].lower(), rrtype))
+        asked = self._pending.get(asking)
         shape = self._shapes.find(question, end)
         if asked is None or shape is None:
             return False
-        asked.clients.append((asker, whence, question, end, shape))
+        one = _Asked(asking, asker, whence, question, end, shape, asked.since)
+        if asked.others:
+            asked.others.append(one)
+        else:
+            asked.others = [one]
         return True
 
     def ask(self, asking: Question, asker: IAsker, whence: Any, question: bytes, end: int, now: float) -> bool:
-        """Ask the parent ``asking``, the ``question`` of a client; False where it is not plain or has no socket."""
+        """Ask the parent ``asking``, the ``question`` of a client, with the next :meth:`send`.
+
+        False where it is not plain or has no socket.
+        """
         shape = self._shapes.find(question, end)
         if shape is None:
             return False
-        sock = self._socket
-        if sock is None:
-            sock = self._socket = self._pool.pick(int.from_bytes(self._bytes(2), "big"), now)
-            if sock is None:
+        if self._socket is None:
+            self._socket = self._pool.pick(int.from_bytes(self._bytes(2), "big"), now)
+            if self._socket is None:
                 return False
-        key = asking.key
-        random = self._bytes(2 + len(key))
-        id = random[:2]
-        while id in sock.asked:
-            id = self._bytes(2)
-        asked = _Asked(asking, encode_plain_query(id, key, question[end : end + 2], random[2:]), now)
-        asked.clients.append((asker, whence, question, end, shape))
-        sock.asked[id] = asked
+        asked = _Asked(asking, asker, whence, question, end, shape, now)
+        self._batch.append(asked)
         self._pending[asking] = asked
-        self._in_order.append(asked)
         self._way.begin(asking)
-        if self._timer is None:
-            self._timer = self._reactor.callLater(_TICK, self._look)
-        if self._outbox.put(asked.query):
-            self.send()
         return True
 
     def send(self) -> None:
         """Send what was asked; what comes next goes by another socket, so the replies to one batch come together."""
         sock, self._socket = self._socket, None
-        if sock is not None:
-            sock.left -= self._outbox.count
-            try:
-                self._outbox.send(sock.fileno())
-            except OSError:
-                sock.fail()
+        batch, self._batch = self._batch, []
+        if sock is None:
+            return
+        if self._timer is None:
+            self._timer = self._reactor.callLater(_TICK, self._look)
+        queries = self._encode(batch, sock.asked)
+        sock.left -= len(queries)
+        try:
+            self._outbox.send(sock.fileno(), queries)
+        except OSError:
+            sock.fail()
+
+    def _encode(self, batch: list[_Asked], asked_by_id: dict[bytes, _Asked]) -> list[bytes]:
+        """The queries for ``batch``, each with an id of its own."""
+        keys = [asked.question.key for asked in batch]
+        at = sum(map(len, keys))
+        random = self._bytes(at + 2 * len(keys))
+        sections = encode_sections(keys, [asked.shape.type_class for asked in batch], random[:at])
+        queries = []
+        for asked, section in zip(batch, sections, strict=True):
+            id = random[at : at + 2]
+            at += 2
+            while id in asked_by_id:
+                id = self._bytes(2)
+            asked_by_id[id] = asked
+            asked.section = section
+            queries.append(encode_plain_query(id, section))
+        return queries
 
     def close(self) -> None:
         """Close every socket; what is still asked goes the long way."""
@@ -226,7 +266,7 @@ class Relay:
             self._timer.cancel()
             self._timer = None
         self._pool.close()
-        self._in_order.clear()
+        self._socket, self._batch = None, []
         self._failed(list(self._pending.values()))
 
     def _received(self, sock: PoolSocket[_Asked], replies: Iterable[bytes]) -> None:
@@ -234,75 +274,57 @@ class Relay:
         askers: dict[IAsker, None] = {}
         heard = None
         for reply in replies:
-            found = sock.asked.get(reply[:2])
-            verdict = None if found is None or found.done else matches(reply, found.query)
-            if found is None or verdict is None:
+            asked = sock.asked.get(reply[:2])
+            if asked is None:
+                continue
+            found = plain_addresses(reply, asked.section)
+            if found is None and not matches(reply, asked.section):
                 continue
             del sock.asked[reply[:2]]
-            heard = found
-            for asker, *_ in found.clients:
-                askers[asker] = None
-            if verdict:
-                self._pass_on(found, reply)
-            else:
-                self._failed([found])
+            heard = asked
+            if found is None:
+                self._failed([asked])
+                continue
+            for one in (asked, *asked.others):
+                askers[one.asker] = None
+            self._pass_on(asked, *found)
         for asker in askers:
             asker.flush()
         if heard is not None:
             self._heard(max(0.0, self._reactor.seconds() - heard.since))
 
-    def _pass_on(self, asked: _Asked, reply: bytes) -> None:
-        """``reply`` has come for what was ``asked``: from its parent, to its port, with its id and its question."""
-        found = plain_addresses(reply, asked.query)
-        self._end(asked)
-        if found is None:
-            self._go_long(asked)
-            return
-        ttl, addresses = found
-        ttl = min(max(ttl, self._ttl_min), self._ttl_max)
+    def _pass_on(self, asked: _Asked, ttl: int, addresses: tuple[bytes, ...]) -> None:
+        """``addresses`` have come for what was ``asked``: from its parent, to its port, by its id and its question."""
         question = asked.question
-        records = encode_plain_records(question.rrtype, ttl, addresses)
-        for asker, whence, sent, end, shape in asked.clients:
-            asker.reply(whence, sent, encode_plain_reply(sent, end, shape, len(addresses), records))
-        upstream = None
-        if ttl or self._way.is_awaited(question):
+        del self._pending[question]
+        ttl = min(max(ttl, self._ttl_min), self._ttl_max)
+        records = encode_plain_records(asked.shape.type_class, ttl, addresses)
+        for one in (asked, *asked.others):
+            reply = encode_plain_reply(one.sent, one.end, one.shape, len(addresses), records)
+            one.asker.reply(one.whence, one.sent, reply)
+        if ttl or not self._way.let_go(question):
             rrset = RRset(question.key, question.rrtype, ttl, addresses)
-            upstream = Upstream(Rcode.NOERROR, self._parent.address, (rrset,))
-        self._way.told(question, upstream)
+            self._way.told(question, Upstream(Rcode.NOERROR, self._parent.address, (rrset,)))
 
     def _failed(self, asked: Iterable[_Asked]) -> None:
         """Nothing of use came to what was ``asked``, or nothing will."""
         for one in asked:
-            self._end(one)
-            self._go_long(one)
-
-    def _end(self, asked: _Asked) -> None:
-        asked.done = True
-        del self._pending[asked.question]
-
-    def _go_long(self, asked: _Asked) -> None:
-        for asker, whence, question, _, _ in asked.clients:
-            asker.go_long(whence, question)  # it joins who waits for the same question
-        self._way.ask_anew(asked.question)
+            del self._pending[one.question]
+            for client in (one, *one.others):
+                client.asker.go_long(client.whence, client.sent)  # it joins who waits for the same question
+            self._way.ask_anew(one.question)
 
     def _look(self) -> None:
-        """Give up what is asked for too long; and forget what is done, in the order in which it was asked."""
+        """Give up what is asked for too long."""
         self._timer = None
-        in_order, now = self._in_order, self._reactor.seconds()
-        wait = self._wait()
-        late = []
-        while in_order and (in_order[0].done or not 0 <= now - in_order[0].since < wait):
-            asked = in_order.popleft()
-            if not asked.done:
-                late.append(asked)
-        if in_order:
+        self._failed(self._pool.give_up(self._reactor.seconds(), self._wait()))
+        if self._pool.is_waiting:
             self._timer = self._reactor.callLater(_TICK, self._look)
-        self._failed(late)
         self._pool.close_retired()
 
     def _bytes(self, count: int) -> bytes:
         at = self._at
         if at + count > len(self._random):
-            self._random, at = os.urandom(_RANDOM_BYTES), 0
+            self._random, at = os.urandom(max(count, _RANDOM_BYTES)), 0
         self._at = at + count
         return self._random[at : at + count]

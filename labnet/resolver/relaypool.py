@@ -30,8 +30,9 @@ LONGEST_USE: Final = 10.0
 class IAsked(Protocol):
     """What a parent was asked."""
 
-    done: bool
-    """Whether its reply is waited for no more."""
+    @property
+    def since(self) -> float:
+        """When, in epoch seconds."""
 
 
 A = TypeVar("A", bound=IAsked)
@@ -78,11 +79,20 @@ class Pool(Generic[A]):
             self._timer = self._reactor.callLater(LONGEST_USE, self._retire_old)
         return fresh
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a reply is waited for by any socket."""
+        return any(sock.asked for sock in (*self._sockets, *self._retired))
+
+    def give_up(self, now: float, wait: float) -> list[A]:
+        """Wait no more for what was not asked in the last ``wait`` seconds before ``now``; gives what that is."""
+        return [asked for sock in (*self._sockets, *self._retired) for asked in sock.give_up(now, wait)]
+
     def close_retired(self) -> None:
         """Close the sockets that are used no more, but those by which a reply may still come."""
-        waited_for, self._retired = self._retired, []
-        for sock in waited_for:
-            if any(not asked.done for asked in sock.asked.values()):
+        retired, self._retired = self._retired, []
+        for sock in retired:
+            if sock.asked:
                 self._retired.append(sock)
             else:
                 sock.close()
@@ -112,7 +122,10 @@ class Pool(Generic[A]):
 
 @implementer(IReadDescriptor)
 class PoolSocket(Generic[A]):
-    """One socket of a pool: what was ``asked`` by it, by id; after ``left`` queries more it is replaced."""
+    """One socket of a pool: what was ``asked`` by it and is waited for, by id, in the order in which it was asked.
+
+    After ``left`` queries more it is replaced.
+    """
 
     def __init__(self, reactor: IReactorFDSet, pool: Pool[A], parent: tuple[str, int], now: float) -> None:
         self.asked: dict[bytes, A] = {}
@@ -134,6 +147,15 @@ class PoolSocket(Generic[A]):
         """Whether it may still be used, by its time."""
         return 0 <= now - self.since < LONGEST_USE
 
+    def give_up(self, now: float, wait: float) -> list[A]:
+        """The same as the pool's, of this socket."""
+        late = []
+        for id, asked in self.asked.items():
+            if 0 <= now - asked.since < wait:
+                break
+            late.append(id)
+        return [self.asked.pop(id) for id in late]
+
     def doRead(self) -> None:
         try:
             replies = self._pool.inbox.receive(self.fileno())
@@ -150,7 +172,7 @@ class PoolSocket(Generic[A]):
 
     def fail(self) -> None:
         """Nobody listens there, or there is no route."""
-        failed = [asked for asked in self.asked.values() if not asked.done]
+        failed = list(self.asked.values())
         self.asked.clear()
         self.close()
         self._pool.failed(failed)

@@ -6,27 +6,54 @@ nothing but the addresses asked for. Whatever looks otherwise gives None, and is
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from itertools import product
+from struct import Struct
 from typing import Final, NamedTuple
 
 from labnet.resolver.dnsquery import PAYLOAD
 from labnet.resolver.dnswire import RA, RD, Options, Refusal, Silence, decode_query, opt_of
-from labnet.resolver.model import ExtendedError, Rcode, RRType
+from labnet.resolver.model import LONGEST_TTL, ExtendedError, Rcode
 
 _HEADER: Final = 12
+_TYPE_CLASS: Final = 4
 _ASKED: Final = b"\x01\0\0\1\0\0\0\0\0\1"  # RD, one question, one additional record: the OPT behind it
 _OPT: Final = b"\0\0\x29" + PAYLOAD.to_bytes(2, "big") + bytes(6)
 _LONGEST: Final = 140  # bytes up to the end of the name
 _MOST_SHAPES: Final = 1000
+_MOST_OPTS: Final = 100
 _MOST_RECORDS: Final = 8  # with names and options as long as may be they still fit into 512 bytes
-_RECORD: Final = {
-    RRType.A.to_bytes(2, "big"): (b"\xc0\x0c\0\x01\0\x01", b"\0\x04", 4),
-    RRType.AAAA.to_bytes(2, "big"): (b"\xc0\x0c\0\x1c\0\x01", b"\0\x10", 16),
-}
 _LETTERS: Final = bytes(0x20 if ord("a") <= byte <= ord("z") else 0 for byte in range(256))
 
 
+class _Form(NamedTuple):
+    """An address record behind its question: ``start``, TTL, ``size``, the address."""
+
+    record: Struct
+    start: bytes
+    size: bytes
+
+
+_FORMS: Final = {
+    b"\0\x01\0\x01": _Form(Struct("!6sI2s4s"), b"\xc0\x0c\0\x01\0\x01", b"\0\x04"),
+    b"\0\x1c\0\x01": _Form(Struct("!6sI2s16s"), b"\xc0\x0c\0\x1c\0\x01", b"\0\x10"),
+}
+"""By the type and class that are asked for."""
+
+_HEADS: Final = {
+    bytes((0x80 | upper, lower, 0, 1, 0, count, 0, 0, 0, opt)): (count, opt * len(_OPT))
+    for upper, lower, count, opt in product((0, 1, 4, 5), range(0, 0x100, 0x10), range(1, _MOST_RECORDS + 1), range(2))
+    if not lower & 0x40
+}
+"""What stands behind the id of a plain reply: how many records it has, and how many bytes of OPT behind them.
+
+It has QR and nothing else but AA, RD, RA, AD, CD; NOERROR; one question; no authority; at most one additional record.
+"""
+
+
 def name_end(question: bytes) -> int:
-    """Where the name in a DNS question ends, 0 where it has none that can be read, or a very long one."""
+    """Where the name in a DNS question ends, 0 where it has none that can be read, a very long one, or one alone."""
     end = _HEADER
     lengths = 0
     try:
@@ -35,29 +62,28 @@ def name_end(question: bytes) -> int:
             end += 1 + length
     except IndexError:
         return 0
-    return 0 if lengths > 63 or end >= _LONGEST else end + 1
+    return 0 if lengths > 63 or end >= _LONGEST or end + _TYPE_CLASS >= len(question) else end + 1
 
 
-def matches(reply: bytes, query: bytes) -> bool | None:
-    """Whether ``reply`` answers ``query``, whose id it has; None where it has to be ignored (RFC 5452, section 9.1).
+def matches(reply: bytes, section: bytes) -> bool:
+    """Whether ``reply``, to a query with the question ``section``, may not be ignored (RFC 5452, section 9.1).
 
-    False is for what another query should find out about: the question in another case, or an error without it.
+    One in another case, or an error without a question, is none that is believed: another query finds out.
     """
-    end = len(query) - len(_OPT)
     if len(reply) < _HEADER or reply[2] & 0xF8 != 0x80:
-        return None
-    asked, sent = reply[_HEADER:end], query[_HEADER:end]
-    if asked == sent:
-        return True
-    return False if asked.lower() == sent.lower() or reply[3] & 15 in (Rcode.FORMERR, Rcode.NOTIMP) else None
+        return False
+    same = reply[_HEADER : _HEADER + len(section)].lower() == section.lower()
+    return same or reply[3] & 15 in (Rcode.FORMERR, Rcode.NOTIMP)
 
 
 class Shape(NamedTuple):
-    """What questions have in common that differ in id and name alone: of which type, and what their replies have."""
+    """What questions have in common that differ in id and name alone: their type and class, what their replies have.
 
-    rrtype: int
-    flags: bytes
-    has_opt: bool
+    ``heads`` is what stands behind the id, by the number of records; ``opt`` what stands behind these.
+    """
+
+    type_class: bytes
+    heads: tuple[bytes, ...]
     opt: bytes
 
 
@@ -77,9 +103,9 @@ class Shapes:
         try:
             return self._shapes[what]
         except KeyError:
-            return self._look(what, question)
+            return self._look(what, question, end)
 
-    def _look(self, what: bytes, question: bytes) -> Shape | None:
+    def _look(self, what: bytes, question: bytes, end: int) -> Shape | None:
         if len(what) > 64:
             return None
         try:
@@ -89,75 +115,81 @@ class Shapes:
         shape = None
         edns = query.edns
         if query.recursion_desired and (edns is None or not edns.has_options):
-            flags = 0x8000 | query.flags & (RD | 0x10) | RA
+            flags = (0x8000 | query.flags & (RD | 0x10) | RA).to_bytes(2, "big")
+            behind = b"\0\0\0\0" if edns is None else b"\0\0\0\1"
+            heads = tuple([flags + b"\0\1\0%c" % count + behind for count in range(_MOST_RECORDS + 1)])
             opt = b"" if edns is None else opt_of(edns, 0, self._errors, Options())
-            shape = Shape(query.question.rrtype, flags.to_bytes(2, "big"), edns is not None, opt)
+            shape = Shape(question[end : end + _TYPE_CLASS], heads, opt)
         if len(self._shapes) >= _MOST_SHAPES:
             self._shapes.clear()
         self._shapes[what] = shape
         return shape
 
 
-def encode_plain_query(id: bytes, key: bytes, rrtype: bytes, random: bytes) -> bytes:
-    """The query of ``id`` for the name ``key``, in the mixed case of ``random``, as many bytes as the name has.
+def encode_sections(keys: Sequence[bytes], kinds: Iterable[bytes], random: bytes) -> list[bytes]:
+    """The question sections that ask for the names ``keys``, each with its type and class.
+
+    They are in the mixed case of ``random``, as many bytes as the names have together.
+    """
+    together = b"".join(keys)
+    capitals = int.from_bytes(together.translate(_LETTERS), "big") & int.from_bytes(random, "big")
+    names = (int.from_bytes(together, "big") ^ capitals).to_bytes(len(together), "big")
+    sections = []
+    end = 0
+    for key, kind in zip(keys, kinds, strict=True):
+        start, end = end, end + len(key)
+        sections.append(names[start:end] + kind)
+    return sections
+
+
+def encode_plain_query(id: bytes, section: bytes) -> bytes:
+    """The query of ``id`` with the question ``section``.
 
     It asks for recursion, with EDNS: as :func:`labnet.resolver.dnsquery.encode_query` does.
     """
-    capitals = int.from_bytes(key.translate(_LETTERS), "big") & int.from_bytes(random, "big")
-    name = (int.from_bytes(key, "big") ^ capitals).to_bytes(len(key), "big")
-    return id + _ASKED + name + rrtype + b"\0\1" + _OPT
+    return id + _ASKED + section + _OPT
 
 
-def plain_addresses(reply: bytes, query: bytes) -> tuple[int, tuple[bytes, ...]] | None:
-    """The lowest TTL (seconds) and the addresses in ``reply`` to ``query``, if that is all there is in it.
+def plain_addresses(reply: bytes, section: bytes) -> tuple[int, tuple[bytes, ...]] | None:
+    """The lowest TTL (seconds) and the addresses in ``reply`` to the question ``section``, if that is all it has.
 
     The id is not looked at; the question has to be the same bit by bit.
     """
-    end = len(query) - len(_OPT)
-    count = reply[7] if len(reply) > end and not reply[6] else 0
-    # QR and nothing else but AA, RD, RA, AD, CD; NOERROR; one question; no authority; at most one additional record
-    if (
-        not 0 < count <= _MOST_RECORDS
-        or reply[2] & 0xFA != 0x80
-        or reply[3] & 0x4F
-        or reply[4:6] != b"\0\1"
-        or reply[8:11] != b"\0\0\0"
-        or reply[12:end] != query[12:end]
-    ):
+    head, form = _HEADS.get(reply[2:_HEADER]), _FORMS.get(section[-_TYPE_CLASS:])
+    if head is None or form is None or not reply.startswith(section, _HEADER):
         return None
-    shape = _RECORD.get(query[end - 4 : end - 2])
-    if shape is None:
+    record, start, size = form
+    count, opt = head
+    at = _HEADER + len(section)
+    end = at + count * record.size
+    if len(reply) != end + opt or (opt and not _is_plain_opt(reply[end:])):
         return None
-    start, size, length = shape
+    if count == 1:
+        began, ttl, sized, address = record.unpack_from(reply, at)
+        return (ttl, (address,)) if began == start and sized == size and ttl <= LONGEST_TTL else None
+    lowest = LONGEST_TTL
     addresses: dict[bytes, None] = {}
-    lowest = 0x7FFFFFFF
-    for _ in range(count):
-        if reply[end : end + 6] != start or reply[end + 10 : end + 12] != size:
+    for began, ttl, sized, address in record.iter_unpack(reply[at:end]):
+        if began != start or sized != size or ttl > LONGEST_TTL:
             return None
-        ttl = int.from_bytes(reply[end + 6 : end + 10], "big")
-        if ttl < lowest:
-            lowest = ttl
-        elif ttl > 0x7FFFFFFF:
-            return None
-        addresses[reply[end + 12 : end + 12 + length]] = None
-        end += 12 + length
-    rest = reply[end:]
-    additional = reply[11]
-    if additional > 1 or (not rest) != (not additional):
-        return None
-    if rest and not (len(rest) == 11 and rest[:3] == b"\0\0\x29" and rest[5:7] == b"\0\0" and rest[9:] == b"\0\0"):
-        return None
+        lowest = min(lowest, ttl)
+        addresses[address] = None
     return lowest, tuple(addresses)
 
 
-def encode_plain_records(rrtype: int, ttl: int, addresses: tuple[bytes, ...]) -> bytes:
+@lru_cache(_MOST_OPTS)
+def _is_plain_opt(opt: bytes) -> bool:
+    """Whether it is an OPT record of EDNS version 0, with neither an extended RCODE nor options."""
+    return opt[:3] == b"\0\0\x29" and opt[5:7] == b"\0\0" and opt[9:] == b"\0\0"
+
+
+def encode_plain_records(type_class: bytes, ttl: int, addresses: tuple[bytes, ...]) -> bytes:
     """The records of ``addresses`` behind a question for them."""
-    start, size, _ = _RECORD[rrtype.to_bytes(2, "big")]
+    _, start, size = _FORMS[type_class]
     head = start + ttl.to_bytes(4, "big") + size
-    return b"".join([head + address for address in addresses])
+    return head + head.join(addresses)
 
 
 def encode_plain_reply(question: bytes, end: int, shape: Shape, count: int, records: bytes) -> bytes:
     """The reply to ``question``, whose name ends at ``end``, with ``count`` records."""
-    head = question[:2] + shape.flags + (b"\0\1\0%c\0\0\0\1" if shape.has_opt else b"\0\1\0%c\0\0\0\0") % count
-    return head + question[12 : end + 4] + records + shape.opt
+    return question[:2] + shape.heads[count] + question[_HEADER : end + _TYPE_CLASS] + records + shape.opt

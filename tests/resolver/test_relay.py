@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import socket
 from collections.abc import Callable
 
@@ -12,7 +13,7 @@ from twisted.internet.interfaces import IReadDescriptor
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.resolver import relaypool
+from labnet.resolver import relay, relaypool
 from labnet.resolver.dnsparent import DNSParent
 from labnet.resolver.health import Parents
 from labnet.resolver.model import Question, RRType, Upstream
@@ -29,8 +30,12 @@ class Reactor(Clock):
     def __init__(self) -> None:
         super().__init__()
         self.readers: list[IReadDescriptor] = []
-        self.addReader = self.readers.append
         self.removeReader = self.readers.remove
+        self.added = 0
+
+    def addReader(self, reader: IReadDescriptor) -> None:
+        self.readers.append(reader)
+        self.added += 1
 
     def turn(self) -> None:
         for reader in list(self.readers):
@@ -90,10 +95,13 @@ class Way:
     def begin(self, question: Question) -> None:
         self.asked.append(question)
 
-    def is_awaited(self, question: Question) -> bool:
-        return self.awaited
+    def let_go(self, question: Question) -> bool:
+        if not self.awaited:
+            self.asked.remove(question)
+            self.learned.append(None)
+        return not self.awaited
 
-    def told(self, question: Question, upstream: Upstream | None) -> None:
+    def told(self, question: Question, upstream: Upstream) -> None:
         self.asked.remove(question)
         self.learned.append(upstream)
 
@@ -242,7 +250,7 @@ class RelayTests(SynchronousTestCase):
         self.reactor.turn()
         self.reactor.turn()
         self.assertEqual(len(self.port.replies), 100)
-        self.assertLessEqual(len(set(self.parent.ports)), 2)
+        self.assertEqual(len(set(self.parent.ports)), 1)
         self.assertLessEqual(self.port.flushed, 4)
 
     def test_who_asks_the_same_waits_for_the_one_reply(self) -> None:
@@ -254,6 +262,32 @@ class RelayTests(SynchronousTestCase):
         self.assertEqual(len(self.parent.asked), 1)
         got = [(to, reply.id, str(reply.question[0].name)) for to, reply in self.port.replies]
         self.assertEqual(got, [(ADA, 1, "www.lab.test."), (BOB, 2, "WWW.LAB.test.")])
+
+    def test_the_same_in_one_batch_is_asked_once(self) -> None:
+        """It is being asked from when it was taken, not from when it is sent."""
+        now = self.reactor.seconds()
+        for number in range(3):
+            self.assertTrue(self.relays.take(self.port, ADA, asking("www.lab.test", number), now))
+        self.relays.send()
+        self.parent.answer()
+        self.reactor.turn()
+        self.assertEqual((len(self.parent.asked), [reply.id for _, reply in self.port.replies]), (1, [0, 1, 2]))
+
+    def test_no_two_that_are_asked_by_one_socket_have_one_id(self) -> None:
+        """One that chance gives twice is drawn again."""
+        drawn = [bytes(relay._RANDOM_BYTES)]
+        self.patch(relay.os, "urandom", lambda count: drawn.pop() if drawn else random.Random(1).randbytes(count))
+        for number in range(10):
+            self.relays.take(self.port, ADA, asking(f"host{number}.lab.test"), self.reactor.seconds())
+        self.relays.send()
+        self.parent.receive()
+        self.assertEqual(len({query[:2] for query in self.parent.asked}), 10)
+
+    def test_a_question_costs_no_timer_and_no_reader_of_its_own(self) -> None:
+        """Two timers are for all that a parent is asked, and sixteen readers."""
+        self.ask_and_answer(200, 0)
+        self.assertEqual(len(self.reactor.getDelayedCalls()), 2)
+        self.assertLessEqual(self.reactor.added, SOCKETS)
 
     def test_the_bounds_hold(self) -> None:
         """What is told is passed on and learned within the bounds; what does not last is not learned,
@@ -287,6 +321,11 @@ class RelayTests(SynchronousTestCase):
             self.assertEqual(self.port.long.pop(), (ADA, question))
             self.assertEqual(self.way.anew.pop(), Question(key_of("www.lab.test"), RRType.A))
         self.assertEqual(self.port.replies, [])
+        self.take(question)
+        self.take(asking("WWW.lab.test", 2), BOB)
+        self.parent.answer(nxdomain)
+        self.reactor.turn()
+        self.assertEqual(self.port.long, [(ADA, question), (BOB, asking("WWW.lab.test", 2))])
 
     def test_what_is_no_reply_to_it_is_ignored(self) -> None:
         """Another id, another question: the right one still counts, once."""
@@ -345,6 +384,41 @@ class RelayTests(SynchronousTestCase):
         self.parent.answer()
         self.reactor.turn()
         self.assertEqual(self.parents.states()[0].srtt, 0.25)
+
+    def test_each_question_is_counted(self) -> None:
+        """With the parent, once for however many wait; of two domains each counts its own."""
+        now = self.reactor.seconds()
+        other = Parents([self.parents._parents[0][0]], self.reactor, 2.0)
+        for number in range(5):
+            self.relays.take(self.port, ADA, asking(f"host{number % 3}.lab.test"), now)
+        self.way.parents = other
+        self.relays.take(self.port, ADA, asking("www.other.test"), now)
+        self.relays.send()
+        health, others = (parents._parents[0][1] for parents in (self.parents, other))
+        self.assertEqual((health.questions, health.last_asked), (3, now))
+        self.assertEqual((others.questions, others.last_asked), (1, now))
+
+    def test_each_batch_is_asked_of_the_parent_that_is_the_first_then(self) -> None:
+        """One that is down since is not asked, be it in the same moment."""
+        second = Parent()
+        self.addCleanup(second.socket.close)
+        servers = [DNSParent("127.0.0.1", parent.port, False, exchange=None) for parent in (self.parent, second)]
+        self.way.parents = parents = Parents(servers, self.reactor, 2.0)
+        self.take(asking("one.lab.test"))
+        now = self.reactor.seconds()
+        for _ in range(3):
+            parents._parents[0][1].stayed_silent(now, now)
+        self.take(asking("two.lab.test"))
+        self.assertEqual((len(self.parent.receive()), len(second.receive())), (1, 1))
+
+    def test_closing_before_it_is_sent_gives_it_up(self) -> None:
+        """It goes the long way, and nothing is sent."""
+        self.relays.take(self.port, ADA, asking("www.lab.test"), self.reactor.seconds())
+        own = next(iter(self.relays._relays.values()))
+        self.relays.close()
+        own.send()
+        self.assertEqual((len(self.port.long), self.parent.receive()), (1, []))
+        self.assertEqual((self.reactor.readers, self.reactor.getDelayedCalls()), ([], []))
 
     def test_closing_gives_up_what_is_asked(self) -> None:
         """It goes the long way, every socket is closed, no timer is left."""

@@ -17,8 +17,8 @@ from tests.resolver.test_relay import Reactor
 class Asked:
     """What a parent was asked."""
 
-    def __init__(self) -> None:
-        self.done = False
+    def __init__(self, since: float = 0.0) -> None:
+        self.since = since
 
 
 class PoolTests(SynchronousTestCase):
@@ -69,7 +69,7 @@ class PoolTests(SynchronousTestCase):
     def test_one_that_waits_for_a_reply_stays_open(self) -> None:
         """It is used no more, is read still, and closed when nothing is waited for."""
         sock = self.pick(0)
-        sock.asked[b"id"] = asked = Asked()
+        sock.asked[b"id"] = Asked()
         self.reactor.advance(LONGEST_USE)
         self.pool.close_retired()
         self.assertEqual((self.reactor.readers, self.timers()), ([sock], []))
@@ -78,7 +78,9 @@ class PoolTests(SynchronousTestCase):
         self.parent.sendto(b"reply", sock._socket.getsockname())
         self.reactor.turn()
         self.assertIn((sock, [b"reply"]), self.received)
-        asked.done = True
+        self.assertTrue(self.pool.is_waiting)
+        del sock.asked[b"id"]
+        self.assertFalse(self.pool.is_waiting)
         self.pool.close_retired()
         self.assertEqual((sock.closed, self.reactor.readers, self.failed), (True, [other], []))
 
@@ -94,12 +96,23 @@ class PoolTests(SynchronousTestCase):
     def test_one_that_failed_is_replaced(self) -> None:
         """What was asked by it is told once."""
         sock = self.pick(0)
-        sock.asked = {b"id": (asked := Asked()), b"ID": (done := Asked())}
-        done.done = True
+        sock.asked = {b"id": (asked := Asked())}
         sock.connectionLost(Failure(ConnectionDone()))
         self.assertEqual((self.failed, sock.fileno(), self.reactor.readers), ([asked], -1, []))
         fresh = self.pick(0)
         self.assertEqual(self.reactor.readers, [fresh])
+
+    def test_what_is_asked_too_long_is_given_up(self) -> None:
+        """By every socket, those that are used no more too; and what was asked by a clock that was set back since."""
+        retired, asked = self.pick(0), {since: Asked(since) for since in (0.0, 1.0, 99.0, 20.0, 21.0)}
+        retired.asked = {b"a": asked[0.0], b"b": asked[1.0]}
+        self.reactor.advance(LONGEST_USE)
+        young = self.pick(1)
+        young.asked = {b"a": asked[99.0], b"b": asked[20.0], b"c": asked[21.0]}
+        self.assertEqual(self.pool.give_up(22.0, 21.5), [asked[99.0], asked[0.0]])
+        self.assertEqual(self.pool.give_up(22.0, 21.5), [])
+        self.assertEqual(self.pool.give_up(22.0, 2.0), [asked[20.0], asked[1.0]])
+        self.assertEqual((list(retired.asked), list(young.asked)), ([], [b"c"]))
 
     def test_without_a_descriptor_there_is_none(self) -> None:
         """Nor a timer, and the next time there may be one."""

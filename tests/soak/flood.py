@@ -18,16 +18,13 @@ def flood(port: int, seconds: float, names: int) -> None:
     for number in range(SOCKETS):
         sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         sock.connect(("127.0.0.1", port))
-        outbox = Outbox(0)
-        for slot in range(BATCH):
-            name = f"host{(number * BATCH + slot) % names}.lab.test"
-            outbox.put(question(number * BATCH + slot, wire_of(name)))
-        batches.append((sock, outbox))
+        numbers = range(number * BATCH, (number + 1) * BATCH)
+        batches.append((sock, [question(each, wire_of(f"host{each % names}.lab.test")) for each in numbers]))
+    outbox = Outbox(0)
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        for sock, outbox in batches:
-            outbox.count = BATCH
-            outbox.send(sock.fileno())
+        for sock, questions in batches:
+            outbox.send(sock.fileno(), questions)
 
 
 if __name__ == "__main__":
