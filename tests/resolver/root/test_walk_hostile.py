@@ -285,7 +285,7 @@ ADDRESSES = [bytes(map(int, address.split("."))) for address in (ROOT, TLD, LAB,
 
 
 def rrsets(*rrtypes: RRType) -> st.SearchStrategy[tuple[RRset, ...]]:
-    """A section of a reply, of records that may or may not fit together."""
+    """A section of a reply, of records that may or may not fit together; those of one name and type are one RRset."""
 
     def of(rrtype: RRType) -> st.SearchStrategy[RRset]:
         soa = st.just(b"\0\0" + bytes(20))
@@ -293,7 +293,8 @@ def rrsets(*rrtypes: RRType) -> st.SearchStrategy[tuple[RRset, ...]]:
         lists = st.lists(rdata, min_size=1, max_size=3, unique=True).map(tuple)
         return st.builds(RRset, st.sampled_from(WIRES), st.just(rrtype), st.sampled_from([0, 60]), lists)
 
-    return st.lists(st.one_of(*map(of, rrtypes)), max_size=4).map(tuple)
+    sections = st.lists(st.one_of(*map(of, rrtypes)), max_size=4, unique_by=lambda rrset: (rrset.name, rrset.rrtype))
+    return sections.map(tuple)
 
 
 REPLIES = st.builds(
