@@ -12,96 +12,27 @@ from unittest import mock
 
 import pytest
 import pytest_twisted
-from twisted.internet import reactor as default_reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
-from twisted.internet.protocol import DatagramProtocol
-from twisted.internet.task import deferLater
 
 from labnet.resolver import batches, batchport
-from labnet.resolver.admission import Admission, Rules
-from labnet.resolver.batches import BATCH, overflowed
+from labnet.resolver.admission import Rules
+from labnet.resolver.ageing import Ageing
+from labnet.resolver.batches import BATCH, HEAD, overflowed
 from labnet.resolver.batchport import BatchPort
-from labnet.resolver.counts import Cell, Counts
-from labnet.resolver.packetcache import PacketCaches
-
-reactor: Any = default_reactor
-CELL = Cell("udp", "dns", "NOERROR", "records")
-LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
-OPEN = Rules(LOOPBACK)
-HEADER = b"\1\0\0\1\0\0\0\0\0\0"
-TIMEOUT = 10.0
-
-
-class Echo(DatagramProtocol):
-    """Answers whatever the packet caches do not know with its own bytes; the rules are for who is behind it."""
-
-    noisy = False
-
-    def __init__(self, packets: PacketCaches, rules: Rules = OPEN) -> None:
-        self.packets = packets
-        self.relays: Any = None
-        self.admission = Admission(rules)
-        self.counts = Counts("main")
-        self.came: list[tuple[bytes, Any]] = []
-        self.strange: list[bytes] = []
-
-    def datagramReceived(self, datagram: bytes, addr: Any) -> None:
-        self.strange.append(datagram)
-        known = self.packets.find(datagram, reactor.seconds())
-        if known is None:
-            self.answer(datagram, addr)
-        else:
-            self.transport.write(known[0], addr)
-
-    def answer(self, datagram: bytes, addr: Any) -> None:
-        self.came.append((datagram, addr))
-        self.transport.write(b"echo:" + datagram, addr)
-
-
-class Fixture:
-    """A listening port of one kind and a client socket connected to it."""
-
-    def __init__(self, batch: bool, interface: str, rules: Rules = OPEN) -> None:
-        self.packets = PacketCaches(1_000_000, reactor)
-        self.protocol = Echo(self.packets, rules)
-        if batch:
-            self.port: Any = BatchPort(reactor, 0, self.protocol, interface, self.packets)
-            self.port.startListening()
-        else:
-            self.port = reactor.listenUDP(0, self.protocol, interface)
-        host = self.port.getHost()
-        self.client = socket.socket(socket.AF_INET6 if ":" in interface else socket.AF_INET, socket.SOCK_DGRAM)
-        self.client.connect((host.host, host.port))
-        self.client.setblocking(False)
-
-    async def receive(self, count: int = 1) -> list[bytes]:
-        """The next ``count`` replies, while the reactor runs."""
-        until = reactor.seconds() + TIMEOUT
-        replies: list[bytes] = []
-        while len(replies) < count:
-            assert reactor.seconds() < until, f"{len(replies)} replies of {count}"
-            try:
-                replies.append(self.client.recv(65535))
-            except BlockingIOError:
-                await deferLater(reactor, 0)
-        return replies
-
-    async def close(self) -> None:
-        self.client.close()
-        await self.port.stopListening()
+from tests.interop.udpports import CELL, HEADER, LOOPBACK, Echo, Served, reactor
 
 
 @pytest.fixture(params=["batch 127.0.0.1", "batch ::1", "twisted 127.0.0.1", "twisted ::1"])
-def fixture(request: pytest.FixtureRequest) -> Generator[Fixture, None, None]:
+def fixture(request: pytest.FixtureRequest) -> Generator[Served, None, None]:
     kind, interface = request.param.split()
-    made = Fixture(kind == "batch", interface)
+    made = Served(kind == "batch", interface)
     yield made
     pytest_twisted.blockon(Deferred.fromCoroutine(made.close()))
 
 
 @pytest_twisted.ensureDeferred
-async def test_what_is_known_is_answered(fixture: Fixture) -> None:
+async def test_what_is_known_is_answered(fixture: Served) -> None:
     """A known answer goes out, of both protocols, each to who asked."""
     question = b"\3www\3lab\0\0\1\0\1"
     fixture.packets.keep_dns(b"\0\1" + HEADER + question, b"\0\1" + b"h" * 10 + question, question[:9], 1e12, CELL)
@@ -116,7 +47,7 @@ async def test_what_is_known_is_answered(fixture: Fixture) -> None:
 
 
 @pytest_twisted.ensureDeferred
-async def test_what_is_not_known_goes_to_the_protocol(fixture: Fixture) -> None:
+async def test_what_is_not_known_goes_to_the_protocol(fixture: Served) -> None:
     """An unknown question gets to the protocol with its sender's address, and the protocol's answer back."""
     fixture.client.send(b"unknown")
     assert await fixture.receive() == [b"echo:unknown"]
@@ -126,7 +57,35 @@ async def test_what_is_not_known_goes_to_the_protocol(fixture: Fixture) -> None:
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_burst_is_answered_whole(fixture: Fixture) -> None:
+async def test_long_questions_are_known_too(fixture: Served) -> None:
+    """One that goes on behind the head of its slot has its answer, one that begins like it has another or none."""
+    name = b"".join(b"\x20" + letter * 32 for letter in (b"a", b"b", b"c"))
+    questions = [name + b"%clab\0\0\1\0\1" % length for length in (3, 4, 5)]
+    for question in questions[:2]:
+        end = question.index(b"\0") + 1
+        fixture.packets.keep_dns(
+            b"\0\1" + HEADER + question, b"\0\1" + b"h" * 10 + question, question[:end], 1e12, CELL
+        )
+    texts = [b"n" * length for length in (HEAD - 1, HEAD, HEAD + 1, 300)]
+    for text in texts[:3]:
+        fixture.packets.course.keep(text, b"%d" % len(text), 1e12, CELL)
+    for _ in range(2):
+        for question in questions:
+            fixture.client.send(b"\7\7" + HEADER + question)
+        for text in texts:
+            fixture.client.send(text)
+        assert sorted(await fixture.receive(7)) == sorted(
+            [
+                *(b"\7\7" + b"h" * 10 + question for question in questions[:2]),
+                b"echo:\7\7" + HEADER + questions[2],
+                *(b"%d" % len(text) for text in texts[:3]),
+                b"echo:" + texts[3],
+            ]
+        )
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_burst_is_answered_whole(fixture: Served) -> None:
     """More datagrams than a batch holds, known and unknown mixed, are all answered with the right bytes."""
     count = BATCH + 77  # what the system's usual buffer holds
     for number in range(0, count, 3):
@@ -138,7 +97,7 @@ async def test_a_burst_is_answered_whole(fixture: Fixture) -> None:
 
 
 @pytest_twisted.ensureDeferred
-async def test_each_client_gets_its_own_answer(fixture: Fixture) -> None:
+async def test_each_client_gets_its_own_answer(fixture: Served) -> None:
     """Answers of one batch go to the clients that asked, also past a question that is not known."""
     host, port = fixture.client.getpeername()[:2]
     fixture.packets.course.keep(b"known", b"yes", 1e12, CELL)
@@ -158,7 +117,7 @@ async def test_each_client_gets_its_own_answer(fixture: Fixture) -> None:
 
 
 @pytest_twisted.ensureDeferred
-async def test_runts_and_empty_datagrams_are_handed_on(fixture: Fixture) -> None:
+async def test_runts_and_empty_datagrams_are_handed_on(fixture: Served) -> None:
     """Short datagrams are never reflected as they are: they go to the protocol, which says what becomes of them."""
     for datagram in (b"", b"\0", b"\0" * 11):
         fixture.client.send(datagram)
@@ -166,7 +125,7 @@ async def test_runts_and_empty_datagrams_are_handed_on(fixture: Fixture) -> None
 
 
 @pytest_twisted.ensureDeferred
-async def test_what_has_run_out_is_not_answered(fixture: Fixture) -> None:
+async def test_what_has_run_out_is_not_answered(fixture: Served) -> None:
     """An answer past its time is not given; the protocol is asked."""
     fixture.packets.course.keep(b"old", b"stale", 1.0, CELL)
     fixture.client.send(b"old")
@@ -174,7 +133,7 @@ async def test_what_has_run_out_is_not_answered(fixture: Fixture) -> None:
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_datagram_that_fails_closes_nothing(fixture: Fixture) -> None:
+async def test_a_datagram_that_fails_closes_nothing(fixture: Served) -> None:
     """What raises in the protocol costs that datagram alone: those of the same batch and later ones are answered."""
     received = fixture.protocol.answer
 
@@ -215,8 +174,8 @@ async def test_a_short_way_that_fails_closes_nothing() -> None:
     await made.close()
 
 
-def _batch(interface: str = "127.0.0.1") -> Fixture:
-    return Fixture(True, interface)
+def _batch(interface: str = "127.0.0.1") -> Served:
+    return Served(True, interface)
 
 
 @pytest_twisted.ensureDeferred
@@ -306,18 +265,46 @@ async def test_the_address_of_a_scoped_sender_keeps_its_scope() -> None:
 
 
 @pytest_twisted.ensureDeferred
-async def test_ready_answers_are_counted_where_they_belong(fixture: Fixture) -> None:
-    """Each ready answer counts once, by the labels that it was kept with, also in a batch with others."""
-    if not isinstance(fixture.port, BatchPort):
-        return  # there the protocol counts
-    cells = [Cell("udp", "line", result, "records") for result in ("found", "unknown")]
-    for number in range(40):
-        fixture.packets.course.keep(b"n%d" % number, b"r%d" % number, 1e12, cells[number % 4 == 0])
-    for number in range(50):
-        fixture.client.send(b"n%d" % number)
-    await fixture.receive(50)
-    assert [cell.ready for cell in cells] == [30, 10]
-    assert sum(fixture.protocol.counts.ready_seconds.counts) == 40
+async def test_what_has_to_go_meanwhile_is_still_answered() -> None:
+    """In a full cache an answer that is patched takes the place of another one, which the same batch asks for."""
+    made = _batch()
+    room = 20_000
+    made.packets.change(room, None)
+    questions = [b"\3a%02d\3lab\0\0\1\0\1" % number for number in range(100)]
+
+    def keep(question: bytes, until: float = 1e12, ageing: Ageing | None = None) -> None:
+        message = b"\0\1" + HEADER + question
+        made.packets.keep_dns(message, message, question[:9], until, CELL, ageing)
+
+    keep(questions[0])
+    keep(questions[1], reactor.seconds() - 1, Ageing([], None, 0, None, [], 1e12))
+    made.packets.seconds()
+    size = made.packets.dns.bytes
+    keep(questions[2])
+    size = made.packets.dns.bytes - size
+    for question in questions[3:]:
+        if made.packets.dns.bytes + size <= room:
+            keep(question)
+    for question in questions[:2]:
+        made.client.send(b"\0\1" + HEADER + question)
+    assert await made.receive(2) == [b"\0\1" + HEADER + question for question in questions[:2]]
+    await made.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_is_within_the_rate_is_counted_once() -> None:
+    """A question that no answer is ready for comes to the protocol as one that was taken from the rate."""
+    made = Served(True, "127.0.0.1", Rules(LOOPBACK, rate=6))
+    made.packets.course.keep(b"known", b"yes", 1e12, CELL)
+    for datagram in (b"known", b"one", b"two", b"known"):
+        made.client.send(datagram)
+    assert len(await made.receive(4)) == 4
+    assert (made.protocol.strange, [datagram for datagram, _ in made.protocol.came]) == ([], [b"one", b"two"])
+    for _ in range(3):
+        made.client.send(b"known")
+    await made.receive(3)
+    assert made.protocol.strange == [b"known"] * 3
+    await made.close()
 
 
 @pytest.mark.parametrize("interface", ["127.0.0.1", "::1"])
@@ -333,7 +320,7 @@ async def test_who_may_not_have_everything_goes_to_the_protocol(interface: str) 
         (Rules(everyone, rate=2), 2),
         (Rules(everyone, exempt=LOOPBACK, rate=2), 3),
     ):
-        made = Fixture(True, interface)
+        made = Served(True, interface)
         made.packets.course.keep(b"known", b"yes", 1e12, CELL)
         made.client.send(b"known")
         made.port.doRead()  # as long as the rules allow it
@@ -361,33 +348,4 @@ async def test_a_port_that_stopped_reading_still_sends() -> None:
     made.port.write(b"late", made.client.getsockname())
     assert await made.receive() == [b"late"]
     assert [datagram for datagram, _ in made.protocol.came] == [b"one"]
-    await made.close()
-
-
-@pytest_twisted.ensureDeferred
-async def test_sampled_questions_are_logged() -> None:
-    """The query log gets its share of the ready answers: who asked, for what, and how long it took."""
-    noted: list[tuple[Any, ...]] = []
-
-    class Log:
-        share = 0.25
-
-        def query_log(self, *fields: Any) -> None:
-            noted.append(fields)
-
-    made = _batch()
-    made.protocol.counts.log = Log()  # type: ignore[assignment]
-    question = b"\3www\3lab\0\0\1\0\1"
-    made.packets.keep_dns(b"\0\1" + HEADER + question, b"\0\1" + b"h" * 10 + question, question[:9], 1e12, CELL)
-    made.packets.course.keep(b"www.lab", b"yes", 1e12, Cell("udp", "json", "found", "records"))
-    for datagram in [b"www.lab"] * 8 + [b"\0\7" + HEADER + question] * 8:
-        made.client.send(datagram)
-    await made.receive(16)
-    assert len(noted) == 4
-    host, port = made.client.getsockname()
-    assert {note[1:9] for note in noted} == {
-        (host, port, "udp", "json", "www.lab", "A", "found", "ready"),
-        (host, port, "udp", "dns", "www.lab", "A", "NOERROR", "ready"),
-    }
-    assert all(note[9] >= 0 for note in noted)
     await made.close()

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from functools import cache
+from itertools import count
+
 import dns.message
 from twisted.trial.unittest import SynchronousTestCase
 
+from labnet.resolver.batches import HEAD, key_of
+from labnet.resolver.model import RRset, RRType
+from labnet.resolver.names import key_of as name_key
+from labnet.resolver.plain import Made, PlainReplies
+from labnet.resolver.zone import Zone
 from tests.resolver.lab import CLIENT, Lab
 
 ZONE = """$ORIGIN lab.
@@ -93,3 +101,121 @@ class PlainTests(SynchronousTestCase):
             lab.send(dns.message.make_query("one.lab", "A", use_edns=0, payload=payload).to_wire())
             lab.take(CLIENT)
         self.assertLessEqual(len(lab.service.packets.plain._shapes), 200)
+
+
+def question(name: str, rrtype: str = "A", edns: int = -1, id: int = 7) -> bytes:
+    return dns.message.make_query(name, rrtype, use_edns=edns, id=id).to_wire()
+
+
+@cache
+def nowhere() -> str:
+    """The name that stands in the index of a zone where no name at all would be looked for."""
+    return next(name for name in map("s{}.lab".format, count()) if hash(name_key(name)) & 0xFFFF == hash(b""))
+
+
+class BulkTests(SynchronousTestCase):
+    """Many questions at a time, to a zone of some thousand names."""
+
+    def setUp(self) -> None:
+        self.odd, self.long = nowhere(), ".".join(["label"] * 12) + ".lab"
+        names = [*(f"h{number}.lab" for number in range(3000)), self.odd, self.long]
+        bulk = "".join(f"{name}. 60 IN A 10.1.{n >> 8}.{n & 255}\n" for n, name in enumerate(names))
+        self.lab = Lab(self, {"lab.zone": ZONE, "bulk.zone": bulk}, zones=["lab"])
+        zone = self.lab.service.packets.plain._zone
+        assert zone is not None
+        self.assertGreater(len(zone._nodes.bulk()), 3000)
+        self.zone: Zone = zone
+        for edns in -1, 0:
+            self.told(question("h0.lab", edns=edns))
+
+    def told(self, asked: bytes) -> bytes:
+        """What is told to who asks, the long way."""
+        self.lab.service.packets.dns.clear()
+        self.lab.send(asked)
+        return self.lab.take(CLIENT).payload
+
+    def made(self, *questions: bytes) -> list[Made | None]:
+        return self.lab.service.packets.plain.find_all([key_of(one, 2) for one in questions])
+
+    def test_each_has_its_own(self) -> None:
+        """In their order, whatever stands between them, and as often as they are there."""
+        plain = [question(name, edns=edns) for name in ("h7.lab", "H8.Lab", self.odd, "one.lab") for edns in (-1, 0)]
+        others = [
+            question("none.lab"),
+            question("h7.lab", "AAAA"),
+            question("lab"),
+            question("."),
+            question("h7.lab", "A").replace(b"\1\0\0\1", b"\0\0\0\1", 1),
+            b"\0\1",
+            b"",
+            plain[0] + b"\0",
+        ]
+        made = self.made(*plain, *others, *plain)
+        for asked, one in zip(plain, made[: len(plain)], strict=True):
+            assert one is not None
+            self.assertEqual(asked[:2] + one[0], self.told(asked))
+            self.assertIs(one[1], made[0][1] if made[0] else None)
+        self.assertEqual(made[len(plain) : -len(plain)], [None] * len(others))
+        self.assertEqual(made[-len(plain) :], made[: len(plain)])
+        self.assertEqual(made, [self.made(asked)[0] for asked in (*plain, *others, *plain)])
+        self.assertEqual(self.made(), [])
+
+    def test_names_that_are_not_there(self) -> None:
+        """Have nothing, whatever stands in the index where they are looked for; nor those of another length."""
+        absent = [f"x{number}.lab" for number in range(5000)] + [f"h{number}" for number in range(1000)]
+        records = self.zone.one_addresses([name_key(name) for name in absent])
+        self.assertEqual([name for name, record in zip(absent, records, strict=True) if record is not None], [])
+        self.assertEqual(self.made(*map(question, absent[::100])), [None] * len(absent[::100]))
+
+    def test_without_records(self) -> None:
+        """There is nothing for any."""
+        self.assertEqual(PlainReplies().find_all([key_of(question("h7.lab"), 2)] * 3), [None] * 3)
+
+    def test_a_long_question(self) -> None:
+        """Has its reply by the whole of its key, and none by what the head of its slot holds."""
+        asked = question(self.long)
+        self.assertGreater(len(asked), HEAD)
+        whole = key_of(asked, 2)
+        cut = whole[: HEAD - 2] + whole[-4:]
+        (made, none) = self.lab.service.packets.plain.find_all([whole, cut])
+        self.assertIsNotNone(made)
+        self.assertIsNone(none)
+        self.assertEqual(made and asked[:2] + made[0], self.told(asked))
+        self.assertEqual(self.lab.service.packets.plain.find_all([cut, whole]), [None, made])
+
+    def test_a_question_that_breaks_off(self) -> None:
+        """Is none, wherever: what its key is filled up with is no end of its name and no type."""
+        for name in "h7.lab", self.odd, self.long:
+            for edns in -1, 0:
+                whole = question(name, edns=edns)
+                cut = [whole[:length] for length in range(len(whole))]
+                self.assertEqual(self.made(*cut), [None] * len(cut), name)
+                self.assertEqual(self.made(*[one + bytes(9) for one in cut[:-9]]), [None] * len(cut[:-9]), name)
+
+    def test_a_name_without_an_end(self) -> None:
+        """Is no name of the zone's, not even no name at all."""
+        header = b"\0\1" + b"\1\0\0\1" + bytes(6)
+        for rest in (b"abc", b"a" * 64, b"a" * 65, b"a" * 200, b"\2h7\3lab", b"\2h7\3la", b""):
+            self.assertEqual(self.made(question("h7.lab"), header + rest)[1:], [None], rest)
+        self.assertEqual(self.zone.one_addresses([b"", name_key("none.lab")]), [None, None])
+        self.assertEqual(self.zone.one_addresses([b"", name_key(self.odd)])[0], None)
+
+    def test_a_question_that_is_asked_several_times_at_once(self) -> None:
+        """Is kept once, and takes the bytes of one."""
+        packets = self.lab.service.packets
+        keys = [key_of(question("h7.lab"), 2), key_of(question("h8.lab"), 2)]
+        taken = []
+        for together in (keys, keys[:1] * 100 + keys[1:]):
+            packets.dns.clear()
+            packets.make(together)
+            self.assertEqual(set(packets.dns.packets), set(keys))
+            taken.append(packets.dns.bytes)
+        self.assertEqual(*taken)
+
+    def test_a_name_that_came_again(self) -> None:
+        """With another record it is one with two: it is asked for the long way; those beside it are found as before."""
+        before = self.made(question("h7.lab"), question("h9.lab"), question(self.odd))
+        self.zone.add(RRset(name_key("h8.lab"), RRType.A, 60, (b"\x0a\0\0\1",)))
+        self.assertEqual(self.made(question("h7.lab"), question("h9.lab"), question(self.odd)), before)
+        self.assertEqual(self.made(question("h8.lab"), b"\0\1" + bytes(10) + b"abc"), [None, None])
+        self.assertEqual(self.zone.one_addresses([b"", name_key("h8.lab"), name_key("h9.lab")])[:2], [None, None])
