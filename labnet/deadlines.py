@@ -14,22 +14,23 @@ class Deadlines(Generic[T]):
     """Calls ``expire(item)`` once ``seconds`` have passed since the item was last touched.
 
     A touch is one dictionary store. The timer looks at all items when the earliest is due, but no oftener than sixty
-    times in ``seconds``; an item may expire later by that much, and never earlier.
+    times in ``seconds``; an item may expire later by that much, and never earlier. Who has no time for a call makes the
+    store himself, in ``touched``, for an item that is there already.
     """
 
     def __init__(self, clock: IReactorTime, seconds: float, expire: Callable[[T], None]) -> None:
         self._clock = clock
         self._seconds = seconds
         self._expire = expire
-        self._touched: dict[T, float] = {}
+        self.touched: dict[T, float] = {}
         self._timer: IDelayedCall | None = None
 
     def __len__(self) -> int:
-        return len(self._touched)
+        return len(self.touched)
 
     def touch(self, item: T, now: float | None = None) -> None:
         """Count the seconds of ``item`` from now on; who has just looked at the clock tells what it shows."""
-        self._touched[item] = self._clock.seconds() if now is None else now
+        self.touched[item] = self._clock.seconds() if now is None else now
         if self._timer is None:
             self._timer = self._clock.callLater(self._seconds, self._look)
 
@@ -41,9 +42,9 @@ class Deadlines(Generic[T]):
 
     def discard(self, item: T) -> None:
         """Forget ``item``, if it is known."""
-        self._touched.pop(item, None)
-        if not self._touched:
-            self._touched.clear()  # emptied one by one, it keeps the memory of its best days
+        self.touched.pop(item, None)
+        if not self.touched:
+            self.touched.clear()  # emptied one by one, it keeps the memory of its best days
             if self._timer is not None:
                 self._timer.cancel()
                 self._timer = None
@@ -51,13 +52,13 @@ class Deadlines(Generic[T]):
     def _look(self) -> None:
         self._timer = None
         limit = self._clock.seconds() - self._seconds
-        due = [item for item, touched in self._touched.items() if touched <= limit]
+        due = [item for item, touched in self.touched.items() if touched <= limit]
         for item in due:
-            del self._touched[item]
-        if self._touched:
-            earliest = min(self._touched.values()) - limit
+            del self.touched[item]
+        if self.touched:
+            earliest = min(self.touched.values()) - limit
             self._timer = self._clock.callLater(max(earliest, self._seconds / 60), self._look)
         else:
-            self._touched.clear()
+            self.touched.clear()
         for item in due:
             self._expire(item)

@@ -101,7 +101,7 @@ class CommandProtocol(LineReceiver):
         times = _TIMES.get(data) if self._ready else None
         if times is not None:
             service = self._service
-            service.deadlines.touch(self, service.now)
+            service.deadlines.touched[self] = service.now
             service.times += times
             reply = service.time_reply * times
             try:

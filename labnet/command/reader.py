@@ -13,6 +13,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from labnet.moderation import Moderation
+from labnet.vigil import Vigil
+
 SEGMENT: Final = 2048
 """Bytes read from a connection at a time, and bytes of replies that may wait for a client before it is read no more."""
 
@@ -54,6 +57,7 @@ class SharedReader:
         self._reactor = reactor
         self._begin = begin
         self._epoll = select.epoll()
+        self._vigil = Vigil(reactor, self, self._round, Moderation(0.0))
         self._connections: dict[int, Reading] = {}
         self._most = _SHORT
 
@@ -63,6 +67,7 @@ class SharedReader:
             return
         if not self._connections:
             self._reactor.addReader(self)
+            self._vigil.begin()
         self._epoll.register(fileno, select.EPOLLIN | select.EPOLLRDHUP)
         self._connections[fileno] = connection
 
@@ -73,15 +78,21 @@ class SharedReader:
         with contextlib.suppress(OSError):
             self._epoll.unregister(fileno)
         if not self._connections:
+            self._vigil.end()
             self._connections.clear()  # emptied one by one, it keeps the memory of its best days
             self._reactor.removeReader(self)
 
     def doRead(self) -> None:
         """Read from those that are ready."""
+        self._vigil.woken(*self._round())
+
+    def _round(self) -> tuple[int, bool]:
+        """Read a round; gives how many connections were ready, and whether there are likely more."""
         self._begin()
         most, longest = self._most, 0
         connections = self._connections
-        for fileno, events in self._epoll.poll(0, ROUND):
+        ready = self._epoll.poll(0, ROUND)
+        for fileno, events in ready:
             try:
                 connection = connections[fileno]
             except KeyError:
@@ -109,6 +120,7 @@ class SharedReader:
                 self.remove(fileno)
                 connection.read_by_reactor()
         self._most = longest or _SHORT
+        return len(ready), len(ready) == ROUND
 
     def fileno(self) -> int:
         """What the reactor waits for."""
@@ -120,6 +132,7 @@ class SharedReader:
 
     def connectionLost(self, reason: Failure) -> None:
         """The reactor reads no more here: it has each connection back."""
+        self._vigil.end()
         connections, self._connections = self._connections, {}
         for fileno, connection in connections.items():
             with contextlib.suppress(OSError):

@@ -95,7 +95,7 @@ def key_of(datagram: bytes, skipped: int) -> bytes:
 def question_of(key: bytes, skipped: int) -> bytes | None:
     """The datagram of a ``key``, without what was skipped; None where it is longer than what the key has of it."""
     end = len(key) - _MARK.size
-    length: int = _MARK.unpack_from(key, end)[0] - skipped
+    length: int = max(0, _MARK.unpack_from(key, end)[0] - skipped)
     return None if length > end else key[:length]
 
 

@@ -22,17 +22,17 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from labnet.interfaces import IReactor
+from labnet.moderation import Moderation
 from labnet.resolver.admission import Admission
 from labnet.resolver.batches import BATCH, Incoming, Outgoing, overflowed
 from labnet.resolver.counts import READY, Cell, Counts, asked_in
 from labnet.resolver.later import Asker, IRelays, Whence
-from labnet.resolver.moderation import Moderation
 from labnet.resolver.packetcache import PacketCache, PacketCaches
 from labnet.resolver.plain import Made
 from labnet.resolver.senders import Senders
 from labnet.resolver.sockets import never_fragment
-from labnet.resolver.vigil import Vigil
 from labnet.starting.listening import OpenSocket, open_datagrams
+from labnet.vigil import Vigil
 
 BATCHES: Final = 4
 """System calls to read by, until the reactor's other sockets have their turn: a flood must not starve them."""
@@ -87,7 +87,7 @@ class BatchPort:
     """Listens on ``interface`` and ``port`` and answers from ``packets``; what they lack goes to ``protocol``.
 
     ``open_socket`` gives the socket: a new one, one that was inherited, or one that workers share. Datagrams may gather
-    for ``delay`` seconds (:mod:`labnet.resolver.moderation`).
+    for ``delay`` seconds (:mod:`labnet.moderation`).
     """
 
     log = Logger()
@@ -131,10 +131,11 @@ class BatchPort:
         self._vigil = Vigil(self._reactor, self, self._drain, self._moderation)
         self.protocol.makeConnection(self)
         self._reactor.addReader(self)
+        self._vigil.begin()
 
     def delay(self, seconds: float) -> None:
         """Give datagrams so long to gather from now on."""
-        self._moderation.moment = seconds
+        self._moderation.change(seconds)
 
     def stopReading(self) -> None:
         """Take no further questions; what was asked can still be answered."""
@@ -169,7 +170,9 @@ class BatchPort:
         came = self._packets.seconds()
         strangers = self._senders.strangers(count, came)
         cache, out = self._way()
-        keys = self._in.keys(count, cache.skipped)
+        keys: Sequence[bytes] = self._in.keys(count, cache.skipped)
+        if strangers:  # nothing is looked for, or made, for them
+            keys = [b"" if slot in strangers else key for slot, key in enumerate(keys)]
         found = None if strangers else self._made_at_once(keys, cache)
         if found is None:
             ready = [*map(cache.vectors.get, keys)]

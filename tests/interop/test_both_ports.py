@@ -19,11 +19,11 @@ from twisted.internet.task import deferLater
 from twisted.logger import LogEvent, globalLogPublisher
 
 from labnet.config import ResolverConfig
+from labnet.moderation import Moderation
 from labnet.resolver import batchport
 from labnet.resolver.batches import HEAD
 from labnet.resolver.batchport import BatchPort
 from labnet.resolver.loading import Loaded, load_files
-from labnet.resolver.moderation import Moderation
 from labnet.resolver.names import key_of
 from labnet.resolver.service import ResolverService
 from tests.interop.udpports import HEADER, TIMEOUT, reactor

@@ -13,8 +13,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.protocol import DatagramProtocol
 from twisted.internet.task import deferLater
 
-from labnet.resolver import vigil
-from labnet.resolver.vigil import FEW
+from labnet import vigil
+from labnet.vigil import FEW
 from tests.interop.udpports import TIMEOUT, Served, reactor
 
 ROUNDS = 30

@@ -1,4 +1,4 @@
-"""Tests for :mod:`labnet.resolver.vigil` with a reactor that watches by a real epoll and whose turns the test takes."""
+"""Tests for :mod:`labnet.vigil` with a reactor that watches by a real epoll and whose turns the test takes."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.resolver import vigil as vigil_module
-from labnet.resolver.vigil import FEW, QUICK, STREAK, Vigil
+from labnet import vigil as vigil_module
+from labnet.vigil import FEW, QUICK, STREAK, Vigil
 
 TIMEOUT = 10.0
 LONG = 3 * TIMEOUT
@@ -81,6 +81,7 @@ class Port:
         moderation: Any = self.moderation
         reactor.addReader(self)
         self.vigil = Vigil(reactor, self, self.drain, moderation)  # type: ignore[arg-type]
+        self.vigil.begin()
 
     def fileno(self) -> int:
         return self.socket.fileno()

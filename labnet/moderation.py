@@ -49,10 +49,15 @@ class Moderation:
         self._rest = NATURAL
         self._rate = self._cost = 0.0
         self._is_trial = False
-        self.begin()
+        self._start(0.0, NATURAL)
 
     def begin(self) -> None:
-        """The port begins to wait by itself; what was counted before lies too far back."""
+        """The port begins to wait by itself; what was counted before lies too far back, but a rest goes on."""
+        self._start(0.0, NATURAL if self.nap else max(NATURAL, self._left))
+
+    def change(self, moment: float) -> None:
+        """``moment`` is the longest from now on."""
+        self.moment = moment
         self._start(0.0, NATURAL)
 
     def woken(self, came: int) -> None:

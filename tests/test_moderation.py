@@ -1,4 +1,4 @@
-"""Tests for :mod:`labnet.resolver.moderation`: traffic is played, and the time and the work with it."""
+"""Tests for :mod:`labnet.moderation`: traffic is played, and the time and the work with it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import groupby
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.resolver.moderation import ENOUGH, NATURAL, STRETCH, TRIAL, WORTH, Moderation
+from labnet.moderation import ENOUGH, NATURAL, STRETCH, TRIAL, WORTH, Moderation
 
 MOMENT = 0.00025
 EACH = 4e-6
@@ -152,17 +152,26 @@ class ModerationTests(SynchronousTestCase):
         self.assertEqual(rests[:4], [NATURAL, 2 * NATURAL, 4 * NATURAL, 8 * NATURAL])
 
     def test_without_a_moment_there_is_none(self) -> None:
-        """Whatever comes; and where it is taken away, from the end of what is under way."""
+        """Whatever comes; and where it is taken away, at once."""
         for rate in (20_000, 100_000):
             traffic = Traffic()
-            traffic.moderation.moment = 0
+            traffic.moderation.change(0)
             self.assertEqual(traffic.open_loop(rate).run(5000), [(False, 5000)])
         traffic = Traffic().open_loop(20_000)
         traffic.run(NATURAL + TRIAL)
-        traffic.moderation.moment = 0
-        self.assertEqual(traffic.run(STRETCH + 5000), [(True, STRETCH), (False, 5000)])
-        traffic.moderation.moment = MOMENT
+        traffic.moderation.change(0)
+        self.assertEqual(traffic.run(STRETCH + 5000), [(False, STRETCH + 5000)])
+        traffic.moderation.change(MOMENT)
         self.assertEqual(traffic.run(2 * NATURAL)[-1][0], True)
+
+    def test_a_rest_goes_on_behind_an_interruption(self) -> None:
+        """What was tried and slowed clients down is not tried again sooner because others had something to do."""
+        traffic = Traffic().closed_loop(4, 100e-6)
+        traffic.run(4 * (NATURAL + TRIAL))
+        for _ in range(20):
+            traffic.moderation.begin()
+        rests = [length for naps, length in traffic.run(STRETCH + LONGEST_REST) if not naps]
+        self.assertGreater(rests[0], NATURAL)
 
     def test_a_port_that_begins_anew_is_looked_at_anew(self) -> None:
         """In the middle of a count, a trial and a stretch; the time in which it did not wait counts for nothing."""
