@@ -156,10 +156,14 @@ class BatchPort:
         total = 0
         for _ in range(BATCHES):
             count = receive()
-            if count == 1:
-                self._answer_one()
-            elif count:
-                self._answer(count)
+            try:
+                if count == 1:
+                    self._answer_one()
+                elif count:
+                    self._answer(count)
+            except Exception:
+                # As in hand_on: it must not close the port.
+                self.log.failure("answering {count} datagrams failed", count=count, event="resolver.failed")
             total += count
             if count < BUSY or self.socket is None:
                 return total, False
@@ -297,8 +301,11 @@ class BatchPort:
             cells.ready += count
         else:
             self._owners.learn(cells[0])
-            for cell in cells:
-                cell.ready += 1
+            if cells.count(cells[0]) == count:
+                cells[0].ready += count
+            else:
+                for cell in cells:
+                    cell.ready += 1
         counts = self.protocol.counts
         now = self._packets.clock.seconds()
         counts.ready_seconds.observe(max(0.0, now - came), count)

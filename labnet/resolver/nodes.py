@@ -57,7 +57,7 @@ class Nodes:
     def one_addresses(self, keys: Sequence[bytes]) -> list[bytes | bytearray | None]:
         """For each of ``keys``, if it has one IPv4 address and nothing else: TTL, length (2 bytes) and address."""
         found = self._table.records(keys)
-        if self._others:
+        if self._others and not all(found):
             for number, record in enumerate(found):
                 if record is None:
                     value = self._others.get(keys[number])

@@ -31,7 +31,7 @@ class PlainReplies:
     def __init__(self, zone: Zone | None = None) -> None:
         self._zone = zone
         self._shapes: dict[tuple[bytes, bytes, bool], tuple[bytes, bytes, Cell]] = {}
-        self._shapes_below: dict[tuple[bytes, bytes], tuple[bytes, bytes, Cell]] = {}
+        self._shapes_below: dict[bytes, tuple[bytes, bytes, bytes, Cell]] = {}
 
     def change(self, zone: Zone | None) -> None:
         """The records or the ways of replying have changed."""
@@ -55,26 +55,30 @@ class PlainReplies:
         found: list[Made | None] = []
         for key, end, name, record in zip(keys, ends, names, zone.one_addresses(names), strict=True):
             if record is not None:
-                asked = key[:_FLAGS], key[_FLAGS + 1 + name[0] :]
-                shape = shape_of(asked) or other_shape(key, end, name, asked)
+                rest = key[_FLAGS + 1 + name[0] :]
+                shape = shape_of(rest)
+                if shape is None or not key.startswith(shape[0]):
+                    shape = other_shape(key, end, name, rest)
                 if shape is not None:
-                    flags, opt, cell = shape
+                    _, flags, opt, cell = shape
                     found.append((join((flags, key[_FLAGS : end + _TYPE_CLASS], _OWNER, record, opt)), cell))
                     continue
             found.append(None)
         return found
 
-    def _shape(self, key: bytes, end: int, name: bytes, asked: tuple[bytes, bytes]) -> tuple[bytes, bytes, Cell] | None:
-        """The shape of a question for ``name``; the next time ``asked`` leads to it, all but its first label."""
+    def _shape(self, key: bytes, end: int, name: bytes, rest: bytes) -> tuple[bytes, bytes, bytes, Cell] | None:
+        """The shape of a question for ``name``; the next time ``rest`` leads to it, which is behind its first label."""
         question = question_of(key, _ID)
         if self._zone is None or question is None:
             return None
-        shape = self._shapes.get((asked[0], question[end:], self._zone.is_authority_below(name[1 + name[0] :])))
-        if shape is not None:
-            if len(self._shapes_below) >= _MOST_BELOW:
-                self._shapes_below.clear()
-            self._shapes_below[asked] = shape
-        return shape
+        head = question[:_FLAGS]
+        shape = self._shapes.get((head, question[end:], self._zone.is_authority_below(name[1 + name[0] :])))
+        if shape is None:
+            return None
+        if len(self._shapes_below) >= _MOST_BELOW:
+            self._shapes_below.clear()
+        self._shapes_below[rest] = found = (head, *shape)
+        return found
 
     def learn(self, question: bytes, reply: bytes, name: bytes, cell: Cell) -> None:
         """Take the shape from a ``reply`` to a ``question`` for ``name``, if it has one."""

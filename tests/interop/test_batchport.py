@@ -14,6 +14,7 @@ import pytest
 import pytest_twisted
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
+from twisted.internet.task import deferLater
 
 from labnet.resolver import batches, batchport
 from labnet.resolver.admission import Rules
@@ -148,6 +149,19 @@ async def test_a_datagram_that_fails_closes_nothing(fixture: Served) -> None:
     assert await fixture.receive(2) == [b"echo:one", b"echo:two"]
     fixture.client.send(b"three")
     assert await fixture.receive() == [b"echo:three"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_batch_that_fails_closes_no_port() -> None:
+    """What raises in the port itself costs that batch alone."""
+    made = _batch()
+    with mock.patch.object(made.port, "_answer", side_effect=RuntimeError("on purpose")):
+        made.client.send(b"lost")
+        while not made.port._answer.called:
+            await deferLater(reactor, 0)
+    made.client.send(b"after it")
+    assert await made.receive() == [b"echo:after it"]
+    await made.close()
 
 
 @pytest_twisted.ensureDeferred
