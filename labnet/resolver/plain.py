@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from labnet.resolver.batches import key_of, question_of
+from labnet.resolver.batches import question_of
 from labnet.resolver.counts import Cell
 from labnet.resolver.zone import Zone
 
@@ -38,10 +38,6 @@ class PlainReplies:
         self._zone = zone or None  # one without a name has nothing to be looked for
         self._shapes.clear()
         self._shapes_below.clear()
-
-    def find(self, question: bytes) -> Made | None:
-        """The reply to a DNS question, or None."""
-        return self.find_all([key_of(question, _ID)])[0]
 
     def find_all(self, keys: Sequence[bytes]) -> list[Made | None]:
         """The replies to DNS questions, given by their :func:`~labnet.resolver.batches.key_of`, or None for each."""
