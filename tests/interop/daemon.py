@@ -129,7 +129,9 @@ class Daemon:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self.process.poll() is not None:
-            self.wait()
+            status = self.wait()
+            if kind is not None:
+                print(f"{self.log}\nit had ended, with status {status}")
         elif kind is None:
             self.stop()
         else:
