@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import shutil
@@ -17,6 +18,9 @@ from pathlib import Path
 from typing import Any
 
 SERVER_CORE, LOAD_CORE = "0", "1"
+
+LOST = 1e6
+"""Microseconds that a question without an answer counts as."""
 
 Result = dict[str, float]
 
@@ -138,9 +142,14 @@ def tcpload(
     )
 
 
-def dnsperf(port: int, questions: Path, seconds: float, rate: int | None = None, tcp: bool = False) -> Result:
-    """dnsperf at full speed, paced at ``rate`` questions a second, or by TCP over one connection."""
-    options = [*(["-Q", str(rate)] if rate else []), *(["-m", "tcp"] if tcp else [])]
+def dnsperf(
+    port: int, questions: Path, seconds: float, rate: float = 0, tcp: bool = False, told: bool = False
+) -> Result:
+    """dnsperf at full speed or paced at ``rate`` questions a second, over 20 sockets or one TCP connection.
+
+    The latencies are in the result where it is ``told`` to print each, which slows it down itself.
+    """
+    options = ["-Q", f"{rate:.0f}"] * bool(rate) + ["-m", "tcp"] * tcp + ["-v"] * told
     clients = "1" if tcp else "20"
     command = ["dnsperf", "-s", "127.0.0.1", "-p", str(port), "-d", str(questions), "-c", clients, "-q", "200"]
     done = subprocess.run(
@@ -152,8 +161,18 @@ def dnsperf(port: int, questions: Path, seconds: float, rate: int | None = None,
         assert match is not None, done.stdout
         return float(match[1])
 
-    completed, lost = figure("Queries completed"), figure("Queries lost")
-    return {"answered": completed, "lost": lost, "qps": figure("Queries per second")}
+    result = {"answered": figure("Queries completed"), "lost": figure("Queries lost")}
+    result["qps"] = figure("Queries per second")
+    if told:
+        latencies = [float(seconds) * 1e6 for seconds in re.findall(r"^> \w+ .* ([\d.]+)$", done.stdout, re.MULTILINE)]
+        latencies += [LOST] * int(result["lost"])
+        result |= {"p50_us": percentile(latencies, 0.5), "p99_us": percentile(latencies, 0.99)}
+    return result
+
+
+def percentile(figures: list[float], part: float) -> float:
+    """What ``part`` of the ``figures`` do not exceed; 0 where there are none."""
+    return sorted(figures)[max(0, math.ceil(part * len(figures)) - 1)] if figures else 0.0
 
 
 def _json(command: list[str]) -> Result:

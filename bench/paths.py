@@ -73,14 +73,16 @@ Load = Callable[..., harness.Result]
 
 @dataclass
 class Loads:
-    """What is sent on one path: ``full`` speed, which tells the CPU; ``paced`` at a ``rate``, which tells the latency.
+    """What is sent on one path: ``full`` speed, which tells the CPU; ``paced``, which tells the latency.
 
-    Before each comes a short ``warm_up`` that does not count; None is the load itself.
+    The pace is the ``share`` of the rate that full speed reached. Before each comes a short ``warm_up`` that does not
+    count; None is the load itself.
     """
 
     full: Load
     paced: Load | None = None
     warm_up: Load | None = None
+    share: float = 0.5
 
 
 @dataclass
@@ -139,19 +141,22 @@ def stages(folder: Path, only: str = "") -> Iterator[Stage]:
 
 def _hits(folder: Path, asking: Load, cloop: Path) -> Stage:
     servers = [Server(name, command) for name, command in peers.resolvers(folder)]
-    servers[0].alone = {COURSE: Loads(partial(asking, course=True))}
+    course = partial(asking, course=True)
+    servers[0].alone = {COURSE: Loads(course, paced=course)}
     servers.append(Server("C loop", lambda port: [str(cloop), str(port), str(folder / "hosts")]))
-    paths = {BATCHED: Loads(asking)}
+    paths = {BATCHED: Loads(asking, paced=asking)}
     if shutil.which("dnsperf"):
         perf = partial(harness.dnsperf, questions=folder / "questions")
-        paths |= {DNSPERF: Loads(perf, paced=asking), STEADY: Loads(partial(perf, rate=PACED))}
-    return Stage(servers, paths | {OWN_PORTS: Loads(partial(asking, sockets=1000, window=1000))})
+        paths |= {DNSPERF: Loads(perf, paced=asking), STEADY: Loads(partial(perf, rate=PACED), paced=asking, share=1)}
+    own = partial(asking, sockets=1000, window=1000)
+    return Stage(servers, paths | {OWN_PORTS: Loads(own, paced=own)})
 
 
 def _streams(folder: Path) -> Stage:
     names = ("labnet", "nsd", "knotd", "unbound") if shutil.which("dnsperf") else ()
     servers = [Server(name, command) for name, command in peers.resolvers(folder) if name in names]
-    return Stage(servers, {STREAM: Loads(partial(harness.dnsperf, questions=folder / "questions", tcp=True))})
+    stream = partial(harness.dnsperf, questions=folder / "questions", tcp=True)
+    return Stage(servers, {STREAM: Loads(stream, paced=partial(stream, told=True))})
 
 
 def _commands(folder: Path, tcp: Load) -> Stage:
@@ -178,7 +183,8 @@ def _million(folder: Path, udp: Load, warm_up: Load) -> Stage:
     folder.mkdir()
     peers.write_records(folder, MILLION)
     servers = [Server(name, command) for name, command in peers.resolvers(folder) if name in ("labnet", "nsd", "knotd")]
-    return Stage(servers, {UNIFORM: Loads(partial(udp, questions=folder / "shuffled"), warm_up=warm_up)})
+    uniform = partial(udp, questions=folder / "shuffled")
+    return Stage(servers, {UNIFORM: Loads(uniform, paced=uniform, warm_up=warm_up)})
 
 
 def _forwarders(folder: Path) -> list[Server]:

@@ -75,17 +75,17 @@ def _measured(server: Server, paths: dict[str, Loads], seconds: float) -> Iterat
 
 
 def _loaded(pid: int, loads: Loads, port: int, options: dict[str, int], seconds: float) -> harness.Result:
-    """The CPU and the rate at full speed, the memory after it, and the latencies at half of that rate."""
+    """The CPU and the rate at full speed, the memory after it, and the latencies at a share of that rate."""
     short = seconds * WARM_UP
     (loads.warm_up or loads.full)(port, seconds=short, **options)
     result = harness.measured(pid, partial(loads.full, port, seconds=seconds, **options))
     result["pss_kib"] = harness.resident_kib(pid)
     if loads.paced and result["qps"]:
-        paced = partial(loads.paced, port, rate=result["qps"] / 2, **options)
+        paced = partial(loads.paced, port, rate=result["qps"] * loads.share, **options)
         paced(seconds=short)
-        half = paced(seconds=seconds)
-        result |= {"p50_us": half["p50_us"], "p99_us": half["p99_us"]}
-        result |= {"half_qps": half["qps"], "half_lost": half["lost"]}
+        slower = paced(seconds=seconds)
+        result |= {"p50_us": slower["p50_us"], "p99_us": slower["p99_us"]}
+        result |= {"paced_qps": slower["qps"], "paced_lost": slower["lost"]}
     return result
 
 

@@ -119,10 +119,15 @@ class RunTests(SynchronousTestCase):
                 "pss_kib": 7,
                 "p50_us": 4,
                 "p99_us": 6,
-                "half_qps": 50,
-                "half_lost": 0,
+                "paced_qps": 50,
+                "paced_lost": 0,
             },
         )
+
+    def test_a_path_that_is_paced_itself_has_its_own_pace(self) -> None:
+        """Half of 20,000 a second would be another path."""
+        run._loaded(1, paths.Loads(self._load("full"), self._load("paced", p50_us=4.0, p99_us=6.0), share=1), 53, {}, 3)
+        self.assertEqual(self.loaded[-1][1]["rate"], 100)
 
     def test_a_server_that_answers_nothing_has_no_latency(self) -> None:
         """There is no half of its rate."""
@@ -153,6 +158,26 @@ class RunTests(SynchronousTestCase):
         """It is told from one that starts."""
         with self.assertRaises(harness.DidNotStart), harness.running(["false"], lambda: False):
             pass
+
+
+class DnsperfTests(SynchronousTestCase):
+    """What is read from dnsperf's output."""
+
+    def test_what_is_lost_counts_as_a_second(self) -> None:
+        """Beside the latencies that are told of the others."""
+        told = "".join(f"> NOERROR host{number}.lab.test A 0.000{number}0\n" for number in range(10, 20))
+        totals = "  Queries completed:    10 (83.33%)\n  Queries lost:         2\n  Queries per second:   3.5\n"
+        self.patch(harness.subprocess, "run", lambda *_, **__: mock.Mock(stdout=f"{told}> T A A\n{totals}"))
+        result = harness.dnsperf(53, paths.HERE, 1, told=True)
+        self.assertAlmostEqual(result["p50_us"], 150)
+        self.assertEqual(result["p99_us"], harness.LOST)
+        self.assertNotIn("p50_us", harness.dnsperf(53, paths.HERE, 1))
+
+    def test_a_percentile_is_one_of_the_figures(self) -> None:
+        """The least that the part of them does not exceed."""
+        figures = [float(figure) for figure in range(200, 0, -1)]
+        self.assertEqual([harness.percentile(figures, part) for part in (0.0, 0.5, 0.99, 1.0)], [1, 100, 198, 200])
+        self.assertEqual(harness.percentile([], 0.5), 0)
 
 
 class StageTests(SynchronousTestCase):
