@@ -22,6 +22,9 @@ import dns.rrset
 from labnet.resolver.model import Answer, ExtendedError, Question, Rcode, RRset, RRType
 from labnet.resolver.names import LONGEST_NAME
 
+# A type whose class is imported when it is first seen would go without an answer while no file can be opened.
+dns.rdata.load_all_types()
+
 PAYLOAD: Final = 1232
 """Bytes of a UDP message that are sent and announced at most; fits any path without fragments (RFC 9715)."""
 

@@ -73,7 +73,10 @@ def test_out_of_file_descriptors(tmp_path: Path) -> None:
         for _ in range(CROWD):
             with contextlib.suppress(OSError):
                 crowd.append(socket.create_connection(command, 20))
-        assert len(os.listdir(f"/proc/{daemon.process.pid}/fd")) == DESCRIPTORS
+        until = time.monotonic() + 20
+        while len(os.listdir(f"/proc/{daemon.process.pid}/fd")) < DESCRIPTORS:
+            assert time.monotonic() < until, "some descriptors are left"
+            time.sleep(0.01)
 
         before, started = processor_seconds(daemon.process.pid), time.monotonic()
         slowest = 0.0
@@ -81,8 +84,10 @@ def test_out_of_file_descriptors(tmp_path: Path) -> None:
             for name, server in servers.items():
                 is_dns = name == "dns"
                 assert ask(parents, server, "known.test", is_dns) == "1.2.3.4"
-                asked = time.monotonic()
-                assert ask(parents, server, f"l{number}.{name}.test", is_dns) is None
+                asked, unknown = time.monotonic(), f"l{number}.{name}.test"
+                told = ask(parents, server, unknown, is_dns)
+                # A DNS parent may still be asked by a socket of the pool that was there before.
+                assert told is None or (is_dns and told == parents.address(unknown, 0))
                 slowest = max(slowest, time.monotonic() - asked)
             time.sleep(0.1)
         busy = (processor_seconds(daemon.process.pid) - before) / (time.monotonic() - started)
