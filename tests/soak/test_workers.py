@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -207,40 +207,54 @@ def answered(folder: Path) -> list[float]:
     return counts
 
 
-def flooded(folder: Path, workers: int) -> tuple[float, list[float]]:
-    """Microseconds of processor time for each query under a flood, and how many queries each worker answered."""
-    folder.mkdir(exist_ok=True)
-    write_lab(folder, workers)
-    with Daemon("labnet", "--config", "labnet.toml", cwd=folder) as daemon:
-        port = str(daemon.address("resolver main")[1])
-        status = up(folder, workers)
-        pids = [daemon.process.pid, *(worker["pid"] for worker in status.get("workers", ()))]
-        flood = subprocess.Popen([sys.executable, "-m", "tests.soak.flood", port, str(FLOOD + 3)])
-        # As the benchmarks have it, the load has a processor of its own: what it costs is not the lab's.
+def flooded(folders: list[Path], workers: int = 1) -> tuple[float, list[float]]:
+    """Flood a lab in each of ``folders``, together.
+
+    Gives the microseconds of processor time for each query, and how many queries each process answered.
+    """
+    with ExitStack() as stack:
+        ports, pids = [], []
+        for folder in folders:
+            folder.mkdir(exist_ok=True)
+            write_lab(folder, workers)
+            daemon = stack.enter_context(Daemon("labnet", "--config", "labnet.toml", cwd=folder))
+            ports.append(str(daemon.address("resolver main")[1]))
+            status = up(folder, workers)
+            pids += [daemon.process.pid, *(worker["pid"] for worker in status.get("workers", ()))]
+        flood = subprocess.Popen([sys.executable, "-m", "tests.soak.flood", ",".join(ports), str(FLOOD + 3)])
+        # As the benchmarks have it, the load has a processor of its own: what it costs is not the labs'.
         processors = sorted(os.sched_getaffinity(0))
         for pid, processor in ((flood.pid, processors[-1]), *((pid, processors[0]) for pid in pids)):
             os.sched_setaffinity(pid, {processor})
         time.sleep(1.5)
-        before, then = cpu_seconds(pids), answered(folder)
+        before, then = cpu_seconds(pids), [count for folder in folders for count in answered(folder)]
         time.sleep(FLOOD)
-        now, after = answered(folder), cpu_seconds(pids)
+        now, after = [count for folder in folders for count in answered(folder)], cpu_seconds(pids)
         flood.wait(DEADLINE)
-        assert [worker["pid"] for worker in up(folder, workers).get("workers", ())] == pids[1:]
+        still = [worker["pid"] for folder in folders for worker in up(folder, workers).get("workers", ())]
+        assert set(still) <= set(pids), "a worker was started again"
         each = [count - earlier for count, earlier in zip(now, then, strict=True)]
-        daemon.stop()
     return (after - before) / sum(each) * 1e6, each
 
 
 @pytest.mark.soak
 def test_two_workers_under_a_flood(tmp_path: Path) -> None:
-    """Two workers take 1.1 times the processor time for each query that one takes, and neither more than 60 %."""
-    one, two, shares = [], [], []
+    """Two workers take 1.1 times the processor time that two labs by themselves do, and neither more than 60 %.
+
+    All share one processor. That alone makes two processes slower than one, which is told too: they share its caches,
+    and what waits for the one goes cold while the other works.
+    """
+    alone, beside, together, shares = [], [], [], []
     for _ in range(ROUNDS):
-        one.append(flooded(tmp_path / "one", 1)[0])
-        cost, each = flooded(tmp_path / "two", 2)
-        two.append(cost)
+        alone.append(flooded([tmp_path / "one"])[0])
+        beside.append(flooded([tmp_path / "one", tmp_path / "other"])[0])
+        cost, each = flooded([tmp_path / "two"], 2)
+        together.append(cost)
         shares.append(max(each) / sum(each))
-    ratio = statistics.median(two) / statistics.median(one)
-    print(f"\nmicroseconds a query: one {one}, two {two}: {ratio:.3f}; larger share {shares}")
+    one, two, both = (statistics.median(costs) for costs in (alone, beside, together))
+    print(
+        f"\nmicroseconds a query: one lab {alone}, two labs {beside}, two workers {together}: "
+        f"{both / two:.3f} times two labs, {both / one:.3f} times one; larger share {shares}"
+    )
     assert max(shares) <= MOST_SHARE
-    assert ratio <= MOST_CPU
+    assert both / two <= MOST_CPU
