@@ -92,6 +92,10 @@ def key_of(datagram: bytes, skipped: int) -> bytes:
     return datagram[skipped:].ljust(HEAD - skipped, b"\0") + _MARK.pack(len(datagram))
 
 
+NO_KEY: Final = key_of(b"", 0)
+"""In the place of a key for which nothing is to be found."""
+
+
 def question_of(key: bytes, skipped: int) -> bytes | None:
     """The datagram of a ``key``, without what was skipped; None where it is longer than what the key has of it."""
     end = len(key) - _MARK.size

@@ -24,7 +24,7 @@ from zope.interface import implementer
 from labnet.interfaces import IReactor
 from labnet.moderation import Moderation
 from labnet.resolver.admission import Admission
-from labnet.resolver.batches import BATCH, Incoming, Outgoing, overflowed
+from labnet.resolver.batches import BATCH, NO_KEY, Incoming, Outgoing, overflowed
 from labnet.resolver.counts import READY, Cell, Counts, asked_in
 from labnet.resolver.later import Asker, IRelays, Whence
 from labnet.resolver.packetcache import PacketCache, PacketCaches
@@ -176,7 +176,7 @@ class BatchPort:
         cache, out = self._way()
         keys: Sequence[bytes] = self._in.keys(count, cache.skipped)
         if strangers:  # nothing is looked for, or made, for them
-            keys = [b"" if slot in strangers else key for slot, key in enumerate(keys)]
+            keys = [NO_KEY if slot in strangers else key for slot, key in enumerate(keys)]
         found = None if strangers else self._made_at_once(keys, cache)
         if found is None:
             ready = [*map(cache.vectors.get, keys)]

@@ -11,6 +11,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import accumulate, chain
+from operator import itemgetter
 from struct import Struct, unpack
 from typing import Final
 
@@ -143,13 +144,15 @@ class AddressTable:
         return bytes(entries[place : end + 1])
 
     def records(self, keys: Sequence[bytes]) -> list[bytes | bytearray | None]:
-        """For each of ``keys`` TTL, length and address of its entry, None where it has none."""
+        """For each of ``keys`` TTL, length and address of its entry, None where it has none. No key is empty."""
+        if not (self._count and keys):
+            return [None] * len(keys)
         index, entries = self._index, self._entries
         mask = len(index) - 1
-        # One step for all at a time: so the processor waits for the memory of several at once.
-        places = [index[hash(key) & mask] if key else 0 for key in keys]
+        places: Sequence[int] = _each(index, [hashed & mask for hashed in map(hash, keys)])
         if self._gone:
             places = [place and self.find(key) for place, key in zip(places, keys, strict=True)]
+        _each(entries, places)
         is_at = entries.startswith
         return [
             (entries[place - _RECORD : place] if is_at(key, place) else self._record(key)) if place > 0 else None
@@ -252,6 +255,15 @@ class AddressTable:
                 at = at + 1 & mask
             index[at] = 0
         del entries[first:]
+
+
+def _each(memory: Sequence[int], places: Sequence[int]) -> Sequence[int]:
+    """What stands at each of ``places``, one or more.
+
+    It is one call for all: so the processor waits for the memory of several at once, and later steps find it near.
+    """
+    found: Sequence[int] = itemgetter(*places, 0)(memory)
+    return found[:-1]
 
 
 def _places(keys: list[bytes], first: int) -> tuple[range | array[int], int]:

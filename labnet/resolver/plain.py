@@ -7,22 +7,31 @@ alone. The shape is learned from a reply that went the long way, so both ways sa
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, cast
 
 from labnet.resolver.batches import question_of
 from labnet.resolver.counts import Cell
 from labnet.resolver.zone import Zone
 
 _MOST_SHAPES: Final = 200
-_MOST_BELOW: Final = 2000
+_MOST_BUT_LABEL: Final = 2000
 _ID: Final = 2
 _HEADER: Final = 12
 _FLAGS: Final = _HEADER - _ID  # where the name begins behind the id
+_LABEL: Final = _FLAGS + 1
 _TYPE_CLASS: Final = 4
 _OWNER: Final = b"\xc0\x0c\0\1\0\1"  # the name of the question, A, IN
 
 Made = tuple[bytes, Cell]
 """A reply without its id, and where it is counted."""
+
+
+_Shape = tuple[slice, slice, bytes, bytes, Cell]
+"""What is the same for all questions whose keys differ in the first label of the name alone.
+
+That is where the name lies in the key, counted from its end, and where the question does; then what the replies have
+beside that: flags, what stands behind the record, and where they are counted.
+"""
 
 
 class PlainReplies:
@@ -31,49 +40,52 @@ class PlainReplies:
     def __init__(self, zone: Zone | None = None) -> None:
         self._zone = zone
         self._shapes: dict[tuple[bytes, bytes, bool], tuple[bytes, bytes, Cell]] = {}
-        self._shapes_below: dict[bytes, tuple[bytes, bytes, bytes, Cell]] = {}
+        self._shapes_but_label: dict[bytes, _Shape] = {}
 
     def change(self, zone: Zone | None) -> None:
         """The records or the ways of replying have changed."""
         self._zone = zone or None  # one without a name has nothing to be looked for
         self._shapes.clear()
-        self._shapes_below.clear()
+        self._shapes_but_label.clear()
 
     def find_all(self, keys: Sequence[bytes]) -> list[Made | None]:
         """The replies to DNS questions, given by their :func:`~labnet.resolver.batches.key_of`, or None for each."""
         zone = self._zone
         if zone is None:
             return [None] * len(keys)
-        # A name with a zero byte inside is cut short here and is no name of the zone's then; nor is one without an end.
-        ends = [key.find(b"\0", _FLAGS) + 1 for key in keys]
-        names = [key[_FLAGS:end].lower() for key, end in zip(keys, ends, strict=True)]
-        shape_of, other_shape, join = self._shapes_below.get, self._shape, b"".join
+        shape_of = self._shapes_but_label.get
+        shapes = [shape_of(key[:_FLAGS] + key[_LABEL + key[_FLAGS] :]) for key in keys]
+        if None in shapes:
+            names = [_name(key, shape) for key, shape in zip(keys, shapes, strict=True)]
+        else:
+            names = [key[shape[0]].lower() for key, shape in zip(keys, cast("list[_Shape]", shapes), strict=True)]
+        join = b"".join
         found: list[Made | None] = []
-        for key, end, name, record in zip(keys, ends, names, zone.one_addresses(names), strict=True):
+        for key, name, shape, record in zip(keys, names, shapes, zone.one_addresses(names), strict=True):
             if record is not None:
-                rest = key[_FLAGS + 1 + name[0] :]
-                shape = shape_of(rest)
-                if shape is None or not key.startswith(shape[0]):
-                    shape = other_shape(key, end, name, rest)
+                if shape is None:
+                    shape = self._shape(key, name)
                 if shape is not None:
-                    _, flags, opt, cell = shape
-                    found.append((join((flags, key[_FLAGS : end + _TYPE_CLASS], _OWNER, record, opt)), cell))
+                    _, question, flags, opt, cell = shape
+                    found.append((join((flags, key[question], _OWNER, record, opt)), cell))
                     continue
             found.append(None)
         return found
 
-    def _shape(self, key: bytes, end: int, name: bytes, rest: bytes) -> tuple[bytes, bytes, bytes, Cell] | None:
-        """The shape of a question for ``name``; the next time ``rest`` leads to it, which is behind its first label."""
+    def _shape(self, key: bytes, name: bytes) -> _Shape | None:
+        """The shape of a question for ``name``; from now on it is known by the key without the name's first label."""
         question = question_of(key, _ID)
         if self._zone is None or question is None:
             return None
-        head = question[:_FLAGS]
-        shape = self._shapes.get((head, question[end:], self._zone.is_authority_below(name[1 + name[0] :])))
+        end, behind = _FLAGS + len(name), 1 + name[0]
+        shape = self._shapes.get((question[:_FLAGS], question[end:], self._zone.is_authority_below(name[behind:])))
         if shape is None:
             return None
-        if len(self._shapes_below) >= _MOST_BELOW:
-            self._shapes_below.clear()
-        self._shapes_below[rest] = found = (head, *shape)
+        if len(self._shapes_but_label) >= _MOST_BUT_LABEL:
+            self._shapes_but_label.clear()
+        left = end - len(key)
+        found = slice(_FLAGS, left), slice(_FLAGS, left + _TYPE_CLASS), *shape
+        self._shapes_but_label[key[:_FLAGS] + key[_FLAGS + behind :]] = found
         return found
 
     def learn(self, question: bytes, reply: bytes, name: bytes, cell: Cell) -> None:
@@ -88,3 +100,13 @@ class PlainReplies:
             shape = reply[_ID:_HEADER], reply[_HEADER + len(middle) :], cell
             authoritative = self._zone.is_authority_below(key[1 + key[0] :])
             self._shapes[question[_ID:_HEADER], question[end:], authoritative] = shape
+
+
+def _name(key: bytes, shape: _Shape | None) -> bytes:
+    """The name in a key, folded.
+
+    Where the shape does not say where it is, one with a zero byte inside is cut short, and is no name of the zone's.
+    """
+    if shape is not None:
+        return key[shape[0]].lower()
+    return key[_FLAGS : key.find(b"\0", _FLAGS) + 1].lower()
