@@ -40,6 +40,8 @@ class Entry:
     """Whether it is being asked anew already."""
     place: Place | None = field(default=None, compare=False, repr=False)
     """Where it is kept, or was; a copy has the place of what it is a copy of."""
+    size: int = field(default=0, compare=False, repr=False)
+    """Bytes that it takes there, roughly."""
 
     def is_valid(self, now: float) -> bool:
         """Whether its age is at most its TTL."""
@@ -104,12 +106,6 @@ class Entry:
             return False
         found = self.place.cache.find(self.place.question, now)
         return found is not None and found.place is self.place and not (found.refreshed or found.is_due(now))
-
-    @property
-    def size(self) -> int:
-        """Bytes that it takes, roughly."""
-        rrsets = (*self.answer.answer, *self.answer.authority)
-        return _ENTRY_BYTES + sum(_RRSET_BYTES + len(rrset.name) + sum(map(len, rrset.rdatas)) for rrset in rrsets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +176,7 @@ class Cache:
     def keep(self, question: Question, entry: Entry) -> None:
         """Keep ``entry``, in place of an earlier one for that question."""
         self.forget(question)
-        entry.place = Place(self, question)
+        entry.place, entry.size = Place(self, question), _size(entry.answer)
         self._entries[question] = entry
         self.bytes += entry.size
         self._make_room()
@@ -225,3 +221,10 @@ class Cache:
             entry = self._entries.get(question)
             if entry is not None and entry.is_valid(now):
                 yield question, entry
+
+
+def _size(answer: Answer) -> int:
+    size = _ENTRY_BYTES
+    for rrset in (*answer.answer, *answer.authority):
+        size += _RRSET_BYTES + len(rrset.name) + sum(map(len, rrset.rdatas))
+    return size

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable
+import socket
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -50,10 +50,8 @@ def entry_of(question: Question, upstream: Upstream, now: float, bounds: Bounds)
         mapping = Mapping(name, address, bounds.default_ttl if told_ttl is None else told_ttl, True, now)
         return entry_of_mapping(question.key, mapping, upstream.parent)
     if upstream.rrsets:
-        rrsets = tuple(
-            replace(rrset, ttl=min(max(rrset.ttl, bounds.ttl_min), bounds.ttl_max)) for rrset in upstream.rrsets
-        )
-        ttl = min(rrset.ttl for rrset in rrsets)
+        rrsets = tuple([_bounded(rrset, bounds) for rrset in upstream.rrsets])
+        ttl = min([rrset.ttl for rrset in rrsets])
         answer = Answer(upstream.rcode, rrsets, mapping=mapping_of(question, rrsets, ttl, now), errors=upstream.errors)
         return question, Entry(answer, now, ttl, upstream.parent)
     if upstream.soa is None:
@@ -62,6 +60,11 @@ def entry_of(question: Question, upstream: Upstream, now: float, bounds: Bounds)
     soa = replace(upstream.soa, ttl=ttl)
     answer = Answer(upstream.rcode, authority=(soa,), errors=upstream.errors)
     return question, Entry(answer, now, ttl, upstream.parent)
+
+
+def _bounded(rrset: RRset, bounds: Bounds) -> RRset:
+    ttl = min(max(rrset.ttl, bounds.ttl_min), bounds.ttl_max)
+    return rrset if ttl == rrset.ttl else replace(rrset, ttl=ttl)
 
 
 def entry_of_mapping(key: bytes, mapping: Mapping, source: str) -> tuple[Question, Entry]:
@@ -86,18 +89,6 @@ def answer_of_mapping(mapping: Mapping, question: Question) -> Answer:
     return Answer(Rcode.NOERROR, (RRset(name, rrtype, mapping.ttl, (address.packed,)),), mapping=mapping)
 
 
-def cut_chain(answer: Answer, asked: Question, is_elsewhere: Callable[[bytes], bool]) -> Answer:
-    """``answer`` up to its first CNAME whose target (a key) ``is_elsewhere``: from there on somebody else is asked.
-
-    What was kept stays whole: which names those are is another matter after each change of the configuration.
-    """
-    if asked.rrtype not in (RRType.CNAME, RRType.ANY):
-        for number, rrset in enumerate(answer.answer[:-1], 1):
-            if rrset.rrtype == RRType.CNAME and is_elsewhere(rrset.rdatas[0].lower()):
-                return replace(answer, answer=answer.answer[:number])
-    return answer
-
-
 def negative_ttl(soa: RRset) -> int:
     """The MINIMUM field of a SOA RRset, seconds (RFC 2308, section 4)."""
     return int.from_bytes(soa.rdatas[0][-4:]) if len(soa.rdatas[0]) > _SOA_FIXED else 0
@@ -108,4 +99,4 @@ def mapping_of(question: Question, rrsets: tuple[RRset, ...], ttl: int, now: flo
     if not rrsets or question.rrtype != RRType.A or rrsets[-1].rrtype != RRType.A:
         return None
     last = rrsets[-1]
-    return Mapping(text_of(question.key), str(ipaddress.IPv4Address(last.rdatas[0])), ttl, True, now)
+    return Mapping(text_of(question.key), socket.inet_ntoa(last.rdatas[0]), ttl, True, now)

@@ -186,6 +186,11 @@ class Answer:
         return replace(self, answer=(*chain, *self.answer), mapping=mapping)
 
 
+def failure_of(says: str, code: InfoCode = InfoCode.OTHER, errors: tuple[ExtendedError, ...] = ()) -> Answer:
+    """The answer where there is none (SERVFAIL): why, in a few words, and the ``errors`` that others told."""
+    return Answer(Rcode.SERVFAIL, errors=(ExtendedError(code, says), *errors))
+
+
 @dataclass(frozen=True, slots=True)
 class Upstream:
     """What a parent told, checked against what it was asked.

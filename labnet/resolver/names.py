@@ -78,6 +78,8 @@ def is_opaque(key: bytes) -> bool:
 
 
 def _label_text(label: bytes) -> str:
+    if label.isalnum():
+        return label.decode()
     try:
         text = label.decode()
         if text.isprintable() and " " not in text and not _ESCAPED.intersection(label):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Final
 
 from twisted.internet.defer import CancelledError, Deferred, succeed
@@ -15,16 +15,14 @@ from zope.interface import implementer
 
 from labnet.interfaces import IParent, IResolver
 from labnet.resolver.cache import Cache, Entry
+from labnet.resolver.chains import Chain, cut_chain
 from labnet.resolver.health import Parents
-from labnet.resolver.learning import Bounds, answer_of_mapping, cut_chain, entry_of
-from labnet.resolver.model import Answer, ExtendedError, InfoCode, Question, Rcode, RRset, RRType, Upstream
+from labnet.resolver.learning import Bounds, answer_of_mapping, entry_of
+from labnet.resolver.model import Answer, ExtendedError, InfoCode, Question, Rcode, RRType, Upstream, failure_of
 from labnet.resolver.names import ROOT, ancestors, is_opaque
 from labnet.resolver.parent import ParentFailed
 from labnet.resolver.special import may_be_special, special_find
 from labnet.resolver.zone import Zone
-
-_LONGEST_CHAIN: Final = 11
-"""CNAMEs that are followed for one question, as unbound does."""
 
 _FAILED_FOR: Final = 5
 """Seconds that a failure is remembered; RFC 9520, section 3.2, asks for 1 to 300."""
@@ -80,7 +78,7 @@ class Resolver:
         return bool(self._forwards)
 
     def known(self, question: Question, failures: bool = True) -> Answer | None:
-        chain = _Chain(question)
+        chain = Chain(question)
         whole = None
         while whole is None:
             answer = self._local(chain.asked, failures)
@@ -90,7 +88,7 @@ class Resolver:
         return whole
 
     def recorded(self, question: Question) -> Answer | None:
-        chain = _Chain(question)
+        chain = Chain(question)
         whole = None
         while whole is None:
             answer = special_find(chain.asked, self._zone) or self._zone.find(chain.asked)
@@ -100,7 +98,7 @@ class Resolver:
         return whole
 
     def nearest(self, question: Question) -> Answer | None:
-        chain = _Chain(question)
+        chain = Chain(question)
         whole = None
         while whole is None:
             answer = self._local(chain.asked, failures=True) or self._zone.find(chain.asked)
@@ -145,7 +143,11 @@ class Resolver:
 
     def told(self, question: Question, upstream: Upstream) -> None:
         """Learn what came on the short way, and answer who waits on the long one."""
-        self._answer(self._kept(question, upstream), question)
+        if self._waiting[question]:
+            self._answer(self._kept(question, upstream), question)
+        else:
+            del self._waiting[question]
+            self._keep(question, upstream)
 
     def ask_anew(self, question: Question) -> None:
         """Nothing of use came on the short way: those who wait are answered on the long one."""
@@ -196,7 +198,7 @@ class Resolver:
             walk.cancel()
 
     async def _follow(self, question: Question) -> Answer:
-        chain = _Chain(question)
+        chain = Chain(question)
         whole = None
         while whole is None:
             # The course protocol alone has its names spelled, and asks again for what failed a moment ago.
@@ -273,7 +275,7 @@ class Resolver:
         if parent is None:
             return succeed(_nobody_to_ask())
         if len(self._waiting) >= self._bounds.in_flight:
-            return succeed(_failure("too many questions in flight"))
+            return succeed(failure_of("too many questions in flight"))
         self._waiting[question] = [asked]
         self._walk(parent, question)
         return asked
@@ -298,19 +300,27 @@ class Resolver:
             return self._failed(question, error)
         return self._kept(question, upstream)
 
-    def _kept(self, question: Question, upstream: Upstream) -> Answer:
+    def _keep(self, question: Question, upstream: Upstream) -> Entry | None:
+        """Learn what was told, and give what there is to keep of it."""
         self._failures.forget(question)
-        now = self._clock.seconds()
-        origin = f"from {upstream.parent}"
-        kept = entry_of(question, upstream, now, self._bounds)
+        kept = entry_of(question, upstream, self._clock.seconds(), self._bounds)
         if kept is None:
-            return Answer(upstream.rcode, errors=upstream.errors, origin=origin)
+            return None
         self._cache.keep(*kept)
         self._learned(*kept)
-        entry = kept[1]
-        if kept[0] != question and entry.answer.mapping is not None:
-            entry = replace(entry, answer=answer_of_mapping(entry.answer.mapping, question))
+        asked, entry = kept
+        if asked != question and entry.answer.mapping is not None:
+            return replace(entry, answer=answer_of_mapping(entry.answer.mapping, question))
+        return entry
+
+    def _kept(self, question: Question, upstream: Upstream) -> Answer:
+        """Learn what was told, and give it as an answer."""
+        entry = self._keep(question, upstream)
+        origin = f"from {upstream.parent}"
+        if entry is None:
+            return Answer(upstream.rcode, errors=upstream.errors, origin=origin)
         if upstream.since is not None:  # another lab asked a while ago
+            now = self._clock.seconds()
             origin = entry.origin(now).replace("from the", "from the shared", 1)
             return replace(entry.aged(now), origin=origin, until=0.0)
         return replace(entry.answer, origin=origin)
@@ -318,7 +328,7 @@ class Resolver:
     def _failed(self, question: Question, error: ParentFailed) -> Answer:
         now = self._clock.seconds()
         self._say_failed(question, error, now)
-        answer = _failure(str(error), InfoCode.NO_REACHABLE_AUTHORITY, error.errors)
+        answer = failure_of(str(error), InfoCode.NO_REACHABLE_AUTHORITY, error.errors)
         self._failures.keep(question, Entry(answer, now, _FAILED_FOR, ""))
         return self._stale(question, now) or answer
 
@@ -342,50 +352,12 @@ class Resolver:
             self.log.failure(
                 "resolving {question} failed", failure, question=str(question), event="resolver.resolving-failed"
             )
-        return _failure("the server stops or failed")
+        return failure_of("the server stops or failed")
 
     def _answer(self, answer: Answer, question: Question) -> None:
         self._walks.pop(question, None)
         for asked in self._waiting.pop(question):
             asked.callback(answer)
-
-
-@dataclass(slots=True)
-class _Chain:
-    """The CNAMEs followed for one question, and what is asked next."""
-
-    asked: Question
-    rrsets: list[RRset] = field(default_factory=list)
-    authoritative: bool | None = None
-    until: float = math.inf
-
-    def follow(self, answer: Answer) -> Answer | None:
-        """The whole answer where the chain ends with ``answer``; else None, and the name it leads to is next."""
-        if self.authoritative is None:  # AA speaks of the first name (RFC 1035, section 4.1.1)
-            self.authoritative = answer.authoritative
-        self.until = min(self.until, answer.until)
-        target = _target(answer, self.asked)
-        if target is not None and len(self.rrsets) < _LONGEST_CHAIN:
-            self.rrsets += answer.answer
-            self.asked = target
-            return None
-        if target is not None:
-            return _failure("the CNAME chain does not end")
-        if self.rrsets and answer.rcode == Rcode.REFUSED:
-            answer = replace(answer, rcode=Rcode.NOERROR)  # as an authority that is not asked to recurse
-        return replace(answer.behind(self.rrsets), authoritative=self.authoritative, until=self.until)
-
-
-def _target(answer: Answer, question: Question) -> Question | None:
-    """The name that the chain goes on with, where ``answer`` ends in a CNAME that was not itself asked for."""
-    if not answer.answer or question.rrtype in (RRType.CNAME, RRType.ANY):
-        return None
-    last = answer.answer[-1]
-    return Question(last.rdatas[0].lower(), question.rrtype) if last.rrtype == RRType.CNAME else None
-
-
-def _failure(says: str, code: InfoCode = InfoCode.OTHER, errors: tuple[ExtendedError, ...] = ()) -> Answer:
-    return Answer(Rcode.SERVFAIL, errors=(ExtendedError(code, says), *errors))
 
 
 def _nobody_to_ask() -> Answer:
