@@ -43,6 +43,7 @@ OWN_PORTS = "DNS hit, each from a port of its own"
 COURSE = "course hit"
 UNIFORM = "DNS hit, 1,000,000 names"
 MISS = "miss, forwarded"
+LEARNED = "miss, forwarded and learned"
 STREAM = "DNS over TCP, pipelined"
 TIME_1 = "TIME, 50 connections, 1 in flight"
 TIME_100 = "TIME, 50 connections, 100 in flight"
@@ -129,14 +130,16 @@ def stages(folder: Path, only: str = "") -> Iterator[Stage]:
     for stage in (
         _hits(small, asking, _compiled(folder, "cloop")),
         _streams(small),
-        Stage(_forwarders(small), {MISS: Loads(asking, paced=asking)}),
+        Stage(_forwarders(small, learn=False), {MISS: Loads(asking, paced=asking)}),
         _commands(small, tcp),
         _flood(small, asking, tcp),
     ):
         if stage.choose(only):
             yield stage
-    if only in UNIFORM:
-        yield _million(folder / "large", udp, asking)
+    if only in UNIFORM or only in LEARNED:
+        for stage in _million(folder / "large", udp, asking):
+            if stage.choose(only):
+                yield stage
 
 
 def _hits(folder: Path, asking: Load, cloop: Path) -> Stage:
@@ -178,17 +181,21 @@ def _flood(folder: Path, asking: Load, tcp: Load) -> Stage:
     return Stage([_command_server(folder)], {FLOOD: Loads(partial(_flooded, asking, partial(tcp, depth=1)))})
 
 
-def _million(folder: Path, udp: Load, warm_up: Load) -> Stage:
-    """A million names; the warm-up asks for a thousand of them, so that no cache fills by it."""
+def _million(folder: Path, udp: Load, warm_up: Load) -> Iterator[Stage]:
+    """A million names, as records and as a parent's; the warm-up asks for a thousand, so that no cache fills by it.
+
+    What was learned is a miss no more: that path has one load, and no second one that is paced.
+    """
     folder.mkdir()
     peers.write_records(folder, MILLION)
     servers = [Server(name, command) for name, command in peers.resolvers(folder) if name in ("labnet", "nsd", "knotd")]
     uniform = partial(udp, questions=folder / "shuffled")
-    return Stage(servers, {UNIFORM: Loads(uniform, paced=uniform, warm_up=warm_up)})
+    yield Stage(servers, {UNIFORM: Loads(uniform, paced=uniform, warm_up=warm_up)})
+    yield Stage(_forwarders(folder, learn=True), {LEARNED: Loads(uniform, warm_up=warm_up)})
 
 
-def _forwarders(folder: Path) -> list[Server]:
-    """Forwarders with their caches off, and NSD as the parent of each, on the core of the load."""
+def _forwarders(folder: Path, learn: bool) -> list[Server]:
+    """Forwarders, and NSD as the parent of each, on the core of the load."""
     parent = dict(peers.resolvers(folder)).get("nsd")
     if parent is None:
         return []
@@ -199,7 +206,7 @@ def _forwarders(folder: Path) -> list[Server]:
         with harness.running(parent(port), partial(harness.answers_dns, port), core=harness.LOAD_CORE):
             yield
 
-    return [Server(name, command, beside=beside) for name, command in peers.forwarders(folder, port)]
+    return [Server(name, command, beside=beside) for name, command in peers.forwarders(folder, port, learn)]
 
 
 def _flooded(flood: Load, time: Load, port: int, seconds: float, **options: int) -> harness.Result:

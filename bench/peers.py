@@ -45,12 +45,18 @@ parents = "dns:127.0.0.1:{parent}"
 deny = ["192.0.2.0/24"]
 rate_limit = 1e9
 rate_exempt = []
-packet_cache_bytes = 0
-ttl_max = 0
-negative_ttl_max = 0
 in_flight = 10000
 in_flight_per_client = 10000
 """
+
+LAB_WITHOUT_CACHE = """\
+packet_cache_bytes = 0
+ttl_max = 0
+negative_ttl_max = 0
+"""
+
+DNSMASQ_NAMES = 10_000
+"""Names in its cache; it warns of more."""
 
 UNBOUND_FORWARDS = """\
 server:
@@ -67,17 +73,20 @@ server:
   module-config: "iterator"
   do-not-query-localhost: no
   local-zone: "test." nodefault
-  msg-cache-size: 0
-  rrset-cache-size: 0
-  cache-max-ttl: 0
   num-queries-per-thread: 10000
   outgoing-range: 20000
+{cache}
 remote-control:
   control-enable: no
 forward-zone:
   name: "."
   forward-addr: 127.0.0.1@{parent}
 """
+
+UNBOUND_WITHOUT_CACHE = """\
+  msg-cache-size: 0
+  rrset-cache-size: 0
+  cache-max-ttl: 0"""
 
 NAMED = """\
 options {{
@@ -199,21 +208,25 @@ def resolvers(folder: Path) -> Iterator[tuple[str, Command]]:
     yield "twistd dns", lambda port: [*_twistd(folder), *zone, f"--port={port}"]
 
 
-def forwarders(folder: Path, parent: int) -> Iterator[tuple[str, Command]]:
-    """labnet and those peers that forward, with their caches off, to the server at port ``parent``."""
+def forwarders(folder: Path, parent: int, learn: bool = False) -> Iterator[tuple[str, Command]]:
+    """labnet and those peers that forward to the server at port ``parent``; they ``learn`` what it says, or have no
+    cache."""
 
     def labnet_forwards(port: int) -> list[str]:
-        settings = _written(folder / "forwards.toml", LAB_FORWARDS, port=port, parent=parent, folder=folder)
-        return [*_twistd(folder), "labnet", "--config", settings]
+        settings = LAB_FORWARDS if learn else LAB_FORWARDS + LAB_WITHOUT_CACHE
+        file = _written(folder / "forwards.toml", settings, port=port, parent=parent, folder=folder)
+        return [*_twistd(folder), "labnet", "--config", file]
 
     yield "labnet", labnet_forwards
     unbound = shutil.which("unbound", path=_PATH)
     if unbound is not None:
         settings = UNBOUND_FORWARDS.replace("{parent}", str(parent))
+        settings = settings.replace("{cache}", "" if learn else UNBOUND_WITHOUT_CACHE)
         yield "unbound", _with_settings(unbound, ["-d", "-c"], folder / "unbound-forwards.conf", settings)
     dnsmasq = shutil.which("dnsmasq", path=_PATH)
     if dnsmasq is not None:
-        options = ["--cache-size=0", f"--server=127.0.0.1#{parent}", "--dns-forward-max=10000"]
+        size = DNSMASQ_NAMES if learn else 0
+        options = [f"--cache-size={size}", f"--server=127.0.0.1#{parent}", "--dns-forward-max=10000"]
         yield "dnsmasq", _dnsmasq(dnsmasq, options)
 
 
