@@ -137,7 +137,7 @@ def stages(folder: Path, only: str = "") -> Iterator[Stage]:
         if stage.choose(only):
             yield stage
     if only in UNIFORM or only in LEARNED:
-        for stage in _million(folder / "large", udp, asking):
+        for stage in _million(folder / "large", udp):
             if stage.choose(only):
                 yield stage
 
@@ -181,15 +181,15 @@ def _flood(folder: Path, asking: Load, tcp: Load) -> Stage:
     return Stage([_command_server(folder)], {FLOOD: Loads(partial(_flooded, asking, partial(tcp, depth=1)))})
 
 
-def _million(folder: Path, udp: Load, warm_up: Load) -> Iterator[Stage]:
-    """A million names, as records and as a parent's; the warm-up asks for a thousand, so that no cache fills by it.
+def _million(folder: Path, udp: Load) -> Iterator[Stage]:
+    """A million names, as records and as a parent's; the warm-up asks for those that the load comes to last, if at all.
 
     What was learned is a miss no more: that path has one load, and no second one that is paced.
     """
     folder.mkdir()
     peers.write_records(folder, MILLION)
     servers = [Server(name, command) for name, command in peers.resolvers(folder) if name in ("labnet", "nsd", "knotd")]
-    uniform = partial(udp, questions=folder / "shuffled")
+    uniform, warm_up = (partial(udp, questions=folder / name) for name in ("shuffled", "backward"))
     yield Stage(servers, {UNIFORM: Loads(uniform, paced=uniform, warm_up=warm_up)})
     yield Stage(_forwarders(folder, learn=True), {LEARNED: Loads(uniform, warm_up=warm_up)})
 

@@ -178,6 +178,7 @@ def write_records(folder: Path, names: int) -> None:
     (folder / "questions").write_text("".join(f"{host} A\n" for host, _ in hosts))
     random.Random(1).shuffle(hosts)
     (folder / "shuffled").write_text("".join(f"{host} A\n" for host, _ in hosts))
+    (folder / "backward").write_text("".join(f"{host} A\n" for host, _ in reversed(hosts)))
 
 
 def labnet(folder: Path, records: str) -> Command:
