@@ -32,7 +32,7 @@ unit: .venv/test
 
 .PHONY: interop-tests unit-tests
 interop-tests:
-	$(BIN)/coverage run -m pytest -q -m "not soak" tests/interop
+	$(BIN)/coverage run -m pytest -q -rs -m "not soak" tests/interop
 
 unit-tests:
 	$(BIN)/coverage run -m pytest -q -m "not soak" --ignore=tests/interop tests

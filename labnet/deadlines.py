@@ -14,8 +14,8 @@ class Deadlines(Generic[T]):
     """Calls ``expire(item)`` once ``seconds`` have passed since the item was last touched.
 
     A touch is one dictionary store. The timer looks at all items when the earliest is due, but no oftener than sixty
-    times in ``seconds``; an item may expire later by that much, and never earlier. Who has no time for a call makes the
-    store himself, in ``touched``, for an item that is there already.
+    times in ``seconds``; an item may expire later by that much, and never earlier. Who has just looked at the clock
+    makes the store himself, in ``touched``, for an item that is there already.
     """
 
     def __init__(self, clock: IReactorTime, seconds: float, expire: Callable[[T], None]) -> None:
@@ -28,9 +28,9 @@ class Deadlines(Generic[T]):
     def __len__(self) -> int:
         return len(self.touched)
 
-    def touch(self, item: T, now: float | None = None) -> None:
-        """Count the seconds of ``item`` from now on; who has just looked at the clock tells what it shows."""
-        self.touched[item] = self._clock.seconds() if now is None else now
+    def touch(self, item: T) -> None:
+        """Count the seconds of ``item`` from now on."""
+        self.touched[item] = self._clock.seconds()
         if self._timer is None:
             self._timer = self._clock.callLater(self._seconds, self._look)
 

@@ -151,7 +151,7 @@ class ReloadTests(ReloadTestCase):
     def test_a_broken_reload_is_a_problem_too(self) -> None:
         """The fault is logged, the next reload is done."""
         lab = self.started(PARENT)
-        self.in_thread = lambda work: maybeDeferred(lambda: 1 / 0)  # type: ignore[return-value]
+        self.in_thread = lambda work: maybeDeferred(lambda: 1 / 0)
         (problem,) = self.reload(lab, PARENT)
         self.assertEqual(problem, "the reload failed by a fault in labnet itself; the log has it")
         self.assertIn("the reload failed", self.said(LogLevel.critical))
@@ -291,7 +291,7 @@ class DrainTests(ReloadTestCase):
         lab = self.lab(GRACE, PARENT)
         lab.privilegedStartService()
         lab.startService()
-        lab.resolvers["parent"].drain = lambda: self.drained  # type: ignore[method-assign]
+        lab.resolvers["parent"].drain = lambda: self.drained
         stopped = lab.stopService()
         self.reactor.turn()
         self.assertNoResult(stopped)
@@ -331,7 +331,7 @@ class DrainTests(ReloadTestCase):
         lab = self.lab(PARENT)
         lab.privilegedStartService()
         lab.startService()
-        lab.resolvers["parent"].drain = lambda: self.drained  # type: ignore[method-assign]
+        lab.resolvers["parent"].drain = lambda: self.drained
         self.write(MAIN)
         asked = lab.reload()
         stopped = lab.stopService()

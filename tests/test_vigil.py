@@ -80,7 +80,7 @@ class Port:
         self.moderation = Gathering(nap)
         moderation: Any = self.moderation
         reactor.addReader(self)
-        self.vigil = Vigil(reactor, self, self.drain, moderation)  # type: ignore[arg-type]
+        self.vigil = Vigil(reactor, self, self.drain, moderation)
         self.vigil.begin()
 
     def fileno(self) -> int:
@@ -206,6 +206,12 @@ class VigilTests(SynchronousTestCase):
         self.addCleanup(timer.join)
         self.addCleanup(timer.cancel)
 
+    def gives_way(self, port: Port, drained: list[list[bytes]]) -> None:
+        """Wake ``port``: it waits, takes what is to be ``drained``, and lets the reactor go on."""
+        port.wake()
+        self.assertEqual(port.drained, drained)
+        self.assertEqual(self.reactor.moves, ["out", "in"])
+
     def busy_with(self, port: Port, happens: Callable[[], object]) -> None:
         port.send(b"two")
         happens()
@@ -232,9 +238,7 @@ class VigilTests(SynchronousTestCase):
             port = self.port(nap=nap)
             port.send(b"one")
             self.reactor.due = 0
-            port.wake()
-            self.assertEqual(port.drained, [])
-            self.assertEqual(self.reactor.moves, ["out", "in"])
+            self.gives_way(port, [])
 
     def test_a_timer_that_is_set_meanwhile(self) -> None:
         """Goes before the next datagram."""
@@ -242,9 +246,7 @@ class VigilTests(SynchronousTestCase):
             port = self.port(nap=nap)
             port.steps = [partial(self.busy_with, port, lambda: setattr(self.reactor, "due", 0))]
             port.send(b"one")
-            port.wake()
-            self.assertEqual(port.drained, [[b"one"]])
-            self.assertEqual(self.reactor.moves, ["out", "in"])
+            self.gives_way(port, [[b"one"]])
 
     def test_a_socket_of_the_reactor_that_is_ready(self) -> None:
         """Goes first too."""
@@ -253,9 +255,7 @@ class VigilTests(SynchronousTestCase):
             send = self.another()
             send(b"x")
             port.send(b"one")
-            port.wake()
-            self.assertEqual(port.drained, [])
-            self.assertEqual(self.reactor.moves, ["out", "in"])
+            self.gives_way(port, [])
 
     def test_a_socket_of_the_reactor_that_becomes_ready(self) -> None:
         """Goes before the next datagram."""
@@ -264,18 +264,14 @@ class VigilTests(SynchronousTestCase):
             send = self.another()
             port.steps = [partial(self.busy_with, port, partial(send, b"x"))]
             port.send(b"one")
-            port.wake()
-            self.assertEqual(port.drained, [[b"one"]])
-            self.assertEqual(self.reactor.moves, ["out", "in"])
+            self.gives_way(port, [[b"one"]])
 
     def test_a_timer_that_is_due_soon(self) -> None:
         """Is not missed where nothing comes."""
         port = self.port()
         self.late(port.send)
         self.reactor.due = 0.005
-        port.wake()
-        self.assertEqual(port.drained, [])
-        self.assertEqual(self.reactor.moves, ["out", "in"])
+        self.gives_way(port, [])
 
     def test_a_timer_that_is_due_before_a_moment_ends(self) -> None:
         """Is not missed either: what came meanwhile is taken, then it has its turn."""
@@ -283,9 +279,7 @@ class VigilTests(SynchronousTestCase):
         port.send(b"one")
         self.late(self.another())
         self.reactor.due = 0.005
-        port.wake()
-        self.assertEqual(port.drained, [[b"one"]])
-        self.assertEqual(self.reactor.moves, ["out", "in"])
+        self.gives_way(port, [[b"one"]])
 
     def test_a_socket_that_becomes_ready(self) -> None:
         """Is seen while nothing comes, and in a moment, whatever comes in it."""
@@ -296,9 +290,7 @@ class VigilTests(SynchronousTestCase):
             send = self.another()
             self.late(port.send)
             self.late(send, 0.005)
-            port.wake()
-            self.assertEqual(port.drained, [])
-            self.assertEqual(self.reactor.moves, ["out", "in"])
+            self.gives_way(port, [])
 
     def test_a_datagram_that_comes(self) -> None:
         """Is waited for."""
@@ -360,9 +352,7 @@ class VigilTests(SynchronousTestCase):
             port = self.port()
             self.late(port.send)
             self.reactor.due = due
-            port.wake()
-            self.assertEqual(port.drained, [])
-            self.assertEqual(self.reactor.moves, ["out", "in"])
+            self.gives_way(port, [])
 
     def test_a_port_that_is_ended_meanwhile(self) -> None:
         """Does not come back into the reactor, and is never kept again; what waits there is not taken."""

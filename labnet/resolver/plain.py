@@ -7,7 +7,7 @@ alone. The shape is learned from a reply that went the long way, so both ways sa
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, cast
+from typing import Final
 
 from labnet.resolver.batches import question_of
 from labnet.resolver.counts import Cell
@@ -55,10 +55,11 @@ class PlainReplies:
             return [None] * len(keys)
         shape_of = self._shapes_but_label.get
         shapes = [shape_of(key[:_FLAGS] + key[_LABEL + key[_FLAGS] :]) for key in keys]
-        if None in shapes:
-            names = [_name(key, shape) for key, shape in zip(keys, shapes, strict=True)]
-        else:
-            names = [key[shape[0]].lower() for key, shape in zip(keys, cast("list[_Shape]", shapes), strict=True)]
+        # Where no shape says where a name is, one with a zero byte inside is cut short, and is no name of the zone's.
+        names = [
+            (key[shape[0]] if shape else key[_FLAGS : key.find(b"\0", _FLAGS) + 1]).lower()
+            for key, shape in zip(keys, shapes, strict=True)
+        ]
         join = b"".join
         found: list[Made | None] = []
         for key, name, shape, record in zip(keys, names, shapes, zone.one_addresses(names), strict=True):
@@ -100,13 +101,3 @@ class PlainReplies:
             shape = reply[_ID:_HEADER], reply[_HEADER + len(middle) :], cell
             authoritative = self._zone.is_authority_below(key[1 + key[0] :])
             self._shapes[question[_ID:_HEADER], question[end:], authoritative] = shape
-
-
-def _name(key: bytes, shape: _Shape | None) -> bytes:
-    """The name in a key, folded.
-
-    Where the shape does not say where it is, one with a zero byte inside is cut short, and is no name of the zone's.
-    """
-    if shape is not None:
-        return key[shape[0]].lower()
-    return key[_FLAGS : key.find(b"\0", _FLAGS) + 1].lower()

@@ -99,10 +99,7 @@ class Relays:
         _, _, relay, health = chosen
         if not relay.ask(asking, asker, whence, question, end, now):
             return False
-        if now == health.last_asked:
-            health.questions += 1
-        else:
-            health.asked(now)
+        health.asked(now)
         return True
 
     def send(self) -> None:

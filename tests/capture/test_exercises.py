@@ -18,7 +18,7 @@ from tests.capture.frames import file
 
 
 def done(name: str, packets: Iterable[tuple[float, bytes]], **how: object) -> Done:
-    with file(samples.pcap(packets, **how)) as path:  # type: ignore[arg-type]
+    with file(samples.pcap(packets, **how)) as path:
         return run(name, path, lambda read: None)
 
 

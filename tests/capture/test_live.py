@@ -32,7 +32,7 @@ def live(source: Source, *received: object) -> list[tuple[int, bytes, int]]:
     """The packets of a capture on ``source`` whose socket receives these."""
     taken = Live.__new__(Live)
     taken._source = source
-    taken._socket = FakeSocket(*received)  # type: ignore[arg-type, assignment]
+    taken._socket = FakeSocket(*received)
     packets = []
     for packet in taken:
         if packet is None:

@@ -128,7 +128,7 @@ class KindTests(SynchronousTestCase):
                 self.assertIn(one.verdict, ("right", "wrong", "missing"))
 
 
-_DONE: dict[str, object] = {}  # type: ignore[assignment]
+_DONE: dict[str, object] = {}
 
 
 class SheetTests(SynchronousTestCase):

@@ -58,7 +58,7 @@ class RecordingTests(SynchronousTestCase):
                 self.now += 1
                 yield None
 
-        self.recording.run(silence())  # type: ignore[arg-type]
+        self.recording.run(silence())
         self.assertEqual(self.now, 5)
 
     def test_protocols_are_told_by_few_bytes(self) -> None:

@@ -16,14 +16,14 @@ def sessions(timed: list[tuple[float, bytes]]) -> list[Session]:
     found = understanding.sessions
     over: list[Session] = []
     add = found.add
-    found.add = lambda frame, message: iter(_keep(over, add(frame, message)))  # type: ignore[method-assign]
+    found.add = lambda frame, message: iter(_keep(over, add(frame, message)))
     for packet in packets(timed):
         understanding.take(packet)
     return [*over, *found.rest()]
 
 
 def _keep(over: list[Session], ended: object) -> list[Session]:
-    ones = list(ended)  # type: ignore[call-overload]
+    ones = list(ended)
     over.extend(ones)
     return ones
 

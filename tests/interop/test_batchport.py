@@ -143,7 +143,7 @@ async def test_a_datagram_that_fails_closes_nothing(fixture: Served) -> None:
             raise RuntimeError("on purpose")
         received(datagram, addr)
 
-    fixture.protocol.answer = fails_once  # type: ignore[method-assign]
+    fixture.protocol.answer = fails_once
     for datagram in (b"one", b"bad", b"two"):
         fixture.client.send(datagram)
     assert await fixture.receive(2) == [b"echo:one", b"echo:two"]

@@ -59,7 +59,7 @@ async def test_sampled_questions_are_logged() -> None:
             noted.append(fields)
 
     made = Served(True, "127.0.0.1")
-    made.protocol.counts.log = Log()  # type: ignore[assignment]
+    made.protocol.counts.log = Log()
     question = b"\3www\3lab\0\0\1\0\1"
     made.packets.keep_dns(b"\0\1" + HEADER + question, b"\0\1" + b"h" * 10 + question, question[:9], 1e12, CELL)
     made.packets.course.keep(b"www.lab", b"yes", 1e12, Cell("udp", "json", "found", "records"))

@@ -121,7 +121,7 @@ class Answering:
         for host, client in self.clients.items():
             client.bind((host, 0))
             client.setblocking(False)
-            client.connect(("127.0.0.1", port.getHost().port))  # type: ignore[union-attr]
+            client.connect(("127.0.0.1", port.getHost().port))
 
     def read(self) -> tuple[ResolverConfig, Loaded]:
         made = ResolverConfig.model_validate(self.config)

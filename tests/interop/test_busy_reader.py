@@ -79,7 +79,7 @@ async def test_the_last_connection_goes_while_it_waits() -> None:
                 connection.close()
             gone.callback(None)
 
-    connections[0].dataReceived = close_all  # type: ignore[method-assign]
+    connections[0].dataReceived = close_all
     await gone
     await deferLater(reactor, 0)
     assert reader not in reactor.getReaders()

@@ -174,7 +174,7 @@ def running_reactor() -> None:
     """The reactor runs before the first test looks at what is open on it: starting opens a waker of its own."""
     from twisted.internet import reactor
 
-    pytest_twisted.blockon(deferLater(reactor, 0))  # type: ignore[arg-type]
+    pytest_twisted.blockon(deferLater(reactor, 0))
 
 
 @pytest.fixture(scope="module")

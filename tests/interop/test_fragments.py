@@ -26,8 +26,8 @@ ASKS = {socket.AF_INET: (socket.IPPROTO_IP, 10), socket.AF_INET6: (socket.IPPROT
 async def test_a_port_never_fragments(batch: bool, interface: str) -> None:
     """Neither does it ask the system what the path is thought to take."""
     packets = PacketCaches(0, reactor)
-    ports = Ports(reactor, lambda: Echo(packets), mock.Mock(), packets)  # type: ignore[arg-type,return-value]
+    ports = Ports(reactor, lambda: Echo(packets), mock.Mock(), packets)
     (listener,) = ports.open([UDPListen(port=0, interface=interface)], batch, 0.0)
-    sock = listener.udp.socket  # type: ignore[attr-defined]
+    sock = listener.udp.socket
     assert sock.getsockopt(*ASKS[sock.family]) == PROBE
     await listener.close()

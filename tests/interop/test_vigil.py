@@ -35,7 +35,7 @@ class Busy(Served):
         self.has_next = True
         self.answered = 0
         self.timer: threading.Timer | None = None
-        self.protocol.answer = self.answer  # type: ignore[method-assign]
+        self.protocol.answer = self.answer
 
     @property
     def is_kept(self) -> bool:
@@ -156,7 +156,7 @@ async def test_another_socket_has_its_turn(busy: Busy) -> None:
         for _ in range(FEW):
             second.client.send(b"hello")
 
-    second.protocol.answer = lambda datagram, addr: busy.order.append("second")  # type: ignore[method-assign]
+    second.protocol.answer = lambda datagram, addr: busy.order.append("second")
     await busy.run(s3=send)
     assert busy.order.index("other") <= busy.order.index(5)
     assert busy.order.index("second") <= busy.order.index(5)
@@ -187,7 +187,7 @@ async def test_a_port_that_stops_reading_meanwhile(busy: Busy) -> None:
 async def test_a_port_that_is_closed_meanwhile(busy: Busy) -> None:
     """Is closed in the reactor's next turn, and its protocol is told."""
     stopped: list[str] = []
-    busy.protocol.stopProtocol = lambda: stopped.append("protocol")  # type: ignore[method-assign]
+    busy.protocol.stopProtocol = lambda: stopped.append("protocol")
 
     def stop() -> None:
         busy.port.stopListening().addCallback(lambda _: (stopped.append("port"), busy.end()))

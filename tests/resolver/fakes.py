@@ -101,7 +101,7 @@ class FakePort(FakeSocket):
         self.protocol.datagramReceived(payload, source)
 
     def refuse(self) -> None:
-        self.protocol.connectionRefused()  # type: ignore[attr-defined]
+        self.protocol.connectionRefused()
 
     def stopListening(self) -> Deferred[None]:
         """As Twisted does: the socket closes in the reactor's next turn, then the Deferred fires."""

@@ -30,7 +30,7 @@ OTHER: Address = ("192.0.2.54", 53)
 COURSE: Address = ("192.0.2.53", 1200)
 
 
-class LabReactor(FakeReactor, MemoryReactorClock):  # type: ignore[misc]
+class LabReactor(FakeReactor, MemoryReactorClock):
     """The network in memory, and connections by TCP that are made where the test makes them."""
 
 

@@ -295,7 +295,7 @@ class DrainTests(SynchronousTestCase):
         """UDP is not read, TCP is closed."""
         lab = ChangingLab(self)
         stopped: list[str] = []
-        lab.port().stopReading = lambda: stopped.append("udp")  # type: ignore[attr-defined]
+        lab.port().stopReading = lambda: stopped.append("udp")
         closed: Deferred[None] = Deferred()
         closed.callback(None)
 
@@ -305,7 +305,7 @@ class DrainTests(SynchronousTestCase):
 
         (listener,) = lab.service._listeners
         assert listener._tcp is not None
-        listener._tcp.stopListening = stop  # type: ignore[method-assign]
+        listener._tcp.stopListening = stop
         lab.service.drain()
         lab.service.drain()
         self.assertEqual(stopped, ["udp", "tcp", "udp"])

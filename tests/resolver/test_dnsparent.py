@@ -39,7 +39,7 @@ class ParentTests(SynchronousTestCase):
         return upstream_of(asked, reply, "192.0.2.53:53")
 
     def unusable(self, reply: Reply) -> Unusable:
-        return self.assertRaises(Unusable, self.told, reply)  # type: ignore[return-value]
+        return self.assertRaises(Unusable, self.told, reply)
 
     def test_it_is_a_parent(self) -> None:
         """As the interface says; its address is host and port."""

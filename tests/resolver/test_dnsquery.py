@@ -96,7 +96,7 @@ class QueryTests(SynchronousTestCase):
         query = encode_query(asked, id, recursion_desired=recursion, case_bits=bits & (1 << 8 * len(asked.key)) - 1)
         message = dns.message.from_wire(query)
         self.assertEqual((message.id, message.opcode(), message.payload), (id, 0, 1232))
-        self.assertEqual(message.question[0].name.to_wire().lower(), asked.key)  # type: ignore[union-attr]
+        self.assertEqual(message.question[0].name.to_wire().lower(), asked.key)
         self.assertEqual((message.question[0].rdtype, message.question[0].rdclass), (asked.rrtype, 1))
         self.assertEqual(bool(message.flags & 0x100), recursion)
         self.assertEqual(Sent.of(query).question, query[12 : 12 + len(asked.key) + 4])

@@ -22,7 +22,7 @@ from tests.resolver.lab import COURSE, Lab, codes, errors, rcode, shown
 class FailureTests(SynchronousTestCase):
     """A parent that fails."""
 
-    def fail(self, lab: Lab, name: str = "web.example") -> list[str]:  # type: ignore[override]
+    def fail(self, lab: Lab, name: str = "web.example") -> list[str]:
         """Ask; the parent says SERVFAIL; the texts of the errors."""
         reply = lab.resolve(name, rcode="SERVFAIL")
         self.assertEqual(rcode(reply), "SERVFAIL")

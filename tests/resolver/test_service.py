@@ -99,7 +99,7 @@ class ListeningTests(SynchronousTestCase):
                 made.append(self.address)
 
             def getHost(self) -> Any:
-                return FakeStreamPort(None, self).address  # type: ignore[arg-type]
+                return FakeStreamPort(None, self).address
 
             port = 1199
 
