@@ -56,7 +56,10 @@ class Nodes:
         return value
 
     def one_addresses(self, keys: Sequence[bytes]) -> list[bytes | bytearray | None]:
-        """For each of ``keys``, if it has one IPv4 address and nothing else: TTL, length (2 bytes) and address."""
+        """For each of ``keys``, if it has one IPv4 address and nothing else: TTL, length (2 bytes) and address.
+
+        No key is empty (:mod:`labnet.resolver.names`); with what an empty one finds an entry is a matter of chance.
+        """
         found = self._table.records(keys)
         if self._others and not all(found):
             for number, record in enumerate(found):

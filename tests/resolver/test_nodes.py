@@ -89,7 +89,7 @@ class NodesTests(SynchronousTestCase):
             (nodes.get(KEYS[4]), nodes.get(KEYS[5]), nodes.get(key_of("new"))), (OTHER, value(5, b"\0\0\0\x05"), OTHER)
         )
         self.assertEqual(len(nodes), 11)
-        self.assertEqual(nodes.one_addresses([KEYS[4], b"", KEYS[6]]), [None, None, b"\0\0\0\6\0\4\0\0\0\6"])
+        self.assertEqual(nodes.one_addresses([KEYS[4], key_of("none"), KEYS[6]]), [None, None, b"\0\0\0\6\0\4\0\0\0\6"])
         self.assertEqual([address for address, _ in nodes.bulk().addresses()], [0, 1, 2, 3, 5, 6, 7, 8, 9])
         self.assertEqual(nodes.get(key_of("none"), OTHER), OTHER)
 
