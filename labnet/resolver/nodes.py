@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import accumulate, chain
 from operator import itemgetter
 from struct import Struct, unpack
-from typing import Final
+from typing import Any, Final
 
 from labnet.resolver.hugepages import collapse
 from labnet.resolver.names import parent
@@ -234,19 +234,39 @@ class AddressTable:
 
     def make_room(self, more: int) -> None:
         """Have an index that is large enough for so many entries besides those that are there."""
-        count, size = self._count + more, len(self._index)
-        if _SPARSE * count <= size:
-            return
-        while _SPARSE * count > size:
+        size = len(self._index)
+        while _SPARSE * (self._count + more) > size:
             size *= 2
+        if size > len(self._index):
+            self._make_index(size)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the index: it goes by hashes of keys, and those are each process's own."""
+        return self.__dict__ | {"_index": len(self._index)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._make_index(state["_index"])
+        self.settle()
+
+    def _make_index(self, size: int) -> None:
+        """Have an index of ``size`` that leads to all entries."""
         self._index = index = array("I", [0]) * size
         collapse(index)
         mask = size - 1
-        for place in chain.from_iterable(self._places):
-            at = hash(self.key(place)) & mask
-            while index[at]:
-                at = at + 1 & mask
-            index[at] = place
+        for places in self._places:
+            for place, key in zip(places, self._keys(places), strict=True):
+                at = hash(key) & mask
+                while index[at]:
+                    at = at + 1 & mask
+                index[at] = place
+
+    def _keys(self, places: range | array[int]) -> Iterable[bytes]:
+        """The keys of entries that came together."""
+        if isinstance(places, range):
+            part = self._entries[places.start - _RECORD : places.stop - _RECORD]
+            return chain.from_iterable(Struct(f"{_RECORD}x{places.step - _RECORD}s").iter_unpack(part))
+        return map(self.key, places)
 
     def _undo(self, keys: list[bytes], first: int) -> None:
         """Take out ``keys``, the last that came into the index, and the entries from ``first`` on."""

@@ -239,6 +239,31 @@ def test_reload_reaches_every_worker(lab: tuple[Daemon, Daemon, Path]) -> None:
     eventually(lambda: {address_of(server, "own.test") for _ in range(10)} == {"192.0.2.3"})
 
 
+def test_every_worker_has_all_names_of_a_large_zone(tmp_path: Path) -> None:
+    """From its start, after a reload, and after it was started again."""
+    config = '[lab]\nworkers = 2\n[resolver.main]\nlisten = "udp:0"\nrecords = "zone:zone"\nzones = ["lab.test"]\n'
+    (tmp_path / "labnet.toml").write_text(config)
+
+    def write(network: int) -> dict[str, str]:
+        """Some of the 3,000 names that the zone has now, with their addresses."""
+        zone = {f"h{number}.lab.test": f"10.{network}.{number >> 8}.{number & 255}" for number in range(3000)}
+        (tmp_path / "zone").write_text("".join(f"{name}. 60 IN A {address}\n" for name, address in zone.items()))
+        return dict(list(zone.items())[::59])
+
+    zone = write(1)
+    with Daemon("labnet", "--config", "labnet.toml", cwd=tmp_path) as daemon:
+        server = daemon.address("resolver main")
+        before = pids(tmp_path)
+        assert {name: address_of(server, name) for name in zone} == zone
+        zone = write(2)
+        assert labnet(tmp_path, "reload").returncode == 0
+        assert {name: address_of(server, name) for name in zone} == zone
+        os.kill(before[0], signal.SIGKILL)
+        eventually(lambda: ask(tmp_path, "status")["workers"][0]["restarts"])
+        pids(tmp_path)
+        assert {name: address_of(server, name) for name in zone} == zone
+
+
 def test_flush_reaches_every_worker(lab: tuple[Daemon, Daemon, Path]) -> None:
     """A name that is flushed is known to no worker, nor to the next lab."""
     daemon, parent, folder = lab

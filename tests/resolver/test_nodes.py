@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
+from unittest import mock
+
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from labnet.resolver import nodes as module
 from labnet.resolver.model import RRset, RRType
 from labnet.resolver.names import key_of, parent
 from labnet.resolver.nodes import Nodes
@@ -100,6 +104,24 @@ class NodesTests(SynchronousTestCase):
         nodes[KEYS[1]] = OTHER
         nodes[KEYS[2]] = b""
         self.assertEqual(nodes.one_addresses(KEYS[:4]), [b"\0\0\0\x3c\0\4abcd", None, None, None])
+
+    def test_another_process_finds_the_same(self) -> None:
+        """Though hashes are each process's own; whether keys have one length or several, and one was replaced."""
+        nodes = Nodes()
+        keys, ttls, addresses = filled(3000)
+        for part in slice(0, 1000), slice(1000, 3000):
+            add(nodes, keys[part], ttls[part], addresses[part])
+        nodes[keys[7]] = OTHER
+        expected, records = [nodes.get(key) for key in keys], nodes.one_addresses(keys)
+        with mock.patch.object(module, "hash", lambda key: hash((key, "elsewhere")), create=True):
+            found = pickle.loads(pickle.dumps(nodes))
+            self.assertEqual([found.get(key) for key in keys], expected)
+            self.assertEqual(found.one_addresses(keys), records)
+            more = filled(10, 3000)
+            self.assertFalse(add(found, [*more[0], keys[99]], [*more[1], 1], [*more[2], b"abcd"]))
+            self.assertTrue(add(found, *more))
+            self.assertEqual(len(found), 3010)
+            self.assertEqual(found.get(more[0][9]), value(more[1][9], more[2][9]))
 
     @given(
         st.lists(
