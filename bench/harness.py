@@ -117,7 +117,8 @@ def udpload(
 ) -> Result:
     """Closed-loop bursts of the batch generator, of DNS or of the course protocol, ``window`` questions outstanding.
 
-    With a ``rate`` in questions a second it sends each when it is due; the latencies are then in the result.
+    With a window of 0 it is a flood: as many as the system takes. With a ``rate`` in questions a second it sends each
+    when it is due; the latencies are then in the result.
     """
     shape = [port, questions, sockets, window, seconds, 64, 0, int(course), rate]
     return _json([str(binary), *map(str, shape)])
@@ -163,6 +164,8 @@ def dnsperf(
 
     result = {"answered": figure("Queries completed"), "lost": figure("Queries lost")}
     result["qps"] = figure("Queries per second")
+    right = re.search(r"NOERROR (\d+)", done.stdout)
+    result["bad"] = result["answered"] - (int(right[1]) if right else 0)
     if told:
         latencies = [float(seconds) * 1e6 for seconds in re.findall(r"^> \w+ .* ([\d.]+)$", done.stdout, re.MULTILINE)]
         latencies += [LOST] * int(result["lost"])

@@ -40,6 +40,7 @@ BATCHED = "DNS hit, batch generator"
 DNSPERF = "DNS hit, dnsperf"
 STEADY = "DNS hit, 20,000 a second"
 OWN_PORTS = "DNS hit, each from a port of its own"
+WORKERS = "DNS hit, a flood, two workers"
 COURSE = "course hit"
 UNIFORM = "DNS hit, 1,000,000 names"
 MISS = "miss, forwarded"
@@ -50,12 +51,15 @@ TIME_100 = "TIME, 50 connections, 100 in flight"
 MIXED = "TIME, mixed, 50 connections, 100 in flight"
 FLOOD = "TIME beside a UDP flood"
 
+ONE_PROCESS = "labnet, one process"
+
 TARGETS = (
     Target(BATCHED, 0.95, ("nsd", "knotd")),
     Target(BATCHED, 0.65, ("dnsmasq",)),
     Target(BATCHED, 1.3, ("C loop",)),
     Target(DNSPERF, 1.0, ("nsd", "knotd")),
     Target(STEADY, 1.15, ("nsd",)),
+    Target(WORKERS, 1.1, (ONE_PROCESS,)),
     Target(COURSE, 1.0, ("labnet",), peers_path=BATCHED),
     Target(UNIFORM, 0.9, ("nsd",)),
     Target(UNIFORM, 0.6, ("nsd",), "pss_kib"),
@@ -129,6 +133,7 @@ def stages(folder: Path, only: str = "") -> Iterator[Stage]:
     asking = partial(udp, questions=small / "questions")
     for stage in (
         _hits(small, asking, _compiled(folder, "cloop")),
+        _workers(small, asking),
         _streams(small),
         Stage(_forwarders(small, learn=False), {MISS: Loads(asking, paced=asking)}),
         _commands(small, tcp),
@@ -153,6 +158,15 @@ def _hits(folder: Path, asking: Load, cloop: Path) -> Stage:
         paths |= {DNSPERF: Loads(perf, paced=asking), STEADY: Loads(partial(perf, rate=PACED), paced=asking, share=1)}
     own = partial(asking, sockets=1000, window=1000)
     return Stage(servers, paths | {OWN_PORTS: Loads(own, paced=own)})
+
+
+def _workers(folder: Path, asking: Load) -> Stage:
+    """Two workers that share a core, and one process that has it for itself."""
+    servers = [
+        Server("labnet", peers.labnet(folder, "zone", workers=2)),
+        Server(ONE_PROCESS, peers.labnet(folder, "zone")),
+    ]
+    return Stage(servers, {WORKERS: Loads(partial(asking, window=0), paced=asking)})
 
 
 def _streams(folder: Path) -> Stage:

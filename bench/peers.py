@@ -15,6 +15,7 @@ Command = Callable[[int], list[str]]
 LAB = """\
 [lab]
 state = "{folder}"
+workers = {workers}
 [command]
 listen = "tcp:{tcp}:interface=127.0.0.1"
 clients = 0
@@ -181,11 +182,12 @@ def write_records(folder: Path, names: int) -> None:
     (folder / "backward").write_text("".join(f"{host} A\n" for host, _ in reversed(hosts)))
 
 
-def labnet(folder: Path, records: str) -> Command:
+def labnet(folder: Path, records: str, workers: int = 1) -> Command:
     """The whole lab on the records in the file ``records``: its command server is on the next port."""
 
     def command(port: int) -> list[str]:
         values = {"port": port, "tcp": port + 1, "records": f"{records}:{records}", "folder": folder}
+        values["workers"] = workers
         return [*_twistd(folder), "labnet", "--config", _written(folder / "lab.toml", LAB, **values)]
 
     return command

@@ -54,12 +54,22 @@ def _round(stage: Stage, samples: report.Samples, seconds: float) -> None:
     for server in tuple(stage.servers):
         try:
             for path, result in _measured(server, stage.paths | server.alone, seconds):
+                check(server, path, result)
                 samples[path][server.name].append(result)
         except harness.DidNotStart as error:
             if server.name == "labnet":
                 raise
             print(f"{server.name} is left out: {error}", flush=True)
             stage.servers.remove(server)
+
+
+def check(server: Server, path: str, result: harness.Result) -> None:
+    """Say that replies were wrong; labnet's figures are worth nothing then."""
+    if wrong := result.get("bad"):
+        says = f"{server.name} answered {wrong:.0f} questions wrong: {path}"
+        if server.name == "labnet":
+            raise SystemExit(says)
+        print(says, flush=True)
 
 
 def _measured(server: Server, paths: dict[str, Loads], seconds: float) -> Iterator[tuple[str, harness.Result]]:
@@ -86,6 +96,7 @@ def _loaded(pid: int, loads: Loads, port: int, options: dict[str, int], seconds:
         slower = paced(seconds=seconds)
         result |= {"p50_us": slower["p50_us"], "p99_us": slower["p99_us"]}
         result |= {"paced_qps": slower["qps"], "paced_lost": slower["lost"]}
+        result["bad"] = result.get("bad", 0) + slower.get("bad", 0)
     return result
 
 

@@ -40,10 +40,6 @@ BATCHES: Final = 4
 BUSY: Final = BATCH // 8
 """After so many datagrams in a batch there are likely more by now, and to look costs less than to be woken for them."""
 
-RECEIVE_BUFFER: Final = 4 << 20
-"""Bytes that the system is asked to hold for the port: the usual 208 KiB hold 256 small questions of a burst."""
-
-
 _MOSTLY: Final = 0.75
 _AT_ONCE: Final = 64
 """Batches that are made of the records at once, after one of which so large a part was."""
@@ -120,7 +116,6 @@ class BatchPort:
             self.socket = sock = self._open_socket(self._interface, self._port)
         except OSError as error:
             raise CannotListenError(self._interface, self._port, error) from error
-        _enlarge(sock)
         never_fragment(sock)
         fileno, self._ipv6 = sock.fileno(), sock.family == socket.AF_INET6
         self._in = Incoming(fileno, self._ipv6)
@@ -387,13 +382,3 @@ class _Owners:
     def of(self, vectors: bytes, count: int) -> Cell | None:
         """The cell of all ``count`` answers that ``vectors`` point to, if it is the one."""
         return self._cell if memoryview(vectors).cast("Q")[2::3] == self._ids[:count] else None
-
-
-def _enlarge(sock: socket.socket) -> None:
-    """Ask for :data:`RECEIVE_BUFFER`; past the system's limit (net.core.rmem_max) only an administrator gets it."""
-    for option in (getattr(socket, "SO_RCVBUFFORCE", 33), socket.SO_RCVBUF):
-        try:
-            sock.setsockopt(socket.SOL_SOCKET, option, RECEIVE_BUFFER)
-        except OSError:
-            continue
-        return

@@ -35,6 +35,13 @@ OpenSocket = Callable[[str, int], socket.socket]
 BACKLOG: Final = 128
 """Connections that wait for being accepted, where nobody says how many."""
 
+RECEIVE_BUFFER: Final = 2 << 20
+"""Bytes that may wait at a UDP port, the system's own for each datagram included: 5,000 small questions.
+
+That is what comes during the longest pause of a busy server. More would only wait longer under a flood, and go cold.
+"""
+
+_SO_RCVBUFFORCE: Final = 33
 _SO_ATTACH_REUSEPORT_CBPF: Final = 51
 _LOAD_WORD: Final = 0x20  # BPF_LD | BPF_W | BPF_ABS
 _MODULO: Final = 0x94  # BPF_ALU | BPF_MOD | BPF_K
@@ -54,13 +61,18 @@ def listening_reactor(reactor: IReactor, inherited: Inherited, workers: int = 1)
 
 
 def socket_opener(inherited: Inherited, workers: int = 1) -> OpenSocket:
-    """Opens UDP sockets as :func:`listening_reactor` does it; those of ``workers`` share out what comes at random."""
+    """Opens UDP sockets as :func:`listening_reactor` does it.
+
+    Those of ``workers`` share out what comes at random, and :data:`RECEIVE_BUFFER`.
+    """
 
     def open_socket(interface: str, port: int) -> socket.socket:
         found = _find(inherited, socket.SOCK_DGRAM, interface, port)
         if found is not None:
+            enlarge(found, RECEIVE_BUFFER)
             return found
         sock = bound_socket(socket.SOCK_DGRAM, interface, port, shared=workers > 1)
+        enlarge(sock, RECEIVE_BUFFER // workers)
         if workers > 1:
             attach_random_split(sock, workers)
         return sock
@@ -76,7 +88,9 @@ def opener_beside(reactor: object) -> OpenSocket:
 
 def open_datagrams(interface: str, port: int) -> socket.socket:
     """A new UDP socket, nobody else's: an :data:`OpenSocket` for who has no other."""
-    return bound_socket(socket.SOCK_DGRAM, interface, port)
+    sock = bound_socket(socket.SOCK_DGRAM, interface, port)
+    enlarge(sock, RECEIVE_BUFFER)
+    return sock
 
 
 def bound_socket(kind: int, interface: str, port: int, shared: bool = False) -> socket.socket:
@@ -97,6 +111,21 @@ def bound_socket(kind: int, interface: str, port: int, shared: bool = False) -> 
         sock.close()
         raise
     return sock
+
+
+def enlarge(sock: socket.socket, size: int) -> None:
+    """Have a receive buffer of ``size`` bytes, where it is smaller.
+
+    Past the system's limit (net.core.rmem_max) only an administrator gets it; others get as much as the limit is.
+    """
+    if sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) >= 2 * size:  # twice what was asked for (socket(7))
+        return
+    for option in (_SO_RCVBUFFORCE, socket.SO_RCVBUF):
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, option, size)
+        except OSError:
+            continue
+        return
 
 
 def attach_random_split(sock: socket.socket, sockets: int) -> bool:

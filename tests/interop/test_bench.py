@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import socket
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 
 import pytest
 
 from bench import harness, peers
-from bench.paths import HERE, MIXED_REQUESTS
+from bench.paths import HERE, MIXED_REQUESTS, Server
+from bench.run import check
 from tests.interop.daemon import Daemon
 from tests.interop.peers import tool
 
@@ -29,7 +31,7 @@ rate_limit = 1e9
 
 SECONDS = 0.2
 
-Generators = tuple[Callable[..., harness.Result], Callable[..., harness.Result]]
+Generators = tuple["partial[harness.Result]", "partial[harness.Result]"]
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +65,31 @@ def test_each_question_may_have_a_port_of_its_own(generators: Generators) -> Non
     assert result["sent"] >= 1000
     assert result["answered"] > 0
     assert result["bad"] == 0
+
+
+def test_a_flood_waits_for_nobody(generators: Generators) -> None:
+    """Not even where nobody answers."""
+    result = generators[0](window=0)
+    assert 0 < result["answered"] <= result["sent"]
+    assert result["bad"] == 0
+    with socket.socket(type=socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        assert generators[0](port=silent.getsockname()[1], window=0)["sent"] > 20 * 64
+
+
+def test_wrong_answers_are_counted(generators: Generators, tmp_path: Path) -> None:
+    """By both generators; a benchmark with one of labnet's ends there, and tells those of a peer."""
+    (tmp_path / "questions").write_text("nobody.lab.test A\n")
+    result = generators[0](questions=tmp_path / "questions")
+    assert 0 < result["bad"] == result["answered"]
+    port = generators[0].keywords["port"]
+    tool("dnsperf", "dnsperf")
+    result = harness.dnsperf(port, tmp_path / "questions", 1)
+    assert 0 < result["bad"] == result["answered"]
+    with pytest.raises(SystemExit, match=r"^labnet answered [0-9]+ questions wrong: a path$"):
+        check(Server("labnet", lambda _: []), "a path", result)
+    check(Server("other", lambda _: []), "a path", result)
+    check(Server("labnet", lambda _: []), "a path", generators[0]())
 
 
 @pytest.mark.parametrize("course", [False, True])

@@ -1,4 +1,4 @@
-"""A flood: as many DNS queries as the system takes, read or not. ``python -m tests.soak.flood PORT,PORT SECONDS``."""
+"""A flood: as many DNS queries as the system takes, read or not. ``python -m tests.soak.flood PORT SECONDS``."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from tests.soak.dns_packets import question, wire_of
 SOCKETS = 8
 
 
-def flood(ports: list[int], seconds: float, names: int) -> None:
-    """Send to ``ports`` of this machine for ``seconds``: questions for host0.lab.test and so on, from a few sockets."""
+def flood(port: int, seconds: float, names: int) -> None:
+    """Send to ``port`` of this machine for ``seconds``: questions for host0.lab.test and so on, from a few sockets."""
     batches = []
     for number in range(SOCKETS):
         sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        sock.connect(("127.0.0.1", ports[number % len(ports)]))
+        sock.connect(("127.0.0.1", port))
         numbers = range(number * BATCH, (number + 1) * BATCH)
         batches.append((sock, [question(each, wire_of(f"host{each % names}.lab.test")) for each in numbers]))
     outbox = Outbox(0)
@@ -28,4 +28,4 @@ def flood(ports: list[int], seconds: float, names: int) -> None:
 
 
 if __name__ == "__main__":
-    flood([int(port) for port in sys.argv[1].split(",")], float(sys.argv[2]), 500)
+    flood(int(sys.argv[1]), float(sys.argv[2]), 500)
