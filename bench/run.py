@@ -54,7 +54,7 @@ def _round(stage: Stage, samples: report.Samples, seconds: float) -> None:
     for server in tuple(stage.servers):
         try:
             for path, result in _measured(server, stage.paths | server.alone, seconds):
-                check(server, path, result)
+                _check(server, path, result)
                 samples[path][server.name].append(result)
         except harness.DidNotStart as error:
             if server.name == "labnet":
@@ -63,7 +63,7 @@ def _round(stage: Stage, samples: report.Samples, seconds: float) -> None:
             stage.servers.remove(server)
 
 
-def check(server: Server, path: str, result: harness.Result) -> None:
+def _check(server: Server, path: str, result: harness.Result) -> None:
     """Say that replies were wrong; labnet's figures are worth nothing then."""
     if wrong := result.get("bad"):
         says = f"{server.name} answered {wrong:.0f} questions wrong: {path}"

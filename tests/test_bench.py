@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import re
 from typing import Any
 from unittest import mock
@@ -121,8 +123,30 @@ class RunTests(SynchronousTestCase):
                 "p99_us": 6,
                 "paced_qps": 50,
                 "paced_lost": 0,
+                "bad": 0,
             },
         )
+
+    def test_wrong_replies_count_at_both_speeds(self) -> None:
+        """What one of them told is not lost."""
+        for full, paced in (3.0, 0.0), (0.0, 3.0), (1.0, 2.0):
+            loads = paths.Loads(self._load("full", bad=full), self._load("paced", p50_us=4.0, p99_us=6.0, bad=paced))
+            self.assertEqual(run._loaded(1, loads, 53, {}, 3)["bad"], 3)
+
+    def test_wrong_replies_end_a_benchmark(self) -> None:
+        """If they are labnet's; a peer's are told."""
+
+        def measured(server: paths.Server, *_: object) -> list[tuple[str, harness.Result]]:
+            return [("path", {"cpu_us": 1.0, "bad": 2.0})]
+
+        samples: report.Samples = {"path": {"labnet": [], "nsd": []}}
+        said = io.StringIO()
+        with mock.patch.object(run, "_measured", measured), contextlib.redirect_stdout(said):
+            run._round(paths.Stage([paths.Server("nsd", lambda port: [])]), samples, 1)
+            with self.assertRaisesRegex(SystemExit, "^labnet answered 2 questions wrong: path$"):
+                run._round(paths.Stage([paths.Server("labnet", lambda port: [])]), samples, 1)
+        self.assertEqual(said.getvalue(), "nsd answered 2 questions wrong: path\n")
+        self.assertEqual({name: len(results) for name, results in samples["path"].items()}, {"labnet": 0, "nsd": 1})
 
     def test_a_path_that_is_paced_itself_has_its_own_pace(self) -> None:
         """Half of 20,000 a second would be another path."""

@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from bench import harness, peers
-from bench.paths import HERE, MIXED_REQUESTS, Server
-from bench.run import check
+from bench.paths import HERE, MIXED_REQUESTS
 from tests.interop.daemon import Daemon
 from tests.interop.peers import tool
 
@@ -78,7 +77,7 @@ def test_a_flood_waits_for_nobody(generators: Generators) -> None:
 
 
 def test_wrong_answers_are_counted(generators: Generators, tmp_path: Path) -> None:
-    """By both generators; a benchmark with one of labnet's ends there, and tells those of a peer."""
+    """By both generators."""
     (tmp_path / "questions").write_text("nobody.lab.test A\n")
     result = generators[0](questions=tmp_path / "questions")
     assert 0 < result["bad"] == result["answered"]
@@ -86,10 +85,6 @@ def test_wrong_answers_are_counted(generators: Generators, tmp_path: Path) -> No
     tool("dnsperf", "dnsperf")
     result = harness.dnsperf(port, tmp_path / "questions", 1)
     assert 0 < result["bad"] == result["answered"]
-    with pytest.raises(SystemExit, match=r"^labnet answered [0-9]+ questions wrong: a path$"):
-        check(Server("labnet", lambda _: []), "a path", result)
-    check(Server("other", lambda _: []), "a path", result)
-    check(Server("labnet", lambda _: []), "a path", generators[0]())
 
 
 @pytest.mark.parametrize("course", [False, True])
