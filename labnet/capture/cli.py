@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import signal
 import socket
 import sys
 import time
@@ -118,6 +119,9 @@ def _guarded(run: Any) -> Any:
 def _capture(arguments: argparse.Namespace) -> int:
     from labnet.capture.recording import capture
 
+    for number in signal.SIGINT, signal.SIGTERM:
+        # As tcpdump does it: what a shell runs in the background would ignore Ctrl-C, and SIGTERM would cost the end.
+        signal.signal(number, signal.default_int_handler)
     capture(arguments.interface, arguments.write, arguments.filter, arguments.count, arguments.seconds)
     return 0
 

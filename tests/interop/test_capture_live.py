@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -39,9 +40,9 @@ for port in sys.argv[2:]:
 
 
 @contextmanager
-def capturing(network: str, path: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
-    """``labnet capture`` in a network, started and ready; Ctrl-C ends it."""
-    command = inside(network, LABNET, "capture", "-w", str(path), *options)
+def capturing(network: str, path: Path, *options: str, by: tuple[str, ...] = ()) -> Iterator[subprocess.Popen[str]]:
+    """``labnet capture`` in a network, run ``by`` a command, started and ready; Ctrl-C ends it."""
+    command = inside(network, *by, LABNET, "capture", "-w", str(path), *options)
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         assert process.stderr.readline().startswith("capturing on ")
@@ -54,9 +55,12 @@ def capturing(network: str, path: Path, *options: str) -> Iterator[subprocess.Po
 
 def finished(process: subprocess.Popen[str]) -> str:
     """What it said at its end, after Ctrl-C or when it had enough."""
-    assert process.stderr is not None
-    said = process.stderr.read()
-    assert process.wait(DEADLINE) == 0, said
+    try:
+        _, said = process.communicate(timeout=DEADLINE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
+    assert process.returncode == 0, said
     assert "Traceback" not in said
     return said
 
@@ -136,6 +140,23 @@ def test_capture_on_the_cable_has_the_mac_addresses_and_arp(hosts: Hosts, tmp_pa
     assert "ARP (0x0806)" in told
     assert "ff:ff:ff:ff:ff:ff" in told
     assert differences(path)[1] == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_capture_in_the_background_ends_in_order(number: signal.Signals, tmp_path: Path) -> None:
+    """There a shell has it ignore Ctrl-C, and ``timeout`` or ``kill`` end it: the file is whole, and it is told."""
+    path = tmp_path / "lo.pcapng"
+    with namespace() as network:
+        shell = ("sh", "-c", 'trap "" INT; exec "$@"', "sh")
+        with capturing(network, path, "-i", "lo", "--filter", "udp", by=shell) as process:
+            subprocess.run(inside(network, sys.executable, "-c", SEND, LOCAL, "1199"), check=True, timeout=DEADLINE)
+            until = time.monotonic() + DEADLINE
+            while b"www.google.co.il" not in path.read_bytes():
+                assert time.monotonic() < until, "it does not come"
+                time.sleep(0.02)
+            process.send_signal(number)
+            assert "1 packets: UDP 1; 0 lost in the kernel" in finished(process)
+    assert labnet("explain", str(path), "--packets", "0").count("Question www.google.co.il") == 1
 
 
 def test_a_filter_lets_through_only_what_it_names(tmp_path: Path) -> None:
