@@ -21,7 +21,7 @@ from twisted.internet.interfaces import (
 from zope.interface import Attribute, Interface
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from twisted.internet.defer import Deferred
 
@@ -157,8 +157,11 @@ class ILearned(Interface):
     def open(lines: int, cut: bool) -> None:
         """Start on what was read: ``lines`` learned lines, and the start of another where it was ``cut``."""
 
-    def append(learned: Any) -> None:
-        """Keep ``learned``, which the cache has already. Never raises and never waits: a failure is logged once."""
+    def append(learned: Sequence[Any]) -> None:
+        """Keep all that is ``learned``, which the cache has already, before any of it is answered.
+
+        Never raises and never waits: a failure is logged once.
+        """
 
     def rewrite() -> None:
         """Keep what the cache has now and nothing else, as after ``labnet flush``."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+from functools import lru_cache
 from typing import Any, Final
 
 import dns.exception
@@ -31,18 +32,12 @@ Kept = tuple[Question, Entry]
 def encode_kept(kept: Kept) -> str:
     """The line for a question and its entry, without its newline."""
     question, entry = kept
-    return json.dumps(
-        {
-            "q": question.key.hex(),
-            "t": question.rrtype,
-            "s": entry.since,
-            "l": entry.ttl,
-            "r": int(entry.answer.rcode),
-            "f": entry.source,
-            "a": [_encoded(rrset) for rrset in entry.answer.answer],
-            "n": [_encoded(rrset) for rrset in entry.answer.authority],
-        },
-        separators=(",", ":"),
+    answer = entry.answer
+    # By hand it takes a third of the time; but for who told there is nothing in it that JSON would write otherwise.
+    return (
+        f'{{"q":"{question.key.hex()}","t":{question.rrtype:d},"s":{entry.since!r},"l":{entry.ttl:d},'
+        f'"r":{answer.rcode:d},"f":{_quoted(entry.source)},'
+        f'"a":[{",".join(map(_encoded, answer.answer))}],"n":[{",".join(map(_encoded, answer.authority))}]}}'
     )
 
 
@@ -62,8 +57,12 @@ def decode_kept(line: bytes) -> Kept:
         raise ValueError("the line is no answer that was kept") from None
 
 
-def _encoded(rrset: RRset) -> list[object]:
-    return [rrset.name.hex(), rrset.rrtype, rrset.ttl, [rdata.hex() for rdata in rrset.rdatas]]
+def _encoded(rrset: RRset) -> str:
+    rdatas = ",".join([f'"{rdata.hex()}"' for rdata in rrset.rdatas])
+    return f'["{rrset.name.hex()}",{rrset.rrtype:d},{rrset.ttl:d},[{rdatas}]]'
+
+
+_quoted: Final = lru_cache(1000)(json.dumps)
 
 
 def _decoded(fields: Any) -> RRset:

@@ -1,6 +1,6 @@
 """What was learned, on disk: append-only logs, that of the course protocol in the records file's own format.
 
-One line is one ``write``, done before who asked gets the answer, so a crash loses at most the line being written; at
+What is learned at a time is one ``write``, done before any of it is answered, so a crash loses nothing that was; at
 most :data:`FLUSH` seconds later it is on the disk itself. Everything larger (compaction, healing after a failed write,
 a file that somebody edited) goes through a temporary file and a rename, so the file is whole at any moment. Lines that
 are not ours are kept as their author wrote them.
@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import Any, Final, Generic, TypeVar
@@ -113,15 +113,15 @@ class LearnedLog(Generic[T]):
         if cut or lines > self._most_lines:
             self.rewrite()
 
-    def append(self, learned: T) -> None:
+    def append(self, learned: Sequence[T]) -> None:
         shift = ahead(self._clock)
-        line = self._encode(learned, shift).encode() + b"\n"
+        lines = [self._encode(each, shift).encode() + b"\n" for each in learned]
         if self._rewriting is not None:
-            self._rewriting.behind.append(line)
+            self._rewriting.behind += lines
         # What is appended stands behind a learned line, so that parse_records can tell a cut line from a static one.
         if self._known is not None and self._lines:
             try:
-                self._write(line, self._known)
+                self._write(lines, self._known)
             except OSError as error:
                 self._failed(error, lost=True)
         is_fit = self._known is not None and 0 < self._lines <= self._most_lines and shift == self._ahead
@@ -165,8 +165,8 @@ class LearnedLog(Generic[T]):
             if last and not (self._authored and b"".join(self._authored(last))):
                 self._known = identity(file.fileno())
 
-    def _write(self, line: bytes, known: Identity) -> None:
-        """Append ``line``, unless somebody edited or replaced the file: its last line may lack a newline."""
+    def _write(self, lines: list[bytes], known: Identity) -> None:
+        """Append ``lines``, unless somebody edited or replaced the file: its last line may lack a newline."""
         self._known = None
         try:
             file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
@@ -175,13 +175,14 @@ class LearnedLog(Generic[T]):
         try:
             if identity(file) != known:
                 return
-            if os.write(file, line) != len(line):
+            content = b"".join(lines)
+            if os.write(file, content) != len(content):
                 os.ftruncate(file, known.size)
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             self._known = identity(file)
         finally:
             os.close(file)
-        self._lines += 1
+        self._lines += len(lines)
         self._flush_soon()
 
     def _begin(self) -> None:

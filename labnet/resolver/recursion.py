@@ -17,6 +17,7 @@ from labnet.interfaces import IParent, IResolver
 from labnet.resolver.cache import Cache, Entry
 from labnet.resolver.chains import Chain, cut_chain
 from labnet.resolver.health import Parents
+from labnet.resolver.kept import Kept
 from labnet.resolver.learning import Bounds, answer_of_mapping, entry_of
 from labnet.resolver.model import Answer, ExtendedError, InfoCode, Question, Rcode, RRType, Upstream, failure_of
 from labnet.resolver.names import ROOT, ancestors, is_opaque
@@ -38,7 +39,7 @@ class Resolver:
     """Answers from ``zone`` and ``cache``; what neither knows is asked of a parent and learned.
 
     ``forwards`` has the parents by domain, as keys; the longest that fits the name counts, the root's is for the rest.
-    ``learned`` is called with everything that is learned.
+    ``learned`` is called with everything that is learned, before any of it is answered.
     """
 
     log = Logger()
@@ -48,7 +49,7 @@ class Resolver:
         zone: Zone,
         cache: Cache,
         forwards: Mapping[bytes, IParent],
-        learned: Callable[[Question, Entry], None],
+        learned: Callable[[list[Kept]], None],
         clock: IReactorTime,
         bounds: Bounds,
     ) -> None:
@@ -58,6 +59,7 @@ class Resolver:
         self._learned = learned
         self._clock = clock
         self._bounds = bounds
+        self._fresh: list[Kept] = []
         self._failures = Cache(_FAILURES_BYTES)
         self._waiting: dict[Question, list[Deferred[Answer]]] = {}
         self._walks: dict[Question, Deferred[Answer]] = {}
@@ -142,12 +144,18 @@ class Resolver:
         return True
 
     def told(self, question: Question, upstream: Upstream) -> None:
-        """Learn what came on the short way, and answer who waits on the long one."""
+        """Learn what came on the short way, and answer who waits on the long one; :meth:`settle` has to follow."""
         if self._waiting[question]:
             self._answer(self._kept(question, upstream), question)
         else:
             del self._waiting[question]
             self._keep(question, upstream)
+
+    def settle(self) -> None:
+        """Have all that was learned kept: what came on the short way may be answered."""
+        fresh, self._fresh = self._fresh, []
+        if fresh:
+            self._learned(fresh)
 
     def ask_anew(self, question: Question) -> None:
         """Nothing of use came on the short way: those who wait are answered on the long one."""
@@ -301,13 +309,13 @@ class Resolver:
         return self._kept(question, upstream)
 
     def _keep(self, question: Question, upstream: Upstream) -> Entry | None:
-        """Learn what was told, and give what there is to keep of it."""
+        """Learn what was told, and give what there is to keep of it; :meth:`settle` has to follow."""
         self._failures.forget(question)
         kept = entry_of(question, upstream, self._clock.seconds(), self._bounds)
         if kept is None:
             return None
         self._cache.keep(*kept)
-        self._learned(*kept)
+        self._fresh.append(kept)
         asked, entry = kept
         if asked != question and entry.answer.mapping is not None:
             return replace(entry, answer=answer_of_mapping(entry.answer.mapping, question))
@@ -316,6 +324,7 @@ class Resolver:
     def _kept(self, question: Question, upstream: Upstream) -> Answer:
         """Learn what was told, and give it as an answer."""
         entry = self._keep(question, upstream)
+        self.settle()
         origin = f"from {upstream.parent}"
         if entry is None:
             return Answer(upstream.rcode, errors=upstream.errors, origin=origin)

@@ -43,7 +43,7 @@ class IAsker(Protocol):
     """Where questions come from and replies go to; ``whence`` is its own word for who asked."""
 
     def reply(self, whence: Any, question: bytes, reply: bytes) -> None:
-        """Send ``reply`` to ``question``, at the latest with the next :meth:`flush`."""
+        """Send ``reply`` to ``question`` with the next :meth:`flush`."""
 
     def flush(self) -> None:
         """Send what is left."""
@@ -66,6 +66,9 @@ class IWay(Protocol):
 
     def told(self, question: Question, upstream: Upstream) -> None:
         """The parent told ``upstream``: it is learned, and told to those who wait."""
+
+    def settle(self) -> None:
+        """Have all that was learned kept; to be called before it is answered."""
 
     def ask_anew(self, question: Question) -> None:
         """Nothing of use came: those who wait are answered on the long way."""
@@ -285,6 +288,7 @@ class Relay:
             for one in (asked, *asked.others):
                 askers[one.asker] = None
             self._pass_on(asked, *found)
+        self._way.settle()
         for asker in askers:
             asker.flush()
         if heard is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from random import Random, SystemRandom
 from typing import Any
@@ -23,6 +23,7 @@ from labnet.resolver.cookies import Cookies
 from labnet.resolver.counts import Counts
 from labnet.resolver.dump import dump_lines
 from labnet.resolver.forwarding import Forwarding
+from labnet.resolver.kept import Kept
 from labnet.resolver.learned import course_log, dns_log
 from labnet.resolver.learning import Bounds, entry_of_mapping
 from labnet.resolver.listener import ResolverProtocol
@@ -311,15 +312,19 @@ class ResolverService(Service):
         for log in self._logs:
             log.rewrite()
 
-    def _learned(self, question: Question, entry: Entry) -> None:
-        if self._told is not None and entry.ttl:
-            self._told(question, entry)
-        if self._log is None or self._kept_log is None or not entry.ttl:
+    def _learned(self, learned: Sequence[Kept]) -> None:
+        lasting = [kept for kept in learned if kept[1].ttl]
+        if self._told is not None:
+            for kept in lasting:
+                self._told(*kept)
+        if self._log is None or self._kept_log is None:
             return
-        if not entry.told:
-            self._kept_log.append((question, entry))
-        elif entry.answer.mapping is not None:
-            self._log.append(entry.answer.mapping)
+        dns = [kept for kept in lasting if not kept[1].told]
+        mappings = [entry.answer.mapping for _, entry in lasting if entry.told and entry.answer.mapping is not None]
+        if dns:
+            self._kept_log.append(dns)
+        if mappings:
+            self._log.append(mappings)
 
     def _live_mappings(self) -> Iterator[Mapping]:
         for _, entry in self._cache.valid(self._reactor.seconds()):

@@ -116,9 +116,9 @@ class Journal:
             return False
         self._keep(key, line)
         if line.mapping is not None and self._course_log is not None:
-            self._course_log.append(line.mapping)
+            self._course_log.append([line.mapping])
         elif line.mapping is None and self._kept_log is not None:
-            self._kept_log.append(line)
+            self._kept_log.append([line])
         return True
 
     def lines(self) -> Iterator[str]:

@@ -43,7 +43,7 @@ class CodecTests(SynchronousTestCase):
         soa = rrset("example", ttl, SOA, wire("ns.example") + wire("h.example") + NUMBERS)
         chain = (rrset("b.example", ttl, CNAME, wire("c.example")), rrset("c.example", ttl, TXT, b"\3abc", b"\0"))
         for answer in (Answer(rcode, chain), Answer(rcode, authority=(soa,))):
-            kept = question("b.example", TXT), Entry(answer, since, ttl, "parent")
+            kept = question("b.example", TXT), Entry(answer, since, ttl, 'the "parent" in K\u00f6ln')
             self.assertEqual(decode_kept(encode_kept(kept).encode()), kept)
 
     def test_broken_lines_are_refused(self) -> None:

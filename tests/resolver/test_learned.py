@@ -48,7 +48,7 @@ class LogCase(SynchronousTestCase):
     def keep(self, log: LearnedLog, name: str) -> None:
         """Learn ``name``: it is live from now on, and the log is told."""
         self.live.append(learned(name))
-        log.append(self.live[-1])
+        log.append([self.live[-1]])
 
     def assertHolds(self, *lines: bytes) -> None:
         self.assertEqual(self.path.read_bytes(), b"".join(lines))
@@ -98,6 +98,22 @@ class AppendTests(LogCase):
         self.assertTrue(open_.call_args.args[1] & os.O_APPEND)
         self.assertFalse(open_.call_args.args[1] & (os.O_CREAT | os.O_TRUNC))
 
+    def test_what_is_learned_at_a_time_is_one_write(self) -> None:
+        """Lines behind what is there, each counted; where nothing may be appended they are in the file that is made."""
+        self.patch(LearnedLog, "SLACK", 3)
+        log = self.opened()
+        names = [f"www.{letter}" for letter in "abcdefgh"]
+        self.live += map(learned, names[:2])
+        log.append(self.live)
+        self.assertHolds(*map(line, names[:2]))
+        with mock.patch.object(os, "write", wraps=os.write) as write:
+            self.live += map(learned, names[2:5])
+            log.append(self.live[2:])
+        self.assertEqual([call.args[1] for call in write.call_args_list], [b"".join(map(line, names[2:5]))])
+        self.live = [learned("www.h")]
+        log.append([*map(learned, names[5:8])])  # now there are more stale lines than are worth keeping
+        self.assertHolds(line("www.h"))
+
     def test_no_file_stays_open(self) -> None:
         """Between two mappings the log holds no file descriptor."""
         before = set(os.listdir("/proc/self/fd"))
@@ -127,7 +143,7 @@ class AppendTests(LogCase):
         """
         self.path.write_bytes(AUTHORS)
         log = self.opened()
-        log.append(learned("www.zero", ttl=0))  # is not live any more when the file is written
+        log.append([learned("www.zero", ttl=0)])  # is not live any more when the file is written
         self.assertHolds(AUTHORS)
         inode = self.path.stat().st_ino
         self.keep(log, "www.a")

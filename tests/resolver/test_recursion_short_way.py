@@ -48,7 +48,7 @@ class ShortWayTests(SynchronousTestCase):
         self.parent = Parent()
         self.parents = Parents([self.parent], self.clock, 2.0)
         self.zone = Zone()
-        self.learned: list[tuple[Question, Entry]] = []
+        self.learned: list[list[tuple[Question, Entry]]] = []
         self.make(Bounds(in_flight=2))
 
     def make(self, bounds: Bounds, forwards: dict[bytes, IParent] | None = None) -> None:
@@ -56,7 +56,7 @@ class ShortWayTests(SynchronousTestCase):
             self.zone,
             Cache(1_000_000),
             {ROOT: self.parents} if forwards is None else forwards,
-            lambda *learned: self.learned.append(learned),
+            self.learned.append,
             self.clock,
             bounds,
         )
@@ -98,12 +98,27 @@ class ShortWayTests(SynchronousTestCase):
         """And goes no short way while anything is known of it, be it past its lifetime."""
         self.resolver.begin(WWW)
         self.resolver.told(WWW, told(WWW, 60))
-        self.assertEqual([question for question, _ in self.learned], [WWW])
         known = self.resolver.known(WWW)
         assert known is not None
         self.assertEqual(known.answer[0].rdatas, (b"\xc0\0\x02\x01",))
         self.clock.advance(100)
         self.assertEqual((self.way(), self.way(WWW_AAAA), self.way(OTHER)), (None, None, self.parents))
+
+    def test_what_was_told_is_kept_before_it_is_answered(self) -> None:
+        """All of a batch at a time; what somebody waits for on the long way is answered at once, and kept before."""
+        for question in (WWW, OTHER):
+            self.resolver.begin(question)
+            self.resolver.told(question, told(question, 60))
+        self.assertEqual(self.learned, [])
+        self.resolver.settle()
+        self.resolver.settle()
+        self.assertEqual([[question for question, _ in learned] for learned in self.learned], [[WWW, OTHER]])
+        self.learned.clear()
+        self.resolver.begin(WWW_AAAA)
+        kept: list[int] = []
+        self.resolver.ask(WWW_AAAA).addCallback(lambda _: kept.append(len(self.learned)))
+        self.resolver.told(WWW_AAAA, told(WWW_AAAA, 60))
+        self.assertEqual(kept, [1])
 
     def test_nothing_of_use_is_asked_anew_for_who_waits(self) -> None:
         """Of the same parents on the long way; where nobody waits it is over."""

@@ -82,8 +82,9 @@ def response(query: bytes, ttl: int = 60) -> bytes:
 class Way:
     """The long way: what it was told."""
 
-    def __init__(self, parents: Parents | None) -> None:
+    def __init__(self, parents: Parents | None, steps: list[str]) -> None:
         self.parents = parents
+        self.steps = steps
         self.asked: list[Question] = []
         self.learned: list[Upstream | None] = []
         self.anew: list[Question] = []
@@ -104,6 +105,10 @@ class Way:
     def told(self, question: Question, upstream: Upstream) -> None:
         self.asked.remove(question)
         self.learned.append(upstream)
+        self.steps.append("told")
+
+    def settle(self) -> None:
+        self.steps.append("settled")
 
     def ask_anew(self, question: Question) -> None:
         self.asked.remove(question)
@@ -117,12 +122,14 @@ class Port:
         self.replies: list[tuple[bytes, dns.message.Message]] = []
         self.long: list[tuple[bytes, bytes]] = []
         self.flushed = 0
+        self.steps: list[str] = []
 
     def reply(self, to: bytes, question: bytes, reply: bytes) -> None:
         self.replies.append((to, dns.message.from_wire(reply)))
 
     def flush(self) -> None:
         self.flushed += 1
+        self.steps.append("flushed")
 
     def go_long(self, to: bytes, question: bytes) -> None:
         self.long.append((to, question))
@@ -144,7 +151,7 @@ class RelayTests(SynchronousTestCase):
     def make(self, least: int, most: int, tcp: bool = False, most_wait: float = 2.0) -> None:
         server = DNSParent("127.0.0.1", self.parent.port, tcp, exchange=None)
         self.parents = Parents([server], self.reactor, most_wait)
-        self.way = Way(self.parents)
+        self.way = Way(self.parents, self.port.steps)
         self.relays = Relays(self.reactor, self.way, True, (least, most))
         self.addCleanup(self.relays.close)
 
@@ -252,6 +259,15 @@ class RelayTests(SynchronousTestCase):
         self.assertEqual(len(self.port.replies), 100)
         self.assertEqual(len(set(self.parent.ports)), 1)
         self.assertLessEqual(self.port.flushed, 4)
+
+    def test_all_of_a_batch_is_kept_before_any_is_answered(self) -> None:
+        """And kept together."""
+        for number in range(3):
+            self.relays.take(self.port, ADA, asking(f"host{number}.lab.test", number), self.reactor.seconds())
+        self.relays.send()
+        self.parent.answer()
+        self.reactor.turn()
+        self.assertEqual(self.port.steps, ["told"] * 3 + ["settled", "flushed"])
 
     def test_who_asks_the_same_waits_for_the_one_reply(self) -> None:
         """In his own case and with his own id."""

@@ -113,14 +113,14 @@ class BitByBitTests(BigCase):
         self.keep(log, "www.early")
         self.assertTrue(self.path.read_bytes().endswith(line("www.early")))
         self.write_on()
-        self.keep(log, "www.late")
-        self.assertTrue(self.path.read_bytes().endswith(line("www.late")))
+        log.append([learned("www.late"), learned("www.too")])
+        self.assertTrue(self.path.read_bytes().endswith(line("www.late") + line("www.too")))
         self.run_thread()
         names = self.names()
         self.assertEqual(names.count("www.stale"), 0)
-        self.assertEqual(names[-2:], ["www.early", "www.late"])
+        self.assertEqual(names[-3:], ["www.early", "www.late", "www.too"])
         self.keep(log, "www.after")
-        self.assertEqual(self.names()[-3:], ["www.early", "www.late", "www.after"])
+        self.assertEqual(self.names()[-3:], ["www.late", "www.too", "www.after"])
         self.assertTrue(self.path.read_bytes().startswith(AUTHORS))
 
     def test_what_is_forgotten_before_its_turn_is_not_written(self) -> None:
@@ -370,7 +370,7 @@ class SteppedClockTests(LogCase):
 
     def keep_now(self, log: LearnedLog[Mapping], name: str) -> None:
         self.live.append(Mapping(name, "1.2.3.4", 60, True, self.settable.seconds()))
-        log.append(self.live[-1])
+        log.append([self.live[-1]])
 
     def live_mappings(self) -> Iterator[Mapping]:
         return iter(list(self.live))
@@ -411,7 +411,7 @@ class SteppedClockTests(LogCase):
         log = dns_log(os.fspath(self.path), lambda: iter([kept]), self.settable)
         log.open(0, cut=False)
         self.settable.set_by += HOUR
-        log.append(kept)
+        log.append([kept])
         lines = self.path.read_bytes().splitlines()
         self.assertEqual([decode_kept(line)[1].since for line in lines], [1_003_600.0])
         self.assertEqual(kept[1].since, 1_000_000.0)
