@@ -5,7 +5,9 @@ from __future__ import annotations
 import random
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 _PATH = "/usr/sbin:/usr/local/sbin:/usr/bin"
@@ -213,14 +215,16 @@ def resolvers(folder: Path) -> Iterator[tuple[str, Command]]:
 
 def forwarders(folder: Path, parent: int, learn: bool = False) -> Iterator[tuple[str, Command]]:
     """labnet and those peers that forward to the server at port ``parent``; they ``learn`` what it says, or have no
-    cache."""
+    cache. Where they do, labnet is there once more, with what it learned in a file."""
 
-    def labnet_forwards(port: int) -> list[str]:
-        settings = LAB_FORWARDS if learn else LAB_FORWARDS + LAB_WITHOUT_CACHE
-        file = _written(folder / "forwards.toml", settings, port=port, parent=parent, folder=folder)
+    def labnet_forwards(port: int, more: str = "" if learn else LAB_WITHOUT_CACHE) -> list[str]:
+        state = tempfile.mkdtemp(dir=folder)  # nothing is known from the run before
+        file = _written(folder / "forwards.toml", LAB_FORWARDS + more, port=port, parent=parent, folder=state)
         return [*_twistd(folder), "labnet", "--config", file]
 
     yield "labnet", labnet_forwards
+    if learn:
+        yield "labnet, kept in a file", partial(labnet_forwards, more='learned = "learned"\n')
     unbound = shutil.which("unbound", path=_PATH)
     if unbound is not None:
         settings = UNBOUND_FORWARDS.replace("{parent}", str(parent))
