@@ -225,6 +225,6 @@ class Cache:
 
 def _size(answer: Answer) -> int:
     size = _ENTRY_BYTES
-    for rrset in (*answer.answer, *answer.authority):
-        size += _RRSET_BYTES + len(rrset.name) + sum(map(len, rrset.rdatas))
+    for rrset in answer.answer + answer.authority:
+        size += _RRSET_BYTES + len(rrset.name) + len(b"".join(rrset.rdatas))
     return size
