@@ -18,6 +18,7 @@ from labnet.interfaces import IReactor
 from labnet.resolver.loading import Loaded
 from labnet.service import LabService, load_lab
 from labnet.starting.clocks import count_steadily
+from labnet.starting.garbage import spare_program
 from labnet.starting.listening import listening_reactor
 from labnet.starting.started import Started, owner_of_daemon
 from labnet.starting.systemd import Inherited, Notifier
@@ -71,6 +72,7 @@ def _make(options: _Options, reactor: IReactor | None = None) -> IService:
 
         reactor = cast(IReactor, default)
         count_steadily(reactor)
+        spare_program()
     started = options.started(reactor)
     if options.config.lab.workers > 1 and options.config.resolver:
         return cast(IService, supervisor(options, reactor, started))

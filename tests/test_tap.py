@@ -111,11 +111,14 @@ class MakeServiceTests(TapTestCase):
         self.assertTrue(reactor.tcpPorts[0].welcome.closed)
 
     def test_twistd_gives_no_reactor(self) -> None:
-        """The global one is meant."""
+        """The global one is meant, and this process is a daemon of its own."""
         from twisted.internet import reactor
 
+        spared: list[bool] = []
+        self.patch(tap, "spare_program", lambda: spared.append(True))
         service = tap.Command.makeService(self.options("labnet-command"))
         self.assertIs(service.command.reactor.wrapped, reactor)
+        self.assertEqual(spared, [True])
 
 
 class LabOptionsTests(TapTestCase):

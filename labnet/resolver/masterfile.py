@@ -10,6 +10,8 @@ from __future__ import annotations
 import io
 import re
 import socket
+import traceback
+import weakref
 from collections.abc import Callable
 from typing import Any, Final, cast
 
@@ -87,10 +89,12 @@ class MasterFile:
         self._line = 0
         self._in_record = 0
         self._default_ttl = default_ttl
+        itself = weakref.proxy(self)  # a cycle would keep ``add``, and so a whole zone, until all garbage is collected
         self._reader = dns.zonefile.Reader(
             dns.tokenizer.Tokenizer(""),
             dns.rdataclass.IN,
-            cast(Any, _Taking(self._take)),  # the reader uses no more of a transaction than this has
+            # The reader uses no more of a transaction than this has.
+            cast(Any, _Taking(lambda name, ttl, rdata: itself._take(name, ttl, rdata))),
             default_ttl=default_ttl,
         )
         # Outside or inside the zone is decided in _outside, with a warning; the reader's own check drops silently.
@@ -245,6 +249,7 @@ class MasterFile:
         except Exception as error:
             # The reader raises more than it says (BadTTL, IDNA's errors, ValueError): whatever it is, the text is bad.
             self._problem(_sentence(str(error), text))
+            traceback.clear_frames(error.__traceback__)  # the reader's own frame holds itself, and so all behind it
         self._carry_over()
 
     def _carry_over(self) -> None:

@@ -39,6 +39,7 @@ def load_lab(read: Callable[[], Config], now: float) -> tuple[Config, dict[str, 
     loaded = {name: load_files(resolver, now) for name, resolver in config.resolver.items()}
     errors = missing(config.console) + [error for files in loaded.values() for error in files.errors]
     if errors:
+        del loaded  # an error keeps what its frame has, until all garbage is collected
         raise ConfigError(errors)
     return config, loaded
 

@@ -9,7 +9,6 @@ cannot.
 from __future__ import annotations
 
 import contextlib
-import gc
 import json
 import os
 import signal
@@ -40,6 +39,7 @@ from labnet.resolver.model import Question
 from labnet.resolver.service import ResolverService
 from labnet.service import LabService
 from labnet.starting.clocks import Steady, since_boot
+from labnet.starting.garbage import spare_program
 from labnet.starting.listening import listening_reactor
 from labnet.starting.systemd import FIRST_INHERITED, Inherited
 from labnet.workers.messages import LONGEST_MESSAGE, Outbox, encoded_message, learned_of, line_of
@@ -145,7 +145,7 @@ def main() -> int:
     with contextlib.suppress(OSError):
         os.setsid()  # Ctrl-C in a terminal is the supervisor's to act on
     before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGTERM, signal.SIGINT)}
-    gc.freeze()
+    spare_program()
     while orders := read_orders():
         worker = os.fork()
         if not worker:
