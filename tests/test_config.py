@@ -358,7 +358,7 @@ class ErrorTests(FolderTestCase):
                 config.load(path)
             self.assertEqual(raised.exception.problems, (f"{path}: cannot be read: {why}",))
 
-    @settings(deadline=None, derandomize=True, max_examples=150)
+    @settings(max_examples=150)
     @given(TABLES)
     def test_any_table_is_a_configuration_or_a_list_of_errors(self, table: dict[str, object]) -> None:
         """Never another exception, and each error names its key."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -86,7 +86,6 @@ class DeadlinesTests(SynchronousTestCase):
         self.clock.advance(0.05)
         self.assertEqual(len(self.expired), 10)
 
-    @settings(deadline=None, derandomize=True)
     @given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans(), st.floats(0, 20)), max_size=30))
     def test_items_expire_never_early_and_soon_after(self, steps: list[tuple[str, bool, float]]) -> None:
         """For any touches and discards over time."""

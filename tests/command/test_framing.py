@@ -145,7 +145,7 @@ class CommandFramerTests(SynchronousTestCase):
 class CommandFramerProperties(SynchronousTestCase):
     """What holds for any input."""
 
-    @settings(deadline=None, derandomize=True, max_examples=400)
+    @settings(max_examples=400)
     @given(LINES, st.lists(st.integers(0, 10**6), max_size=12))
     def test_lines_split_anywhere_give_the_same_commands(self, data: bytes, places: list[int]) -> None:
         """How the network cuts the stream does not matter."""
@@ -153,7 +153,6 @@ class CommandFramerProperties(SynchronousTestCase):
         commands = [command for segment in cut(data, places) for command in split.receive(segment)]
         self.assertEqual(commands, whole.receive(data))
 
-    @settings(deadline=None, derandomize=True)
     @given(LINES)
     def test_lines_byte_by_byte_give_the_same_commands(self, data: bytes) -> None:
         """A telnet in character mode sends segments of one byte."""
@@ -161,7 +160,7 @@ class CommandFramerProperties(SynchronousTestCase):
         commands = [command for byte in data for command in single.receive(bytes([byte]))]
         self.assertEqual(commands, whole.receive(data))
 
-    @settings(deadline=None, derandomize=True, max_examples=400)
+    @settings(max_examples=400)
     @given(SEGMENTS)
     def test_any_bytes_give_commands_and_little_is_kept(self, segments: list[bytes | None]) -> None:
         """Whatever comes, in any segments and with any pauses, there is no exception and no growth."""
@@ -180,7 +179,7 @@ class CommandFramerProperties(SynchronousTestCase):
         self.assertLessEqual(len(commands), ends + 1)
         self.assertTrue(all(len(command) <= LONGEST_LINE for command in commands))
 
-    @settings(deadline=None, derandomize=True, max_examples=400)
+    @settings(max_examples=400)
     @given(SEGMENTS)
     def test_a_command_on_its_own_line_is_found_after_anything(self, segments: list[bytes | None]) -> None:
         """No input takes the framer to where it loses the commands that follow."""

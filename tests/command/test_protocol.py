@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer
 from zope.interface.verify import verifyObject
@@ -364,7 +364,6 @@ class ProtocolTests(RunningServer):
         self.assertTrue(transport.disconnected)
         protocol.connectionLost()
 
-    @settings(deadline=None, derandomize=True)
     @given(SEGMENTS, st.sampled_from(["handout", "transcript"]), st.booleans())
     def test_any_bytes_give_replies_and_never_an_exception(
         self, parts: list[bytes | None], replies: str, ends: bool

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from hypothesis import settings
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
@@ -17,9 +16,6 @@ Address = tuple[str, int]
 
 THIS_HOST = "127.0.0.1"
 """The address that a socket sends from when it was bound to none."""
-
-reproducible = settings(deadline=None, derandomize=True, database=None, max_examples=200)
-"""For hypothesis: the same examples in every run, and no judgement of how long they take."""
 
 
 @dataclass(frozen=True)

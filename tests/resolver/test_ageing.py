@@ -16,7 +16,6 @@ from labnet.resolver.cache import Cache, Entry
 from labnet.resolver.dnswire import Options, decode_query, encode_answer
 from labnet.resolver.model import Answer, Rcode, RRset
 from tests.resolver.dnsfakes import AAAA, CNAME, A, question, reply_to, rrset, wire
-from tests.resolver.fakes import reproducible
 from tests.resolver.lab import CLIENT, COURSE, EPOCH, PARENT, Lab, errors, shown
 
 SOA = "example. {} SOA ns.example. h.example. 1 2 3 4 {}"
@@ -128,7 +127,6 @@ class SameTests(SynchronousTestCase):
                 truncated = shape == "crowd" and not edns
                 self.assertIn(renewed, [0] if truncated else range(24, 36), (shape, edns))
 
-    @reproducible
     @given(
         st.sampled_from(sorted(SHAPES)),
         st.tuples(st.integers(1, 150), st.integers(1, 150)),

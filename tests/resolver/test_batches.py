@@ -23,7 +23,6 @@ from labnet.resolver.batches import (
     question_of,
     vector_of,
 )
-from tests.resolver.fakes import reproducible
 
 LENGTHS = (0, 1, 2, HEAD - 1, HEAD, HEAD + 1, HEAD + 4, 300)
 DATAGRAMS = st.one_of(
@@ -110,7 +109,6 @@ class DatagramTests(SynchronousTestCase):
 
 class KeyTests(SynchronousTestCase):
     @given(st.lists(st.lists(DATAGRAMS, min_size=1, max_size=12), min_size=1, max_size=4))
-    @reproducible
     def test_batches_of_any_datagrams(self, given_batches: list[list[bytes]]) -> None:
         """In the same slots one batch after the other: each is what was sent, and has a key that no other one has."""
         with closing(Loopback()) as loopback:
@@ -126,14 +124,12 @@ class KeyTests(SynchronousTestCase):
                             self.assertNotIn(key, [key_of(other, skipped) for other in others])
 
     @given(DATAGRAMS, DATAGRAMS, st.sampled_from((0, 2)))
-    @reproducible
     def test_keys_are_of_one_question_each(self, one: bytes, other: bytes, skipped: int) -> None:
         """They are the same for what differs in the bytes that do not count alone."""
         is_same = one[skipped:] == other[skipped:] and len(one) == len(other)
         self.assertEqual(key_of(one, skipped) == key_of(other, skipped), is_same)
 
     @given(DATAGRAMS, st.integers(1, HEAD + 2), st.sampled_from((0, 2)))
-    @reproducible
     def test_zero_bytes_at_the_end_are_part_of_a_question(self, datagram: bytes, count: int, skipped: int) -> None:
         """What a key is filled up with is not taken for them."""
         self.assertNotEqual(key_of(datagram, skipped), key_of(datagram + bytes(count), skipped))
@@ -145,7 +141,6 @@ class KeyTests(SynchronousTestCase):
         self.assertGreater(len(key_of(bytes(HEAD + 1), 0)), lengths.pop())
 
     @given(DATAGRAMS, st.sampled_from((0, 2)))
-    @reproducible
     def test_a_key_tells_its_question(self, datagram: bytes, skipped: int) -> None:
         """But for what does not count; a key that was cut out of a batch says that it lacks something."""
         if len(datagram) >= skipped:

@@ -22,7 +22,6 @@ from labnet.resolver.service import ResolverService
 from labnet.resolver.streams import GRACE, MOST_IN_FLIGHT
 from tests.fakes import Client, MemoryReactor
 from tests.resolver.dnsfakes import FakeSockets, framed, reply_to
-from tests.resolver.fakes import reproducible
 
 ZONE = "$TTL 60\nwww.lab. IN A 10.0.0.1\n" + "".join(f"big.lab. IN TXT {chr(97 + n) * 250}\n" for n in range(26))
 
@@ -130,7 +129,6 @@ class PipeliningTests(SynchronousTestCase):
             client.send(bytes((byte,)))
         self.assertEqual(ids(client.received()), [1])
 
-    @reproducible
     @given(st.lists(st.integers(0, 200), max_size=12))
     def test_any_cut_of_a_stream_gives_the_same_answers(self, cuts: list[int]) -> None:
         """However the bytes of a stream are split over segments, the answers are the same."""

@@ -41,7 +41,6 @@ from tests.resolver.dnsfakes import (
     rrset,
     wire,
 )
-from tests.resolver.fakes import reproducible
 
 WWW = question("www.example.com")
 QUERY = encode_query(WWW, 0x1234, recursion_desired=True, case_bits=0x00_20_00_20 << 64)
@@ -87,7 +86,6 @@ class QueryTests(SynchronousTestCase):
             ValueError, "DNS cannot carry", encode_query, question("a..b"), 1, recursion_desired=True
         )
 
-    @reproducible
     @given(questions, st.integers(0, 65535), st.integers(0, 2**1024 - 1), st.booleans())
     def test_any_query_is_read_by_dnspython_as_what_was_asked(
         self, asked: Question, id: int, bits: int, recursion: bool
@@ -343,7 +341,6 @@ class ChainTests(SynchronousTestCase):
         two = RRset(wire("com"), SOA, 60, (b"one", b"two"))
         self.assertEqual(chain_of(WWW, Reply(0, authority=(two,))).soa, RRset(wire("com"), SOA, 60, (b"one",)))
 
-    @reproducible
     @given(st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from("abcd"), st.booleans()), max_size=8))
     def test_any_tangle_gives_a_chain(self, links: list[tuple[str, str, bool]]) -> None:
         """Each RRset is of the name that the one before leads to, and the first of the name asked for."""

@@ -40,7 +40,6 @@ from tests.resolver.dnsfakes import (
     rrset,
     wire,
 )
-from tests.resolver.fakes import reproducible
 from tests.resolver.test_dnsquery import QUERY, SENT, WWW, names, questions
 
 
@@ -316,7 +315,6 @@ class AnyBytesTests(SynchronousTestCase):
                 dns.rdata.from_wire("IN", dns.rdatatype.RdataType.make(each.rrtype), rdata, 0, len(rdata))
         return reply
 
-    @reproducible
     @given(st.binary(max_size=600))
     def test_any_bytes(self, datagram: bytes) -> None:
         """Alone, and behind a header and a question that match."""
@@ -324,13 +322,11 @@ class AnyBytesTests(SynchronousTestCase):
         self.outcome(message_of(QUERY, datagram, sections=(1, 1, 1)))
         self.outcome(message_of(QUERY, record(ASKED, 41, datagram)))
 
-    @reproducible
     @given(st.lists(st.tuples(st.integers(0, 65535), st.binary(max_size=40)), max_size=5))
     def test_any_records(self, pairs: list[tuple[int, bytes]]) -> None:
         """Any type with any rdata."""
         self.outcome(message_of(QUERY, *[record(ASKED, rrtype, rdata) for rrtype, rdata in pairs]))
 
-    @reproducible
     @given(st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), min_size=1, max_size=8), st.integers(12, 400))
     def test_a_real_reply_with_bytes_changed(self, changes: list[tuple[int, int]], end: int) -> None:
         """What arrives damaged, or was made to look so."""
@@ -349,7 +345,6 @@ class AnyBytesTests(SynchronousTestCase):
             datagram[at % len(datagram)] = byte
         self.outcome(bytes(datagram[:end]))
 
-    @reproducible
     @given(questions, st.lists(st.tuples(names, names, st.integers(0, 2**31 - 1)), max_size=6))
     def test_what_dnspython_writes_is_read_as_it_reads_it(
         self, asked: Question, found: list[tuple[bytes, bytes, int]]

@@ -26,7 +26,6 @@ from labnet.resolver.health import (
 from labnet.resolver.model import Question, Rcode, Reply, Upstream
 from labnet.resolver.parent import ParentFailed
 from tests.resolver.dnsfakes import SOA, A, FakeExchange, FakeParent, question, rrset
-from tests.resolver.fakes import reproducible
 
 WWW = question("www.example.com")
 FOUND = (rrset("www.example.com", 60, A, b"\xc0\0\2\1"),)
@@ -183,7 +182,6 @@ class OrderTests(SynchronousTestCase):
         parents = (("a", took(2.0)), ("t", took(9.0, ranked=False)), ("b", took(0.001)), ("u", Health(False)))
         self.assertEqual(self.ordered(0.0, *parents), "btau")
 
-    @reproducible
     @given(st.lists(st.tuples(st.booleans(), st.integers(0, 4), st.floats(0, 5)), max_size=6), st.floats(0, 100))
     def test_nobody_is_lost(self, all_of_them: list[tuple[bool, int, float]], now: float) -> None:
         """Each is there once, the usable ones before the others."""

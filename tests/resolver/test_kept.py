@@ -13,7 +13,6 @@ from labnet.resolver.kept import decode_kept, encode_kept
 from labnet.resolver.model import Answer, Mapping, Rcode, RRset
 from labnet.resolver.names import key_of
 from tests.resolver.dnsfakes import CNAME, SOA, TXT, A, question, rrset, wire
-from tests.resolver.fakes import reproducible
 from tests.resolver.lab import COURSE, Lab, rcode, shown
 
 NUMBERS = b"".join(number.to_bytes(4, "big") for number in (1, 2, 3, 4, 60))
@@ -36,7 +35,6 @@ class CodecTests(SynchronousTestCase):
         self.assertEqual(entry.answer.answer, answer.answer)
         self.assertEqual(entry.answer.mapping, Mapping("a.example", "192.0.2.1", 60, True, 5.5))
 
-    @reproducible
     @given(st.integers(0, 2**31 - 1), st.floats(0, 2**40), st.sampled_from([Rcode.NOERROR, Rcode.NXDOMAIN]))
     def test_every_entry_comes_back(self, ttl: int, since: float, rcode: Rcode) -> None:
         """What is written is read back the same."""
@@ -81,7 +79,6 @@ class CodecTests(SynchronousTestCase):
             with self.assertRaises(ValueError):
                 decode_kept(line)
 
-    @reproducible
     @given(st.integers(0, len(LINE) - 1), st.binary(max_size=2))
     def test_mutated_lines_are_read_or_refused(self, at: int, put: bytes) -> None:
         """A line with some bytes changed is an answer that can be told, or a ValueError."""

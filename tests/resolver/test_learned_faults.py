@@ -13,7 +13,6 @@ from twisted.logger import LogLevel, capturedLogs, formatEvent
 
 from labnet.resolver.learned import RETRY
 from labnet.resolver.records import parse_records
-from tests.resolver.fakes import reproducible
 from tests.resolver.test_learned import AUTHORS, LogCase, learned, line
 
 
@@ -205,7 +204,6 @@ class FailureTests(LogCase):
 class CrashTests(LogCase):
     """The process is killed in the middle of a write."""
 
-    @reproducible
     @given(names=st.lists(st.sampled_from("abc"), min_size=1, max_size=6), part=st.integers(0, 40))
     def test_a_kill_loses_at_most_the_line_being_written(self, names: list[str], part: int) -> None:
         """Killed at any byte of a write and started anew, the log has all lines before that one, and goes on."""

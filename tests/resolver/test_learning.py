@@ -9,7 +9,6 @@ from twisted.trial.unittest import SynchronousTestCase
 from labnet.resolver.learning import Bounds, answer_of_mapping, entry_of, negative_ttl
 from labnet.resolver.model import Mapping, Rcode, RRset, RRType, Upstream
 from tests.resolver.dnsfakes import question, rrset
-from tests.resolver.fakes import reproducible
 from tests.resolver.lab import CLIENT, COURSE, Lab, errors, rcode, shown
 
 SOA = "example. 300 SOA ns.example. h.example. 1 2 3 4 {minimum}"
@@ -47,7 +46,6 @@ class LifetimeTests(SynchronousTestCase):
         lab.pass_time(0.5)
         lab.resolve("web.example", *told)
 
-    @reproducible
     @given(st.integers(0, 2**31 - 1), st.integers(0, 1000), st.integers(1000, 10000))
     def test_any_ttl_is_within_the_bounds(self, ttl: int, least: int, most: int) -> None:
         """Whatever a parent tells, entry and records live from ``ttl_min`` to ``ttl_max`` seconds."""

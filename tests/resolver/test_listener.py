@@ -11,7 +11,6 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.resolver.batches import key_of
 from labnet.resolver.counts import Cell
-from tests.resolver.fakes import reproducible
 from tests.resolver.lab import CLIENT, COURSE, EPOCH, Lab, errors, rcode, shown
 
 RECORDS = {"ips.txt": "www.biu.ac.il,1.2.3.4,180\nodd.biu.ac.il,21.09.1992.8,60\n"}
@@ -151,7 +150,6 @@ class BothProtocolsTests(SynchronousTestCase):
         port.protocol.datagramReceived(b"www.biu.ac.il", CLIENT)
         self.assertFalse(lab.network.sent)
 
-    @reproducible
     @given(st.binary(max_size=80))
     def test_any_datagram_leaves_the_server_sane(self, datagram: bytes) -> None:
         """Whatever comes, one datagram at most goes back, and the next question is answered."""

@@ -13,7 +13,6 @@ from twisted.trial.unittest import SynchronousTestCase
 from labnet.resolver import masterfile
 from labnet.resolver.names import text_of
 from labnet.resolver.zonefiles import ZoneFile, parse_zone
-from tests.resolver.fakes import reproducible
 from tests.resolver.test_zonefiles import shown
 
 NAMES = st.sampled_from(
@@ -57,7 +56,6 @@ def zone_lines(draw: st.DrawFn) -> str:
 class BothReaders(SynchronousTestCase):
     """Plain lines are read by labnet, all others by dnspython: nobody can tell."""
 
-    @reproducible
     @given(st.lists(zone_lines(), max_size=12))
     def test_a_line_means_the_same_to_either_reader(self, lines: list[str]) -> None:
         """With every line left to dnspython's reader, the RRsets and the lines of the problems are the same."""
@@ -68,7 +66,6 @@ class BothReaders(SynchronousTestCase):
         self.assertEqual(shown(fast), shown(slow))
         self.assertEqual([problem.line for problem in fast.problems], [problem.line for problem in slow.problems])
 
-    @reproducible
     @given(st.lists(zone_lines(), max_size=12))
     def test_a_good_file_means_what_it_means_to_dnspython(self, lines: list[str]) -> None:
         """Where the whole file is without a problem, dnspython's own zone holds the same records."""

@@ -10,7 +10,6 @@ from labnet.resolver import packed as packing
 from labnet.resolver.model import Mapping, RRset, RRType
 from labnet.resolver.names import key_of
 from labnet.resolver.zone import Zone
-from tests.resolver.fakes import reproducible
 from tests.resolver.test_zone import NOW, answer_of, course, wire, zone_of
 
 
@@ -58,7 +57,6 @@ class Packed(SynchronousTestCase):
         ),
     )
 
-    @reproducible
     @given(nodes)
     def test_what_is_packed_comes_out_again(self, node: packing.Node) -> None:
         """Name, mapping and RRsets are the same, and the flags and addresses are those of the records."""

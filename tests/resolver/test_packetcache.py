@@ -15,7 +15,6 @@ from labnet.resolver.cache import Cache, Entry
 from labnet.resolver.counts import Cell
 from labnet.resolver.model import Answer, Question, Rcode
 from labnet.resolver.packetcache import PacketCache, PacketCaches
-from tests.resolver.fakes import reproducible
 
 CELL = Cell("udp", "dns", "NOERROR", "records")
 HEADER = b"\1\0\0\1\0\0\0\0\0\0"
@@ -154,7 +153,6 @@ class AgeingTests(SynchronousTestCase):
         self.assertGreater(len(ageing), 3)
         self.assertIn(99, ageing)
 
-    @reproducible
     @given(
         st.lists(
             st.tuples(st.sampled_from("kfepr"), st.integers(0, 9), st.integers(1, 30), st.floats(0, 3)), max_size=80

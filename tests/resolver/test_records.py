@@ -9,7 +9,6 @@ from twisted.trial.unittest import SynchronousTestCase
 from labnet.resolver.model import Mapping
 from labnet.resolver.records import Problem, Records, authored, is_ip_address, parse_records
 from labnet.resolver.text import encode_record
-from tests.resolver.fakes import reproducible
 from tests.resolver.test_text import mappings
 
 NOW = 1605280488.5
@@ -147,7 +146,6 @@ class ParseTests(SynchronousTestCase):
         records = self.parsed(b"www.a,1.2.3.4,60\nwww.a,x.y,60,1,5.0\nwww.a,x.y,60,1,6.0\n")
         self.assertEqual((len(records.static), len(records.learned), records.problems), (1, 2, []))
 
-    @reproducible
     @given(content=st.binary(max_size=200) | files, log=st.booleans())
     def test_any_bytes(self, content: bytes, log: bool) -> None:
         """Any bytes give mappings and problems, nothing else; every line that is not the author's is one of them."""
@@ -230,7 +228,6 @@ class CutLineTests(SynchronousTestCase):
         for size in range(ends[1], len(content) + 1):
             self.check_prefix(content[:size], learned, sum(size >= end for end in ends[1:]))
 
-    @reproducible
     @given(learned=st.lists(mappings, min_size=1, max_size=4), data=st.data())
     def test_a_crash_at_any_byte_of_any_log(self, learned: list[Mapping], data: st.DataObject) -> None:
         """The same of any mappings, in any alphabet."""
@@ -293,7 +290,6 @@ class AuthoredTests(SynchronousTestCase):
         for part in (b"www.a,1.2", b"www.a,1.2.3.4,60", b"www.a,1.2.3.4,60,1,5"):
             self.assertEqual(compacted(b"www.b,1.2.3.5,300,1,5.0\n" + part, self.FRESH), self.LINE)
 
-    @reproducible
     @given(content=files, learned=st.lists(mappings, max_size=3))
     def test_any_file(self, content: bytes, learned: list[Mapping]) -> None:
         """Rewriting keeps the author's lines and problems, holds exactly the live mappings, and twice is as once."""

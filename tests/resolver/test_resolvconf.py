@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.resolver.resolvconf import parse_resolv_conf
-from tests.resolver.fakes import reproducible
 
 
 class ResolvConfTests(SynchronousTestCase):
@@ -43,7 +42,6 @@ class ResolvConfTests(SynchronousTestCase):
         """The resolver does not make one up."""
         self.assertEqual(parse_resolv_conf(b"").addresses, ())
 
-    @reproducible
     @given(st.one_of(st.binary(), st.text().map(lambda text: f"nameserver {text}".encode("utf-8", "replace"))))
     def test_any_bytes_are_read(self, content: bytes) -> None:
         """Without an exception."""

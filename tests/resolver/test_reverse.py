@@ -9,7 +9,6 @@ from twisted.trial.unittest import SynchronousTestCase
 from labnet.resolver.model import RRset, RRType
 from labnet.resolver.reverse import MOST_NAMES, ReverseNames, reverse_name
 from labnet.resolver.zone import Zone
-from tests.resolver.fakes import reproducible
 from tests.resolver.test_zone import NOW, TXT, answer_of, course, gist, ip, wire, zone_of
 
 
@@ -82,7 +81,6 @@ class Reverse(SynchronousTestCase):
         zone = zone_of("www A 192.0.2.1", reverse=False)
         self.assertEqual(gist(zone, "1.2.0.192.in-addr.arpa", RRType.PTR), "unknown")
 
-    @reproducible
     @given(st.lists(st.binary(min_size=4, max_size=4) | st.binary(min_size=16, max_size=16), max_size=20))
     def test_every_address_is_found_and_no_other(self, addresses: list[bytes]) -> None:
         """What was put in is found under its reverse name, and every name above exists."""
@@ -97,7 +95,6 @@ class Reverse(SynchronousTestCase):
         for other in (bytes(4), b"\xff" * 4, bytes(16)):
             self.assertEqual(bool(names.find(reverse_name(other))), other in addresses)
 
-    @reproducible
     @given(st.binary(max_size=60))
     def test_any_labels_are_looked_up(self, label: bytes) -> None:
         """Whatever stands before in-addr.arpa or ip6.arpa, also one label with dots or lengths in it."""

@@ -25,7 +25,6 @@ from labnet.resolver.sharedvalue import (
     patterns_of,
 )
 from tests.resolver.dnsfakes import SOA, A, question, rrset
-from tests.resolver.fakes import reproducible
 
 NOW = 1_700_000_000.0
 WWW = question("www.example.com")
@@ -164,13 +163,11 @@ class ValueTests(SynchronousTestCase):
         self.assertIsNone(read(b"D" + json.dumps(kept).encode()))
 
     @given(st.binary(max_size=200), st.sampled_from([b"", b"C", b"D", b"N"]), st.floats())
-    @reproducible
     def test_any_bytes_are_read_or_passed_over(self, content: bytes, start: bytes, left: float) -> None:
         """Nothing is raised."""
         read(start + content, left)
 
     @given(st.integers(0, 500), st.binary(min_size=1, max_size=3), st.sampled_from([FOUND, MISSING, COURSE]))
-    @reproducible
     def test_a_changed_answer_is_read_or_passed_over(self, at: int, change: bytes, upstream: Upstream) -> None:
         """And never about another name."""
         good = value(upstream)
@@ -220,7 +217,6 @@ class FlushTests(SynchronousTestCase):
             self.assertIsNone(decode_flush(message, "two"))
 
     @given(st.binary(max_size=80))
-    @reproducible
     def test_any_bytes_are_read_or_passed_over(self, message: bytes) -> None:
         """Nothing is raised."""
         decode_flush(message, "two")

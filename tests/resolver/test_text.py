@@ -21,7 +21,6 @@ from labnet.resolver.text import (
     encode_question,
     encode_record,
 )
-from tests.resolver.fakes import reproducible
 
 GOOGLE = Mapping("www.google.co.il", "21.09.1992.8", 60, learned=True, since=1605280488.749312)
 BIU = Mapping("www.biu.ac.il", "1.2.3.4", 180, learned=False, since=1605280488.0)
@@ -81,7 +80,6 @@ class EncodeTests(SynchronousTestCase):
         """A mapping is kept as the records file's learned line, its epoch second exactly."""
         self.assertEqual(encode_record(GOOGLE), "www.google.co.il,21.09.1992.8,60,1,1605280488.749312")
 
-    @reproducible
     @given(mapping=mappings)
     def test_json_is_what_json_dumps_prints(self, mapping: Mapping) -> None:
         """Dialect json is json.dumps of the five fields, whatever they hold."""
@@ -89,7 +87,6 @@ class EncodeTests(SynchronousTestCase):
         expected = json.dumps([mapping.name, mapping.address, str(mapping.ttl), flag, mapping.since])
         self.assertEqual(Dialect().encode(mapping), expected.encode("ascii"))
 
-    @reproducible
     @given(mapping=mappings, dialect=st.builds(Dialect, json=st.booleans(), end=st.sampled_from(["", "\n"])))
     def test_what_is_encoded_is_decoded(self, mapping: Mapping, dialect: Dialect) -> None:
         """A reply in either dialect is read back as the same name, address and TTL, and is no question."""
@@ -98,7 +95,6 @@ class EncodeTests(SynchronousTestCase):
         with self.assertRaises(LooksLikeReply):
             dialect.decode_question(reply)
 
-    @reproducible
     @given(mapping=mappings)
     def test_a_record_is_read_back(self, mapping: Mapping) -> None:
         """A kept line is read back as the same mapping, to the last digit of its epoch second."""
@@ -149,7 +145,6 @@ class DecodeQuestionTests(SynchronousTestCase):
         self.refuses(b"#www.a", TextError)
         self.assertEqual(Dialect().decode_question(b"www.#a"), "www.#a")
 
-    @reproducible
     @given(datagram=st.binary(max_size=300), json_=st.booleans())
     def test_any_bytes(self, datagram: bytes, json_: bool) -> None:
         """Any bytes give a name that can be asked and kept, or a TextError, nothing else."""
@@ -160,7 +155,6 @@ class DecodeQuestionTests(SynchronousTestCase):
         self.assertEqual(encode_question(name), datagram.decode().strip().encode())
         self.assertTrue(is_name(name))
 
-    @reproducible
     @given(name=names)
     def test_what_is_asked_is_read(self, name: str) -> None:
         """A question is read back as the name it was made of."""
@@ -253,7 +247,6 @@ class DecodeReplyTests(SynchronousTestCase):
         self.assertIn("'" + "x" * 60 + "…'", str(caught.exception))
         self.assertLess(len(str(caught.exception)), 200)
 
-    @reproducible
     @given(reply=st.binary(max_size=300) | st.text('[],"0:.a #\n', max_size=30).map(str.encode))
     @example(reply=b"[NaN,1]")
     @example(reply=b"[-Infinity]")
@@ -268,7 +261,6 @@ class DecodeReplyTests(SynchronousTestCase):
             self.assertTrue(is_name(told.address))
             self.assertTrue(told.ttl is None or 0 <= told.ttl <= LONGEST_TTL)
 
-    @reproducible
     @given(
         value=st.recursive(st.none() | st.booleans() | st.floats() | st.text(), st.lists, max_leaves=6).map(json.dumps)
     )

@@ -10,7 +10,6 @@ from labnet.resolver import masterfile
 from labnet.resolver.model import RRset, RRType
 from labnet.resolver.names import text_of, wire_of
 from labnet.resolver.zonefiles import HostsFile, ZoneFile, kind_of, parse_hosts, parse_zone, read_zone
-from tests.resolver.fakes import reproducible
 
 MX, TXT = 15, 16
 
@@ -272,19 +271,16 @@ class AnyBytes(SynchronousTestCase):
             self.assertTrue(all(len(rdata) <= 65535 for rdata in rrset.rdatas))
             self.assertTrue(len(rrset.name) <= 255 and 0 <= rrset.ttl < 2**31)
 
-    @reproducible
     @given(st.binary(max_size=200), st.sampled_from([None, "lab", "."]))
     def test_a_zone_file_of_any_bytes_is_read(self, content: bytes, origin: str | None) -> None:
         """Random bytes give RRsets and problems within their bounds."""
         self.check_zone(content, origin)
 
-    @reproducible
     @given(st.lists(ZONE_WORDS, max_size=30).map(b"".join), st.sampled_from([None, "lab", "."]))
     def test_a_zone_file_of_its_own_words_in_any_order_is_read(self, content: bytes, origin: str | None) -> None:
         """So do the words of zone files, shuffled, which get much further into the reader."""
         self.check_zone(content, origin)
 
-    @reproducible
     @given(
         st.binary(max_size=200) | st.lists(st.sampled_from([b"::1", b"%", b" ", b"\n", b"a", b".", b"#"])).map(b"".join)
     )
@@ -294,7 +290,6 @@ class AnyBytes(SynchronousTestCase):
         lines = content.count(b"\n") + 1
         self.assertTrue(all(0 < problem.line <= lines for problem in file.problems))
 
-    @reproducible
     @given(st.binary(max_size=200) | st.lists(ZONE_WORDS, max_size=30).map(b"".join))
     def test_any_bytes_are_of_some_kind(self, content: bytes) -> None:
         """The guess is one of the three, whatever the content."""
