@@ -8,6 +8,7 @@ import os
 import pty
 import re
 import select
+import signal
 import socket
 import stat
 import struct
@@ -126,6 +127,12 @@ def test_json_for_programs(lab: tuple[Daemon, Path]) -> None:
     assert status["rates"]["main"]["queries_per_second"] == 0
 
 
+def of_terminal() -> None:
+    """Be a process of the terminal that standard input is, with the Ctrl-C that a shell in the background ignores."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
 def test_the_page_in_a_terminal(lab: tuple[Daemon, Path]) -> None:
     """In a terminal of 100 columns the page shows services, rates and parents until Ctrl-C, and leaves no trace."""
     daemon, folder = lab
@@ -140,7 +147,7 @@ def test_the_page_in_a_terminal(lab: tuple[Daemon, Path]) -> None:
         stdout=slave,
         stderr=slave,
         start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        preexec_fn=of_terminal,
     )
     os.close(slave)
     shown = b""
