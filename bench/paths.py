@@ -106,6 +106,11 @@ class Server:
     options: dict[str, int] = field(default_factory=dict)
     alone: dict[str, Loads] = field(default_factory=dict)
 
+    @property
+    def is_labnet(self) -> bool:
+        """Whether it is labnet, in whatever setting."""
+        return self.name.startswith("labnet")
+
 
 @dataclass
 class Stage:

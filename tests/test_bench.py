@@ -145,6 +145,8 @@ class RunTests(SynchronousTestCase):
             run._round(paths.Stage([paths.Server("nsd", lambda port: [])]), samples, 1)
             with self.assertRaisesRegex(SystemExit, "^labnet answered 2 questions wrong: path$"):
                 run._round(paths.Stage([paths.Server("labnet", lambda port: [])]), samples, 1)
+            with self.assertRaisesRegex(SystemExit, "^labnet, one process answered 2 "):
+                run._round(paths.Stage([paths.Server("labnet, one process", lambda port: [])]), samples, 1)
         self.assertEqual(said.getvalue(), "nsd answered 2 questions wrong: path\n")
         self.assertEqual({name: len(results) for name, results in samples["path"].items()}, {"labnet": 0, "nsd": 1})
 
