@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from typing import Final
 
-THRESHOLDS: Final = (10_000, 3, 10)
+THRESHOLDS: Final = (5_000, 4, 4)
 """New objects until the collector looks at them, and how often a younger generation is before an older one."""
 
 
