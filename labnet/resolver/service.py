@@ -317,14 +317,11 @@ class ResolverService(Service):
         if self._told is not None:
             for kept in lasting:
                 self._told(*kept)
-        if self._log is None or self._kept_log is None:
-            return
         dns = [kept for kept in lasting if not kept[1].told]
         mappings = [entry.answer.mapping for _, entry in lasting if entry.told and entry.answer.mapping is not None]
-        if dns:
-            self._kept_log.append(dns)
-        if mappings:
-            self._log.append(mappings)
+        for log, several in (self._kept_log, dns), (self._log, mappings):
+            if log is not None and several:
+                log.append(several)
 
     def _live_mappings(self) -> Iterator[Mapping]:
         for _, entry in self._cache.valid(self._reactor.seconds()):

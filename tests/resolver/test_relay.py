@@ -248,13 +248,17 @@ class RelayTests(SynchronousTestCase):
         self.reactor.pump([0.1] * 2)
         self.assertEqual((self.reactor.readers, self.reactor.getDelayedCalls()), ([], []))
 
-    def test_a_batch_goes_by_one_socket(self) -> None:
-        """What is asked until it is sent, and its replies are flushed once."""
-        for number in range(100):
+    def ask_together(self, count: int) -> None:
+        """Ask ``count`` questions in one batch, and have all answered."""
+        for number in range(count):
             self.relays.take(self.port, ADA, asking(f"host{number}.lab.test", number), self.reactor.seconds())
         self.relays.send()
         self.parent.answer()
         self.reactor.turn()
+
+    def test_a_batch_goes_by_one_socket(self) -> None:
+        """What is asked until it is sent, and its replies are flushed once."""
+        self.ask_together(100)
         self.reactor.turn()
         self.assertEqual(len(self.port.replies), 100)
         self.assertEqual(len(set(self.parent.ports)), 1)
@@ -262,11 +266,7 @@ class RelayTests(SynchronousTestCase):
 
     def test_all_of_a_batch_is_kept_before_any_is_answered(self) -> None:
         """And kept together."""
-        for number in range(3):
-            self.relays.take(self.port, ADA, asking(f"host{number}.lab.test", number), self.reactor.seconds())
-        self.relays.send()
-        self.parent.answer()
-        self.reactor.turn()
+        self.ask_together(3)
         self.assertEqual(self.port.steps, ["told"] * 3 + ["settled", "flushed"])
 
     def test_who_asks_the_same_waits_for_the_one_reply(self) -> None:
