@@ -188,8 +188,13 @@ def labnet(folder: Path, records: str, workers: int = 1) -> Command:
     """The whole lab on the records in the file ``records``: its command server is on the next port."""
 
     def command(port: int) -> list[str]:
-        values = {"port": port, "tcp": port + 1, "records": f"{records}:{records}", "folder": folder}
-        values["workers"] = workers
+        values = {
+            "port": port,
+            "tcp": port + 1,
+            "records": f"{records}:{records}",
+            "folder": folder,
+            "workers": workers,
+        }
         return [*_twistd(folder), "labnet", "--config", _written(folder / "lab.toml", LAB, **values)]
 
     return command
