@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _resolve(arguments: argparse.Namespace) -> int:
-    from labnet.resolver.client import Client, converse, run
+    from labnet.clients.course import Client, converse, run
 
     if arguments.dns or arguments.tcp or arguments.type or arguments.trace:
         return _resolve_by_dns(arguments)
@@ -39,9 +39,9 @@ def _resolve(arguments: argparse.Namespace) -> int:
 
 
 def _resolve_by_dns(arguments: argparse.Namespace) -> int:
-    from labnet.resolver.client import converse, run
-    from labnet.resolver.dnsclient import DNSClient
-    from labnet.resolver.root.trace import trace
+    from labnet.clients.course import converse, run
+    from labnet.clients.dns import DNSClient
+    from labnet.clients.trace import trace
 
     server, port, rrtype = arguments.server, arguments.port, arguments.type or "A"
     if arguments.trace and not arguments.name:
@@ -61,7 +61,7 @@ def _resolve_by_dns(arguments: argparse.Namespace) -> int:
 
 
 def _command(arguments: argparse.Namespace) -> int:
-    from labnet.command.client import Connection, NoAnswer, converse, run
+    from labnet.clients.command import Connection, NoAnswer, converse, run
 
     try:
         with (

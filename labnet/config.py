@@ -17,7 +17,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from labnet.notation import (
+from labnet.values import (
     TTL,
     Domain,
     Endpoint,

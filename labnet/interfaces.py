@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from twisted.internet.defer import Deferred
 
-    from labnet.measures import Sample
-    from labnet.resolver.model import Answer, Question, Reply, Upstream
-    from labnet.resolver.sharedvalue import Flush, Looked
+    from labnet.metrics import Sample
+    from labnet.resolver.shared.values import Flush, Looked
+    from labnet.wire.types import Answer, Question, Reply, Upstream
 
 
 class StartError(SystemExit, Exception):
@@ -90,8 +90,8 @@ class IParent(Interface):
     def ask(question: Question) -> Deferred[Upstream]:
         """Ask; the Deferred fires with what was told, already checked: wrong ids, ports, names never get here.
 
-        Fails with :class:`labnet.resolver.parent.ParentFailed` when it is silent or gone, or told nothing of use
-        (SERVFAIL, REFUSED, …). Cancelling closes every socket and timer.
+        Fails with :class:`labnet.resolver.upstream.course.ParentFailed` when it is silent or gone, or told nothing of
+        use (SERVFAIL, REFUSED, …). Cancelling closes every socket and timer.
         """
 
 
@@ -101,8 +101,8 @@ class IExchange(Interface):
     def ask(host: str, port: int, question: Question, recursion_desired: bool, tcp: bool) -> Deferred[Reply]:
         """Ask the server at the address ``host`` and ``port``: by UDP, then TCP if the reply is truncated; or by TCP.
 
-        Fires with the first reply that matches, or fails with :class:`labnet.resolver.parent.ParentFailed` after the
-        tries. Cancelling closes every socket and timer.
+        Fires with the first reply that matches, or fails with :class:`labnet.resolver.upstream.course.ParentFailed`
+        after the tries. Cancelling closes every socket and timer.
         """
 
 
@@ -144,14 +144,14 @@ class IMeasured(Interface):
     """Something that counts."""
 
     def samples() -> Iterable[Sample]:
-        """What it counted so far; each sample's family is declared in :mod:`labnet.measures`."""
+        """What it counted so far; each sample's family is declared in :mod:`labnet.metrics`."""
 
 
 class ILearned(Interface):
     """Where what was learned is kept beyond this process: a log on disk, or in a worker the way to the one who has it.
 
-    What is learned is a :class:`labnet.resolver.model.Mapping` in the log of the course protocol, and a
-    :data:`labnet.resolver.kept.Kept` in that of DNS; its times are on the reactor's clock.
+    What is learned is a :class:`labnet.wire.types.Mapping` in the log of the course protocol, and a
+    :data:`labnet.resolver.cache.lines.Kept` in that of DNS; its times are on the reactor's clock.
     """
 
     def open(lines: int, cut: bool) -> None:
@@ -198,8 +198,8 @@ class IQueryLog(Interface):
 class ISharedStore(Interface):
     """The server of a shared cache, as far as it can be reached. Keys and values are any bytes.
 
-    Every Deferred fails with :class:`labnet.resolver.sharedvalue.StoreGone` where the server is not there, says no, or
-    has not answered after ``within`` seconds; then the store finds out by itself whether it is still there.
+    Every Deferred fails with :class:`labnet.resolver.shared.values.StoreGone` where the server is not there, says no,
+    or has not answered after ``within`` seconds; then the store finds out by itself whether it is still there.
     """
 
     is_up: bool = Attribute("Whether it is there, as far as is known.")

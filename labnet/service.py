@@ -28,13 +28,12 @@ from labnet.console.control import ControlServer, IControlled, actions_of
 from labnet.console.process import version
 from labnet.console.service import Console
 from labnet.interfaces import IChange, IDatagramSockets, IMeasured, IReactor, StartError
-from labnet.measures import Sample
+from labnet.metrics import Sample
+from labnet.net.datagrams import SystemSockets
 from labnet.resolver.loading import Loaded
-from labnet.resolver.names import ROOT, key_of
 from labnet.resolver.service import ResolverService
-from labnet.resolver.shared import SharedCache
-from labnet.resolver.sharedvalue import Flush
-from labnet.resolver.sockets import SystemSockets
+from labnet.resolver.shared.cache import SharedCache
+from labnet.resolver.shared.values import Flush
 from labnet.running.changeover import Joining, Leaving, change_over
 from labnet.running.ending import Ending
 from labnet.running.reload import STOPPING, FileWatch, Outcomes, Reloads, load_lab, watched_files
@@ -44,6 +43,7 @@ from labnet.running.whereabouts import host_and_port, shown, to_try
 from labnet.starting.clocks import wall_of
 from labnet.starting.started import Started
 from labnet.starting.systemd import Inherited, Notifier
+from labnet.wire.names import ROOT, key_of
 
 __all__ = ["LabService", "load_lab"]
 
@@ -117,7 +117,7 @@ class LabService(MultiService):
 
     def _join(self, config: SharedConfig) -> SharedCache:
         """Share what is learned with other labs."""
-        from labnet.resolver.redis import shared_cache  # needs a package that nobody else does
+        from labnet.resolver.shared.store import shared_cache  # needs a package that nobody else does
 
         shared, connections = shared_cache(config, self._reactor, SystemRandom())
         shared.invalidated = self._invalidated

@@ -17,8 +17,8 @@ from unittest import mock
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet import cli
-from labnet.command import client as command
-from labnet.resolver import client as resolver
+from labnet.clients import command
+from labnet.clients import course as resolver
 
 
 class FakeConnection:

@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet import config, notation
+from labnet import config
+from labnet import values as notation
 from labnet.config import Config, ConfigError
-from labnet.notation import ParentAddress, RecordsFile, UDPListen
+from labnet.values import ParentAddress, RecordsFile, UDPListen
 
 ETC = Path(__file__).resolve().parent.parent / "etc"
 

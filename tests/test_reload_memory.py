@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 
-from labnet.resolver.zone import Zone
+from labnet.resolver.records.zone import Zone
 from tests.test_service_reload import ReloadTestCase
 
 RESOLVER = '[resolver.main]\nlisten = "udp:1199"\nrecords = "zone:lab.zone"\nzones = ["lab.test"]\n'

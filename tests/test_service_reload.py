@@ -15,7 +15,7 @@ from twisted.logger import LogLevel, LogPublisher
 
 from labnet import config
 from labnet.config import Config
-from labnet.measures import FAMILIES
+from labnet.metrics import FAMILIES
 from labnet.running.reload import POLL, STOPPING
 from labnet.running.signals import Terminal
 from labnet.service import Lab, LabService, load_lab

@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 
 from labnet.capture.applications import Message
 from labnet.capture.model import Dissected
-from labnet.resolver.model import fold
+from labnet.wire.types import fold
 
 MOST_OPEN: Final = 1024
 """Questions that may wait for their answer at a time; past it the oldest is told as unanswered."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import Final, Literal
 
-from labnet.access import Access
 from labnet.config import CommandConfig
-from labnet.limits import TokenBuckets, network_of
+from labnet.policy.access import Access
+from labnet.policy.ratelimit import TokenBuckets, network_of
 
 Refusal = Literal["denied", "limit", "rate"]
 """Why a connection is closed at once, as ``labnet_sessions_ended_total`` has it."""

@@ -20,7 +20,7 @@ from labnet.interfaces import ISession, IStreamTransport
 
 if TYPE_CHECKING:
     from labnet.command.service import CommandService
-    from labnet.deadlines import Deadlines
+    from labnet.net.deadlines import Deadlines
 
 BATCH: Final = 128
 """Commands answered by one write; while their replies wait for the client, no further ones are made."""

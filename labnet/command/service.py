@@ -24,9 +24,9 @@ from labnet.command.protocol import CommandFactory, CommandProtocol
 from labnet.command.reader import shared_reader
 from labnet.command.replies import STYLES
 from labnet.config import CommandConfig
-from labnet.deadlines import Deadlines
 from labnet.interfaces import IChange, IMeasured, IReactor
-from labnet.measures import Sample
+from labnet.metrics import Sample
+from labnet.net.deadlines import Deadlines
 from labnet.starting.clocks import wall_of
 
 GRACE: Final = 0.5

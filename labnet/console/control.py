@@ -52,7 +52,7 @@ class IControlled(Interface):
         """How it is, for JSON, or a Deferred of that."""
 
     def samples() -> Any:
-        """What was counted (:class:`labnet.measures.Sample`), or a Deferred of that."""
+        """What was counted (:class:`labnet.metrics.Sample`), or a Deferred of that."""
 
     def reload() -> Deferred[list[str]]:
         """Read the configuration and the records anew; fires with what is wrong, where nothing was changed."""

@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from zope.interface import implementer
 
 from labnet.interfaces import IMeasured
-from labnet.measures import Histogram, Sample
+from labnet.metrics import Histogram, Sample
 
 PERIOD: Final = 1.0
 """Seconds between two measurements."""

@@ -11,7 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.openmetrics import exposition as openmetrics_exposition
 from prometheus_client.registry import Collector
 
-from labnet.measures import BOUNDS, FAMILIES, Sample, merged
+from labnet.metrics import BOUNDS, FAMILIES, Sample, merged
 
 TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS: Final = openmetrics_exposition.CONTENT_TYPE_LATEST
@@ -28,7 +28,7 @@ def exposition(samples: Iterable[Sample], accept: str = "") -> tuple[bytes, str]
 
 
 class Counted(Collector):
-    """``samples`` as metric families, in the order of :data:`labnet.measures.FAMILIES`; equal ones are added up."""
+    """``samples`` as metric families, in the order of :data:`labnet.metrics.FAMILIES`; equal ones are added up."""
 
     def __init__(self, samples: Iterable[Sample]) -> None:
         self._found: dict[str, list[Sample]] = {}

@@ -13,7 +13,7 @@ from typing import Final
 from zope.interface import implementer
 
 from labnet.interfaces import IMeasured
-from labnet.measures import Sample
+from labnet.metrics import Sample
 
 _PAGE: Final = resource.getpagesize()
 

@@ -20,7 +20,7 @@ from labnet.console.logs import Logs
 from labnet.console.process import Process
 from labnet.console.querylog import QueryLog
 from labnet.interfaces import IMeasured, IReactor
-from labnet.measures import Sample
+from labnet.metrics import Sample
 from labnet.starting.clocks import wall_of
 
 

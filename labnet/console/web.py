@@ -20,7 +20,7 @@ from twisted.web.server import NOT_DONE_YET, Request, Site
 
 from labnet.console.metrics import exposition
 from labnet.interfaces import IReactor, IStreamTransport, StartError
-from labnet.measures import Sample
+from labnet.metrics import Sample
 
 CONNECTIONS: Final = 50
 """Connections at a time; the oldest makes room."""

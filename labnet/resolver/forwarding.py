@@ -7,14 +7,14 @@ from random import Random
 
 from labnet.config import ResolverConfig
 from labnet.interfaces import IDatagramSockets, IParent, IReactor
-from labnet.notation import ParentAddress
-from labnet.resolver.dnsparent import DNSExchange, DNSParent
-from labnet.resolver.health import Parents
 from labnet.resolver.loading import Loaded
-from labnet.resolver.names import ROOT, key_of
-from labnet.resolver.parent import TextParent
-from labnet.resolver.root.walk import RootWalk
-from labnet.resolver.sharedvalue import Pool
+from labnet.resolver.recursive.walk import RootWalk
+from labnet.resolver.shared.values import Pool
+from labnet.resolver.upstream.course import TextParent
+from labnet.resolver.upstream.dns import DNSExchange, DNSParent
+from labnet.resolver.upstream.selection import Parents
+from labnet.values import ParentAddress
+from labnet.wire.names import ROOT, key_of
 
 Recipe = tuple[object, ...]
 """All that the parents of a domain are made of: as long as it is equal, so are they."""

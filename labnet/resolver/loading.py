@@ -8,15 +8,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from labnet.config import ResolverConfig
-from labnet.notation import ParentAddress, RecordsFile
-from labnet.resolver.kept import Kept, decode_kept
-from labnet.resolver.model import Mapping
-from labnet.resolver.names import key_of
-from labnet.resolver.records import Problem, Records, parse_records
-from labnet.resolver.resolvconf import parse_resolv_conf
-from labnet.resolver.root.hints import Hints, builtin_hints, parse_hints
-from labnet.resolver.zone import Zone
-from labnet.resolver.zonefiles import kind_of, read_hosts, read_zone
+from labnet.resolver.cache.lines import Kept, decode_kept
+from labnet.resolver.files.course import Problem, Records, parse_records
+from labnet.resolver.files.detect import kind_of, read_hosts, read_zone
+from labnet.resolver.files.resolv_conf import parse_resolv_conf
+from labnet.resolver.files.root_hints import Hints, builtin_hints, parse_hints
+from labnet.resolver.records.zone import Zone
+from labnet.values import ParentAddress, RecordsFile
+from labnet.wire.names import key_of
+from labnet.wire.types import Mapping
 
 RESOLV_CONF = "/etc/resolv.conf"
 

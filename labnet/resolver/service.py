@@ -15,31 +15,31 @@ from zope.interface import implementer
 
 from labnet.config import ResolverConfig
 from labnet.interfaces import IChange, IDatagramSockets, ILearned, IMeasured, IParent, IReactor
-from labnet.measures import Sample
-from labnet.resolver.admission import Admission, Rules
-from labnet.resolver.batches import overflowed
-from labnet.resolver.cache import Cache, Entry
-from labnet.resolver.cookies import Cookies
-from labnet.resolver.counts import Counts
-from labnet.resolver.dump import dump_lines
+from labnet.metrics import Sample
+from labnet.net.batch import overflowed
+from labnet.net.datagrams import SystemSockets
+from labnet.resolver.cache.cache import Cache, Entry
+from labnet.resolver.cache.dump import dump_lines
+from labnet.resolver.cache.lines import Kept
+from labnet.resolver.cache.log import course_log, dns_log
+from labnet.resolver.cache.policy import Bounds, entry_of_mapping
+from labnet.resolver.clients.admission import Admission, Rules
+from labnet.resolver.clients.cookies import Cookies
+from labnet.resolver.clients.counts import Counts
+from labnet.resolver.engine.resolver import Resolver
 from labnet.resolver.forwarding import Forwarding
-from labnet.resolver.kept import Kept
-from labnet.resolver.learned import course_log, dns_log
-from labnet.resolver.learning import Bounds, entry_of_mapping
-from labnet.resolver.listener import ResolverProtocol
 from labnet.resolver.loading import KEPT_SUFFIX, Loaded
-from labnet.resolver.model import Mapping, Question
-from labnet.resolver.names import ROOT, key_of, text_of
-from labnet.resolver.packetcache import PacketCaches
-from labnet.resolver.ports import Listener, Ports, changed
-from labnet.resolver.recursion import Resolver
-from labnet.resolver.relay import Relays
-from labnet.resolver.responder import Responder
-from labnet.resolver.shared import SharedCache
-from labnet.resolver.sharedvalue import Flush, Pool
-from labnet.resolver.sockets import SystemSockets
-from labnet.resolver.streams import DNSStreams
-from labnet.resolver.text import Dialect
+from labnet.resolver.ready.packetcache import PacketCaches
+from labnet.resolver.serve.ports import Listener, Ports, changed
+from labnet.resolver.serve.responder import Responder
+from labnet.resolver.serve.tcp import DNSStreams
+from labnet.resolver.serve.udp import ResolverProtocol
+from labnet.resolver.shared.cache import SharedCache
+from labnet.resolver.shared.values import Flush, Pool
+from labnet.resolver.upstream.relay import Relays
+from labnet.wire.course import Dialect
+from labnet.wire.names import ROOT, key_of, text_of
+from labnet.wire.types import Mapping, Question
 
 
 @implementer(IMeasured)

@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 
 from labnet.config import Config, ConfigError
 from labnet.console.service import missing
-from labnet.measures import Sample
+from labnet.metrics import Sample
 from labnet.resolver.loading import Loaded, load_files
 from labnet.starting.clocks import wall_of
 

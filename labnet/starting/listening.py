@@ -25,9 +25,9 @@ from twisted.python.failure import Failure
 from zope.interface import directlyProvides, providedBy
 
 from labnet.interfaces import IReactor, StartError
-from labnet.notation import UDPListen
 from labnet.starting.descriptors import Refusals
 from labnet.starting.systemd import Inherited
+from labnet.values import UDPListen
 
 OpenSocket = Callable[[str, int], socket.socket]
 """Gives a bound UDP socket for an interface's address and a port number; raises OSError."""

@@ -32,16 +32,16 @@ from twisted.python.failure import Failure
 from labnet.config import Config
 from labnet.console.logs import encoded
 from labnet.interfaces import StartError
-from labnet.resolver.cache import Entry
-from labnet.resolver.kept import Kept
+from labnet.resolver.cache.cache import Entry
+from labnet.resolver.cache.lines import Kept
 from labnet.resolver.loading import Loaded
-from labnet.resolver.model import Question
 from labnet.resolver.service import ResolverService
 from labnet.service import LabService
 from labnet.starting.clocks import Steady, since_boot
 from labnet.starting.garbage import spare_program
 from labnet.starting.listening import listening_reactor
 from labnet.starting.systemd import FIRST_INHERITED, Inherited
+from labnet.wire.types import Question
 from labnet.workers.messages import LONGEST_MESSAGE, Outbox, encoded_message, learned_of, line_of
 from labnet.workers.orders import Orders, read_lab
 

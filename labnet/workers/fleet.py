@@ -13,7 +13,7 @@ from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
 
 from labnet.console.asking import ControlClient
-from labnet.measures import Sample, merged
+from labnet.metrics import Sample, merged
 from labnet.workers.journal import Journal
 from labnet.workers.processes import WorkerProcess
 from labnet.workers.totals import Totals

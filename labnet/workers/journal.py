@@ -11,13 +11,13 @@ from twisted.internet.interfaces import IReactorTime
 
 from labnet.config import ResolverConfig
 from labnet.interfaces import ILearned
-from labnet.resolver.dump import dump_lines
-from labnet.resolver.learned import LearnedLog, course_log, threads_of
+from labnet.resolver.cache.dump import dump_lines
+from labnet.resolver.cache.log import LearnedLog, course_log, threads_of
+from labnet.resolver.files.course import parse_line
 from labnet.resolver.loading import KEPT_SUFFIX, Loaded
-from labnet.resolver.model import Mapping, RRType
-from labnet.resolver.names import is_below, key_of
-from labnet.resolver.records import parse_line
-from labnet.resolver.text import encode_record
+from labnet.wire.course import encode_record
+from labnet.wire.names import is_below, key_of
+from labnet.wire.types import Mapping, RRType
 from labnet.workers.messages import learned_of, line_of
 
 _LINE_BYTES: Final = 700

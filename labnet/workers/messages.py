@@ -9,13 +9,13 @@ from typing import Any, Final, cast
 from twisted.internet.interfaces import IConsumer, IDelayedCall, IPushProducer, IReactorTime, ITransport
 from zope.interface import implementer
 
-from labnet.resolver.cache import Entry
-from labnet.resolver.kept import Kept, decode_kept, encode_kept
-from labnet.resolver.learning import entry_of_mapping
-from labnet.resolver.model import Question
-from labnet.resolver.names import key_of
-from labnet.resolver.records import parse_line
-from labnet.resolver.text import encode_record
+from labnet.resolver.cache.cache import Entry
+from labnet.resolver.cache.lines import Kept, decode_kept, encode_kept
+from labnet.resolver.cache.policy import entry_of_mapping
+from labnet.resolver.files.course import parse_line
+from labnet.wire.course import encode_record
+from labnet.wire.names import key_of
+from labnet.wire.types import Question
 
 MOST_UNSENT: Final = 32_000_000
 """Bytes of what was learned that wait for another process to read them."""

@@ -13,9 +13,9 @@ from typing import Final, NamedTuple
 
 from labnet.config import Config
 from labnet.interfaces import StartError
-from labnet.notation import UDPListen
 from labnet.resolver.loading import Loaded
 from labnet.starting.listening import bound_socket
+from labnet.values import UDPListen
 
 _TRIES: Final = 20
 """Tries for a port number, of the system's choosing, that is free for both UDP and TCP."""

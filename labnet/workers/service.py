@@ -24,7 +24,7 @@ from labnet.console.control import ControlServer, IControlled, actions_of
 from labnet.console.process import version
 from labnet.console.service import Console
 from labnet.interfaces import StartError
-from labnet.measures import Sample
+from labnet.metrics import Sample
 from labnet.resolver.loading import Loaded
 from labnet.running.changeover import kept_until_restart
 from labnet.running.reload import STOPPING, FileWatch, Reloads, load_lab, watched_files

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from labnet.measures import FAMILIES, Sample, merged
+from labnet.metrics import FAMILIES, Sample, merged
 
 
 class Totals:

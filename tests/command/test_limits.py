@@ -11,7 +11,7 @@ from zope.interface.verify import verifyObject
 from labnet.command import service
 from labnet.command.protocol import CommandFactory
 from labnet.interfaces import IMeasured
-from labnet.measures import FAMILIES
+from labnet.metrics import FAMILIES
 from tests.command.running import EVERYONE, TIME, RunningServer
 
 NEAR = "127.0.0.1"

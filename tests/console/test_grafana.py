@@ -13,7 +13,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.measures import FAMILIES
+from labnet.metrics import FAMILIES
 
 DASHBOARD = Path(__file__).resolve().parents[2] / "etc/grafana.json"
 

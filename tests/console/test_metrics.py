@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families as plain
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.console.metrics import OPENMETRICS, TEXT, exposition
-from labnet.measures import BOUNDS, FAMILIES, Histogram, Sample
+from labnet.metrics import BOUNDS, FAMILIES, Histogram, Sample
 
 
 def every_sample() -> list[Sample]:

@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.console.logs import encoded
 from labnet.console.querylog import QueryLog
-from labnet.measures import FAMILIES
+from labnet.metrics import FAMILIES
 
 ROOT = Path(__file__).resolve().parents[2]
 LEVELS = {method: method for method in ("debug", "info", "warn", "error", "critical")} | {"failure": "critical"}

@@ -11,7 +11,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.console.process import Process, version
-from labnet.measures import FAMILIES
+from labnet.metrics import FAMILIES
 
 
 class ProcessTests(SynchronousTestCase):

@@ -17,7 +17,7 @@ from labnet.config import ConsoleConfig
 from labnet.console import service
 from labnet.console.linefile import LineFile
 from labnet.console.service import Console, missing
-from labnet.measures import Sample
+from labnet.metrics import Sample
 from tests.fakes import MemoryReactor
 
 

@@ -14,7 +14,7 @@ from twisted.web.http import HTTPChannel
 from labnet.console.metrics import TEXT
 from labnet.console.web import BODY_BYTES, CONNECTIONS, IDLE, LINGER, PATIENCE, MetricsPage, WebService
 from labnet.interfaces import StartError
-from labnet.measures import Sample
+from labnet.metrics import Sample
 from tests.fakes import Client, MemoryReactor
 
 UP = Sample("labnet_start_time_seconds", (), 12.5)

@@ -22,8 +22,8 @@ from twisted.internet.protocol import DatagramProtocol
 from twisted.internet.task import deferLater
 
 from labnet.config import ResolverConfig
-from labnet.resolver.batchport import BatchPort
 from labnet.resolver.loading import load_files
+from labnet.resolver.serve.batch_port import BatchPort
 from labnet.resolver.service import ResolverService
 from tests.resolver.dnsfakes import reply_to
 

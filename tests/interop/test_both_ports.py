@@ -19,13 +19,13 @@ from twisted.internet.task import deferLater
 from twisted.logger import LogEvent, globalLogPublisher
 
 from labnet.config import ResolverConfig
-from labnet.moderation import Moderation
-from labnet.resolver import batchport
-from labnet.resolver.batches import HEAD
-from labnet.resolver.batchport import BatchPort
+from labnet.net.batch import HEAD
+from labnet.net.coalescing import Moderation
 from labnet.resolver.loading import Loaded, load_files
-from labnet.resolver.names import key_of
+from labnet.resolver.serve import batch_port as batchport
+from labnet.resolver.serve.batch_port import BatchPort
 from labnet.resolver.service import ResolverService
+from labnet.wire.names import key_of
 from tests.interop.udpports import HEADER, TIMEOUT, reactor
 
 CLIENT, RECORDS_ALONE, DENIED, OUTSIDE = HOSTS = [f"127.0.0.{number}" for number in range(1, 5)]

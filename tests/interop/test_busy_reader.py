@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
 from labnet.command.reader import SharedReader
-from labnet.vigil import FEW
+from labnet.net.busypoll import FEW
 
 reactor: Any = default_reactor
 

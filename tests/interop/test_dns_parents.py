@@ -22,11 +22,11 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 from twisted.internet.tcp import Client
 
-from labnet.resolver.dnsparent import DNSExchange, DNSParent, Unusable
-from labnet.resolver.model import InfoCode, Question, Rcode, Reply
-from labnet.resolver.names import key_of
-from labnet.resolver.parent import ParentFailed
-from labnet.resolver.sockets import SystemSockets
+from labnet.net.datagrams import SystemSockets
+from labnet.resolver.upstream.course import ParentFailed
+from labnet.resolver.upstream.dns import DNSExchange, DNSParent, Unusable
+from labnet.wire.names import key_of
+from labnet.wire.types import InfoCode, Question, Rcode, Reply
 from tests.interop.daemon import DEADLINE
 from tests.interop.peers import tool, unavailable
 

@@ -10,10 +10,10 @@ import pytest
 import pytest_twisted
 from twisted.internet import reactor as default_reactor
 
-from labnet.notation import UDPListen
-from labnet.resolver.packetcache import PacketCaches
-from labnet.resolver.ports import Ports
-from tests.interop.test_batchport import Echo
+from labnet.resolver.ready.packetcache import PacketCaches
+from labnet.resolver.serve.ports import Ports
+from labnet.values import UDPListen
+from tests.interop.test_batch_port import Echo
 
 reactor: Any = default_reactor
 PROBE = 3

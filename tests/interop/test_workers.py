@@ -22,7 +22,7 @@ import pytest
 
 from labnet.console.asking import Control
 from labnet.console.control import ControlError
-from labnet.notation import UDPListen
+from labnet.values import UDPListen
 from labnet.workers.orders import _free_number
 from tests.interop.daemon import DEADLINE, TWISTD, Daemon, environment
 from tests.interop.plain import greeted, rest

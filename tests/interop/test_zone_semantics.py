@@ -14,10 +14,10 @@ import dns.rdataclass
 import dns.rdatatype
 import pytest
 
-from labnet.resolver.model import Question, RRset, RRType
-from labnet.resolver.names import key_of, text_of
-from labnet.resolver.zone import Zone
-from labnet.resolver.zonefiles import parse_zone
+from labnet.resolver.files.detect import parse_zone
+from labnet.resolver.records.zone import Zone
+from labnet.wire.names import key_of, text_of
+from labnet.wire.types import Question, RRset, RRType
 from tests.interop import peers
 from tests.interop.daemon import DEADLINE
 

@@ -10,10 +10,10 @@ from twisted.internet import reactor as default_reactor
 from twisted.internet.protocol import DatagramProtocol
 from twisted.internet.task import deferLater
 
-from labnet.resolver.admission import Admission, Rules
-from labnet.resolver.batchport import BatchPort
-from labnet.resolver.counts import Cell, Counts
-from labnet.resolver.packetcache import PacketCaches
+from labnet.resolver.clients.admission import Admission, Rules
+from labnet.resolver.clients.counts import Cell, Counts
+from labnet.resolver.ready.packetcache import PacketCaches
+from labnet.resolver.serve.batch_port import BatchPort
 
 reactor: Any = default_reactor
 CELL = Cell("udp", "dns", "NOERROR", "records")

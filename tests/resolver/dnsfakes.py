@@ -16,9 +16,9 @@ from twisted.internet.testing import MemoryReactorClock, StringTransport
 from zope.interface import implementer
 
 from labnet.interfaces import IDatagramSocket, IDatagramSockets, IExchange, IParent
-from labnet.resolver.model import Question, Reply, RRset, Upstream
-from labnet.resolver.names import key_of, wire_of
-from labnet.resolver.parent import ParentFailed
+from labnet.resolver.upstream.course import ParentFailed
+from labnet.wire.names import key_of, wire_of
+from labnet.wire.types import Question, Reply, RRset, Upstream
 
 A, NS, CNAME, SOA, TXT, AAAA, DNAME, ANY = 1, 2, 5, 6, 16, 28, 39, 255
 

@@ -12,12 +12,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.config import ResolverConfig
 from labnet.interfaces import IChange, StartError
-from labnet.measures import FAMILIES
-from labnet.resolver.cache import Entry
-from labnet.resolver.dump import dump_lines
+from labnet.metrics import FAMILIES
+from labnet.resolver.cache.cache import Entry
+from labnet.resolver.cache.dump import dump_lines
 from labnet.resolver.loading import load_files
-from labnet.resolver.model import Answer, Question, Rcode, RRset, RRType
-from labnet.resolver.names import key_of
+from labnet.wire.names import key_of
+from labnet.wire.types import Answer, Question, Rcode, RRset, RRType
 from tests.resolver.fakes import FakePort
 from tests.resolver.lab import CLIENT, COURSE, OTHER, PARENT, Lab, errors, rcode, shown
 

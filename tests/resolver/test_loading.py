@@ -12,9 +12,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from labnet.config import ResolverConfig
 from labnet.resolver import loading
 from labnet.resolver.loading import Loaded, every_parent, load_files
-from labnet.resolver.model import Rcode
+from labnet.wire.types import Rcode
+from tests.resolver.cache.test_lines import LINE
 from tests.resolver.dnsfakes import AAAA, A, question
-from tests.resolver.test_kept import LINE
 
 COURSE = "www.course,10.0.0.1,60\n"
 HOSTS = "10.0.0.2 www.hosts\n"

@@ -10,9 +10,10 @@ from twisted.internet.error import CannotListenError
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.interfaces import StartError
-from labnet.resolver import loading, ports
-from labnet.resolver.model import Question
+from labnet.resolver import loading
+from labnet.resolver.serve import ports
 from labnet.resolver.service import ResolverService
+from labnet.wire.types import Question
 from tests.resolver.dnsfakes import FakeConnection, reply_to
 from tests.resolver.fakes import FakeStreamPort
 from tests.resolver.lab import COURSE, Lab, errors, rcode, shown

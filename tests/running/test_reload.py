@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from labnet import config
 from labnet.config import ConfigError
-from labnet.measures import Sample
+from labnet.metrics import Sample
 from labnet.running.reload import POLL, STOPPING, FileWatch, Outcomes, Reloads, load_lab, watched_files
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from labnet.resolver.records import parse_records
+from labnet.resolver.files.course import parse_records
 from tests.interop import peers
 from tests.interop.daemon import Daemon, environment
 from tests.interop.plain import greeted, line

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from labnet.resolver.cache import Entry
-from labnet.resolver.kept import encode_kept
-from labnet.resolver.model import Answer, Question, Rcode, RRset, RRType
+from labnet.resolver.cache.cache import Entry
+from labnet.resolver.cache.lines import encode_kept
+from labnet.wire.types import Answer, Question, Rcode, RRset, RRType
 from tests.interop.daemon import DEADLINE, Daemon
 from tests.soak.dns_packets import question, wire_of
 

@@ -12,13 +12,13 @@ from random import Random
 import pytest
 
 from labnet import config
-from labnet.resolver.cache import Entry
-from labnet.resolver.kept import encode_kept
+from labnet.resolver.cache.cache import Entry
+from labnet.resolver.cache.lines import encode_kept
 from labnet.resolver.loading import Loaded
-from labnet.resolver.model import Answer, Mapping, Question, Rcode, RRset, RRType
-from labnet.resolver.text import encode_record
 from labnet.running.reload import load_lab
 from labnet.tap import ResolverOptions
+from labnet.wire.course import encode_record
+from labnet.wire.types import Answer, Mapping, Question, Rcode, RRset, RRType
 from tests.interop.daemon import Daemon
 from tests.soak.dns_packets import wire_of
 from tests.soak.faults import Client, Parents, Told, names, ttl_of, turn

@@ -19,7 +19,6 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.interfaces import IReactor, StartError
-from labnet.notation import UDPListen
 from labnet.starting.listening import (
     attach_random_split,
     bound_socket,
@@ -29,6 +28,7 @@ from labnet.starting.listening import (
     socket_opener,
 )
 from labnet.starting.systemd import Inherited
+from labnet.values import UDPListen
 from tests.fakes import MemoryReactor
 
 SO_ATTACH_REUSEPORT_CBPF = 51

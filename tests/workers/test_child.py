@@ -18,10 +18,10 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet import config
-from labnet.resolver.learning import entry_of_mapping
-from labnet.resolver.model import Mapping
-from labnet.resolver.names import key_of
+from labnet.resolver.cache.policy import entry_of_mapping
 from labnet.running.reload import load_lab
+from labnet.wire.names import key_of
+from labnet.wire.types import Mapping
 from labnet.workers.child import ORPHANED, SupervisorProtocol, WorkerLab, read_orders
 from labnet.workers.messages import encoded_message, learned_of, line_of
 from labnet.workers.orders import Orders

@@ -11,7 +11,7 @@ from twisted.logger import Logger, LogLevel, formatEvent, globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.measures import Sample
+from labnet.metrics import Sample
 from labnet.workers import fleet as fleet_module
 from labnet.workers.fleet import Fleet
 

@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from labnet import config
 from labnet.config import ResolverConfig
 from labnet.resolver.loading import Loaded, load_files
-from labnet.resolver.names import key_of
+from labnet.wire.names import key_of
 from labnet.workers.journal import Journal, read_line
 
 NOW = 1_700_000_000.0

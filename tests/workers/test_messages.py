@@ -9,10 +9,10 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.resolver.cache import Entry
-from labnet.resolver.learning import entry_of_mapping
-from labnet.resolver.model import Answer, Mapping, Question, Rcode, RRset
-from labnet.resolver.names import key_of
+from labnet.resolver.cache.cache import Entry
+from labnet.resolver.cache.policy import entry_of_mapping
+from labnet.wire.names import key_of
+from labnet.wire.types import Answer, Mapping, Question, Rcode, RRset
 from labnet.workers import messages
 from labnet.workers.messages import Outbox, learned_of, line_of
 

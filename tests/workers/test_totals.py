@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.measures import BOUNDS, Sample
+from labnet.metrics import BOUNDS, Sample
 from labnet.workers.status import merged_services
 from labnet.workers.totals import Totals
 

@@ -1,0 +1,125 @@
+"""The resolver's client: ``client.py SERVER_IP SERVER_PORT`` of the assignment, interactive or for scripts."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from labnet.wire.course import TextError, Told, decode_reply, encode_question
+from labnet.wire.types import fold, is_name
+
+
+class NoAnswer(Exception):
+    """The server did not answer; the text says how."""
+
+
+@dataclass(frozen=True)
+class Client:
+    """Asks the server at ``host`` and ``port``, ``tries`` times with ``timeout`` seconds each.
+
+    ``tap`` is given each socket and returns the one to use: it may look at what passes.
+    """
+
+    host: str
+    port: int
+    timeout: float = 3.0
+    tries: int = 3
+    tap: Callable[[socket.socket], socket.socket] = field(default=lambda sock: sock)
+
+    def ask(self, name: str) -> str | None:
+        """The address of ``name``, or None where the server does not know it. Raises :class:`NoAnswer`."""
+        if not is_name(name):
+            return None
+        where = f"{self.host} port {self.port}"
+        try:
+            addresses = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_DGRAM)
+        except OSError as error:
+            raise NoAnswer(f"no answer from {where}: {error.strerror}") from error
+        except UnicodeError as error:  # of the codec that turns a host name into IDNA
+            raise NoAnswer(f"no answer from {where}: this is no host name") from error
+        why = ""
+        for family, kind, protocol, _, address in addresses:
+            try:
+                with socket.socket(family, kind, protocol) as sock:
+                    sock.connect(address)
+                    told = self._exchange(self.tap(sock), name)
+            except OSError as error:
+                # localhost, for one, may have an address where nobody listens before the server's.
+                why = f": {error.strerror}"
+                continue
+            if not isinstance(told, _Silence):
+                return None if told is None else told.address
+            why = f" in {self.tries} tries of {self.timeout:g} s"
+            break
+        raise NoAnswer(f"no answer from {where}{why}")
+
+    def _exchange(self, sock: socket.socket, name: str) -> Told | _Silence | None:
+        for _ in range(self.tries):
+            sock.send(encode_question(name))
+            told = self._receive(sock, name)
+            if not isinstance(told, _Silence):
+                return told
+        return _Silence()
+
+    def _receive(self, sock: socket.socket, name: str) -> Told | _Silence | None:
+        until = time.monotonic() + self.timeout
+        while (left := until - time.monotonic()) > 0:
+            sock.settimeout(left)
+            try:
+                told = decode_reply(sock.recv(65535))
+            except TimeoutError:
+                break
+            except TextError:
+                return None
+            if told is None or told.name is None or fold(told.name) == fold(name):
+                return told
+        return _Silence()
+
+
+class Asks(Protocol):
+    """A client of either protocol."""
+
+    def ask(self, name: str) -> str | None:
+        """What is to be printed for ``name``, or None where it is not known. Raises :class:`NoAnswer`."""
+
+
+class _Silence:
+    """Nothing came in time."""
+
+
+def run(client: Asks, names: Sequence[str]) -> int:
+    """Print the address of each name; the exit status: 0 all found, 1 one is unknown, 2 no answer."""
+    status = 0
+    for name in names:
+        try:
+            address = client.ask(name)
+        except NoAnswer as error:
+            print(f"labnet: {name}: {error}", file=sys.stderr)
+            status = 2
+            continue
+        if address is None:
+            print(f"labnet: {name}: not found", file=sys.stderr)
+            status = max(status, 1)
+        else:
+            print(address, flush=True)
+    return status
+
+
+def converse(client: Asks) -> int:
+    """The assignment's loop: ask for a name, print its address or ``not found``, until end of file or Ctrl-C."""
+    print("trying to connect to server...")
+    while True:
+        print("Type your web address and get its ip address:", flush=True)
+        try:
+            name = input().strip()
+            if name:
+                print(client.ask(name) or "not found", flush=True)
+        except NoAnswer as error:
+            print(f"labnet: {error}", file=sys.stderr)
+        except (EOFError, KeyboardInterrupt):
+            print()
+            return 0

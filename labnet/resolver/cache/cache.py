@@ -1,0 +1,230 @@
+"""Answers with a lifetime: positive, negative, failures."""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Final, NamedTuple
+
+from labnet.wire.names import ROOT, is_below
+from labnet.wire.types import Answer, ExtendedError, InfoCode, Question, Rcode, RRset
+
+_ENTRY_BYTES: Final = 700
+"""What an entry costs beside the bytes of its names and rdatas: objects, and its place in the table (measured)."""
+
+_RRSET_BYTES: Final = 250
+_STALE_TTL: Final = 30  # seconds; RFC 8767, section 4
+_REFRESH_SHARE: Final = 0.1
+
+
+class Place(NamedTuple):
+    """Where an entry is kept, and for which question."""
+
+    cache: Cache
+    question: Question
+
+
+@dataclass(slots=True)
+class Entry:
+    """One answer as ``source`` told it: ``since`` in epoch seconds, ``ttl`` its lifetime in seconds."""
+
+    answer: Answer
+    since: float
+    ttl: int
+    source: str
+    told: bool = False
+    """Whether a course parent told it: then it lives for its TTL and not a refresh longer."""
+    refreshed: bool = False
+    """Whether it is being asked anew already."""
+    place: Place | None = field(default=None, compare=False, repr=False)
+    """Where it is kept, or was; a copy has the place of what it is a copy of."""
+    size: int = field(default=0, compare=False, repr=False)
+    """Bytes that it takes there, roughly."""
+
+    def is_valid(self, now: float) -> bool:
+        """Whether its age is at most its TTL."""
+        return now - self.since <= self.ttl
+
+    def age(self, now: float) -> int:
+        """Whole seconds at ``now``; none by a clock that was set back."""
+        return max(0, int(now - self.since))
+
+    def same_until(self, age: int) -> float:
+        """The epoch second at which what it tells at ``age`` changes."""
+        return self.since + min(age + 1, self.ttl)
+
+    def aged(self, now: float) -> CachedAnswer:
+        """The answer at ``now``, its TTLs counted down (RFC 1035, section 3.2.1) and its origin said."""
+        age, whole = self.age(now), self.answer
+        return CachedAnswer(
+            whole.rcode,
+            self._counted(whole.answer, age),
+            self._counted(whole.authority, age),
+            whole.additional,
+            whole.authoritative,
+            whole.mapping,
+            whole.errors,
+            self.origin(now),
+            self.same_until(age),
+            self,
+        )
+
+    def _counted(self, rrsets: tuple[RRset, ...], age: int) -> tuple[RRset, ...]:
+        return tuple(
+            [
+                CountedRRset(rrset.name, rrset.rrtype, max(0, rrset.ttl - age), rrset.rdatas, rrset.ttl, self)
+                for rrset in rrsets
+            ]
+        )
+
+    def origin(self, now: float) -> str:
+        """Where it comes from, in words."""
+        return f"from the cache, learned {self.age(now)} s ago from {self.source}"
+
+    def stale(self, now: float) -> Answer:
+        """The answer past its lifetime (RFC 8767)."""
+        code = InfoCode.STALE_NXDOMAIN if self.answer.rcode == Rcode.NXDOMAIN else InfoCode.STALE_ANSWER
+        error = ExtendedError(code, f"{int(now - self.since)} s old, no parent answers")
+        sections = (self.answer.answer, self.answer.authority)
+        fresh, authority = (tuple([replace(rrset, ttl=_STALE_TTL) for rrset in rrsets]) for rrsets in sections)
+        return replace(self.answer, answer=fresh, authority=authority, errors=(*self.answer.errors, error))
+
+    def is_due(self, now: float) -> bool:
+        """Whether so little of its lifetime is left that a popular name is to be asked anew."""
+        return not self.refreshed and not self.told and now - self.since > self.ttl * (1 - _REFRESH_SHARE)
+
+    def rests_until(self, now: float) -> float:
+        """The epoch second from which it is due; from which it is over, where it is due at ``now`` or never will be."""
+        share = 1.0 if self.told or self.refreshed or self.is_due(now) else 1 - _REFRESH_SHARE
+        return math.nextafter(self.since + self.ttl * share, math.inf)
+
+    def serves_again(self, now: float) -> bool:
+        """Use it as one that is found; False where the cache has to be asked: it has another one, or this is due."""
+        if self.place is None:
+            return False
+        found = self.place.cache.find(self.place.question, now)
+        return found is not None and found.place is self.place and not (found.refreshed or found.is_due(now))
+
+
+@dataclass(frozen=True, slots=True)
+class CountedRRset(RRset):
+    """An RRset of ``entry`` whose TTL is counted down from ``whole`` seconds."""
+
+    whole: int = field(compare=False)
+    entry: Entry = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CachedAnswer(Answer):
+    """What ``entry`` tells; behind a chain its RRsets and those of the chain know themselves where they are from."""
+
+    entry: Entry | None = field(default=None, compare=False, repr=False)
+
+
+def entries_of(answer: Answer) -> list[Entry]:
+    """Those that ``answer`` is made of, each once; none where all of it is from the records or just told."""
+    counted = [rrset.entry for rrset in (*answer.answer, *answer.authority) if isinstance(rrset, CountedRRset)]
+    if isinstance(answer, CachedAnswer) and answer.entry is not None:
+        counted.append(answer.entry)
+    return list({id(entry): entry for entry in counted}.values())
+
+
+def rests_until(answer: Answer, now: float) -> float:
+    """The epoch second from which the cache has to be asked again for ``answer``, TTLs apart; never for the records."""
+    return min([entry.rests_until(now) for entry in entries_of(answer)], default=answer.until)
+
+
+class Cache:
+    """Entries by question, at most ``most_bytes`` in all; the one used longest ago goes first.
+
+    It is told the time (epoch seconds) and reads no clock. Entries are kept ``stale`` seconds past their lifetime.
+    """
+
+    def __init__(self, most_bytes: int, stale: float = 0) -> None:
+        self._most_bytes = most_bytes
+        self._stale = stale
+        self._entries: OrderedDict[Question, Entry] = OrderedDict()
+        self.bytes = 0
+        self.evictions = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __contains__(self, question: object) -> bool:
+        """Whether anything is kept for ``question``, be it past its lifetime."""
+        return question in self._entries
+
+    def find(self, question: Question, now: float) -> Entry | None:
+        """The valid entry for ``question``, or None."""
+        entry = self._entries.get(question)
+        if entry is None:
+            return None
+        if entry.is_valid(now):
+            self._entries.move_to_end(question)
+            return entry
+        if now - entry.since > entry.ttl + self._stale:
+            self.forget(question)
+        return None
+
+    def find_stale(self, question: Question, now: float) -> Entry | None:
+        """An entry past its lifetime that may still be served while no parent answers (RFC 8767), or None."""
+        entry = self._entries.get(question)
+        return entry if entry is not None and now - entry.since <= entry.ttl + self._stale else None
+
+    def keep(self, question: Question, entry: Entry) -> None:
+        """Keep ``entry``, in place of an earlier one for that question."""
+        self.forget(question)
+        entry.place, entry.size = Place(self, question), _size(entry.answer)
+        self._entries[question] = entry
+        self.bytes += entry.size
+        self._make_room()
+
+    def resize(self, most_bytes: int, stale: float) -> None:
+        """Have other bounds from now on; what is past them goes."""
+        self._most_bytes = most_bytes
+        self._stale = stale
+        self._make_room()
+
+    def flush(self, key: bytes) -> int:
+        """Drop every entry of the name, of a name below it, or with a record of such a name; how many that were."""
+        told = [
+            question
+            for question, entry in self._entries.items()
+            if key == ROOT
+            or is_below(question.key, key)
+            or any(is_below(rrset.key, key) for rrset in entry.answer.answer)
+        ]
+        for question in told:
+            self.forget(question)
+        return len(told)
+
+    def _make_room(self) -> None:
+        while self.bytes > self._most_bytes and self._entries:
+            self.forget(next(iter(self._entries)))
+            self.evictions += 1
+
+    def forget(self, question: Question) -> None:
+        """Drop what is known of ``question``, if anything is."""
+        entry = self._entries.pop(question, None)
+        if entry is not None:
+            self.bytes -= entry.size
+
+    def valid(self, now: float) -> Iterator[tuple[Question, Entry]]:
+        """Everything of now that is valid at ``now``, what was learned longest ago first.
+
+        What happens to an entry before its turn is seen: who has much to do with each may take them bit by bit.
+        """
+        # An OrderedDict looks up every key on its way, which with many takes longer than a reactor's turn may.
+        for question in list(dict.__iter__(self._entries)):
+            entry = self._entries.get(question)
+            if entry is not None and entry.is_valid(now):
+                yield question, entry
+
+
+def _size(answer: Answer) -> int:
+    size = _ENTRY_BYTES
+    for rrset in answer.answer + answer.authority:
+        size += _RRSET_BYTES + len(rrset.name) + len(b"".join(rrset.rdatas))
+    return size

@@ -1,0 +1,53 @@
+"""What is learned, as lines like those of a master file (RFC 1035, section 5), for people (sans-IO)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import dns.exception
+import dns.rdata
+import dns.rdataclass
+import dns.rdatatype
+
+from labnet.resolver.cache.cache import Entry
+from labnet.wire.names import ROOT, text_of
+from labnet.wire.types import Question, Rcode, RRset, type_text
+
+
+def dump_lines(question: Question, entry: Entry, now: float) -> Iterator[str]:
+    """A line for each record of ``entry`` at ``now`` (epoch seconds), its TTL what is left; who told it behind ``;``.
+
+    What is no record is a comment: that there is none, and a course's address that is no IP address.
+    """
+    answer = entry.aged(now)
+    left = max(0, int(entry.since + entry.ttl - now))
+    source = f"; {_plain(entry.source)}"
+    for rrset in answer.answer:
+        yield from (f"{line} {source}" for line in _lines(rrset))
+    if answer.answer:
+        return
+    if answer.mapping is not None:
+        yield f"; {_name(question.key)} {left} IN A {_plain(answer.mapping.address)!r} is no IP address {source}"
+    else:
+        what = "NXDOMAIN" if answer.rcode == Rcode.NXDOMAIN else "NODATA"
+        yield f"; {_name(question.key)} {left} IN {type_text(question.rrtype)} {what} {source}"
+
+
+def _lines(rrset: RRset) -> Iterator[str]:
+    for wire in rrset.rdatas:
+        try:
+            kind = dns.rdatatype.RdataType.make(rrset.rrtype)
+            text = dns.rdata.from_wire(dns.rdataclass.IN, kind, wire, 0, len(wire)).to_text()
+        except (dns.exception.DNSException, ValueError):
+            text = f"\\# {len(wire)} {wire.hex()}"  # RFC 3597, section 5
+        yield f"{_name(rrset.name)} {rrset.ttl} IN {type_text(rrset.rrtype)} {text}"
+
+
+def _name(wire: bytes) -> str:
+    text = _plain(text_of(wire))
+    return text if wire == ROOT else f"{text}."
+
+
+def _plain(text: str) -> str:
+    """Nothing that a terminal would obey gets through."""
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)

@@ -1,0 +1,102 @@
+"""From what a parent told to what is answered and kept: bounds on lifetimes, the course's mappings as DNS records."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from dataclasses import dataclass, replace
+from typing import Final
+
+from labnet.resolver.cache.cache import Entry
+from labnet.wire.names import text_of, wire_of
+from labnet.wire.types import (
+    Answer,
+    ExtendedError,
+    InfoCode,
+    Mapping,
+    Question,
+    Rcode,
+    RRset,
+    RRType,
+    Upstream,
+)
+
+_SOA_FIXED: Final = 20  # bytes of the five numbers that end a SOA; the last is the negative TTL
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Limits of one resolver, in seconds, but for ``in_flight``: questions asked of the parents at a time.
+
+    ``default_ttl`` is for a course parent that tells none. The others bound what DNS parents tell.
+    """
+
+    default_ttl: int = 60
+    ttl_min: int = 0
+    ttl_max: int = 86400
+    negative_ttl_max: int = 3600
+    prefetch: bool = True
+    in_flight: int = 500
+
+
+def entry_of(question: Question, upstream: Upstream, now: float, bounds: Bounds) -> tuple[Question, Entry] | None:
+    """What is kept of ``upstream``, and for which question; None where it says nothing that lasts.
+
+    A course parent is asked for a name, not a type: what it told is kept for type A.
+    """
+    now = now if upstream.since is None else upstream.since
+    if upstream.told is not None:
+        name, address, told_ttl = upstream.told
+        mapping = Mapping(name, address, bounds.default_ttl if told_ttl is None else told_ttl, True, now)
+        return entry_of_mapping(question.key, mapping, upstream.parent)
+    if upstream.rrsets:
+        rrsets = tuple([_bounded(rrset, bounds) for rrset in upstream.rrsets])
+        ttl = min([rrset.ttl for rrset in rrsets])
+        answer = Answer(upstream.rcode, rrsets, mapping=mapping_of(question, rrsets, ttl, now), errors=upstream.errors)
+        return question, Entry(answer, now, ttl, upstream.parent)
+    if upstream.soa is None:
+        return None  # a negative answer without a SOA is not cached (RFC 2308, section 5)
+    ttl = min(upstream.soa.ttl, negative_ttl(upstream.soa), bounds.negative_ttl_max)
+    soa = replace(upstream.soa, ttl=ttl)
+    answer = Answer(upstream.rcode, authority=(soa,), errors=upstream.errors)
+    return question, Entry(answer, now, ttl, upstream.parent)
+
+
+def _bounded(rrset: RRset, bounds: Bounds) -> RRset:
+    ttl = min(max(rrset.ttl, bounds.ttl_min), bounds.ttl_max)
+    return rrset if ttl == rrset.ttl else replace(rrset, ttl=ttl)
+
+
+def entry_of_mapping(key: bytes, mapping: Mapping, source: str) -> tuple[Question, Entry]:
+    """What is kept of a course mapping that was told or read from the log."""
+    question = Question(key, RRType.A)
+    return question, Entry(answer_of_mapping(mapping, question), mapping.since, mapping.ttl, source, told=True)
+
+
+def answer_of_mapping(mapping: Mapping, question: Question) -> Answer:
+    """A course mapping as DNS has it: A or AAAA where its address is one, and otherwise nothing, which is said."""
+    try:
+        address = ipaddress.ip_address(mapping.address)
+    except ValueError:
+        error = ExtendedError(
+            InfoCode.INVALID_DATA, f"the address of the record is no IPv4 address: {mapping.address!r}"
+        )
+        return Answer(Rcode.NOERROR, mapping=mapping, errors=(error,))
+    rrtype = RRType.A if address.version == 4 else RRType.AAAA
+    name = wire_of(mapping.name)
+    if name is None or question.rrtype not in (rrtype, RRType.ANY):
+        return Answer(Rcode.NOERROR, mapping=mapping)
+    return Answer(Rcode.NOERROR, (RRset(name, rrtype, mapping.ttl, (address.packed,)),), mapping=mapping)
+
+
+def negative_ttl(soa: RRset) -> int:
+    """The MINIMUM field of a SOA RRset, seconds (RFC 2308, section 4)."""
+    return int.from_bytes(soa.rdatas[0][-4:]) if len(soa.rdatas[0]) > _SOA_FIXED else 0
+
+
+def mapping_of(question: Question, rrsets: tuple[RRset, ...], ttl: int, now: float) -> Mapping | None:
+    """What the course protocol is told of an answer: the first address that the chain leads to."""
+    if not rrsets or question.rrtype != RRType.A or rrsets[-1].rrtype != RRType.A:
+        return None
+    last = rrsets[-1]
+    return Mapping(text_of(question.key), socket.inet_ntoa(last.rdatas[0]), ttl, True, now)

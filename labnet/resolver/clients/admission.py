@@ -1,0 +1,145 @@
+"""Who gets how much of a resolver: nothing, a refusal, the records alone, or everything (sans-IO).
+
+What is decided about a client is remembered by its address until the rules change, so that the way of a ready answer
+costs one look into a table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Final
+
+from labnet.policy.access import Access
+from labnet.policy.ratelimit import TokenBuckets, network_of
+from labnet.values import IPNetwork
+
+_REMEMBERED: Final = 10_000
+"""Clients that are remembered; then all are forgotten: a dictionary that is emptied needs no order."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The networks and limits of one resolver, as its table in the configuration has them.
+
+    ``recursion`` is None where everybody who is allowed may recurse. ``rate`` are answers a second to one client
+    network by UDP, ``burst`` seconds of it that may be used up at once, ``slip`` says which of the DNS answers past it
+    are sent truncated: each n-th, 0 for none. ``in_flight`` are questions of one client network that parents are
+    being asked at a time.
+    """
+
+    allow: Iterable[IPNetwork]
+    deny: Iterable[IPNetwork] = ()
+    recursion: Iterable[IPNetwork] | None = None
+    exempt: Iterable[IPNetwork] = ()
+    rate: float = 0
+    burst: float = 1
+    slip: int = 0
+    in_flight: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """What an address may have. ``network`` is what its limits are counted by."""
+
+    allowed: bool
+    denied: bool
+    recursion: bool
+    limited: bool
+    network: bytes
+
+    @property
+    def is_free(self) -> bool:
+        """Whether every answer that is ready may go to it, uncounted."""
+        return self.recursion and not self.limited
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every answer that is ready may go to it, while its rate lasts."""
+        return self.recursion
+
+
+class Over(Enum):
+    """What becomes of an answer past the rate."""
+
+    DROPPED = auto()
+    TRUNCATED = auto()
+
+
+class Admission:
+    """Applies ``rules``, and :meth:`change` others; counts what is in flight."""
+
+    def __init__(self, rules: Rules) -> None:
+        self.generation = 0
+        """Goes up with each change: who remembers a :class:`Client` of an earlier one forgets it."""
+        self._in_flight: dict[bytes, int] = {}
+        self._over = 0
+        self._clients: dict[str, Client] = {}
+        self._buckets = TokenBuckets(rules.rate, rules.burst)
+        self._rules = rules
+        self._take_in(rules)
+
+    def change(self, rules: Rules) -> None:
+        """From now on ``rules`` count; what was used up of a rate that stays the same stays used up."""
+        if (rules.rate, rules.burst) != (self._rules.rate, self._rules.burst):
+            self._buckets = TokenBuckets(rules.rate, rules.burst)
+        self._take_in(rules)
+
+    def _take_in(self, rules: Rules) -> None:
+        self._rules = rules
+        self._access = Access(rules.allow, rules.deny)
+        self._recursion = self._access if rules.recursion is None else Access(rules.recursion)
+        self._exempt = Access(rules.exempt)
+        self._clients.clear()
+        self.generation += 1
+
+    def client(self, host: str) -> Client:
+        """What the client at ``host``, an address in text, may have."""
+        client = self._clients.get(host)
+        if client is None:
+            if len(self._clients) >= _REMEMBERED:
+                self._clients.clear()
+            allowed = self._access.allows(host)
+            client = self._clients[host] = Client(
+                allowed,
+                self._access.denies(host),
+                allowed and self._recursion.allows(host),
+                bool(self._rules.rate) and not self._exempt.allows(host),
+                network_of(host),
+            )
+        return client
+
+    def takes(self, client: Client, now: float, answers: int = 1) -> bool:
+        """Whether ``answers`` more by UDP are within the client's rate at ``now`` (epoch seconds); they are counted."""
+        return not client.limited or self._buckets.take(client.network, now, answers)
+
+    def over(self) -> Over:
+        """What becomes of a DNS answer that is past the rate: each n-th is sent truncated (RRL's slip).
+
+        Who is really at its address comes back by TCP; who is not gets less than was sent in its name.
+        """
+        self._over += 1
+        slip = self._rules.slip
+        return Over.TRUNCATED if slip and self._over % slip == 0 else Over.DROPPED
+
+    @property
+    def in_flight(self) -> int:
+        """Questions that parents are being asked for clients, those who joined another's included."""
+        return sum(self._in_flight.values())
+
+    def begins(self, client: Client) -> bool:
+        """Count one more question of ``client`` in flight; False where its network has as many as it may have."""
+        count = self._in_flight.get(client.network, 0)
+        if count >= self._rules.in_flight:
+            return False
+        self._in_flight[client.network] = count + 1
+        return True
+
+    def ended(self, client: Client) -> None:
+        """One that began is answered."""
+        count = self._in_flight[client.network] - 1
+        if count:
+            self._in_flight[client.network] = count
+        else:
+            del self._in_flight[client.network]

@@ -1,0 +1,146 @@
+"""What one resolver counts of its questions: by what became of them, how long that took, and why some got no answer.
+
+Counting is one addition to an integer. Whoever answers holds the :class:`Cell` of its labels; nothing is looked up and
+nothing is published until it is asked for.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from labnet.interfaces import IQueryLog
+from labnet.metrics import Histogram, Sample
+from labnet.wire.dns_response import decode_query
+from labnet.wire.names import text_of
+from labnet.wire.types import Answer, InfoCode, type_text
+
+READY: Final = "ready"
+"""The source of an answer that was given from its bytes, without a look at records or cache."""
+
+FOUND: Final = "found"
+UNKNOWN: Final = "unknown"
+"""The results of the course protocol; those of DNS are its RCODEs."""
+
+_STALE: Final = frozenset((InfoCode.STALE_ANSWER, InfoCode.STALE_NXDOMAIN))
+
+
+class Cell:
+    """How many questions had these labels, and how many of them were answered by a ready answer."""
+
+    __slots__ = ("answered", "protocol", "ready", "result", "source", "transport")
+
+    def __init__(self, transport: str, protocol: str, result: str, source: str) -> None:
+        self.transport = transport
+        self.protocol = protocol
+        self.result = result
+        self.source = source
+        self.answered = 0
+        self.ready = 0
+
+
+class Counts:
+    """The counts of the resolver ``name``; ``log`` is the query log, if there is one."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.lost: Counter[str] = Counter()
+        """Questions without an answer of their own, by why: denied, refused, rate, slipped, in_flight, malformed."""
+        self.log: IQueryLog | None = None
+        self.ready_seconds = Histogram()
+        self._cells: dict[tuple[str, str, str, str], Cell] = {}
+        self._seconds: dict[str, Histogram] = {}
+        self._share = 0.0
+
+    def cell(self, transport: str, protocol: str, result: str, source: str) -> Cell:
+        """Where questions with these labels are counted."""
+        labels = (transport, protocol, result, source)
+        cell = self._cells.get(labels)
+        if cell is None:
+            cell = self._cells[labels] = Cell(*labels)
+        return cell
+
+    def took(self, source: str, seconds: float) -> None:
+        """A question that is answered from ``source`` took ``seconds``."""
+        histogram = self._seconds.get(source)
+        if histogram is None:
+            histogram = self._seconds[source] = Histogram()
+        histogram.observe(seconds)
+
+    def answered(
+        self, cell: Cell, client: tuple[str, int], came: float, now: float, asked: Callable[[], tuple[str, str]]
+    ) -> None:
+        """A question of ``client`` that ``came`` at an epoch second is answered ``now``; logged if it is its turn.
+
+        ``asked`` gives name and type, as text, for the query log alone.
+        """
+        cell.answered += 1
+        self.took(cell.source, max(0.0, now - came))
+        if self.log is not None and self.sampled():
+            self.note(cell, cell.source, client, now, now - came, *asked())
+
+    def answered_ready(self, cell: Cell, client: tuple[str, int], came: float, now: float, datagram: bytes) -> None:
+        """``datagram`` of ``client``, that ``came`` at an epoch second, was answered ``now`` by a ready answer."""
+        cell.ready += 1
+        self.ready_seconds.observe(max(0.0, now - came))
+        if self.log is not None and self.sampled():
+            self.note(cell, READY, client, now, now - came, *asked_in(datagram))
+
+    def answered_by_stream(self, cell: Cell, client: tuple[str, int], came: float, now: float, message: bytes) -> None:
+        """The same for a ``message`` by TCP; ``cell`` is where it would be counted by UDP."""
+        self.cell("tcp", cell.protocol, cell.result, READY).answered += 1
+        self.ready_seconds.observe(max(0.0, now - came))
+        if self.log is not None and self.sampled():
+            cell = self.cell("tcp", cell.protocol, cell.result, READY)
+            self.note(cell, READY, client, now, now - came, *asked_in(message))
+
+    def note(
+        self, cell: Cell, source: str, client: tuple[str, int], now: float, seconds: float, name: str, rrtype: str
+    ) -> None:
+        """Bring a question that was answered ``now`` into the query log."""
+        if self.log is not None:
+            labels = (cell.transport, cell.protocol, name, rrtype, cell.result, source)
+            self.log.query_log(now, client[0], client[1], *labels, max(0.0, seconds))
+
+    def sampled(self, questions: int = 1) -> int:
+        """How many of ``questions`` more the query log is to have."""
+        if self.log is None:
+            return 0
+        self._share += questions * self.log.share
+        due = int(self._share)
+        self._share -= due
+        return due
+
+    def samples(self) -> Iterator[Sample]:
+        """What was counted so far."""
+        found: Counter[tuple[str, str, str, str]] = Counter()
+        for cell in self._cells.values():
+            found[cell.transport, cell.protocol, cell.result, cell.source] += cell.answered
+            found["udp", cell.protocol, cell.result, READY] += cell.ready
+        for labels, count in found.items():
+            if count:
+                yield Sample("labnet_queries_total", (self.name, *labels), count)
+        for source, histogram in {READY: self.ready_seconds, **self._seconds}.items():
+            yield histogram.sample("labnet_query_seconds", self.name, source)
+        for reason, count in self.lost.items():
+            yield Sample("labnet_queries_dropped_total", (self.name, reason), count)
+
+
+def asked_in(datagram: bytes) -> tuple[str, str]:
+    """The name and the type that a question asks for, which has had an answer, for the query log."""
+    if b"\0" not in datagram:
+        return datagram.decode(errors="backslashreplace").strip(), "A"
+    query = decode_query(datagram)
+    return text_of(query.name), type_text(query.question.rrtype)
+
+
+def source_of(answer: Answer, asked: bool) -> str:
+    """Where an answer comes from, in one word for the labels; ``asked`` says whether a parent was asked for it."""
+    if any(error.code in _STALE for error in answer.errors):
+        return "stale"
+    if asked:
+        return "parent"
+    if answer.until == float("inf"):
+        return "records"
+    return "cache" if answer.origin else "none"

@@ -1,0 +1,131 @@
+"""The records file: ``name,address,ttl`` a line, learned lines with ``,1,epoch`` behind (sans-IO).
+
+Lines that are blank or start with ``#`` are the author's. Parsing takes any bytes; what is wrong comes back as
+problems with their line numbers, never as an exception.
+"""
+
+from __future__ import annotations
+
+import io
+import ipaddress
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from labnet.wire.course import TextError, decode_address, decode_name, decode_since, decode_ttl
+from labnet.wire.types import Mapping, fold
+
+_CUT: Final = "the last line is cut in the middle and was skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong in a file, in one sentence. A warning does not keep the resolver from starting."""
+
+    line: int
+    says: str
+    warning: bool = False
+
+
+@dataclass(slots=True)
+class Records:
+    """What one records file holds.
+
+    ``cut`` says that the last line was left unfinished by a crash; it counts as absent.
+    """
+
+    static: list[Mapping] = field(default_factory=list)
+    learned: list[Mapping] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    cut: bool = False
+
+
+class CutLine(TextError):
+    """The last line was left unfinished by a crash."""
+
+
+def parse_records(content: bytes, now: float, log: bool = False) -> Records:
+    """Read a records file's ``content``; ``now`` (epoch seconds) is when its static mappings count as loaded.
+
+    ``log`` says that the resolver appends to this file, so that a last line without its newline may be the work of a
+    crash rather than of the author.
+    """
+    records = Records()
+    line_of: dict[str, int] = {}
+    for number, _, found in _scan(content, now, log):
+        if isinstance(found, TextError):
+            records.cut = isinstance(found, CutLine)
+            records.problems.append(Problem(number, str(found), warning=records.cut))
+        elif found is not None and found.learned:
+            records.learned.append(found)
+        elif found is not None:
+            records.static.append(found)
+            first = line_of.setdefault(fold(found.name), number)
+            records.problems += [Problem(number, says, True) for says in _doubts(found, first, number)]
+    return records
+
+
+def authored(content: bytes) -> Iterator[bytes]:
+    """For each line of ``content``, what of it is its author's: nothing of a learned one, all bytes of any other.
+
+    A line that cannot be read is the author's too, unless a crash cut it. What comes has its newline.
+    """
+    for _, raw, found in _scan(content, 0, log=True):
+        is_learned = isinstance(found, CutLine) or (isinstance(found, Mapping) and found.learned)
+        yield b"" if is_learned else raw + b"\n"
+
+
+def _scan(content: bytes, now: float, log: bool) -> Iterator[tuple[int, bytes, Mapping | TextError | None]]:
+    """Each line with its number, its bytes, and its mapping, what is wrong with it, or None for the author's."""
+    after_learned = False
+    for number, line in enumerate(io.BytesIO(content), 1):  # one by one: of a big file nobody wants a list
+        raw = line.removesuffix(b"\n")
+        text = raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw
+        # A learned line is longer than a static one, so a cut one can look static; only what was
+        # appended behind another learned line can have been cut.
+        may_be_cut = log and after_learned and not line.endswith(b"\n")
+        after_learned = False
+        if not text.strip() or text.strip().startswith(b"#"):
+            yield number, raw, None
+            continue
+        try:
+            mapping = parse_line(text, now)
+        except TextError as error:
+            yield number, raw, CutLine(_CUT) if may_be_cut else error
+            continue
+        after_learned = mapping.learned
+        yield number, raw, CutLine(_CUT) if may_be_cut and not mapping.learned else mapping
+
+
+def _doubts(mapping: Mapping, first: int, number: int) -> Iterator[str]:
+    if first != number:
+        yield f"{mapping.name} stands in line {first} already; that line is the one answered"
+    if not is_ip_address(mapping.address):
+        yield f"{mapping.address!r} is no IP address; it is served all the same, but only to the course protocol"
+
+
+def parse_line(raw: bytes, now: float) -> Mapping:
+    """The mapping in one line. Raises :class:`~labnet.wire.course.TextError`."""
+    try:
+        fields = [part.strip() for part in raw.decode().split(",")]
+    except UnicodeDecodeError as error:
+        raise TextError("the line is not UTF-8") from error
+    if len(fields) not in (3, 5):
+        raise TextError(f"{len(fields)} field(s), expected name,address,ttl or name,address,ttl,flag,epoch")
+    name, address, ttl = decode_name(fields[0]), decode_address(fields[1]), decode_ttl(fields[2])
+    if len(fields) == 3:
+        return Mapping(name, address, ttl, learned=False, since=now)
+    if fields[3] not in ("0", "1"):
+        raise TextError(f"the flag is {fields[3]!r}, expected 0 (static) or 1 (learned)")
+    since = decode_since(fields[4])
+    learned = fields[3] == "1"
+    return Mapping(name, address, ttl, learned, since if learned else now)
+
+
+def is_ip_address(address: str) -> bool:
+    """Whether ``address`` is an IPv4 or IPv6 address that DNS can carry, which is one without a zone (``%eth0``)."""
+    try:
+        ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return "%" not in address

@@ -1,0 +1,132 @@
+"""How a DNS answer from the cache ages, byte by byte, so that a ready one need not be made anew each second (sans-IO).
+
+Its TTLs count down, and the extended error that says where it comes from counts up; nothing else of it changes while
+the cache has the entries that it is made of. That is looked up, and so counts as a use of them.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from dataclasses import dataclass
+from typing import Final
+
+from labnet.resolver.cache.cache import CachedAnswer, CountedRRset, Entry, Place, entries_of
+from labnet.wire.types import Answer, Question, RRType
+
+_ID: Final = 2  # bytes of a message in front of the answer that is kept
+_HEADER: Final = struct.Struct("!HHHHHH")
+_COUNTS: Final = slice(3, 6)  # of the records in the three sections
+_TYPE_CLASS: Final = 4
+_RECORD: Final = struct.Struct("!HHIH")
+_TTL: Final = struct.Struct("!I")
+_POINTER: Final = 0xC0
+_LONGEST_TEXT: Final = 200  # bytes; what is longer was cut
+_WITHOUT_NAMES: Final = frozenset((RRType.A, RRType.AAAA))  # no other record points into them
+
+_BYTES: Final = 560
+_FIELD_BYTES: Final = 80
+"""What an :class:`Ageing` takes, and for each of its fields and addresses (measured)."""
+
+
+@dataclass(slots=True)
+class Ageing:
+    """How an answer ages until the epoch second ``until``; then the cache has to be asked.
+
+    ``fields`` has the entries that it is made of, each with its TTLs: where they stand and what they count down from.
+    ``told`` says the last ``text`` bytes. In the place ``absent`` the cache had nothing: else that would be told. The
+    ``addresses`` of each RRset take turns.
+    """
+
+    fields: list[tuple[Entry, list[tuple[int, int]]]]
+    told: Entry | None
+    text: int
+    absent: Place | None
+    addresses: list[list[slice]]
+    until: float
+    turn: int = 0
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes, roughly."""
+        return _BYTES + _FIELD_BYTES * (sum([len(ttls) for _, ttls in self.fields]) + sum(map(len, self.addresses)))
+
+    def at(self, answer: bytes, now: float) -> tuple[bytes, float] | None:
+        """``answer`` as it is at ``now``, and the epoch second until which it is so; None where the cache is asked."""
+        aged, until = bytearray(answer), math.inf
+        for entry, ttls in self.fields:
+            if not entry.serves_again(now):
+                return None
+            age = entry.age(now)
+            until = min(until, entry.same_until(age))
+            for at, whole in ttls:
+                _TTL.pack_into(aged, at, max(0, whole - age))
+        if self.absent is not None and self.absent.question in self.absent.cache:
+            return None
+        if self.told is not None:
+            text = self.told.origin(now).encode()
+            if len(text) != self.text:
+                return None
+            aged[-len(text) :] = text
+        if self.addresses:
+            self.turn += 1
+            for places in self.addresses:
+                first = self.turn % len(places)
+                for place, taken in zip(places, places[first:] + places[:first], strict=True):
+                    aged[place] = answer[taken]
+        return bytes(aged), until
+
+
+def ageing_of(reply: bytes, answer: Answer, rrtype: int, text: str, now: float) -> Ageing | None:
+    """How ``reply``, the whole message that says ``answer`` to a question of type ``rrtype``, ages from ``now`` on.
+
+    Where there was room for it, it ends with ``text``. None where it has to be made anew after this second: it does not
+    have all records, or an entry is to be asked anew.
+    """
+    entries, said = entries_of(answer), text.encode()
+    if not entries or len(said) > _LONGEST_TEXT or any(entry.place is None or entry.is_due(now) for entry in entries):
+        return None
+    fields: dict[int, list[tuple[int, int]]] = {id(entry): [] for entry in entries}
+    addresses = []
+    rrsets = (*answer.answer, *answer.authority, *answer.additional)
+    if sum(_HEADER.unpack_from(reply)[_COUNTS]) < sum([len(rrset.rdatas) for rrset in rrsets]):
+        return None
+    at = _behind_name(reply, _HEADER.size) + _TYPE_CLASS
+    for rrset in rrsets:
+        own = []
+        for _ in rrset.rdatas:
+            at = _behind_name(reply, at)
+            rrtype, _, ttl, length = _RECORD.unpack_from(reply, at)
+            if rrtype != rrset.rrtype or ttl != rrset.ttl:
+                return None
+            own.append(at - _ID)
+            at += _RECORD.size + length
+        if isinstance(rrset, CountedRRset):
+            fields[id(rrset.entry)] += [(place + _TYPE_CLASS, rrset.whole) for place in own]
+        if rrset.rrtype in _WITHOUT_NAMES and len(own) > 1:
+            size = len(rrset.rdatas[0])
+            addresses.append([slice(place + _RECORD.size, place + _RECORD.size + size) for place in own])
+    last = answer.entry if isinstance(answer, CachedAnswer) else None
+    return Ageing(
+        [(entry, fields[id(entry)]) for entry in entries],
+        last if said and reply.endswith(said) else None,
+        len(said),
+        _absent(last, rrtype),
+        addresses,
+        min(entry.rests_until(now) for entry in entries),
+    )
+
+
+def _absent(entry: Entry | None, rrtype: int) -> Place | None:
+    """Where the cache had nothing: what ``entry`` tells of type ``rrtype`` was told for another one."""
+    if entry is None or entry.place is None or entry.place.question.rrtype == rrtype:
+        return None
+    return Place(entry.place.cache, Question(entry.place.question.key, rrtype))
+
+
+def _behind_name(message: bytes, at: int) -> int:
+    while length := message[at]:
+        if length >= _POINTER:
+            return at + 2
+        at += 1 + length
+    return at + 1

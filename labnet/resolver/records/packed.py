@@ -1,0 +1,159 @@
+"""The records of one name packed into bytes: a million names are a million small values, not millions of objects.
+
+A value is a byte of flags, the name where its case is not the key's, the course's mapping where it does not follow from
+the first address, and the RRsets: type, TTL and number of records (2, 4 and 2 bytes), then each record's data behind
+its length (2 bytes). A name with one IPv4 address takes 15 bytes. Values live in memory only.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from struct import Struct
+from typing import Final
+
+from labnet.wire.names import text_of
+from labnet.wire.types import Mapping, RRset, RRType
+
+MOST_RECORDS: Final = 65535
+"""Records of one RRset; a DNS message counts no more (RFC 1035, section 4.1.1)."""
+
+HAS_NS: Final = 1
+"""Flag: the name has an NS RRset, so what is below it may be another zone's."""
+
+HAS_DNAME: Final = 16
+"""Flag: the name has a DNAME, so no name is below it."""
+
+_HAS_NAME: Final = 2
+_HAS_MAPPING: Final = 4
+_MAPS_FIRST: Final = 8
+
+_RRSET = Struct(">HIH")
+_LENGTH = Struct(">H")
+_MAPPING = Struct(">IdHH")
+_ONE_ADDRESS = Struct(">BHIHH4s")
+_ONE_IPV4: Final = b"\0" + RRType.A.to_bytes(2, "big")
+
+
+@dataclass(slots=True)
+class Node:
+    """The records of one name: ``rrsets`` holds TTL (seconds) and rdatas by type, ``mapping`` the course's line."""
+
+    name: bytes
+    mapping: Mapping | None = None
+    rrsets: dict[int, tuple[int, tuple[bytes, ...]]] = field(default_factory=dict)
+
+    def rrset(self, rrtype: int, owner: bytes | None = None) -> RRset | None:
+        """The RRset of one type, owned by ``owner`` where that is another name (a wildcard's), or None."""
+        found = self.rrsets.get(rrtype)
+        return None if found is None else RRset(owner or self.name, rrtype, *found)
+
+    def merge(self, rrset: RRset) -> None:
+        """Take in ``rrset``: equal records once, the lowest TTL for all (RFC 2181, sections 5 and 5.2)."""
+        ttl, rdatas = self.rrsets.get(rrset.rrtype, (rrset.ttl, ()))
+        merged = tuple(dict.fromkeys(rdatas + rrset.rdatas))
+        self.rrsets[rrset.rrtype] = min(ttl, rrset.ttl), merged[:MOST_RECORDS]
+
+
+def pack_address(rrset: RRset) -> bytes | None:
+    """The value of a name whose case is its key's and that has one IPv4 address, no more; None for any other RRset."""
+    if rrset.rrtype != RRType.A or len(rrset.rdatas) != 1:
+        return None
+    return _ONE_ADDRESS.pack(0, RRType.A, rrset.ttl, 1, 4, rrset.rdatas[0])
+
+
+def pack_address_head(ttl: int) -> bytes:
+    """What stands before the address in the value that :func:`pack_address` gives, for a TTL in seconds."""
+    return _ONE_ADDRESS.pack(0, RRType.A, ttl, 1, 4, b"")[:-4]
+
+
+def is_one_address(value: bytes) -> bool:
+    """Whether a value is one that :func:`pack_address` gave: its last four bytes are the address."""
+    return value[:3] == _ONE_IPV4 and len(value) == _ONE_ADDRESS.size
+
+
+def addresses(value: bytes) -> Iterator[bytes]:
+    """The IPv4 and IPv6 addresses in a value."""
+    if len(value) == _ONE_ADDRESS.size and not value[0] & ~_MAPS_FIRST:
+        rrtype = _ONE_ADDRESS.unpack(value)[1]
+        if rrtype == RRType.A:
+            yield value[-4:]
+        return
+    rrsets = unpack(value, b"\0", 0).rrsets
+    for rrtype in (RRType.A, RRType.AAAA):
+        if rrtype in rrsets:
+            yield from rrsets[rrtype][1]
+
+
+def pack(node: Node, key: bytes, loaded_at: float) -> bytes:
+    """The value that :func:`unpack` makes ``node`` of, given the same ``key`` and ``loaded_at`` (epoch seconds)."""
+    flags, parts = 0, []
+    if node.name != key:
+        flags |= _HAS_NAME
+        parts += [bytes((len(node.name),)), node.name]
+    if node.mapping is not None and node.mapping == first_mapping(node, loaded_at):
+        flags |= _MAPS_FIRST
+    elif node.mapping is not None:
+        flags |= _HAS_MAPPING
+        parts += _packed_mapping(node.mapping)
+    flags |= HAS_NS * (RRType.NS in node.rrsets) | HAS_DNAME * (RRType.DNAME in node.rrsets)
+    for rrtype, (ttl, rdatas) in node.rrsets.items():
+        parts.append(_RRSET.pack(rrtype, ttl, len(rdatas)))
+        for rdata in rdatas:
+            parts += [_LENGTH.pack(len(rdata)), rdata]
+    return b"".join([bytes((flags,)), *parts])
+
+
+def unpack(value: bytes, key: bytes, loaded_at: float) -> Node:
+    """The records in a value."""
+    flags, at = value[0], 1
+    node = Node(key)
+    if not flags and len(value) == _ONE_ADDRESS.size:
+        _, rrtype, ttl, count, length, address = _ONE_ADDRESS.unpack(value)
+        if count == 1 and length == len(address):
+            node.rrsets[rrtype] = ttl, (address,)
+            return node
+    if flags & _HAS_NAME:
+        end = at + 1 + value[at]
+        node.name, at = value[at + 1 : end], end
+    if flags & _HAS_MAPPING:
+        node.mapping, at = _unpacked_mapping(value, at)
+    while at < len(value):
+        rrtype, ttl, count = _RRSET.unpack_from(value, at)
+        at += _RRSET.size
+        rdatas = []
+        for _ in range(count):
+            start = at + _LENGTH.size
+            at = start + _LENGTH.unpack_from(value, at)[0]
+            rdatas.append(value[start:at])
+        node.rrsets[rrtype] = ttl, tuple(rdatas)
+    if flags & _MAPS_FIRST:
+        node.mapping = first_mapping(node, loaded_at)
+    return node
+
+
+def first_mapping(node: Node, loaded_at: float, owner: bytes | None = None) -> Mapping | None:
+    """The course's mapping that follows from the records: the first A address, else the first AAAA address."""
+    for rrtype, family in ((RRType.A, socket.AF_INET), (RRType.AAAA, socket.AF_INET6)):
+        found = node.rrsets.get(rrtype)
+        if found is not None:
+            ttl, rdatas = found
+            name = text_of(owner or node.name)
+            return Mapping(name, socket.inet_ntop(family, rdatas[0]), ttl, learned=False, since=loaded_at)
+    return None
+
+
+def _packed_mapping(mapping: Mapping) -> list[bytes]:
+    name = mapping.name.encode("utf-8", "surrogatepass")
+    address = mapping.address.encode("utf-8", "surrogatepass")
+    return [_MAPPING.pack(mapping.ttl, mapping.since, len(name), len(address)), name, address]
+
+
+def _unpacked_mapping(value: bytes, at: int) -> tuple[Mapping, int]:
+    ttl, since, name_length, address_length = _MAPPING.unpack_from(value, at)
+    at += _MAPPING.size
+    middle, end = at + name_length, at + name_length + address_length
+    name = value[at:middle].decode("utf-8", "surrogatepass")
+    address = value[middle:end].decode("utf-8", "surrogatepass")
+    return Mapping(name, address, ttl, learned=False, since=since), end

@@ -1,0 +1,108 @@
+"""The names of in-addr.arpa and ip6.arpa that follow from addresses (RFC 1035, section 3.5; RFC 3596, section 2.5).
+
+Each IPv4 address takes 8 bytes in a sorted array, a number that is the address and the place of its key; each IPv6
+address, of which there are far fewer, an object.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from labnet.wire.names import is_below, labels
+
+MOST_NAMES: Final = 16
+"""Names that one address is told to have; a block list gives one address a million."""
+
+_PLACE: Final = 32  # bits of a key's place, behind its address
+_PLACES: Final = (1 << _PLACE) - 1
+_IPV4: Final = b"\x07in-addr\x04arpa\0"
+_IPV6: Final = b"\x03ip6\x04arpa\0"
+
+
+class ReverseNames:
+    """Finds the keys that have an address.
+
+    ``owners`` are keys with an address (4 or 16 bytes), in the order in which they are to be found. ``numbered`` are
+    IPv4 addresses, as numbers, of keys that are known by a number from 0 to ``count``, and found by ``key_of``.
+    """
+
+    def __init__(
+        self,
+        owners: Iterable[tuple[bytes, bytes]] = (),
+        numbered: Iterable[tuple[int, int]] = (),
+        count: int = 0,
+        key_of: Callable[[int], bytes] = bytes,
+    ) -> None:
+        self._keys: list[bytes] = []
+        self._count = count
+        self._key_of = key_of
+        entries = [address << _PLACE | number for address, number in numbered]
+        others: list[int] = []
+        for key, address in owners:
+            entry = int.from_bytes(address, "big") << _PLACE | count + len(self._keys)
+            self._keys.append(key)
+            (entries if len(address) == 4 else others).append(entry)
+        entries.sort()
+        others.sort()
+        self._tables: dict[int, Sequence[int]] = {4: array("Q", entries), 16: others}
+
+    def find(self, key: bytes) -> list[bytes]:
+        """The keys that have the address that the reverse name ``key`` spells, in the order given."""
+        width, digits = _digits(key)
+        if not width or len(digits) != 2 * width:
+            return []
+        table, first, last = self._between(width, digits)
+        found = table[first : min(last, first + MOST_NAMES)]
+        return list(dict.fromkeys([self._key(entry & _PLACES) for entry in found]))
+
+    def has_below(self, key: bytes) -> bool:
+        """Whether there is an address at or below the reverse name ``key``, so that the name exists (RFC 8020)."""
+        width, digits = _digits(key)
+        if not width:
+            return False
+        _, first, last = self._between(width, digits)
+        return first < last
+
+    def _key(self, place: int) -> bytes:
+        return self._key_of(place) if place < self._count else self._keys[place - self._count]
+
+    def _between(self, width: int, digits: str) -> tuple[Sequence[int], int, int]:
+        """The table of a width, and where in it the addresses that begin with ``digits`` (hex) begin and end."""
+        table = self._tables[width]
+        least = int(digits.ljust(2 * width, "0"), 16) << _PLACE
+        most = int(digits.ljust(2 * width, "f"), 16) << _PLACE | _PLACES
+        return table, bisect_left(table, least), bisect_right(table, most)
+
+
+def reverse_name(address: bytes) -> bytes:
+    """The key under which the names of an address (4 or 16 bytes) are asked for."""
+    if len(address) == 4:
+        spelled = [b"%d" % byte for byte in reversed(address)]
+        suffix = _IPV4
+    else:
+        spelled = [digit.encode() for digit in reversed(address.hex())]
+        suffix = _IPV6
+    return b"".join([bytes((len(label),)) + label for label in spelled]) + suffix
+
+
+def _digits(key: bytes) -> tuple[int, str]:
+    """The width in bytes of the addresses below ``key``, and the leading hex digits it gives; (0, "") for no such name.
+
+    Half a name is a prefix: ``2.0.192.in-addr.arpa`` gives (4, "c00002").
+    """
+    if key.endswith(_IPV4) and is_below(key, _IPV4):
+        octets = list(labels(key))[-3::-1]
+        if len(octets) <= 4 and all(_is_octet(octet) for octet in octets):
+            return 4, "".join([f"{int(octet):02x}" for octet in octets])
+    elif key.endswith(_IPV6) and is_below(key, _IPV6):
+        nibbles = list(labels(key))[-3::-1]
+        if len(nibbles) <= 32 and all(len(nibble) == 1 and nibble in b"0123456789abcdef" for nibble in nibbles):
+            return 16, b"".join(nibbles).decode()
+    return 0, ""
+
+
+def _is_octet(label: bytes) -> bool:
+    return label.isdigit() and int(label) < 256 and label == b"%d" % int(label)

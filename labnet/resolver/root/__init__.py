@@ -1,1 +1,0 @@
-"""Recursion without a parent: the walk down from the root, and all it needs."""

@@ -1,0 +1,6 @@
+"""The ports of a resolver: datagrams and streams in, replies out.
+
+``ports`` opens a UDP and a TCP port of one number; ``batch_port`` reads many datagrams by one system call and
+``batch_clients`` says who sent them; ``udp`` and ``tcp`` are the Twisted protocols; ``responder`` turns one DNS message
+into one response; ``late_replies`` sends what a parent answered to those who asked. Begin with ``udp``.
+"""

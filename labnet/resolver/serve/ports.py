@@ -1,0 +1,134 @@
+"""The listeners of one resolver: a UDP port and a TCP port of the same number each."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any, Final, cast
+
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort
+
+from labnet.interfaces import IReactor, StartError
+from labnet.net.datagrams import never_fragment
+from labnet.resolver.ready.packetcache import PacketCaches
+from labnet.resolver.serve.batch_port import BatchPort, is_available
+from labnet.resolver.serve.tcp import DNSStreams
+from labnet.resolver.serve.udp import ResolverProtocol
+from labnet.starting.listening import opener_beside
+from labnet.values import UDPListen
+
+MOST_BYTES: Final = 8192
+"""Bytes of a question that are read."""
+
+_SAME_NUMBER_TRIES: Final = 20
+"""Tries for a port number, of the system's choosing, that is free for both UDP and TCP."""
+
+
+class Listener:
+    """One open listener, as ``listen`` of the configuration asked for it; ``protocol`` serves its UDP port."""
+
+    def __init__(self, listen: UDPListen, udp: IListeningPort, tcp: IListeningPort, protocol: ResolverProtocol) -> None:
+        self.listen = listen
+        self.udp = udp
+        self.protocol = protocol
+        self._tcp: IListeningPort | None = tcp
+        self._closing: list[Deferred[Any]] = []
+
+    def delay(self, seconds: float) -> None:
+        """Give datagrams so long to come together, where they are taken by the batch."""
+        if isinstance(self.udp, BatchPort):
+            self.udp.delay(seconds)
+
+    def stop_reading(self) -> None:
+        """Take no further questions and connections; what was asked by UDP can still be answered."""
+        stop = getattr(self.udp, "stopReading", None)  # every UDP port of a real reactor has it
+        if stop is not None:
+            stop()
+        tcp, self._tcp = self._tcp, None
+        if tcp is not None:
+            self._closing.append(maybeDeferred(tcp.stopListening))
+
+    def close(self) -> Deferred[Any]:
+        """Close both ports; fires when they are closed."""
+        self.stop_reading()
+        return gatherResults([*self._closing, maybeDeferred(self.udp.stopListening)])
+
+
+class Ports:
+    """Opens listeners on ``reactor``: a new ``protocol`` serves each UDP port, ``streams`` all TCP ports."""
+
+    def __init__(
+        self,
+        reactor: IReactor,
+        protocol: Callable[[], ResolverProtocol],
+        streams: DNSStreams,
+        packets: PacketCaches,
+    ) -> None:
+        self._reactor = reactor
+        self._open_socket = opener_beside(reactor)
+        self._protocol = protocol
+        self._streams = streams
+        self._packets = packets
+
+    def open(self, listens: Iterable[UDPListen], batch: bool, delay: float) -> list[Listener]:
+        """All of ``listens``, or none. Raises :class:`~labnet.interfaces.StartError`.
+
+        With ``batch`` they take many datagrams at a time where they can, and give them up to ``delay`` seconds to come.
+        """
+        opened: list[Listener] = []
+        try:
+            for listen in listens:
+                opened.append(self._open(listen, batch, delay))
+        except StartError:
+            for listener in opened:
+                listener.close()
+            raise
+        return opened
+
+    def _open(self, listen: UDPListen, batch: bool, delay: float) -> Listener:
+        tries_left = 1 if listen.port else _SAME_NUMBER_TRIES
+        while True:
+            tries_left -= 1
+            protocol = self._protocol()
+            try:
+                udp = self._open_udp(listen, protocol, batch, delay)
+            except CannotListenError as error:
+                raise StartError(str(listen), error) from None
+            number = cast(IPv4Address | IPv6Address, udp.getHost()).port
+            try:
+                return Listener(
+                    listen, udp, self._reactor.listenTCP(number, self._streams, 128, listen.interface), protocol
+                )
+            except CannotListenError as error:
+                udp.stopListening()
+                if not tries_left:
+                    tcp = str(listen.model_copy(update={"port": number})).replace("udp:", "tcp:", 1)
+                    raise StartError(tcp, error) from None
+
+    def _open_udp(self, listen: UDPListen, protocol: ResolverProtocol, batch: bool, delay: float) -> IListeningPort:
+        if not (batch and is_available(self._reactor)):
+            plain: Any = self._reactor.listenUDP(listen.port, protocol, listen.interface, MOST_BYTES)
+            sock = getattr(plain, "socket", None)  # every UDP port of a real reactor has it
+            if sock is not None:
+                never_fragment(sock)
+            return cast(IListeningPort, plain)
+        port = BatchPort(
+            self._reactor, listen.port, protocol, listen.interface, self._packets, self._open_socket, delay
+        )
+        port.startListening()
+        return port
+
+
+def changed(open_: Iterable[Listener], wanted: Iterable[UDPListen]) -> tuple[list[Listener], list[UDPListen]]:
+    """Which of the listeners that are ``open_`` are no longer ``wanted``, and which are to be opened."""
+    left = Counter(wanted)
+    closing = []
+    for listener in open_:
+        if left[listener.listen]:
+            left[listener.listen] -= 1
+        else:
+            closing.append(listener)
+    return closing, list(left.elements())

@@ -1,0 +1,293 @@
+"""The resolver's TCP ports: DNS messages behind their length (RFC 7766)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IAddress, IHalfCloseableProtocol, IPushProducer
+from twisted.internet.protocol import Protocol, ServerFactory
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from labnet.interfaces import IReactor, ISession, IStreamTransport
+from labnet.net.deadlines import Deadlines
+from labnet.resolver.serve.responder import Responder
+
+MOST_IN_FLIGHT: Final = 100
+"""Questions of one TCP connection that are worked on at a time; then no more are read (RFC 7766, section 6.2.1.1)."""
+
+GRACE: Final = 0.5
+"""Seconds that a TCP connection closed by us has to send what is still to be sent."""
+
+MOST_UNSENT: Final = 1 << 20
+"""Bytes of answers that may wait for a TCP client that does not read, past what makes us stop reading from it."""
+
+_TC: Final = 2  # the bit in the third byte of a message: truncated for UDP
+
+
+@implementer(ISession, IHalfCloseableProtocol, IPushProducer)
+class DNSStreamProtocol(Protocol):
+    """DNS over TCP (RFC 7766): messages behind their length, answered as each answer comes, not in their order."""
+
+    transport: IStreamTransport
+
+    def __init__(self, streams: DNSStreams) -> None:
+        self._streams = streams
+        self._received = b""
+        self._held = False
+        self._in_flight = 0
+        self._read_all = False
+        self._unsent = False
+        self._piled = 0
+        self._closing = False
+
+    def connectionMade(self) -> None:
+        peer = self.transport.getPeer()
+        self.peer = str(getattr(peer, "host", "127.0.0.1")), int(getattr(peer, "port", 0))
+        self.transport.registerProducer(self, True)
+        self._streams.opened(self)
+
+    def dataReceived(self, data: bytes) -> None:
+        self._received += data
+        self._read()
+
+    def _read(self) -> None:
+        """Take the messages that have come: what is ready is sent in one write, the rest answered one by one."""
+        data, at = self._received, 0
+        ready: list[bytes] = []
+        find = self._streams.ready_for(self)
+        while not (self._held or self._closing):
+            end = at + 2 + int.from_bytes(data[at : at + 2], "big")
+            if at + 2 > len(data) or end > len(data):
+                break
+            message, at = data[at + 2 : end], end
+            known = find(message)
+            if known is not None:
+                ready.append(len(known).to_bytes(2, "big") + known)
+                continue
+            self._received = data[at:]
+            self._write(ready)
+            self._ask(message)
+            data, at = self._received, 0
+        self._received = data[at:]
+        self._write(ready)
+
+    def _write(self, ready: list[bytes]) -> None:
+        if ready:
+            self._streams.idle.touch(self)
+            self.transport.write(b"".join(ready))
+            ready.clear()
+
+    def _ask(self, message: bytes) -> None:
+        self._in_flight += 1
+        self._streams.idle.touch(self)
+        if self._streams.responder.respond(message, self.peer, True, self._reply):
+            self._set_reading()
+        else:
+            self.close()  # as if two servers were to talk for ever
+
+    def _reply(self, message: bytes) -> None:
+        self._in_flight -= 1
+        if self._closing and not self._read_all:
+            return
+        self._streams.idle.touch(self)
+        self.transport.write(len(message).to_bytes(2, "big") + message)
+        self._piled += len(message) if self._unsent else 0
+        if self._piled > MOST_UNSENT:
+            # What it asked before is answered as its answers come, and each may be long.
+            self._streams.responder.counts.lost["unsent"] += 1
+            self.abort()
+        elif self._read_all and not self._in_flight:
+            self._finish()
+        else:
+            self._set_reading()
+
+    def _set_reading(self) -> None:
+        if self._closing:
+            return
+        if self._unsent or self._in_flight >= MOST_IN_FLIGHT:
+            if not self._held:
+                self._held = True
+                self.transport.pauseProducing()
+        elif self._held:
+            self._held = False
+            self.transport.resumeProducing()
+            self._read()  # the messages that came with the one that filled the limit
+
+    def pauseProducing(self) -> None:
+        self._unsent = True
+        self._set_reading()
+
+    def resumeProducing(self) -> None:
+        self._unsent, self._piled = False, 0
+        self._set_reading()
+
+    def stopProducing(self) -> None:
+        """The connection is lost; :meth:`connectionLost` does the rest."""
+
+    def readConnectionLost(self) -> None:
+        """The client sends no more; what it asked is answered before the connection closes."""
+        self._read_all = self._closing = True
+        if not self._in_flight:
+            self._finish()
+
+    def writeConnectionLost(self) -> None:
+        self.abort()
+
+    def serve(self) -> None:
+        """Every connection is served from its first byte."""
+
+    def expired(self) -> None:
+        """Nothing moved for the idle time: close, unless the client waits for us."""
+        if self._unsent or (self._closing and not self._in_flight):
+            self.abort()
+        elif self._in_flight:
+            self._streams.idle.touch(self)
+        else:
+            self.close()
+
+    def close(self) -> None:
+        if not self._closing:
+            self._closing = True
+            self._finish()
+
+    def _finish(self) -> None:
+        # Who said that he asks no more waits for the answers: he has the idle time to read them.
+        self._streams.finishing(self, hurried=not self._read_all)
+        self.transport.unregisterProducer()
+        self.transport.loseConnection()
+
+    def abort(self) -> None:
+        self._closing = True
+        self.transport.abortConnection()
+
+    def connectionLost(self, reason: Failure | None = None) -> None:
+        self._closing, self._read_all = True, False
+        self._streams.lost(self)
+
+
+class DNSStreams(ServerFactory):
+    """The TCP connections of one resolver: at most ``most`` at a time, each closed after ``idle`` silent seconds.
+
+    One address has at most ``per_address`` of them, where that is not 0.
+    """
+
+    noisy = False
+
+    def __init__(self, responder: Responder, reactor: IReactor, idle: float, most: int, per_address: int = 0) -> None:
+        self.responder = responder
+        self.idle: Deadlines[DNSStreamProtocol] = Deadlines(reactor, idle, DNSStreamProtocol.expired)
+        self._closing: Deadlines[DNSStreamProtocol] = Deadlines(reactor, GRACE, DNSStreamProtocol.abort)
+        self._most = most
+        self._per_address = per_address
+        self._open: dict[DNSStreamProtocol, None] = {}
+        self._by_address: dict[str, dict[DNSStreamProtocol, None]] = {}
+        self._waiting_for_close: list[Deferred[None]] = []
+
+    def buildProtocol(self, addr: IAddress | None) -> DNSStreamProtocol:
+        return DNSStreamProtocol(self)
+
+    def ready_for(self, stream: DNSStreamProtocol) -> Callable[[bytes], bytes | None]:
+        """What finds the ready answers for a connection, to be asked for each message that has come by now."""
+        responder = self.responder
+        packets, counts = responder.packets, responder.counts
+        now = packets.seconds()
+        if not responder.admission.client(stream.peer[0]).is_whole:
+            return lambda message: None
+
+        def find(message: bytes) -> bytes | None:
+            # A message of the course protocol has no zero byte: its ready answers are none here.
+            found = packets.find(message, now) if message[4:5] == b"\0" else None
+            if found is None or found[0][2] & _TC:
+                return None
+            counts.answered_by_stream(found[1], stream.peer, now, responder.clock.seconds(), message)
+            return found[0]
+
+        return find
+
+    def opened(self, stream: DNSStreamProtocol) -> None:
+        host = stream.peer[0]
+        if self.responder.admission.client(host).denied:
+            self.responder.counts.lost["denied"] += 1
+            stream.abort()
+            return
+        own = self._by_address.setdefault(host, {})
+        own[stream] = self._open[stream] = None
+        self.idle.touch(stream)
+        if self._per_address and len(own) > self._per_address:
+            self._make_room(own)
+        elif len(self._open) > self._most:
+            self._make_room(self._open)
+
+    def _make_room(self, streams: dict[DNSStreamProtocol, None]) -> None:
+        """Close the oldest of ``streams``, as RFC 7766, section 6.2.3, allows."""
+        oldest = next(iter(streams))
+        self.responder.counts.lost["connections"] += 1
+        self._forget(oldest)  # an aborted one is lost in the reactor's next turn only
+        oldest.abort()
+
+    def _forget(self, stream: DNSStreamProtocol) -> None:
+        self._open.pop(stream, None)
+        own = self._by_address.get(stream.peer[0], {})
+        own.pop(stream, None)
+        if not own:
+            self._by_address.pop(stream.peer[0], None)
+
+    def finishing(self, stream: DNSStreamProtocol, hurried: bool) -> None:
+        """What is left to be sent has the idle time; or, ``hurried``, only :data:`GRACE`."""
+        if hurried:
+            self.idle.discard(stream)
+            self._closing.touch(stream)
+        else:
+            self.idle.touch(stream)
+
+    def lost(self, stream: DNSStreamProtocol) -> None:
+        self._forget(stream)
+        self.idle.discard(stream)
+        self._closing.discard(stream)
+        self._fire_if_closed()
+
+    def change(self, responder: Responder, idle: float, most: int, per_address: int = 0) -> None:
+        """Serve by these from now on, the open connections too; those that are one too many are closed."""
+        self.responder = responder
+        self.idle.change(idle)
+        self._most = most
+        self._per_address = per_address
+        for stream in list(self._open):
+            if responder.admission.client(stream.peer[0]).denied:
+                self._forget(stream)
+                stream.abort()
+        while len(self._open) > most:
+            self._make_room(self._open)
+        for own in list(self._by_address.values()) if per_address else ():
+            while len(own) > per_address:
+                self._make_room(own)
+
+    def drain(self) -> Deferred[None]:
+        """Take no further questions; fires when every connection has the answers that it waits for and is gone."""
+        drained: Deferred[None] = Deferred()
+        self._waiting_for_close.append(drained)
+        for stream in list(self._open):
+            stream.readConnectionLost()
+        self._fire_if_closed()
+        return drained
+
+    def close(self) -> Deferred[None]:
+        """Close every connection; fires when all are gone."""
+        closed: Deferred[None] = Deferred()
+        self._waiting_for_close.append(closed)
+        for stream in list(self._open):
+            stream.close()
+            self.finishing(stream, hurried=True)  # also who was given time to read
+            if stream in self._open:
+                self.finishing(stream, hurried=True)  # also who was being closed already
+        self._fire_if_closed()
+        return closed
+
+    def _fire_if_closed(self) -> None:
+        if not self._open:
+            waiting, self._waiting_for_close = self._waiting_for_close, []
+            for closed in waiting:
+                closed.callback(None)

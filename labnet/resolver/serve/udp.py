@@ -1,0 +1,146 @@
+"""The resolver's UDP ports: datagrams of both protocols."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+from twisted.internet.protocol import DatagramProtocol
+
+from labnet.interfaces import IResolver
+from labnet.resolver.cache.cache import rests_until
+from labnet.resolver.clients.admission import Admission, Client
+from labnet.resolver.clients.counts import FOUND, UNKNOWN, Counts, source_of
+from labnet.resolver.serve.late_replies import IRelays
+from labnet.resolver.serve.responder import Responder
+from labnet.wire.course import Dialect, LooksLikeReply, TextError
+from labnet.wire.names import key_of
+from labnet.wire.types import Answer, Question, Rcode, RRType
+
+_UNKNOWN: Final = Answer(Rcode.REFUSED)
+
+
+class ResolverProtocol(DatagramProtocol):
+    """Answers both protocols: a DNS message always holds a NUL byte, a name of the course never does."""
+
+    noisy = False
+
+    def __init__(
+        self, resolver: IResolver, dialect: Dialect, responder: Responder, relays: IRelays | None = None
+    ) -> None:
+        self.relays = relays
+        self._resolver = resolver
+        self._waiting: set[tuple[tuple[str, int], str]] = set()
+        self.change(dialect, responder)
+
+    def change(self, dialect: Dialect, responder: Responder) -> None:
+        """Answer as these do from now on: the configuration has changed."""
+        self._dialect = dialect
+        self._responder = responder
+        self._protocol = "json" if dialect.json else "line"
+
+    @property
+    def admission(self) -> Admission:
+        """Says who gets how much."""
+        return self._responder.admission
+
+    @property
+    def counts(self) -> Counts:
+        """Where all is counted."""
+        return self._responder.counts
+
+    def datagramReceived(self, datagram: bytes, addr: tuple[str, int]) -> None:
+        responder = self._responder
+        client = responder.admission.client(addr[0])
+        packets = responder.packets
+        now = packets.seconds()
+        ready = packets.find(datagram, now) if client.is_whole else None
+        if ready is not None and responder.admission.takes(client, now):
+            reply, cell = ready
+            self._send(reply, addr)
+            responder.counts.answered_ready(cell, addr, now, responder.clock.seconds(), datagram)
+        else:
+            self.answer(datagram, addr, taken=False)
+
+    def answer(self, datagram: bytes, addr: tuple[str, int], taken: bool = True) -> None:
+        """Answer what no ready answer is there for; ``taken`` says that it is within the client's rate."""
+        if b"\0" in datagram:
+            self._responder.respond(datagram, addr, False, lambda reply: self._send(reply, addr), taken)
+        else:
+            self._course(datagram, addr, taken)
+
+    def _course(self, datagram: bytes, addr: tuple[str, int], taken: bool) -> None:
+        admission, counts = self._responder.admission, self._responder.counts
+        client, came = admission.client(addr[0]), self._responder.clock.seconds()
+        if client.denied:
+            counts.lost["denied"] += 1
+            return
+        if not (taken or admission.takes(client, came)):
+            counts.lost["rate"] += 1
+            return
+        try:
+            name = self._dialect.decode_question(datagram)
+        except LooksLikeReply:
+            counts.lost["malformed"] += 1
+            return
+        except TextError:
+            counts.lost["malformed"] += 1
+            self._send(self._dialect.encode(None), addr)
+            return
+        if not client.allowed:
+            counts.lost["refused"] += 1
+            self._send(self._dialect.encode(None), addr)
+            return
+        question = Question(key_of(name), RRType.A, name)
+        if client.recursion:
+            answer = self._resolver.known(question, failures=False)
+        else:
+            answer = self._resolver.recorded(question) or _UNKNOWN
+        if answer is None:
+            self._ask(question, addr, client, came)
+            return
+        reply = self._dialect.encode(answer.mapping)
+        source = source_of(answer, asked=False) if client.recursion else "records"
+        if answer.mapping is not None and client.recursion and answer.until:
+            cell = counts.cell("udp", self._protocol, FOUND, source)
+            # An information line tells since when and for how long: it is the same for all that time.
+            self._responder.packets.course.keep(datagram, reply, rests_until(answer, came), cell)
+        self._send(reply, addr)
+        self._count(answer, source, addr, name, came)
+
+    def _ask(self, question: Question, addr: tuple[str, int], client: Client, came: float) -> None:
+        # The protocol has no ids: a client that asks again while it waits would take the second
+        # reply for the answer to its next question.
+        waiting = (addr, question.spelled)
+        if waiting in self._waiting:
+            return
+        admission = self._responder.admission
+        if not admission.begins(client):
+            self._responder.counts.lost["in_flight"] += 1
+            self._send(self._dialect.encode(None), addr)
+            return
+        self._waiting.add(waiting)
+        asking = self._resolver.ask(question)
+        asking.addCallback(self._answered, waiting, came, partial(admission.ended, client))
+
+    def _answered(
+        self, answer: Answer, waiting: tuple[tuple[str, int], str], came: float, ended: Callable[[], None]
+    ) -> None:
+        ended()
+        self._waiting.discard(waiting)
+        addr, name = waiting
+        self._send(self._dialect.encode(answer.mapping), addr)
+        self._count(answer, source_of(answer, asked=True), addr, name, came)
+
+    def _count(self, answer: Answer, source: str, addr: tuple[str, int], name: str, came: float) -> None:
+        counts = self._responder.counts
+        cell = counts.cell("udp", self._protocol, UNKNOWN if answer.mapping is None else FOUND, source)
+        counts.answered(cell, addr, came, self._responder.clock.seconds(), lambda: (name, "A"))
+
+    def _send(self, datagram: bytes, addr: tuple[str, int]) -> None:
+        if self.transport is not None:
+            # A reply that the system does not take (no route, a firewall) is as good as lost on the way.
+            with contextlib.suppress(OSError):
+                self.transport.write(datagram, addr)

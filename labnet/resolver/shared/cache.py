@@ -1,0 +1,331 @@
+"""The decisions of a lab that shares what it learns: what it takes from others, whom it waits for, when it goes alone.
+
+The server of the shared cache may delay an answer by ``timeout`` seconds in all. One that takes more than half of them
+for the first look gets no second one, and nobody waits for another lab there: that is the half in which it is noticed
+that the server has died meanwhile.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from random import Random
+from typing import Final
+
+from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from labnet.interfaces import IMeasured, IParent, ISharedStore
+from labnet.metrics import Histogram, Sample
+from labnet.resolver.cache.policy import Bounds, entry_of
+from labnet.resolver.shared.values import Flush, Looked, Pool, Shared, StoreGone, decode_value, encode_value
+from labnet.resolver.upstream.course import ParentFailed
+from labnet.wire.names import ROOT, ancestors, is_opaque
+from labnet.wire.types import Question, Upstream
+
+LOOK_AGAIN: Final = 0.25
+"""Seconds after which who waits for another lab looks itself: that lab may be gone, or its word lost."""
+
+MOST_FLUSHES: Final = 1000
+"""Flushes that are remembered."""
+
+_BEAT: Final = 0.1
+"""While somebody waits: the share of ``timeout`` between the answer to a ping and the next ping."""
+
+_HIT, _WAITED, _ASKED, _ALONE = "hit", "waited", "asked", "alone"
+
+
+@implementer(IMeasured)
+class SharedCache:
+    """This lab's part in a fleet that shares ``store``.
+
+    ``timeout`` is what the server may delay an answer, ``lock`` for how long one lab may keep the others waiting, both
+    in seconds. ``invalidated`` is called with what another lab says is to be forgotten.
+    """
+
+    log = Logger()
+
+    def __init__(self, store: ISharedStore, clock: IReactorTime, random: Random, timeout: float, lock: float) -> None:
+        self.store = store
+        self.clock = clock
+        self.timeout = timeout
+        self.lock = lock
+        self.invalidated: Callable[[Flush], object] = lambda flush: None
+        self.counts = dict.fromkeys((_HIT, _WAITED, _ASKED, _ALONE), 0)
+        self.ignored = 0
+        self._seconds = Histogram()
+        self._random = random
+        self._waits: dict[bytes, set[_Wait]] = {}
+        self._ears: dict[bytes, list[list[bytes]]] = {}
+        self._beat: IDelayedCall | None = None
+        self._flushed: dict[Flush, float] = {}
+        self._owed: dict[Flush, None] = {}
+
+    def parent(self, pool: Pool, parent: IParent, bounds: Bounds, patience: float) -> IParent:
+        """``parent`` as the labs of ``pool`` share it; another lab is waited for at most ``patience`` seconds."""
+        return SharedParent(self, pool, parent, bounds, patience)
+
+    def token(self) -> bytes:
+        """What nobody else has a lock under."""
+        return self._random.randbytes(16).hex().encode()
+
+    def look(self, key: bytes, token: bytes, insist: bool, within: float) -> Deferred[Looked]:
+        """What the server says of ``key``; nothing at all where it does not say it within ``within`` seconds."""
+        if not self.store.is_up or within <= 0:
+            return succeed(Looked())
+        began = self.clock.seconds()
+
+        def looked(result: Looked | Failure) -> Looked:
+            self._seconds.observe(max(0.0, self.clock.seconds() - began))
+            if isinstance(result, Failure):
+                result.trap(StoreGone)
+                return Looked()
+            return result
+
+        return self.store.look(key, token, self.lock, insist, within).addBoth(looked)
+
+    def tell(self, key: bytes, token: bytes, value: bytes, left: float) -> None:
+        """Tell all labs what the parents said; an empty ``value`` gives up the lock under ``token``."""
+        self.store.tell(key, token, value, left).addErrback(_let_go)
+
+    def flush(self, flush: Flush) -> Deferred[int]:
+        """Have the server and all other labs forget; how many values the server had.
+
+        Where the server is not there, that is done when it is back.
+        """
+        self._note(flush)
+        if not self.store.is_up:
+            self._owe(flush)
+            return succeed(0)
+
+        def failed(failure: Failure) -> int:
+            failure.trap(StoreGone)
+            self._owe(flush)
+            return 0
+
+        return self.store.flush(flush).addErrback(failed)
+
+    def _owe(self, flush: Flush) -> None:
+        self._owed[flush] = None
+        if len(self._owed) > MOST_FLUSHES:
+            del self._owed[next(iter(self._owed))]
+
+    def _note(self, flush: Flush) -> None:
+        self._flushed.pop(flush, None)
+        self._flushed[flush] = self.clock.seconds()
+        if len(self._flushed) > MOST_FLUSHES:
+            del self._flushed[next(iter(self._flushed))]
+
+    def is_flushed(self, resolver: str, question: Question, upstream: Upstream) -> bool:
+        """Whether ``upstream`` was told before a flush that it falls under, by any name in it.
+
+        The server may still have it: another lab told it meanwhile, or a CNAME leads to the name that was flushed.
+        """
+        if not self._flushed or upstream.since is None:
+            return False
+        flushes = [Flush(None, resolver), Flush(ROOT, None)]
+        for name in {question.key, *(rrset.key for rrset in upstream.rrsets)}:
+            flushes += [Flush(each, None) for each in ((name,) if is_opaque(name) else ancestors(name))]
+        return any(upstream.since <= self._flushed.get(flush, -math.inf) for flush in flushes)
+
+    def samples(self) -> Iterator[Sample]:
+        yield Sample("labnet_shared_up", (), int(self.store.is_up))
+        yield Sample("labnet_shared_waiting", (), sum(map(len, self._waits.values())))
+        for result, count in self.counts.items():
+            yield Sample("labnet_shared_requests_total", (result,), count)
+        yield Sample("labnet_shared_ignored_total", (), self.ignored)
+        yield self._seconds.sample("labnet_shared_seconds")
+
+    # What the store tells.
+
+    def told(self, key: bytes, value: bytes) -> None:
+        """The lab that asked the parents for ``key`` was told ``value``, or is done without one."""
+        for ear in self._ears.get(key, ()):
+            ear.append(value)
+        for wait in list(self._waits.get(key, ())):
+            wait.settle(Looked(value or None, math.inf))
+
+    def flushed(self, flush: Flush) -> None:
+        """Another lab says what is to be forgotten."""
+        self._note(flush)
+        self.invalidated(flush)
+
+    def gone(self) -> None:
+        """The server is gone: nobody who waits will hear anything."""
+        for waits in list(self._waits.values()):
+            for wait in list(waits):
+                wait.settle(Looked())
+
+    def back(self) -> None:
+        """The server is there, for the first time or again."""
+        owed, self._owed = self._owed, {}
+        for flush in owed:
+            self.flush(flush)
+
+    # Who waits.
+
+    @contextmanager
+    def listening(self, key: bytes) -> Iterator[list[bytes]]:
+        """What is told of ``key`` meanwhile: messages come by another connection, and may be faster than a look."""
+        ear: list[bytes] = []
+        self._ears.setdefault(key, []).append(ear)
+        try:
+            yield ear
+        finally:
+            ears = self._ears[key]
+            ears[:] = [each for each in ears if each is not ear]
+            if not ears:
+                del self._ears[key]
+
+    def join(self, wait: _Wait) -> None:
+        """``wait`` is settled by the next word on its key."""
+        self._waits.setdefault(wait.key, set()).add(wait)
+        if self._beat is None:
+            self._beat = self.clock.callLater(self.timeout * _BEAT, self._ping)
+
+    def leave(self, wait: _Wait) -> None:
+        """It waits no longer."""
+        waits = self._waits[wait.key]
+        waits.remove(wait)
+        if not waits:
+            del self._waits[wait.key]
+        if not self._waits and self._beat is not None and self._beat.active():
+            self._beat.cancel()
+            self._beat = None
+
+    def _ping(self) -> None:
+        within = self.timeout / 2 - self.timeout * _BEAT
+        self.store.ping(within).addErrback(_let_go).addCallback(self._pinged)
+
+    def _pinged(self, _: object) -> None:
+        self._beat = self.clock.callLater(self.timeout * _BEAT, self._ping) if self._waits else None
+
+
+class _Wait:
+    """One question that another lab asks the parents; ``done`` fires with what comes of it, after ``most`` seconds."""
+
+    def __init__(self, shared: SharedCache, key: bytes, token: bytes, most: float) -> None:
+        self.key = key
+        self.done: Deferred[Looked] = Deferred(lambda _: self._end())
+        self._shared = shared
+        self._token = token
+        self._until = shared.clock.seconds() + most
+        self._call = shared.clock.callLater(min(LOOK_AGAIN, most), self._again)
+        shared.join(self)
+
+    def settle(self, looked: Looked) -> None:
+        """Something came of it; the first thing counts."""
+        if not self.done.called:
+            self._end()
+            self.done.callback(looked)
+        elif looked.ours:
+            self._shared.tell(self.key, self._token, b"", 0)
+
+    def _end(self) -> None:
+        self._shared.leave(self)
+        if self._call.active():
+            self._call.cancel()
+
+    def _again(self) -> None:
+        left = self._until - self._shared.clock.seconds()
+        if left <= 0:
+            self.settle(Looked())
+            return
+        self._call = self._shared.clock.callLater(min(LOOK_AGAIN, left), self._again)
+        self._shared.look(self.key, self._token, False, self._shared.timeout / 2).addCallback(self._looked)
+
+    def _looked(self, looked: Looked) -> None:
+        if not looked.theirs:
+            self.settle(looked)
+
+
+@implementer(IParent)
+class SharedParent:
+    """``parent``, asked only for what no lab of ``pool`` knows and no other one is asking already."""
+
+    def __init__(self, shared: SharedCache, pool: Pool, parent: IParent, bounds: Bounds, patience: float) -> None:
+        self._shared = shared
+        self._pool = pool
+        self._parent = parent
+        self._bounds = bounds
+        self._patience = min(shared.lock, patience)
+
+    @property
+    def address(self) -> str:
+        return self._parent.address
+
+    def ask(self, question: Question) -> Deferred[Upstream]:
+        return Deferred.fromCoroutine(self._ask(question, self._pool.key(question), self._shared.token()))
+
+    async def _ask(self, question: Question, key: bytes, token: bytes) -> Upstream:
+        try:
+            found = await self._find(question, key, token)
+        except CancelledError:
+            self._shared.tell(key, token, b"", 0)
+            raise
+        if isinstance(found, Upstream):
+            return found
+        return await self._ask_parent(question, key, token, found)
+
+    async def _find(self, question: Question, key: bytes, token: bytes) -> Upstream | Shared | None:
+        """What another lab tells; where the parents are to be asked: nothing, or a value that is due."""
+        shared = self._shared
+        with shared.listening(key) as told:
+            looked = await shared.look(key, token, False, shared.timeout)
+        if looked.theirs and told:
+            looked = Looked(told[0] or None, math.inf)
+        found = self._read(question, looked)
+        if found is not None and not found.is_due:
+            shared.counts[_HIT] += 1
+            return found.upstream
+        if looked.value is not None and not looked.is_slow:
+            looked = await shared.look(key, token, True, shared.timeout / 2)
+            if looked.theirs and found is not None:
+                shared.counts[_HIT] += 1
+                return found.upstream
+        elif looked.theirs and not looked.is_slow:
+            looked = await _Wait(shared, key, token, self._patience).done
+            answer = self._read(question, looked)
+            if answer is not None:
+                shared.counts[_WAITED] += 1
+                return answer.upstream
+        shared.counts[_ASKED if looked.ours else _ALONE] += 1
+        return found
+
+    def _read(self, question: Question, looked: Looked) -> Shared | None:
+        if looked.value is None:
+            return None
+        shared = self._shared
+        found = decode_value(question, looked, self._bounds, shared.clock.seconds())
+        if found is None or shared.is_flushed(self._pool.resolver, question, found.upstream):
+            shared.ignored += 1
+            return None
+        return found
+
+    async def _ask_parent(self, question: Question, key: bytes, token: bytes, due: Shared | None) -> Upstream:
+        """Ask, and tell the other labs; what is ``due`` to be asked anew counts where the parents fail."""
+        shared = self._shared
+        value, left = b"", 0.0
+        try:
+            upstream = await self._parent.ask(question)
+            value, left = encode_value(question, upstream, self._bounds, shared.clock.seconds())
+            return upstream
+        except ParentFailed:
+            if due is None or not self._is_valid(question, due.upstream):
+                raise
+            return due.upstream
+        finally:
+            shared.tell(key, token, value, left)
+
+    def _is_valid(self, question: Question, upstream: Upstream) -> bool:
+        now = self._shared.clock.seconds()
+        kept = entry_of(question, upstream, now, self._bounds)
+        return kept is not None and kept[1].is_valid(now)
+
+
+def _let_go(failure: Failure) -> None:
+    failure.trap(StoreGone)

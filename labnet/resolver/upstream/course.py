@@ -1,0 +1,122 @@
+"""One question to one parent over the course protocol: its socket, its timer, and which reply counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from labnet.interfaces import IDatagramSocket, IDatagramSockets, IParent
+from labnet.wire.course import TextError, Told, decode_reply, encode_question
+from labnet.wire.names import ROOT, text_of
+from labnet.wire.types import ExtendedError, Question, Rcode, Upstream, fold, is_name
+
+
+class ParentFailed(Exception):
+    """The parent did not answer, or not usefully; the text says how, ``errors`` are its own extended errors."""
+
+    def __init__(self, says: str, errors: tuple[ExtendedError, ...] = ()) -> None:
+        super().__init__(says)
+        self.errors = errors
+
+
+@implementer(IParent)
+@dataclass(frozen=True)
+class TextParent:
+    """A parent at ``host`` (an address) and ``port`` that speaks the course protocol.
+
+    It is given ``timeout`` seconds a try and ``tries`` tries. Whatever the type asked for, it is asked for the name.
+    """
+
+    host: str
+    port: int
+    timeout: float
+    tries: int
+    sockets: IDatagramSockets
+    clock: IReactorTime
+
+    @property
+    def address(self) -> str:
+        return f"{self.host}:{self.port}"
+
+    def ask(self, question: Question) -> Deferred[Upstream]:
+        name = question.spelled or text_of(question.key)
+        if question.key == ROOT or name.startswith("[") or not is_name(name):
+            return fail(ParentFailed(f"{self.address} speaks the course protocol, which cannot carry the name {name}"))
+        return _Exchange(self, name).start()
+
+
+class _Exchange:
+    """One name asked on a socket of its own."""
+
+    log = Logger()
+
+    def __init__(self, parent: TextParent, name: str) -> None:
+        self._parent = parent
+        self._name = name
+        self._tries_left = parent.tries
+        self._timer: IDelayedCall | None = None
+        self._socket: IDatagramSocket | None = None
+        self._done: Deferred[Upstream] = Deferred(self._close)
+
+    def start(self) -> Deferred[Upstream]:
+        parent = self._parent
+        try:
+            self._socket = parent.sockets.open(parent.host, parent.port, self._received, self._failed)
+        except OSError as error:
+            self._fail(f"no socket to ask {parent.address}: {error.strerror}")
+        else:
+            self._try()
+        return self._done
+
+    def _try(self) -> None:
+        self._timer = None
+        if not self._tries_left:
+            tries = f"{self._parent.tries} x {self._parent.timeout:g} s"
+            self._fail(f"{self._parent.address} did not answer in {tries}")
+            return
+        self._tries_left -= 1
+        self._timer = self._parent.clock.callLater(self._parent.timeout, self._try)
+        if self._socket is not None:
+            self._socket.send(encode_question(self._name))
+
+    def _received(self, datagram: bytes) -> None:
+        try:
+            told = decode_reply(datagram)
+        except TextError as error:
+            self.log.info(
+                "{parent} answered {name} with what is no answer: {why}",
+                parent=self._parent.address,
+                name=self._name,
+                why=str(error),
+                event="parent.no-answer",
+            )
+            told = None
+        if told is None or told.name is None or fold(told.name) == fold(self._name):
+            self._close()
+            self._done.callback(self._upstream(told))
+
+    def _upstream(self, told: Told | None) -> Upstream:
+        if told is None:
+            return Upstream(Rcode.NXDOMAIN, self._parent.address)
+        told_name = self._name if told.name is None else told.name
+        return Upstream(Rcode.NOERROR, self._parent.address, told=(told_name, told.address, told.ttl))
+
+    def _failed(self, error: OSError) -> None:
+        self._fail(f"{self._parent.address} cannot be reached: {error.strerror}")
+
+    def _fail(self, says: str) -> None:
+        self._close()
+        self._done.errback(Failure(ParentFailed(says)))
+
+    def _close(self, _: object = None) -> None:
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
+        sock, self._socket = self._socket, None
+        if sock is not None:
+            sock.close()

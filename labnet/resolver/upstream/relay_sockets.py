@@ -1,0 +1,187 @@
+"""The sockets to one DNS parent: a pool, each connected to it and bound to a random port that the system picks.
+
+None is used for long (:data:`MOST_QUERIES`, :data:`LONGEST_USE`), and one that would not be used again is closed, so
+none stays open where nothing is asked.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import Final, Generic, Protocol, TypeVar
+
+from twisted.internet.interfaces import IDelayedCall, IReactorFDSet, IReadDescriptor
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from labnet.interfaces import IReactor
+from labnet.net.mmsg import Inbox
+
+SOCKETS: Final = 16
+"""Sockets of the pool to one parent, and so many ports that are in use at a time."""
+
+MOST_QUERIES: Final = 5000
+"""Queries of one socket, until it is replaced by one with another port."""
+
+LONGEST_USE: Final = 10.0
+"""Seconds until a socket is replaced, or closed where nothing is asked."""
+
+
+class IAsked(Protocol):
+    """What a parent was asked."""
+
+    @property
+    def since(self) -> float:
+        """When, in epoch seconds."""
+
+
+A = TypeVar("A", bound=IAsked)
+
+
+class Pool(Generic[A]):
+    """The sockets to ``parent``, an address and a port.
+
+    ``received`` is told by which socket which datagrams have come; ``failed``, what was asked by a socket that failed.
+    """
+
+    def __init__(
+        self,
+        reactor: IReactor,
+        parent: tuple[str, int],
+        received: Callable[[PoolSocket[A], list[bytes]], None],
+        failed: Callable[[list[A]], None],
+    ) -> None:
+        self.inbox = Inbox()
+        self.received = received
+        self.failed = failed
+        self._reactor = reactor
+        self._parent = parent
+        self._sockets: list[PoolSocket[A]] = []
+        self._retired: list[PoolSocket[A]] = []
+        self._timer: IDelayedCall | None = None
+
+    def pick(self, chance: int, now: float) -> PoolSocket[A] | None:
+        """The socket that ``chance`` gives, a new one in its place where it has done its work; None if none is left."""
+        turn = chance % SOCKETS
+        sock = self._sockets[turn] if turn < len(self._sockets) else None
+        if sock is not None and not sock.closed and sock.left > 0 and sock.is_young(now):
+            return sock
+        try:
+            fresh = PoolSocket(self._reactor, self, self._parent, now)
+        except OSError:
+            return None
+        if sock is None:
+            self._sockets.append(fresh)
+        else:
+            self._sockets[turn] = fresh
+            self._retired.append(sock)
+        if self._timer is None:
+            self._timer = self._reactor.callLater(LONGEST_USE, self._retire_old)
+        return fresh
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a reply is waited for by any socket."""
+        return any(sock.asked for sock in (*self._sockets, *self._retired))
+
+    def give_up(self, now: float, wait: float) -> list[A]:
+        """Wait no more for what was not asked in the last ``wait`` seconds before ``now``; gives what that is."""
+        return [asked for sock in (*self._sockets, *self._retired) for asked in sock.give_up(now, wait)]
+
+    def close_retired(self) -> None:
+        """Close the sockets that are used no more, but those by which a reply may still come."""
+        retired, self._retired = self._retired, []
+        for sock in retired:
+            if sock.asked:
+                self._retired.append(sock)
+            else:
+                sock.close()
+
+    def close(self) -> None:
+        """Close every socket; what is asked gets no reply."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        every, self._sockets, self._retired = [*self._sockets, *self._retired], [], []
+        for sock in every:
+            sock.close()
+
+    def _retire_old(self) -> None:
+        """Retire what would be replaced at its turn, which may never come; look again when the youngest is as old."""
+        self._timer = None
+        now = self._reactor.seconds()
+        young: list[PoolSocket[A]] = []
+        for sock in self._sockets:
+            (young if sock.is_young(now) else self._retired).append(sock)
+        self._sockets = young
+        self.close_retired()
+        if young:
+            youngest = max(sock.since for sock in young)
+            self._timer = self._reactor.callLater(youngest + LONGEST_USE - now, self._retire_old)
+
+
+@implementer(IReadDescriptor)
+class PoolSocket(Generic[A]):
+    """One socket of a pool: what was ``asked`` by it and is waited for, by id, in the order in which it was asked.
+
+    After ``left`` queries more it is replaced.
+    """
+
+    def __init__(self, reactor: IReactorFDSet, pool: Pool[A], parent: tuple[str, int], now: float) -> None:
+        self.asked: dict[bytes, A] = {}
+        self.left = MOST_QUERIES
+        self.since = now
+        self.closed = False
+        self._reactor = reactor
+        self._pool = pool
+        family = socket.AF_INET6 if ":" in parent[0] else socket.AF_INET
+        self._socket = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+        try:
+            self._socket.connect(parent)
+        except OSError:
+            self._socket.close()
+            raise
+        reactor.addReader(self)
+
+    def is_young(self, now: float) -> bool:
+        """Whether it may still be used, by its time."""
+        return 0 <= now - self.since < LONGEST_USE
+
+    def give_up(self, now: float, wait: float) -> list[A]:
+        """The same as the pool's, of this socket."""
+        late = []
+        for id, asked in self.asked.items():
+            if 0 <= now - asked.since < wait:
+                break
+            late.append(id)
+        return [self.asked.pop(id) for id in late]
+
+    def doRead(self) -> None:
+        try:
+            replies = self._pool.inbox.receive(self.fileno())
+        except OSError:
+            self.fail()
+            return
+        self._pool.received(self, replies)
+
+    def close(self) -> None:
+        if not self.closed:
+            self.closed = True
+            self._reactor.removeReader(self)
+            self._socket.close()
+
+    def fail(self) -> None:
+        """Nobody listens there, or there is no route."""
+        failed = list(self.asked.values())
+        self.asked.clear()
+        self.close()
+        self._pool.failed(failed)
+
+    def fileno(self) -> int:
+        return -1 if self.closed else self._socket.fileno()
+
+    def logPrefix(self) -> str:
+        return "parent"
+
+    def connectionLost(self, reason: Failure) -> None:
+        self.fail()

@@ -1,0 +1,288 @@
+"""Which parent is asked first, how long it is waited for, and when it is left alone for a while.
+
+As unbound does it: the time a parent takes is smoothed as TCP does (RFC 6298), a parent that stays silent is waited
+for longer each time, and one that was silent three times in a row is down. :class:`Health` and :func:`order` are told
+the time; all times are in seconds, points in time on the clock of whoever tells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from twisted.internet.defer import Deferred, TimeoutError
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from labnet.interfaces import IParent
+from labnet.metrics import Sample
+from labnet.resolver.upstream.course import ParentFailed
+from labnet.resolver.upstream.dns import DNSParent, Unusable
+from labnet.wire.names import is_opaque, text_of
+from labnet.wire.types import Question, Rcode, Upstream
+
+UNKNOWN: Final = 0.376
+"""Taken for the time-out of a parent that has not answered yet; unbound's."""
+
+LEAST_WAIT: Final = 0.4
+"""No parent has less time to answer: one that has to ask others first takes longer than its round trip."""
+
+BAND: Final = 0.4
+"""Parents whose time-outs differ by no more count as equally fast; unbound's."""
+
+TIMEOUTS_TO_DOWN: Final = 3
+FIRST_BACKOFF: Final = 1.0
+LONGEST_BACKOFF: Final = 60.0
+
+MEMORY: Final = 900.0
+"""After so long without a question the parent's time is unknown again, as unbound's infra-host-ttl has it."""
+
+_GRANULARITY: Final = 0.001
+
+
+@dataclass(frozen=True, slots=True)
+class ParentState:
+    """One parent for a status page: ``srtt`` in seconds; ``down_until`` is on the clock of :class:`Parents`."""
+
+    address: str
+    srtt: float | None
+    timeout: float
+    failures: int
+    down_until: float | None
+
+
+@dataclass(slots=True)
+class Health:
+    """What is known of one parent. A ``ranked`` one takes its place by its time, any other keeps the configured one."""
+
+    ranked: bool = True
+    srtt: float | None = None
+    variance: float = 0.0
+    failures: int = 0
+    backoff: float = FIRST_BACKOFF
+    down_until: float = 0.0
+    last_asked: float = float("-inf")
+    last_failure: float = float("-inf")
+    questions: int = 0
+    failed: int = 0
+
+    @property
+    def is_down(self) -> bool:
+        """Whether it was silent so often that it is only probed now and then."""
+        return self.failures >= TIMEOUTS_TO_DOWN
+
+    def is_usable(self, now: float) -> bool:
+        """Whether it is up, or due to be probed, as it is too where the clock was set back."""
+        return not self.is_down or not now < self.down_until <= now + self.backoff
+
+    def timeout(self, now: float) -> float:
+        """The retransmission time-out (RFC 6298, section 2), twice as long with every time-out in a row.
+
+        It is the plain one where the parent is down, as its probe makes somebody wait, and after
+        :data:`LONGEST_BACKOFF` without a question, or nobody would ever see that it answers again.
+        """
+        if now - self.last_asked > MEMORY:
+            return UNKNOWN
+        measured = UNKNOWN if self.srtt is None else self.srtt + max(_GRANULARITY, 4 * self.variance)
+        if self.is_down or now - self.last_asked > LONGEST_BACKOFF:
+            return measured
+        return float(measured * 2**self.failures)
+
+    def wait(self, now: float, most: float) -> float:
+        """How long it is waited for while another parent could be asked: :data:`LEAST_WAIT` to ``most``."""
+        return min(most, max(LEAST_WAIT, self.timeout(now)))
+
+    def asked(self, now: float) -> None:
+        """It is being asked; where it is down this is the probe, and the next one is due after twice the time."""
+        if now - self.last_asked > MEMORY:
+            self.srtt = None
+            if not self.is_down:
+                self.failures = 0
+        self.questions += 1
+        self.last_asked = now
+        if self.is_down and self.is_usable(now):
+            self.backoff = min(LONGEST_BACKOFF, 2 * self.backoff)
+            self.down_until = now + self.backoff
+
+    def answered(self, took: float) -> None:
+        """It answered, be it an error; ``took`` covers lost tries too, as they are part of what asking it costs."""
+        if self.srtt is None:
+            self.srtt, self.variance = took, took / 2
+        else:
+            self.variance += (abs(self.srtt - took) - self.variance) / 4
+            self.srtt += (took - self.srtt) / 8
+        self.failures = 0
+        self.backoff = FIRST_BACKOFF
+
+    def stayed_silent(self, since: float, now: float) -> bool:
+        """A question asked at ``since`` got no answer. Those that were in flight together count once.
+
+        True where it is down from now on.
+        """
+        self.failed += 1
+        if since < self.last_failure <= now:
+            return False
+        self.last_failure = now
+        self.failures += 1
+        if self.failures != TIMEOUTS_TO_DOWN:
+            return False
+        self.down_until = now + self.backoff
+        return True
+
+
+T = TypeVar("T")
+
+
+def order(parents: Sequence[tuple[T, Health]], now: float) -> list[tuple[T, Health]]:
+    """In which order ``parents``, given as configured, are asked at ``now``.
+
+    Those that are down come last, as configured, so that where all are down each is still tried. Of the others, the
+    ranked ones share their places among themselves: due probes first, then those within :data:`BAND` of the fastest as
+    configured, then the rest by time. The first of equally fast ones is not picked at random, as unbound does: the
+    order in the configuration says which is preferred.
+    """
+    usable = [each for each in parents if each[1].is_usable(now)]
+    ranked = [each for each in usable if each[1].ranked]
+    fastest = min((health.timeout(now) for _, health in ranked if not health.is_down), default=0.0)
+
+    def rank(each: tuple[T, Health]) -> float:
+        return 0.0 if each[1].is_down else max(each[1].timeout(now), fastest + BAND)
+
+    by_time = iter(sorted(ranked, key=rank))
+    in_place = [next(by_time) if health.ranked else (parent, health) for parent, health in usable]
+    return in_place + [each for each in parents if not each[1].is_usable(now)]
+
+
+@implementer(IParent)
+class Parents:
+    """Several parents as one: each in the order of its health, until one tells something of use.
+
+    While another one that is up is left, a parent is waited for as :meth:`Health.wait` says, at most ``longest_wait``
+    seconds, which should be what a parent takes to fail by itself; the last one has all its time. The first that was
+    left too early is asked once more before the question fails.
+
+    That a course parent does not know a name lets the next one be asked: the name counts as unknown only where every
+    parent was heard. A DNS parent's NXDOMAIN is final.
+    """
+
+    log = Logger()
+
+    def __init__(self, parents: Sequence[IParent], clock: IReactorTime, longest_wait: float) -> None:
+        self._parents = [(parent, Health(ranked=isinstance(parent, DNSParent))) for parent in parents]
+        self._clock = clock
+        self._longest_wait = longest_wait
+
+    @property
+    def address(self) -> str:
+        return ", ".join(parent.address for parent, _ in self._parents)
+
+    def first(self, now: float) -> tuple[DNSParent, Health] | None:
+        """The parent to be asked next, where that is a DNS server that works and is asked by UDP."""
+        parent, health = (self._parents if len(self._parents) == 1 else order(self._parents, now))[0]
+        return None if not isinstance(parent, DNSParent) or parent.tcp or health.is_down else (parent, health)
+
+    def wait(self, health: Health) -> float:
+        """Seconds that a parent of this ``health`` is waited for, until others are asked or it is asked again."""
+        return health.wait(self._clock.seconds(), self._longest_wait)
+
+    def states(self) -> list[ParentState]:
+        """Every parent as it is now, in the configured order."""
+        now = self._clock.seconds()
+        return [
+            ParentState(
+                parent.address,
+                health.srtt,
+                health.wait(now, self._longest_wait),
+                health.failures,
+                health.down_until if health.is_down else None,
+            )
+            for parent, health in self._parents
+        ]
+
+    def samples(self, resolver: str) -> Iterator[Sample]:
+        """What was counted of every parent of ``resolver``; one of two domains is there twice, to be added up."""
+        for parent, health in self._parents:
+            labels = (resolver, parent.address)
+            yield Sample("labnet_parent_questions_total", labels, health.questions)
+            yield Sample("labnet_parent_failures_total", labels, health.failed)
+            yield Sample("labnet_parent_up", labels, int(not health.is_down))
+            if health.srtt is not None:
+                yield Sample("labnet_parent_round_trip_seconds", labels, health.srtt)
+
+    def ask(self, question: Question) -> Deferred[Upstream]:
+        return Deferred.fromCoroutine(self._ask(question))
+
+    async def _ask(self, question: Question) -> Upstream:
+        plan = self._plan(question)
+        asked_again = False
+        failed: ParentFailed | None = None
+        unknown: Upstream | None = None
+        for parent, health, hurried in plan:
+            was_down = health.is_down
+            try:
+                upstream = await self._ask_one(parent, health, question, hurried)
+            except TimeoutError:
+                failed = ParentFailed(f"{parent.address} did not answer in time")
+                if not (was_down or asked_again):
+                    asked_again = True
+                    plan.append((parent, health, False))
+            except ParentFailed as error:
+                failed = error
+            else:
+                if health.ranked or not _is_unknown(upstream):
+                    return upstream
+                unknown = upstream
+        if unknown is not None and failed is None:
+            return unknown
+        raise failed or ParentFailed("there is no parent to ask")
+
+    def _plan(self, question: Question) -> list[tuple[IParent, Health, bool]]:
+        """Who is asked in turn, and whether it has to hurry."""
+        able = [each for each in self._parents if not (each[1].ranked and is_opaque(question.key))]
+        if self._parents and not able:
+            raise ParentFailed(f"{text_of(question.key)!r} is a name that DNS cannot carry")
+        plan: list[tuple[IParent, Health, bool]] = []
+        for parent, health in reversed(order(able, self._clock.seconds())):
+            one_up_follows = any(not later.is_down for _, later, _ in plan)
+            # A course parent takes the time that the configuration gives it: who wants it in turn counts on that.
+            hurried = health.ranked and (one_up_follows or (health.is_down and bool(plan)))
+            plan.insert(0, (parent, health, hurried))
+        return plan
+
+    async def _ask_one(self, parent: IParent, health: Health, question: Question, hurried: bool) -> Upstream:
+        began = self._clock.seconds()
+        asking = parent.ask(question)
+        if asking.called:
+            return await asking  # nothing was sent, as with a name that it cannot be asked for: no word on its health
+        health.asked(began)
+        if hurried:
+            asking.addTimeout(health.wait(began, self._longest_wait), self._clock)
+        try:
+            upstream = await asking
+        except Unusable:
+            health.failed += 1
+            self._heard(parent, health, began)
+            raise
+        except (ParentFailed, TimeoutError) as error:
+            if health.stayed_silent(began, self._clock.seconds()):
+                self.log.warn(
+                    "{parent} is down: {why}",
+                    parent=parent.address,
+                    why=str(error) if isinstance(error, ParentFailed) else "no answer in time",
+                    event="parent.down",
+                )
+            raise
+        self._heard(parent, health, began)
+        return upstream
+
+    def _heard(self, parent: IParent, health: Health, began: float) -> None:
+        was_down = health.is_down
+        health.answered(max(0.0, self._clock.seconds() - began))
+        if was_down:
+            self.log.info("{parent} answers again", parent=parent.address, event="parent.up")
+
+
+def _is_unknown(upstream: Upstream) -> bool:
+    return upstream.rcode == Rcode.NXDOMAIN and upstream.told is None and upstream.soa is None

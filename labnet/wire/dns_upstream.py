@@ -1,0 +1,397 @@
+"""DNS as a server is asked: questions out, replies in (RFC 1035, section 4; RFC 5452), sans-IO.
+
+Decoding takes any bytes. It gives a :class:`~labnet.wire.types.Reply` or raises :class:`NotOurs`,
+:class:`Truncated` or :class:`Broken`, nothing else, after work that grows with the reply's length alone.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import Final, NamedTuple, Self
+
+import dns.edns
+import dns.exception
+import dns.rdata
+import dns.rdataclass
+import dns.rdatatype
+
+from labnet.wire.names import LONGEST_NAME, ROOT, is_below, is_opaque
+from labnet.wire.types import ExtendedError, InfoCode, Question, Rcode, Reply, RRset, RRType
+
+PAYLOAD: Final = 1232
+"""Bytes of a UDP reply that are asked for: what every network carries unfragmented (RFC 6891, section 6.2.5)."""
+
+MOST_CNAMES: Final = 16
+"""CNAMEs of one reply that are followed."""
+
+MOST_UNUSUAL: Final = 1000
+"""Records of one reply that dnspython checks, 20 microseconds each; those of the common types are read here."""
+
+LONGEST_UNUSUAL: Final = 16384
+"""Bytes of the rdata of such a record."""
+
+MOST_ERRORS: Final = 8
+"""Extended errors of one reply that are kept."""
+
+_HEADER: Final = struct.Struct("!HHHHHH")
+_RECORD: Final = struct.Struct("!HHIH")
+_CLASS_IN: Final = 1
+_QR, _AA, _TC, _RD, _RA = 0x8000, 0x0400, 0x0200, 0x0100, 0x0080
+_OPCODE: Final = 0x7800
+_EXTENDED_ERROR: Final = 15
+_LOWER_CASE: Final = bytes(0x20 if ord("a") <= byte <= ord("z") else 0 for byte in range(256))
+
+_WITH_NAMES: Final = {
+    2: (0, 1, 0),  # NS
+    3: (0, 1, 0),  # MD
+    4: (0, 1, 0),  # MF
+    5: (0, 1, 0),  # CNAME
+    6: (0, 2, 20),  # SOA
+    7: (0, 1, 0),  # MB
+    8: (0, 1, 0),  # MG
+    9: (0, 1, 0),  # MR
+    12: (0, 1, 0),  # PTR
+    14: (0, 2, 0),  # MINFO
+    15: (2, 1, 0),  # MX
+    17: (0, 2, 0),  # RP
+    18: (2, 1, 0),  # AFSDB
+    21: (2, 1, 0),  # RT
+    26: (2, 2, 0),  # PX
+    33: (6, 1, 0),  # SRV
+    36: (2, 1, 0),  # KX
+    39: (0, 1, 0),  # DNAME
+}
+"""Types whose names may be compressed (RFC 3597, section 4): the bytes before the names, the names, the bytes after."""
+
+_FIXED: Final = {int(RRType.A): 4, int(RRType.AAAA): 16}
+_STRINGS: Final = frozenset({16, 99})  # TXT, SPF
+_CHECKED: Final = frozenset(map(int, dns.rdatatype.RdataType)) - {0}
+_RCODES: Final = {int(rcode): rcode for rcode in Rcode}
+_INFO_CODES: Final = {int(code): code for code in InfoCode}
+_ERROR_NAMES: Final = {int(code): code.name.replace("_", " ").capitalize() for code in dns.edns.EDECode}
+
+# In front of rdata it makes every compression pointer lead to a byte that begins no label: older versions of dnspython
+# follow pointers here too, and a long chain of them again for every name.
+_NO_POINTERS: Final = b"\x40" * 0x4000
+
+
+class NotOurs(Exception):
+    """The datagram is no reply to what was sent; the text says why. It has to be ignored (RFC 5452, section 9.1)."""
+
+
+class OtherCase(NotOurs):
+    """All matches but the case of the name's letters: a guess from elsewhere, or a server that changes the case."""
+
+
+class Truncated(Exception):
+    """The reply did not fit; the question has to be asked again by TCP."""
+
+
+class Broken(ValueError):
+    """The reply matches what was sent and cannot be read; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What a reply has to repeat: the id and, bit by bit, the question section."""
+
+    id: int
+    question: bytes
+
+    @classmethod
+    def of(cls, query: bytes) -> Self:
+        """What the reply to ``query``, a result of :func:`encode_query`, has to repeat."""
+        end = _HEADER.size
+        while query[end]:
+            end += 1 + query[end]
+        end += 5
+        return cls(int.from_bytes(query[:2], "big"), query[_HEADER.size : end])
+
+
+class Chain(NamedTuple):
+    """What a reply says about a question: ``rrsets`` in order, each CNAME before what it leads to, nothing else.
+
+    ``target`` is the key of the last name. ``is_answered`` says that the last RRset is of the type asked for; if not,
+    ``soa`` is that of the negative answer, where there is a credible one.
+    """
+
+    rrsets: tuple[RRset, ...]
+    target: bytes
+    is_answered: bool
+    soa: RRset | None
+
+
+def encode_query(
+    question: Question, id: int, *, recursion_desired: bool, case_bits: int = 0, payload: int | None = PAYLOAD
+) -> bytes:
+    """The query for ``question``, which DNS must be able to carry (else ValueError).
+
+    Each bit of ``case_bits`` that is set makes the letter under it a capital: for mixed case
+    (draft-vixie-dnsext-dns0x20) give eight random bits for each byte of the name. ``payload`` is the size that EDNS
+    (RFC 6891) tells, None for a query without EDNS.
+    """
+    key = question.key
+    if is_opaque(key):
+        raise ValueError("DNS cannot carry this name")
+    if case_bits:
+        capitals = int.from_bytes(key.translate(_LOWER_CASE), "big") & case_bits
+        key = (int.from_bytes(key, "big") ^ capitals).to_bytes(len(key), "big")
+    query = (
+        _HEADER.pack(id, _RD if recursion_desired else 0, 1, 0, 0, payload is not None)
+        + key
+        + struct.pack("!HH", question.rrtype, _CLASS_IN)
+    )
+    return query if payload is None else query + b"\0" + _RECORD.pack(RRType.OPT, payload, 0, 0)
+
+
+def decode_reply(datagram: bytes, sent: Sent) -> Reply:
+    """The reply in ``datagram``, over TCP in one message.
+
+    Raises :class:`NotOurs`, :class:`Truncated` or :class:`Broken`. FORMERR and NOTIMP count without a question section
+    too, and with records that cannot be read: so answer servers that do not know EDNS.
+    """
+    flags = _matched_flags(datagram, sent)
+    if flags & _TC:
+        raise Truncated("the reply is truncated")
+    try:
+        return _Reader(datagram, sent).read(flags)
+    except (Broken, IndexError, struct.error) as error:
+        rcode = flags & 0xF
+        if rcode in (Rcode.FORMERR, Rcode.NOTIMP):
+            return Reply(_RCODES[rcode])
+        raise error if isinstance(error, Broken) else Broken("the reply ends in the middle of a record") from None
+
+
+def chain_of(question: Question, reply: Reply) -> Chain:
+    """What ``reply``, a forwarder's, says about ``question``. Records of names that it does not lead to are dropped.
+
+    A DNAME counts by the CNAME that its server makes of it (RFC 6672, section 3.1). A chain that comes back to a name
+    ends there with the CNAME that does so. The SOA counts only where the last name is in its zone.
+    """
+    found = {(rrset.key, rrset.rrtype): rrset for rrset in reply.answer}
+    if question.rrtype == RRType.ANY:
+        every = tuple(rrset for rrset in reply.answer if rrset.key == question.key)
+        return Chain(every, question.key, bool(every), None if every else _soa_above(question.key, reply))
+    chain: list[RRset] = []
+    name = question.key
+    passed = set()
+    while name not in passed and len(chain) < MOST_CNAMES:
+        if (rrset := found.get((name, question.rrtype))) is not None:
+            return Chain((*chain, rrset), name, True, None)
+        if (cname := found.get((name, RRType.CNAME))) is None:
+            break
+        passed.add(name)
+        target = cname.rdatas[0]
+        chain.append(RRset(cname.name, cname.rrtype, cname.ttl, (target,)))
+        name = target.lower()
+    return Chain(tuple(chain), name, False, _soa_above(name, reply))
+
+
+def _soa_above(name: bytes, reply: Reply) -> RRset | None:
+    for rrset in reply.authority:
+        if rrset.rrtype == RRType.SOA and is_below(name, rrset.key):
+            return RRset(rrset.name, rrset.rrtype, rrset.ttl, rrset.rdatas[:1])
+    return None
+
+
+def _matched_flags(datagram: bytes, sent: Sent) -> int:
+    """The second word of a reply's header, once the reply is known to be one to what was sent."""
+    if len(datagram) < _HEADER.size:
+        raise NotOurs("the datagram is shorter than a header")
+    id, flags, questions, *_ = _HEADER.unpack_from(datagram)
+    if id != sent.id:
+        raise NotOurs("the id is another one")
+    if not flags & _QR or flags & _OPCODE:
+        raise NotOurs("it is no reply to a query")
+    asked = datagram[_HEADER.size : _HEADER.size + len(sent.question)]
+    if questions == 1 and asked == sent.question:
+        return int(flags)
+    if (questions == 0 or len(datagram) == _HEADER.size) and flags & 0xF in (Rcode.FORMERR, Rcode.NOTIMP):
+        return int(flags)
+    # The type and class behind the name have no case, so they must be the very same.
+    if questions == 1 and asked[-4:] == sent.question[-4:] and asked[:-4].lower() == sent.question[:-4].lower():
+        raise OtherCase("the letters of the question are in another case")
+    raise NotOurs("the question is another one")
+
+
+class _Reader:
+    """Reads the records of one message, from ``_at`` on."""
+
+    def __init__(self, data: bytes, sent: Sent) -> None:
+        self._data = data
+        self._key = sent.question[:-4].lower()
+        self._counts = _HEADER.unpack_from(data)[2:]
+        self._at = _HEADER.size
+        self._names: dict[int, bytes] = {}
+        self._unusual = 0
+        self._edns = False
+        self._rcode_high = 0
+        self._errors: list[ExtendedError] = []
+        if self._counts[0]:
+            self._at += len(sent.question)
+            # What points into the question gets the name without the random case that it was sent in.
+            start = 0
+            while start < len(self._key):
+                self._names[_HEADER.size + start] = self._key[start:]
+                start += 1 + self._key[start]
+
+    def read(self, flags: int) -> Reply:
+        answer, authority, additional = (self._section(count) for count in self._counts[1:])
+        rcode = self._rcode_high | flags & 0xF
+        return Reply(
+            _RCODES.get(rcode, rcode),
+            bool(flags & _AA),
+            bool(flags & _RA),
+            answer,
+            authority,
+            additional,
+            tuple(self._errors),
+        )
+
+    def _section(self, count: int) -> tuple[RRset, ...]:
+        """``count`` records as RRsets. Where their TTLs differ the lowest counts (RFC 2181, section 5.2)."""
+        data = self._data
+        found: dict[tuple[bytes, int], tuple[bytes, list[int], dict[bytes, None]]] = {}
+        for _ in range(count):
+            name, at = self._name(self._at)
+            rrtype, rrclass, ttl, length = _RECORD.unpack_from(data, at)
+            at += _RECORD.size
+            self._at = end = at + length
+            if end > len(data):
+                raise Broken("the reply ends in the middle of a record")
+            if rrtype == RRType.OPT:
+                self._options(rrclass, ttl, at, end)
+            elif rrclass == _CLASS_IN and rrtype and not 128 <= rrtype <= 255:  # RFC 6895, section 3.1: no data
+                rdata = self._rdata(rrtype, at, end)
+                _, ttls, rdatas = found.setdefault((name.lower(), rrtype), (name, [], {}))
+                ttls.append(0 if ttl >> 31 else ttl)  # RFC 2181, section 8
+                rdatas[rdata] = None
+        return tuple(
+            [RRset(name, rrtype, min(ttls), tuple(rdatas)) for (_, rrtype), (name, ttls, rdatas) in found.items()]
+        )
+
+    def _rdata(self, rrtype: int, at: int, end: int) -> bytes:
+        """The rdata between ``at`` and ``end``, without compression."""
+        data = self._data
+        if (layout := _WITH_NAMES.get(rrtype)) is not None:
+            before, names, after = layout
+            parts = [data[at : at + before]]
+            at += before
+            for _ in range(names):
+                name, at = self._name(at)
+                parts.append(name)
+            if at + after != end:
+                raise Broken(f"a record of type {rrtype} has another length than its names")
+            return b"".join(parts) + data[at:end]
+        rdata = data[at:end]
+        if (fixed := _FIXED.get(rrtype)) is not None:
+            good = len(rdata) == fixed
+        elif rrtype in _STRINGS:
+            while at < end:
+                at += 1 + data[at]
+            good = at == end and bool(rdata)
+        else:
+            good = rrtype not in _CHECKED or self._is_good(rrtype, rdata)
+        if not good:
+            raise Broken(f"a record of type {rrtype} cannot be read")
+        return rdata
+
+    def _is_good(self, rrtype: int, rdata: bytes) -> bool:
+        """Whether dnspython, that is to say who shows or keeps the record later, can read it."""
+        self._unusual += 1
+        if self._unusual > MOST_UNUSUAL or len(rdata) > LONGEST_UNUSUAL:
+            raise Broken("the reply has too many records, or too long ones, of unusual types")
+        try:
+            wire = _NO_POINTERS + rdata
+            kind = dns.rdatatype.RdataType.make(rrtype)
+            dns.rdata.from_wire(dns.rdataclass.IN, kind, wire, len(_NO_POINTERS), len(rdata))
+        except dns.exception.DNSException:
+            return False
+        return True
+
+    def _name(self, at: int) -> tuple[bytes, int]:
+        """The name at ``at`` without compression and random case, and where what follows it begins."""
+        data = self._data
+        start = at
+        while length := data[at]:
+            if length >= 0xC0:
+                name = data[start:at] + self._pointed((length & 0x3F) << 8 | data[at + 1], start)
+                if len(name) > LONGEST_NAME:
+                    raise Broken("a name is too long")
+                return self._plain(name), at + 2
+            at += 1 + length
+            if length > 63 or at - start >= LONGEST_NAME:
+                raise Broken("a name has a label that cannot be or is too long")
+        return self._plain(data[start : at + 1]), at + 1
+
+    def _plain(self, name: bytes) -> bytes:
+        """``name`` with small letters where it ends as the name asked for does.
+
+        Servers give back the random case of a query also in what they do not compress, some even that of earlier ones.
+        """
+        lower = name.lower()
+        if lower == name:
+            return name
+        size = min(len(name), len(self._key))
+        different = int.from_bytes(lower[-size:], "big") ^ int.from_bytes(self._key[-size:], "big")
+        common = ((different & -different).bit_length() - 1) // 8 if different else size
+        return name[:-common] + lower[-common:]
+
+    def _pointed(self, at: int, before: int) -> bytes:
+        """The name at ``at``, where a pointer led to; a pointer leads to before ``before``, its own name's start.
+
+        Each label that is passed is kept with the name from there on, and so read once however many pointers there are.
+        """
+        data, names = self._data, self._names
+        passed: list[tuple[int, bytes]] = []
+        if at >= before:
+            raise Broken("a name points forward")
+        start = at
+        while (rest := names.get(at)) is None:
+            length = data[at]
+            if not length:
+                rest = ROOT
+                break
+            if length >= 0xC0:
+                passed.append((at, b""))
+                at = (length & 0x3F) << 8 | data[at + 1]
+                if at >= start:
+                    raise Broken("a name points forward")
+                start = at
+                continue
+            passed.append((at, data[at : at + 1 + length]))
+            at += 1 + length
+            if length > 63:
+                raise Broken("a name has a label that cannot be")
+        for at, label in reversed(passed):
+            names[at] = rest = label + rest
+            if len(rest) > LONGEST_NAME:
+                raise Broken("a name is too long")
+        return rest
+
+    def _options(self, payload: int, extended: int, at: int, end: int) -> None:
+        """The OPT record (RFC 6891, section 6.1.2): the high bits of the RCODE, and extended errors (RFC 8914)."""
+        if self._edns:
+            raise Broken("the reply has two OPT records")
+        self._edns = True
+        self._rcode_high = extended >> 24 << 4
+        while at < end:
+            code, length = struct.unpack_from("!HH", self._data, at)
+            value = self._data[at + 4 : at + 4 + length]
+            at += 4 + length
+            if at > end:
+                raise Broken("the reply ends in the middle of an option")
+            if code == _EXTENDED_ERROR and length >= 2 and len(self._errors) < MOST_ERRORS:
+                self._errors.append(_extended_error(value))
+
+
+def _extended_error(value: bytes) -> ExtendedError:
+    """One extended error; of a code that the resolver does not give itself, the text tells the code."""
+    number = int.from_bytes(value[:2], "big")
+    text = value[2:].decode("utf-8", "replace").rstrip("\0")[:200]
+    text = "".join(char if char.isprintable() else "?" for char in text)
+    if (code := _INFO_CODES.get(number)) is not None:
+        return ExtendedError(code, text)
+    known = _ERROR_NAMES.get(number, "Extended error")
+    return ExtendedError(InfoCode.OTHER, f"{known} ({number})" + (f": {text}" if text else ""))

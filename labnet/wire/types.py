@@ -1,0 +1,240 @@
+"""What everything in the resolver speaks: questions, RRsets, answers, and the course's mappings."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from typing import Final
+
+import dns.rdatatype
+
+from labnet.wire.names import LONGEST_NAME, text_of
+
+LONGEST_TTL: Final = 2**31 - 1
+"""Seconds; the bound of RFC 2181, section 8."""
+
+
+class RRType(IntEnum):
+    """The types that the resolver itself looks at; any other is a number to it (RFC 1035, section 3.2.2)."""
+
+    A = 1
+    NS = 2
+    CNAME = 5
+    SOA = 6
+    PTR = 12
+    AAAA = 28
+    DNAME = 39
+    OPT = 41
+    ANY = 255
+
+
+def type_text(rrtype: int) -> str:
+    """The mnemonic of a type, or ``TYPE`` and its number (RFC 3597)."""
+    return str(dns.rdatatype.to_text(dns.rdatatype.RdataType.make(rrtype)))
+
+
+class Rcode(IntEnum):
+    """The RCODEs that the resolver gives (RFC 1035, section 4.1.1; RFC 6672 for YXDOMAIN, RFC 6891 for BADVERS)."""
+
+    NOERROR = 0
+    FORMERR = 1
+    SERVFAIL = 2
+    NXDOMAIN = 3
+    NOTIMP = 4
+    REFUSED = 5
+    YXDOMAIN = 6
+    BADVERS = 16
+    BADCOOKIE = 23
+
+
+class InfoCode(IntEnum):
+    """The INFO-CODEs of extended errors that the resolver gives (RFC 8914, section 4)."""
+
+    OTHER = 0
+    STALE_ANSWER = 3
+    CACHED_ERROR = 13
+    PROHIBITED = 18
+    STALE_NXDOMAIN = 19
+    NOT_AUTHORITATIVE = 20
+    NOT_SUPPORTED = 21
+    NO_REACHABLE_AUTHORITY = 22
+    NETWORK_ERROR = 23
+    INVALID_DATA = 24
+
+
+@dataclass(frozen=True, slots=True)
+class ExtendedError:
+    """An extended error (RFC 8914): why the answer is what it is."""
+
+    code: InfoCode
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """One name with its address, static or learned (assignment, "information line").
+
+    ``address`` is opaque text: the assignment's own records are no IPv4 addresses. ``ttl`` is in seconds;
+    ``since`` is the epoch second at which the mapping was loaded or learned.
+    """
+
+    name: str
+    address: str
+    ttl: int
+    learned: bool
+    since: float
+
+    @property
+    def until(self) -> float:
+        """The epoch second from which it may not be answered: a learned one until its age passes its TTL."""
+        return math.nextafter(self.since + self.ttl, math.inf) if self.learned else math.inf
+
+    def is_valid(self, now: float) -> bool:
+        """Whether it may be answered at ``now`` (epoch seconds)."""
+        return now < self.until
+
+
+class Question:
+    """A name, as its key (:mod:`labnet.wire.names`), and a type, always of class IN. Nothing of it ever changes.
+
+    ``spelled`` is the name as a client of the course spelled it: its parent is asked in the same bytes. It makes no
+    difference between two questions.
+    """
+
+    # A frozen dataclass would take twice as long to make, and to be looked up, which each is several times.
+    __slots__ = ("_hash", "key", "rrtype", "spelled")
+
+    def __init__(self, key: bytes, rrtype: int, spelled: str = "") -> None:
+        self.key: Final = key
+        self.rrtype: Final = rrtype
+        self.spelled: Final = spelled
+        self._hash: Final = hash(key) ^ rrtype
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Question):
+            return NotImplemented
+        return self.key == other.key and self.rrtype == other.rrtype
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __reduce__(self) -> tuple[type[Question], tuple[bytes, int, str]]:
+        return Question, (self.key, self.rrtype, self.spelled)  # another process has another hash
+
+    def __repr__(self) -> str:
+        return f"Question({self.key!r}, {self.rrtype!r}, {self.spelled!r})"
+
+    def __str__(self) -> str:
+        return f"{text_of(self.key)} {type_text(self.rrtype)}"
+
+
+@dataclass(frozen=True, slots=True)
+class RRset:
+    """The records of one name and type (RFC 2181, section 5).
+
+    ``name`` is in wire form with its case kept, ``ttl`` in seconds, ``rdatas`` in wire form without compression.
+    """
+
+    name: bytes
+    rrtype: int
+    ttl: int
+    rdatas: tuple[bytes, ...]
+
+    @property
+    def key(self) -> bytes:
+        """The name as it is compared."""
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is known about a question.
+
+    ``answer`` holds the CNAME chain and what it leads to; ``authority`` the SOA of a negative answer, or a referral's
+    NS with its addresses in ``additional``. ``mapping`` is what the course protocol is told. ``origin`` says in a few
+    words where it comes from. Until the epoch second ``until`` it may be given again, byte for byte.
+    """
+
+    rcode: Rcode
+    answer: tuple[RRset, ...] = ()
+    authority: tuple[RRset, ...] = ()
+    additional: tuple[RRset, ...] = ()
+    authoritative: bool = False
+    mapping: Mapping | None = None
+    errors: tuple[ExtendedError, ...] = ()
+    origin: str = ""
+    until: float = 0.0
+
+    @property
+    def is_negative(self) -> bool:
+        """Whether it says that there is no such name or no such record (RFC 2308), and is no referral."""
+        empty = self.rcode == Rcode.NOERROR and not self.answer and not self.is_referral
+        return empty or self.rcode == Rcode.NXDOMAIN
+
+    @property
+    def is_referral(self) -> bool:
+        """Whether it names the servers of a zone further down (RFC 1034, section 4.3.1)."""
+        return not self.answer and any(rrset.rrtype == RRType.NS for rrset in self.authority)
+
+    def behind(self, chain: Sequence[RRset]) -> Answer:
+        """This answer, with ``chain`` (the CNAMEs that led to its name) before it."""
+        if not chain:
+            return self
+        mapping = self.mapping and replace(self.mapping, name=text_of(chain[0].name))
+        return replace(self, answer=(*chain, *self.answer), mapping=mapping)
+
+
+def failure_of(says: str, code: InfoCode = InfoCode.OTHER, errors: tuple[ExtendedError, ...] = ()) -> Answer:
+    """The answer where there is none (SERVFAIL): why, in a few words, and the ``errors`` that others told."""
+    return Answer(Rcode.SERVFAIL, errors=(ExtendedError(code, says), *errors))
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """What a parent told, checked against what it was asked.
+
+    ``rrsets`` is the chain from the name asked for and what it leads to, nothing else; ``soa`` stands in a negative
+    answer. ``told`` is a course parent's: name, address, TTL. ``parent`` names who told it, for people. ``since`` is
+    the epoch second at which another lab was told this and passed it on; None where the parent told it just now.
+    """
+
+    rcode: Rcode
+    parent: str
+    rrsets: tuple[RRset, ...] = ()
+    soa: RRset | None = None
+    told: tuple[str, str, int | None] | None = None
+    errors: tuple[ExtendedError, ...] = ()
+    since: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One DNS server's reply, matched to what was sent (address, port, id, question) and nothing more.
+
+    The sections are RRsets in their order; OPT, TSIG and records of a class other than IN are left out.
+    """
+
+    rcode: Rcode | int
+    authoritative: bool = False
+    recursion_available: bool = False
+    answer: tuple[RRset, ...] = ()
+    authority: tuple[RRset, ...] = ()
+    additional: tuple[RRset, ...] = ()
+    errors: tuple[ExtendedError, ...] = ()
+
+
+def is_name(text: str) -> bool:
+    """Whether ``text`` can be a name in a records file: 1 to 255 bytes, no comma, white space or control character."""
+    return (
+        0 < len(text.encode("utf-8", "surrogatepass")) <= LONGEST_NAME
+        and "," not in text
+        and text.isprintable()
+        and " " not in text
+    )
+
+
+def fold(name: str) -> str:
+    """The form under which text names are compared: case and one final dot do not count (RFC 4343)."""
+    return name.lower().removesuffix(".")

@@ -1,0 +1,315 @@
+"""Tests for :mod:`labnet.clients.course`."""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import errno
+import io
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from types import SimpleNamespace, TracebackType
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from labnet.clients import course as module
+from labnet.clients.course import Client, NoAnswer, converse, run
+
+Event = bytes | OSError | float
+"""What the network does: a reply comes, an error does, or so many seconds pass without either."""
+
+
+class FakeNetwork:
+    """Stands for the modules socket and time: ``events`` happen one by one while the client receives.
+
+    Where nothing is left to happen there is silence.
+    """
+
+    SOCK_DGRAM = socket.SOCK_DGRAM
+
+    def __init__(self, events: Sequence[Event] = (), addresses: Sequence[str] = ("127.0.0.1",)) -> None:
+        self.events = list(events)
+        self.addresses = addresses
+        self.refusing: dict[str, OSError] = {}
+        self.looked_up: tuple[object, ...] = ()
+        self.look_up_error: Exception | None = None
+        self.sent: list[tuple[str, bytes]] = []
+        self.open = 0
+        self.now = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def getaddrinfo(self, host: str, port: int, type: int) -> list[tuple[object, ...]]:
+        self.looked_up = (host, port, type)
+        if self.look_up_error is not None:
+            raise self.look_up_error
+        return [(socket.AF_INET, type, 17, "", (address, port)) for address in self.addresses]
+
+    def socket(self, family: int, kind: int, protocol: int) -> FakeSocket:
+        assert (family, kind, protocol) == (socket.AF_INET, socket.SOCK_DGRAM, 17)
+        return FakeSocket(self)
+
+
+class FakeSocket:
+    """A connected UDP socket of the fake network."""
+
+    def __init__(self, network: FakeNetwork) -> None:
+        self._network = network
+        self._address = ""
+        self._timeout = 0.0
+
+    def __enter__(self) -> FakeSocket:
+        self._network.open += 1
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._network.open -= 1
+
+    def connect(self, address: tuple[str, int]) -> None:
+        self._address = address[0]
+
+    def send(self, datagram: bytes) -> None:
+        self._network.sent.append((self._address, datagram))
+        if self._address in self._network.refusing:
+            raise self._network.refusing[self._address]
+
+    def settimeout(self, seconds: float) -> None:
+        assert seconds > 0, "0 would be a socket that does not wait"
+        self._timeout = seconds
+
+    def recv(self, size: int) -> bytes:
+        assert size >= 65535, "a reply would be cut"
+        until = self._network.now + self._timeout
+        while self._network.events:
+            event = self._network.events[0]
+            if isinstance(event, float):
+                if self._network.now + event > until:
+                    self._network.events[0] = self._network.now + event - until
+                    break
+                self._network.now += event
+                self._network.events.pop(0)
+                continue
+            self._network.events.pop(0)
+            if isinstance(event, OSError):
+                raise event
+            return event
+        self._network.now = until
+        raise TimeoutError("timed out")
+
+
+REPLY = b'["www.google.co.il", "21.09.1992.8", "60", "1", 1605280488.749312]'
+NAME = "www.google.co.il"
+
+
+class ClientCase(SynchronousTestCase):
+    """A client on a fake network."""
+
+    def network(self, *events: Event, addresses: Sequence[str] = ("127.0.0.1",)) -> FakeNetwork:
+        network = FakeNetwork(events, addresses)
+        self.patch(module, "socket", network)
+        self.patch(module, "time", network)
+        self.addCleanup(lambda: self.assertEqual(network.open, 0, "a socket is left"))
+        return network
+
+    def printed(self, call: Callable[[], Any]) -> tuple[Any, str, str]:
+        """What ``call`` returns and what it prints on stdout and stderr."""
+        with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
+            result = call()
+        return result, out.getvalue(), err.getvalue()
+
+
+class AskTests(ClientCase):
+    """One name."""
+
+    def fails(self, client: Client, says: str, name: str = NAME) -> None:
+        with self.assertRaises(NoAnswer) as caught:
+            client.ask(name)
+        self.assertEqual(str(caught.exception), says)
+
+    def test_the_address(self) -> None:
+        """The bare name is sent to the server, and the address of its reply is the answer."""
+        network = self.network(REPLY)
+        self.assertEqual(Client("192.0.2.1", 1199).ask(NAME), "21.09.1992.8")
+        self.assertEqual(network.looked_up, ("192.0.2.1", 1199, socket.SOCK_DGRAM))
+        self.assertEqual(network.sent, [("127.0.0.1", b"www.google.co.il")])
+
+    def test_any_dialect(self) -> None:
+        """Lines and bare addresses are understood too, and names compare without case and final dot."""
+        for reply in (b"www.google.co.il,1.2.3.4,60\n", b"1.2.3.4", b"WWW.google.co.il.,1.2.3.4"):
+            self.network(reply)
+            self.assertEqual(Client("127.0.0.1", 1199).ask(NAME), "1.2.3.4")
+
+    def test_unknown(self) -> None:
+        """An empty list, an empty datagram and any other text, such as a server's own words, mean not found."""
+        for reply in (b"[]", b"", b"not found", b"\xff"):
+            network = self.network(reply, REPLY)
+            self.assertIsNone(Client("127.0.0.1", 1199).ask(NAME))
+            self.assertEqual(len(network.sent), 1)
+
+    def test_what_is_no_name_is_not_asked(self) -> None:
+        """What cannot be a name is not found, and nothing is sent."""
+        network = self.network(REPLY)
+        for name in ("", "www a", "a,b", "a" * 256, "www\udcff"):
+            self.assertIsNone(Client("127.0.0.1", 1199).ask(name))
+        self.assertEqual((network.sent, network.looked_up), ([], ()))
+
+    def test_it_asks_again(self) -> None:
+        """Without a reply it asks again after the time-out; a reply to a later try counts."""
+        network = self.network(4.5, REPLY)
+        self.assertEqual(Client("127.0.0.1", 1199, timeout=2.0, tries=3).ask(NAME), "21.09.1992.8")
+        self.assertEqual(len(network.sent), 3)
+        self.assertEqual(network.now, 104.5)
+
+    def test_it_gives_up(self) -> None:
+        """After all tries it says where it asked, how often and how long."""
+        network = self.network()
+        self.fails(
+            Client("127.0.0.1", 1199, timeout=1.5, tries=2), "no answer from 127.0.0.1 port 1199 in 2 tries of 1.5 s"
+        )
+        self.assertEqual((len(network.sent), network.now), (2, 103.0))
+
+    def test_another_names_reply_is_ignored(self) -> None:
+        """A reply for another name, perhaps a late one, is not the answer; the right one behind it is."""
+        network = self.network(b"www.b,6.6.6.6,60", 0.5, REPLY)
+        self.assertEqual(Client("127.0.0.1", 1199).ask(NAME), "21.09.1992.8")
+        self.assertEqual(len(network.sent), 1)
+
+    def test_other_names_replies_do_not_keep_it_waiting(self) -> None:
+        """A try ends at its time-out however many replies for other names come in."""
+        network = self.network(*[event for _ in range(20) for event in (b"www.b,6.6.6.6,60", 0.75)])
+        self.fails(
+            Client("127.0.0.1", 1199, timeout=2.0, tries=2), "no answer from 127.0.0.1 port 1199 in 2 tries of 2 s"
+        )
+        self.assertEqual((len(network.sent), network.now), (2, 104.0))
+
+    def test_a_reply_at_the_last_moment(self) -> None:
+        """Where a reply for another name uses up the time, the next try follows."""
+        network = self.network(1.0, b"www.b,6.6.6.6,60", REPLY)
+        self.assertEqual(Client("127.0.0.1", 1199, timeout=1.0, tries=2).ask(NAME), "21.09.1992.8")
+        self.assertEqual(len(network.sent), 2)
+
+    def test_nobody_listens(self) -> None:
+        """A refusal is said at once, without more tries."""
+        network = self.network(ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused"), REPLY)
+        self.fails(Client("127.0.0.1", 1199), "no answer from 127.0.0.1 port 1199: Connection refused")
+        self.assertEqual(len(network.sent), 1)
+
+    def test_the_next_address_is_asked(self) -> None:
+        """Of a host with several addresses the next one is asked where nobody listens on the first."""
+        network = self.network(REPLY, addresses=("127.0.0.2", "127.0.0.1"))
+        network.refusing["127.0.0.2"] = ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
+        self.assertEqual(Client("localhost", 1199).ask(NAME), "21.09.1992.8")
+        self.assertEqual(network.sent, [("127.0.0.2", NAME.encode()), ("127.0.0.1", NAME.encode())])
+
+    def test_all_addresses_fail(self) -> None:
+        """Where all addresses fail the last reason is said; one that is silent is not passed over."""
+        network = self.network(addresses=("127.0.0.2", "127.0.0.3"))
+        network.refusing["127.0.0.2"] = ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
+        network.refusing["127.0.0.3"] = OSError(errno.ENETUNREACH, "Network is unreachable")
+        self.fails(Client("a.b", 1199), "no answer from a.b port 1199: Network is unreachable")
+        network = self.network(addresses=("127.0.0.2", "127.0.0.3"))
+        self.fails(Client("a.b", 1199, tries=1), "no answer from a.b port 1199 in 1 tries of 3 s")
+        self.assertEqual(network.sent, [("127.0.0.2", NAME.encode())])
+
+    def test_a_host_that_does_not_exist(self) -> None:
+        """A host that cannot be looked up, or is no host name at all, is one clear sentence."""
+        network = self.network()
+        network.look_up_error = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        self.fails(Client("nowhere", 1199), "no answer from nowhere port 1199: Name or service not known")
+        network.look_up_error = UnicodeError("label empty or too long")
+        self.fails(Client("a..b", 1199), "no answer from a..b port 1199: this is no host name")
+
+
+class RunTests(ClientCase):
+    """Names on the command line."""
+
+    def test_all_found(self) -> None:
+        """The bare addresses are printed, one a line; the exit status is 0."""
+        self.network(REPLY, b"www.b,1.2.3.4,60")
+        result = self.printed(lambda: run(Client("127.0.0.1", 1199), [NAME, "www.b"]))
+        self.assertEqual(result, (0, "21.09.1992.8\n1.2.3.4\n", ""))
+
+    def test_not_found(self) -> None:
+        """A name that is not found is said on stderr; the others are printed; the exit status is 1."""
+        self.network(b"[]", REPLY)
+        result = self.printed(lambda: run(Client("127.0.0.1", 1199), ["www.b", NAME]))
+        self.assertEqual(result, (1, "21.09.1992.8\n", "labnet: www.b: not found\n"))
+
+    def test_no_answer(self) -> None:
+        """A server that does not answer is said on stderr; the exit status is 2, also where a name is not found."""
+        for events, names in (((b"[]",), ("www.c", "www.b")), ((1.5, b"[]"), ("www.b", "www.c"))):
+            self.network(*events)
+            status, out, err = self.printed(lambda names=names: run(Client("127.0.0.1", 1199, 1.0, 1), names))
+            self.assertEqual((status, out), (2, ""))
+            self.assertIn("labnet: www.b: no answer from 127.0.0.1 port 1199 in 1 tries of 1 s\n", err)
+            self.assertIn("labnet: www.c: not found\n", err)
+
+    def test_no_names(self) -> None:
+        """Nothing to ask for is no failure."""
+        self.assertEqual(self.printed(lambda: run(Client("127.0.0.1", 1199), [])), (0, "", ""))
+
+
+class ConverseTests(ClientCase):
+    """The assignment's dialogue."""
+
+    PROMPT = "Type your web address and get its ip address:\n"
+
+    def converse(self, *typed: str | type[BaseException]) -> tuple[int, str, str]:
+        """The dialogue with what is typed, and at its end Ctrl-D."""
+        lines: Iterator[str | type[BaseException]] = iter([*typed, EOFError])
+
+        def fake_input() -> str:
+            line = next(lines)
+            if isinstance(line, str):
+                return line
+            raise line
+
+        self.patch(builtins, "input", fake_input)
+        return self.printed(lambda: converse(Client("127.0.0.1", 1199, 1.0, 1)))
+
+    def test_the_transcript(self) -> None:
+        """It greets, prompts, prints the address alone or not found, and prompts again."""
+        self.network(REPLY, b"[]")
+        status, out, err = self.converse(NAME, "www.b")
+        self.assertEqual((status, err), (0, ""))
+        self.assertEqual(
+            out,
+            f"trying to connect to server...\n{self.PROMPT}21.09.1992.8\n{self.PROMPT}not found\n{self.PROMPT}\n",
+        )
+
+    def test_white_space(self) -> None:
+        """White space around a name does not count, and an empty line prompts again."""
+        network = self.network(REPLY)
+        _, out, _ = self.converse("", "   ", f" {NAME}\t")
+        self.assertEqual(network.sent, [("127.0.0.1", NAME.encode())])
+        self.assertEqual(out, f"trying to connect to server...\n{self.PROMPT * 3}21.09.1992.8\n{self.PROMPT}\n")
+
+    def test_what_is_no_name(self) -> None:
+        """What is no name is not found."""
+        network = self.network()
+        _, out, _ = self.converse("www a", "\udcff")
+        self.assertEqual(out.count("not found\n"), 2)
+        self.assertEqual(network.sent, [])
+
+    def test_no_answer(self) -> None:
+        """A server that does not answer is said on stderr, and the dialogue goes on."""
+        self.network(1.5, REPLY)
+        status, out, err = self.converse(NAME, NAME)
+        self.assertEqual((status, err), (0, "labnet: no answer from 127.0.0.1 port 1199 in 1 tries of 1 s\n"))
+        self.assertIn("21.09.1992.8\n", out)
+
+    def test_ctrl_d_and_ctrl_c_leave_quietly(self) -> None:
+        """End of file and Ctrl-C end it with status 0 on a new line, Ctrl-C also while an answer is awaited."""
+        self.assertEqual(self.converse(), (0, f"trying to connect to server...\n{self.PROMPT}\n", ""))
+        self.assertEqual(self.converse(KeyboardInterrupt), (0, f"trying to connect to server...\n{self.PROMPT}\n", ""))
+        network = self.network()
+
+        def interrupted(*_: object) -> SimpleNamespace:
+            raise KeyboardInterrupt
+
+        self.patch(network, "socket", interrupted)
+        self.assertEqual(self.converse(NAME), (0, f"trying to connect to server...\n{self.PROMPT}\n", ""))

@@ -1,0 +1,227 @@
+"""Tests for :mod:`labnet.resolver.cache.log` where something goes wrong: other hands, full disks, crashes."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from unittest import mock
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.logger import LogLevel, capturedLogs, formatEvent
+
+from labnet.resolver.cache.log import RETRY
+from labnet.resolver.files.course import parse_records
+from tests.resolver.cache.test_log import AUTHORS, LogCase, learned, line
+
+
+class ForeignHandTests(LogCase):
+    """Somebody else changes the file while the resolver runs."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.path.write_bytes(AUTHORS)
+        self.log = self.opened()
+        self.keep(self.log, "www.a")
+
+    def test_edited(self) -> None:
+        """What was added by hand stays, and the next line does not stick to it."""
+        with self.path.open("ab") as file:
+            file.write(b"www.hand,1.2.3.4,60")
+        self.keep(self.log, "www.b")
+        # Behind a learned line of a log such an unfinished line is taken for a cut one.
+        self.assertHolds(AUTHORS, line("www.a"), line("www.b"))
+        with self.path.open("ab") as file:
+            file.write(b"www.hand,1.2.3.4,60\n")
+        self.keep(self.log, "www.c")
+        self.keep(self.log, "www.d")
+        self.assertHolds(AUTHORS, b"www.hand,1.2.3.4,60\n", line("www.a"), line("www.b"), line("www.c"), line("www.d"))
+
+    def test_replaced(self) -> None:
+        """A file that took its place, as editors do, is the one that is kept on; what is live is in it."""
+        other = self.folder / "other"
+        other.write_bytes(b"# theirs\n" + b"x" * (self.path.stat().st_size - 9))
+        os.replace(other, self.path)
+        content = self.path.read_bytes()
+        self.keep(self.log, "www.b")
+        self.assertHolds(content, b"\n", line("www.a"), line("www.b"))
+
+    def test_emptied(self) -> None:
+        """A file that was emptied has everything live again with the next mapping."""
+        self.path.write_bytes(b"")
+        self.keep(self.log, "www.b")
+        self.assertHolds(line("www.a"), line("www.b"))
+
+    def test_deleted(self) -> None:
+        """A file that was deleted, with its folder too, is made again with everything live."""
+        self.path.unlink()
+        self.keep(self.log, "www.b")
+        self.assertHolds(line("www.a"), line("www.b"))
+        self.path.unlink()
+        self.folder.rmdir()
+        self.keep(self.log, "www.c")
+        self.assertHolds(line("www.a"), line("www.b"), line("www.c"))
+
+    def test_turned_into_a_folder(self) -> None:
+        """A folder in its place costs no answer."""
+        self.path.unlink()
+        self.path.mkdir()
+        with capturedLogs() as events:
+            for name in ("www.b", "www.c"):
+                self.keep(self.log, name)
+                self.clock.advance(RETRY)
+        self.assertEqual([event["reason"] for event in events], [os.strerror(errno.EISDIR)])
+        self.path.rmdir()
+        self.clock.advance(RETRY)
+        self.assertHolds(line("www.a"), line("www.b"), line("www.c"))
+
+
+class FailureTests(LogCase):
+    """A file that cannot be written."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.path.write_bytes(AUTHORS)
+        self.log = self.opened()
+        self.keep(self.log, "www.a")
+
+    def full(self, room: int) -> Callable[[int, bytes], int]:
+        """An ``os.write`` on a disk with ``room`` bytes left."""
+        write = os.write
+
+        def fake(file: int, content: bytes) -> int:
+            nonlocal room
+            if not room:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            written = write(file, content[:room])
+            room -= written
+            return written
+
+        return fake
+
+    def test_a_disk_that_fills_up_leaves_no_half_line(self) -> None:
+        """A line that found room for a part of it is taken back; with room again, everything live is written."""
+        for room in (0, 1, 5, len(line("www.b")) - 1):
+            self.path.write_bytes(AUTHORS)
+            self.live = []
+            log = self.opened()
+            self.keep(log, "www.a")
+            with mock.patch.object(os, "write", self.full(room)), capturedLogs() as events:
+                self.keep(log, "www.b")
+            self.assertHolds(AUTHORS, line("www.a"))
+            self.assertEqual([event["reason"] for event in events], ["No space left on device"])
+            self.clock.advance(RETRY)
+            self.keep(log, "www.c")
+            self.assertHolds(AUTHORS, line("www.a"), line("www.b"), line("www.c"))
+            log.close()
+
+    def test_a_half_line_that_cannot_be_taken_back_is_removed_later(self) -> None:
+        """Where even that fails, the half line is gone when the file is written anew."""
+        broken = mock.patch.object(os, "ftruncate", side_effect=OSError(errno.EIO, "Input/output error"))
+        with mock.patch.object(os, "write", self.full(20)), broken, capturedLogs():
+            self.keep(self.log, "www.b")
+        self.assertHolds(AUTHORS, line("www.a"), line("www.b")[:20])
+        self.keep(self.log, "www.c")
+        self.assertHolds(AUTHORS, line("www.a"), line("www.b")[:20])
+        self.clock.advance(RETRY)
+        self.assertHolds(AUTHORS, line("www.a"), line("www.b"), line("www.c"))
+
+    def test_it_is_said_once_and_healed(self) -> None:
+        """A failure is said once, with path and reason; when it is mended that is said too, and everything is there."""
+        with capturedLogs() as events:
+            denied = PermissionError(errno.EACCES, "Permission denied")
+            with (
+                mock.patch.object(os, "open", side_effect=denied),
+                mock.patch.object(os, "replace", side_effect=denied),
+            ):
+                for name in ("www.b", "www.c", "www.d"):
+                    self.keep(self.log, name)
+                    self.clock.advance(RETRY)
+            self.assertHolds(AUTHORS, line("www.a"))
+            self.assertEqual([event["log_level"] for event in events], [LogLevel.warn])
+            self.assertEqual((events[0]["path"], events[0]["reason"]), (os.fspath(self.path), "Permission denied"))
+            self.keep(self.log, "www.e")
+            self.clock.advance(RETRY)
+            self.keep(self.log, "www.f")
+        self.assertEqual([event["event"] for event in events], ["learned.failed", "learned.kept-again"])
+        self.assertHolds(AUTHORS, *(line(f"www.{letter}") for letter in "abcdef"))
+
+    def test_it_is_said_again_after_it_was_mended(self) -> None:
+        """A second failure after a mended one is said anew."""
+        with capturedLogs() as events:
+            for name in ("www.b", "www.c"):
+                with mock.patch.object(os, "write", self.full(0)):
+                    self.keep(self.log, name)
+                self.clock.advance(RETRY)
+        levels = [event["log_level"] for event in events]
+        self.assertEqual(levels, [LogLevel.warn, LogLevel.info, LogLevel.warn, LogLevel.info])
+
+    def test_the_temporary_is_removed(self) -> None:
+        """A rewrite that fails, at whichever step, leaves the old file and nothing beside it."""
+        for name, error in (("fsync", errno.EIO), ("replace", errno.EROFS), ("fchmod", errno.EPERM)):
+            log = self.opened(1)
+            with mock.patch.object(os, name, side_effect=OSError(error, os.strerror(error))), capturedLogs() as events:
+                log.rewrite()
+            self.assertEqual([event["reason"] for event in events], [os.strerror(error)])
+            self.assertIn("new lines are still appended", formatEvent(events[0]))
+            self.assertHolds(AUTHORS, line("www.a"))
+            log.close()
+
+    def test_a_full_disk_keeps_the_old_file(self) -> None:
+        """A rewrite on a full disk leaves the old file whole, and nothing beside it."""
+        content = AUTHORS + line("www.a") + b"# mine\n"
+        self.path.write_bytes(content)
+        with mock.patch.object(os, "write", self.full(5)), capturedLogs() as events:
+            self.keep(self.log, "www.b")
+        self.assertEqual([event["reason"] for event in events], ["No space left on device"])
+        self.assertHolds(content)
+        self.keep(self.log, "www.c")
+        self.clock.advance(RETRY)
+        self.assertHolds(AUTHORS, b"# mine\n", line("www.a"), line("www.b"), line("www.c"))
+
+    def test_a_folder_that_is_read_only(self) -> None:
+        """Where no folder can be made, opening, learning and closing go on without a file."""
+        self.path = self.folder / "state" / "learned"
+        with capturedLogs() as events:
+            with mock.patch.object(os, "makedirs", side_effect=PermissionError(errno.EACCES, "Permission denied")):
+                log = self.opened(lines=1, cut=True)
+                self.keep(log, "www.b")
+                log.close()
+            self.assertEqual([event["reason"] for event in events], ["Permission denied"])
+        self.assertFalse(self.path.exists())
+
+    def test_close_tries_once_more(self) -> None:
+        """What could not be kept is tried again when the log is closed."""
+        with capturedLogs() as events:
+            with mock.patch.object(os, "write", self.full(0)):
+                self.keep(self.log, "www.b")
+            self.log.close()
+        self.assertHolds(AUTHORS, line("www.a"), line("www.b"))
+        self.assertEqual(events[-1]["log_level"], LogLevel.info)
+
+
+class CrashTests(LogCase):
+    """The process is killed in the middle of a write."""
+
+    @given(names=st.lists(st.sampled_from("abc"), min_size=1, max_size=6), part=st.integers(0, 40))
+    def test_a_kill_loses_at_most_the_line_being_written(self, names: list[str], part: int) -> None:
+        """Killed at any byte of a write and started anew, the log has all lines before that one, and goes on."""
+        self.path.write_bytes(AUTHORS)
+        self.live = []
+        log = self.opened()
+        for name in names:
+            self.keep(log, name)
+        with self.path.open("ab") as file:  # what a killed write leaves
+            file.write(line("www.killed")[:part])
+        left = parse_records(self.path.read_bytes(), 0.0, log=True)
+        self.assertEqual([mapping.name for mapping in left.static], ["www.biu.ac.il"])
+        self.assertEqual([mapping.name for mapping in left.learned][: len(names)], names)
+
+        self.live = list(left.learned)
+        log = self.opened(len(left.learned), left.cut)
+        self.keep(log, "www.next")
+        after = parse_records(self.path.read_bytes(), 0.0, log=True)
+        self.assertEqual(([mapping.name for mapping in after.static], after.problems), (["www.biu.ac.il"], []))
+        self.assertEqual(after.learned, [*left.learned, learned("www.next")])
+        self.assertTrue(self.path.read_bytes().startswith(AUTHORS))

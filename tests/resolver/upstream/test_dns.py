@@ -1,0 +1,132 @@
+"""A forwarder's parent: what of a DNS reply gets through, and what counts as a failure."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import CancelledError
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from labnet.interfaces import IParent
+from labnet.resolver.upstream.course import ParentFailed
+from labnet.resolver.upstream.dns import DNSParent, Unusable, shown, upstream_of
+from labnet.wire.types import ExtendedError, InfoCode, Question, Rcode, Reply, Upstream
+from tests.resolver.dnsfakes import (
+    AAAA,
+    CNAME,
+    NS,
+    SOA,
+    A,
+    FakeExchange,
+    question,
+    rrset,
+    wire,
+)
+
+WWW = question("www.example.com")
+RECORD = "www.example.com. 60 A 192.0.2.1"
+EXPECTED = (rrset("www.example.com", 60, A, b"\xc0\0\2\1"),)
+
+
+class ParentTests(SynchronousTestCase):
+    """A forwarder's parent."""
+
+    def setUp(self) -> None:
+        self.exchange = FakeExchange()
+        self.parent = DNSParent("192.0.2.53", 53, False, self.exchange)
+
+    def told(self, reply: Reply, asked: Question = WWW) -> Upstream:
+        return upstream_of(asked, reply, "192.0.2.53:53")
+
+    def unusable(self, reply: Reply) -> Unusable:
+        return self.assertRaises(Unusable, self.told, reply)
+
+    def test_it_is_a_parent(self) -> None:
+        """As the interface says; its address is host and port."""
+        verifyObject(IParent, self.parent)
+        self.assertEqual(self.parent.address, "192.0.2.53:53")
+        self.assertEqual(shown("2001:db8::1", 5353), "[2001:db8::1]:5353")
+
+    def test_it_asks_for_recursion_by_udp_or_tcp_as_configured(self) -> None:
+        """And tells what its exchange got."""
+        asked = self.parent.ask(WWW)
+        DNSParent("::1", 5353, True, self.exchange).ask(WWW)
+        self.assertEqual(self.exchange.asked, [("192.0.2.53", 53, WWW, True, False), ("::1", 5353, WWW, True, True)])
+        self.exchange.replies[0].callback(Reply(Rcode.NOERROR, answer=EXPECTED))
+        self.assertEqual(self.successResultOf(asked), Upstream(Rcode.NOERROR, "192.0.2.53:53", EXPECTED))
+
+    def test_the_failure_of_the_exchange_is_its_own(self) -> None:
+        """With its text."""
+        asked = self.parent.ask(WWW)
+        self.exchange.replies[0].errback(Failure(ParentFailed("silent")))
+        self.assertEqual(str(self.failureResultOf(asked, ParentFailed).value), "silent")
+
+    def test_cancelling_cancels_the_exchange(self) -> None:
+        """Which closes what it has open."""
+        asked = self.parent.ask(WWW)
+        asked.cancel()
+        self.failureResultOf(asked, CancelledError)
+        self.assertEqual(self.exchange.cancelled, ["192.0.2.53"])
+
+    def test_only_the_chain_and_a_credible_soa_get_through(self) -> None:
+        """What else a hostile parent adds is not there."""
+        poison = rrset("www.bank.example", 60, A, b"\xcb\0\x71\x42")
+        reply = Reply(
+            Rcode.NOERROR,
+            answer=(poison, *EXPECTED, rrset("www.example.com", 60, AAAA, bytes(16))),
+            authority=(rrset("example.com", 60, NS, wire("ns.bad.example")), rrset("bank.example", 60, SOA, b"soa")),
+            additional=(rrset("ns.bad.example", 60, A, b"\xcb\0\x71\x42"), poison),
+        )
+        self.assertEqual(self.told(reply), Upstream(Rcode.NOERROR, "192.0.2.53:53", EXPECTED))
+        reply = Reply(Rcode.NXDOMAIN, answer=(poison,), authority=reply.authority, additional=reply.additional)
+        self.assertEqual(self.told(reply), Upstream(Rcode.NXDOMAIN, "192.0.2.53:53"))
+
+    def test_negative_answers_are_told_with_their_soa_and_errors(self) -> None:
+        """No such name, no such record, and without an SOA where the parent gives none."""
+        soa = rrset("example.com", 60, SOA, b"soa")
+        errors = (ExtendedError(InfoCode.STALE_ANSWER, "old"),)
+        for rcode in (Rcode.NXDOMAIN, Rcode.NOERROR):
+            self.assertEqual(
+                self.told(Reply(rcode, authority=(soa,), errors=errors)),
+                Upstream(rcode, "192.0.2.53:53", soa=soa, errors=errors),
+            )
+            self.assertEqual(self.told(Reply(rcode)), Upstream(rcode, "192.0.2.53:53"))
+
+    def test_a_chain_that_ends_at_no_name_is_told_as_it_is(self) -> None:
+        """NXDOMAIN is then about the last name (RFC 6604); where the records are there the RCODE does not count."""
+        alias = rrset("www.example.com", 60, CNAME, wire("b.example"))
+        self.assertEqual(
+            self.told(Reply(Rcode.NXDOMAIN, answer=(alias,))), Upstream(Rcode.NXDOMAIN, "192.0.2.53:53", (alias,))
+        )
+        self.assertEqual(self.told(Reply(Rcode.NXDOMAIN, answer=EXPECTED)).rcode, Rcode.NOERROR)
+
+    def test_an_rcode_that_tells_nothing_is_a_failure(self) -> None:
+        """With the parent's own reasons."""
+        for rcode, why in (
+            (Rcode.FORMERR, "could not read the question (FORMERR)"),
+            (Rcode.SERVFAIL, "could not resolve the name (SERVFAIL)"),
+            (Rcode.NOTIMP, "does not answer such questions (NOTIMP)"),
+            (Rcode.REFUSED, "refused to answer (REFUSED)"),
+            (Rcode.BADVERS, "answered with RCODE 16"),
+            (6, "answered with RCODE 6"),
+        ):
+            error = self.unusable(Reply(rcode, answer=EXPECTED))
+            self.assertEqual((str(error), error.rcode, error.errors), (f"192.0.2.53:53 {why}", rcode, ()))
+        errors = (ExtendedError(InfoCode.OTHER, "Dnssec bogus (6)"), ExtendedError(InfoCode.NETWORK_ERROR, ""))
+        error = self.unusable(Reply(Rcode.SERVFAIL, errors=errors))
+        self.assertEqual(str(error), "192.0.2.53:53 could not resolve the name (SERVFAIL): Dnssec bogus (6)")
+        self.assertEqual(error.errors, errors)
+
+    def test_a_referral_is_a_failure(self) -> None:
+        """It comes from a server that does not resolve; NS records in an answer of its own are none."""
+        servers = rrset("com", 60, NS, wire("ns.example"))
+        error = self.unusable(Reply(Rcode.NOERROR, authority=(servers,)))
+        self.assertIn("only referred to other servers", str(error))
+        self.told(Reply(Rcode.NOERROR, True, authority=(servers,)))
+        self.told(Reply(Rcode.NOERROR, authority=(servers, rrset("example.com", 60, SOA, b"soa"))))
+        self.told(Reply(Rcode.NOERROR, answer=EXPECTED, authority=(servers,)))
+
+    def test_an_answer_about_other_names_alone_is_a_failure(self) -> None:
+        """It is not taken for the name's having no records."""
+        error = self.unusable(Reply(Rcode.NOERROR, answer=(rrset("b.example", 60, A, b"\1\2\3\4"),)))
+        self.assertIn("answered about other names", str(error))

@@ -1,0 +1,136 @@
+"""When the sockets to a DNS parent are opened, replaced and closed."""
+
+from __future__ import annotations
+
+import errno
+import socket
+
+from twisted.internet.error import ConnectionDone
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from labnet.resolver.upstream import relay_sockets as relaypool
+from labnet.resolver.upstream.relay_sockets import LONGEST_USE, SOCKETS, Pool, PoolSocket
+from tests.resolver.upstream.test_relay import Reactor
+
+
+class Asked:
+    """What a parent was asked."""
+
+    def __init__(self, since: float = 0.0) -> None:
+        self.since = since
+
+
+class PoolTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.reactor = Reactor()
+        self.parent = socket.socket(type=socket.SOCK_DGRAM)
+        self.parent.bind(("127.0.0.1", 0))
+        self.addCleanup(self.parent.close)
+        self.received: list[tuple[PoolSocket[Asked], list[bytes]]] = []
+        self.failed: list[Asked] = []
+        self.pool: Pool[Asked] = Pool(
+            self.reactor, self.parent.getsockname(), lambda *came: self.received.append(came), self.failed.extend
+        )
+        self.addCleanup(self.pool.close)
+
+    def pick(self, chance: int) -> PoolSocket[Asked]:
+        sock = self.pool.pick(chance, self.reactor.seconds())
+        assert sock is not None
+        return sock
+
+    def timers(self) -> list[float]:
+        return [call.getTime() - self.reactor.seconds() for call in self.reactor.getDelayedCalls()]
+
+    def test_it_has_so_many_sockets(self) -> None:
+        """Opened one by one as chance has it, and used again then; one timer is for all of them."""
+        picked = [self.pick(chance) for chance in range(SOCKETS)]
+        self.assertEqual(len({sock.fileno() for sock in picked}), SOCKETS)
+        self.assertEqual([self.pick(SOCKETS * 7 + turn) for turn in range(SOCKETS)], picked)
+        self.assertEqual((self.reactor.readers, len(self.timers())), (picked, 1))
+
+    def test_each_is_closed_when_it_is_used_no_more(self) -> None:
+        """Whether its turn comes or not; the timer is set for the youngest, and to none where none is left."""
+        first = self.pick(0)
+        self.reactor.advance(4)
+        second = self.pick(1)
+        self.reactor.advance(2)
+        third = self.pick(2)
+        self.assertEqual(self.timers(), [LONGEST_USE - 6])
+        self.reactor.advance(LONGEST_USE - 6)
+        self.assertEqual((first.closed, self.reactor.readers), (True, [second, third]))
+        self.assertIs(self.pick(0), second)
+        self.assertEqual(self.timers(), [6])
+        self.reactor.advance(6)
+        self.assertEqual((second.closed, third.closed, self.reactor.readers, self.timers()), (True, True, [], []))
+        fourth = self.pick(0)
+        self.assertEqual((self.reactor.readers, self.timers()), ([fourth], [LONGEST_USE]))
+
+    def test_one_that_waits_for_a_reply_stays_open(self) -> None:
+        """It is used no more, is read still, and closed when nothing is waited for."""
+        sock = self.pick(0)
+        sock.asked[b"id"] = Asked()
+        self.reactor.advance(LONGEST_USE)
+        self.pool.close_retired()
+        self.assertEqual((self.reactor.readers, self.timers()), ([sock], []))
+        other = self.pick(0)
+        self.assertIsNot(other, sock)
+        self.parent.sendto(b"reply", sock._socket.getsockname())
+        self.reactor.turn()
+        self.assertIn((sock, [b"reply"]), self.received)
+        self.assertTrue(self.pool.is_waiting)
+        del sock.asked[b"id"]
+        self.assertFalse(self.pool.is_waiting)
+        self.pool.close_retired()
+        self.assertEqual((sock.closed, self.reactor.readers, self.failed), (True, [other], []))
+
+    def test_one_whose_time_is_over_at_its_turn_is_replaced(self) -> None:
+        """As where it is busy when the timer is due, or the clock was set back."""
+        first: PoolSocket[Asked] | None = self.pick(0)
+        for now in (LONGEST_USE, -1.0):
+            first, before = self.pool.pick(0, now), first
+            self.assertIsNot(first, before)
+        self.pool.close_retired()
+        self.assertEqual(self.reactor.readers, [first])
+
+    def test_one_that_failed_is_replaced(self) -> None:
+        """What was asked by it is told once."""
+        sock = self.pick(0)
+        sock.asked = {b"id": (asked := Asked())}
+        sock.connectionLost(Failure(ConnectionDone()))
+        self.assertEqual((self.failed, sock.fileno(), self.reactor.readers), ([asked], -1, []))
+        fresh = self.pick(0)
+        self.assertEqual(self.reactor.readers, [fresh])
+
+    def test_what_is_asked_too_long_is_given_up(self) -> None:
+        """By every socket, those that are used no more too; and what was asked by a clock that was set back since."""
+        retired, asked = self.pick(0), {since: Asked(since) for since in (0.0, 1.0, 99.0, 20.0, 21.0)}
+        retired.asked = {b"a": asked[0.0], b"b": asked[1.0]}
+        self.reactor.advance(LONGEST_USE)
+        young = self.pick(1)
+        young.asked = {b"a": asked[99.0], b"b": asked[20.0], b"c": asked[21.0]}
+        self.assertEqual(self.pool.give_up(22.0, 21.5), [asked[99.0], asked[0.0]])
+        self.assertEqual(self.pool.give_up(22.0, 21.5), [])
+        self.assertEqual(self.pool.give_up(22.0, 2.0), [asked[20.0], asked[1.0]])
+        self.assertEqual((list(retired.asked), list(young.asked)), ([], [b"c"]))
+
+    def test_without_a_descriptor_there_is_none(self) -> None:
+        """Nor a timer, and the next time there may be one."""
+
+        def none_left(*_: object) -> socket.socket:
+            raise OSError(errno.EMFILE, "Too many open files")
+
+        patch = self.patch(relaypool.socket, "socket", none_left)
+        self.assertEqual((self.pool.pick(0, 0.0), self.timers()), (None, []))
+        patch.restore()
+        fresh = self.pick(0)
+        self.assertEqual(self.reactor.readers, [fresh])
+
+    def test_closing_leaves_nothing(self) -> None:
+        """Neither a socket, those that wait for a reply included, nor a timer; twice is as good."""
+        self.pick(0).asked[b"id"] = Asked()
+        self.reactor.advance(LONGEST_USE)
+        self.pick(0)
+        for _ in range(2):
+            self.pool.close()
+            self.assertEqual((self.reactor.readers, self.timers()), ([], []))

@@ -1,0 +1,290 @@
+"""Tests for :mod:`labnet.wire.course`."""
+
+from __future__ import annotations
+
+import json
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from labnet.resolver.files.course import parse_line
+from labnet.wire.course import (
+    Dialect,
+    LooksLikeReply,
+    TextError,
+    Told,
+    decode_reply,
+    decode_since,
+    decode_ttl,
+    encode_question,
+    encode_record,
+)
+from labnet.wire.types import LONGEST_NAME, LONGEST_TTL, Mapping, is_name
+
+GOOGLE = Mapping("www.google.co.il", "21.09.1992.8", 60, learned=True, since=1605280488.749312)
+BIU = Mapping("www.biu.ac.il", "1.2.3.4", 180, learned=False, since=1605280488.0)
+
+fields = st.text(st.characters(codec="utf-8"), min_size=1, max_size=20).filter(is_name)
+names = fields.filter(lambda name: name[0] not in "#[")
+mappings = st.builds(
+    Mapping,
+    name=names,
+    address=fields,
+    ttl=st.integers(0, LONGEST_TTL),
+    learned=st.booleans(),
+    since=st.floats(1, 1e12),
+)
+
+
+class EncodeTests(SynchronousTestCase):
+    """What a server says."""
+
+    def test_json_is_the_transcripts_list(self) -> None:
+        """Dialect json gives the transcript's bytes: texts but for the epoch second, flag 1 where it was learned."""
+        self.assertEqual(
+            Dialect().encode(GOOGLE), b'["www.google.co.il", "21.09.1992.8", "60", "1", 1605280488.749312]'
+        )
+        self.assertEqual(Dialect().encode(BIU), b'["www.biu.ac.il", "1.2.3.4", "180", "0", 1605280488.0]')
+
+    def test_json_escapes_as_json_dumps(self) -> None:
+        """Dialect json escapes quotes and what is not ASCII as json.dumps does."""
+        self.assertEqual(
+            Dialect().encode(Mapping('www."é"', "1.2.3.4", 1, False, 0.0)),
+            b'["www.\\"\\u00e9\\"", "1.2.3.4", "1", "0", 0.0]',
+        )
+
+    def test_json_unknown_is_the_empty_list(self) -> None:
+        """Dialect json says [] for an unknown name, and has neither an end nor another text for it."""
+        self.assertEqual(Dialect().encode(None), b"[]")
+        self.assertEqual(Dialect(json=True, end="\n", unknown="no").encode(None), b"[]")
+        self.assertEqual(Dialect(json=True, end="\n").encode(BIU)[-1:], b"]")
+
+    def test_line_is_the_assignments(self) -> None:
+        """Dialect line gives name, address and TTL, with the newline only where it is wanted."""
+        self.assertEqual(Dialect(json=False).encode(GOOGLE), b"www.google.co.il,21.09.1992.8,60")
+        self.assertEqual(Dialect(json=False, end="\n").encode(BIU), b"www.biu.ac.il,1.2.3.4,180\n")
+
+    def test_line_unknown_is_the_configured_text(self) -> None:
+        """Dialect line says the configured text for an unknown name, or nothing at all, then without a newline too."""
+        self.assertEqual(Dialect(json=False, unknown="not found").encode(None), b"not found")
+        self.assertEqual(Dialect(json=False, end="\n", unknown="not found").encode(None), b"not found\n")
+        self.assertEqual(Dialect(json=False).encode(None), b"")
+        self.assertEqual(Dialect(json=False, end="\n").encode(None), b"")
+
+    def test_a_question_is_the_bare_name(self) -> None:
+        """A question is the sixteen bytes of the transcript."""
+        self.assertEqual(encode_question("www.google.co.il"), b"www.google.co.il")
+
+    def test_a_record_is_a_learned_line(self) -> None:
+        """A mapping is kept as the records file's learned line, its epoch second exactly."""
+        self.assertEqual(encode_record(GOOGLE), "www.google.co.il,21.09.1992.8,60,1,1605280488.749312")
+
+    @given(mapping=mappings)
+    def test_json_is_what_json_dumps_prints(self, mapping: Mapping) -> None:
+        """Dialect json is json.dumps of the five fields, whatever they hold."""
+        flag = "1" if mapping.learned else "0"
+        expected = json.dumps([mapping.name, mapping.address, str(mapping.ttl), flag, mapping.since])
+        self.assertEqual(Dialect().encode(mapping), expected.encode("ascii"))
+
+    @given(mapping=mappings, dialect=st.builds(Dialect, json=st.booleans(), end=st.sampled_from(["", "\n"])))
+    def test_what_is_encoded_is_decoded(self, mapping: Mapping, dialect: Dialect) -> None:
+        """A reply in either dialect is read back as the same name, address and TTL, and is no question."""
+        reply = dialect.encode(mapping)
+        self.assertEqual(decode_reply(reply), Told(mapping.name, mapping.address, mapping.ttl))
+        with self.assertRaises(LooksLikeReply):
+            dialect.decode_question(reply)
+
+    @given(mapping=mappings)
+    def test_a_record_is_read_back(self, mapping: Mapping) -> None:
+        """A kept line is read back as the same mapping, to the last digit of its epoch second."""
+        if mapping.learned:
+            self.assertEqual(parse_line(encode_record(mapping).encode(), now=7.0), mapping)
+
+
+class DecodeQuestionTests(SynchronousTestCase):
+    """What a client asks."""
+
+    def refuses(self, datagram: bytes, kind: type[TextError], dialect: Dialect | None = None) -> None:
+        with self.assertRaises(TextError) as caught:
+            (dialect or Dialect()).decode_question(datagram)
+        self.assertIs(type(caught.exception), kind)
+
+    def test_the_bare_name(self) -> None:
+        """The bare name is taken as it is spelt."""
+        self.assertEqual(Dialect().decode_question(b"WWW.google.co.il."), "WWW.google.co.il.")
+        self.assertEqual(Dialect().decode_question("www.é".encode()), "www.é")
+
+    def test_white_space_around_it(self) -> None:
+        """White space around the name is ignored, such as the newline that some clients add."""
+        for datagram in (b"www.a\n", b"www.a\r\n", b" www.a\t"):
+            self.assertEqual(Dialect().decode_question(datagram), "www.a")
+
+    def test_what_a_server_could_have_sent(self) -> None:
+        """Nothing, a list and a line have the shape of a reply."""
+        for datagram in (b"", b"\n", b"[]", b'["www.a", "1.2.3.4", "60", "0", 1.0]', b"[www.a", b"www.a,1.2.3.4,60\n"):
+            self.refuses(datagram, LooksLikeReply)
+            self.refuses(datagram, LooksLikeReply, Dialect(json=False))
+
+    def test_the_text_for_an_unknown_name(self) -> None:
+        """The configured text for an unknown name has the shape of a reply, but only in dialect line."""
+        for unknown in ("unknown", " unknown "):
+            dialect = Dialect(json=False, end="\n", unknown=unknown)
+            self.refuses(dialect.encode(None), LooksLikeReply, dialect)
+        self.assertEqual(Dialect(unknown="unknown").decode_question(b"unknown"), "unknown")
+        self.refuses(b"not found", LooksLikeReply, Dialect(json=False, unknown="not found"))
+
+    def test_what_is_no_name(self) -> None:
+        """Other bytes than UTF-8, white space and control characters inside, and too long a name are no name."""
+        for datagram in (b"\xff\xfe", b"www a", b"www\x00a", b"www\x07a", b"a" * (LONGEST_NAME + 1)):
+            self.refuses(datagram, TextError)
+        self.assertEqual(len(Dialect().decode_question(b"a" * LONGEST_NAME)), LONGEST_NAME)
+
+    def test_a_comment_is_no_name(self) -> None:
+        """A name that starts with # is refused: it would be kept as a comment of the records file."""
+        self.refuses(b"#www.a", TextError)
+        self.assertEqual(Dialect().decode_question(b"www.#a"), "www.#a")
+
+    @given(datagram=st.binary(max_size=300), json_=st.booleans())
+    def test_any_bytes(self, datagram: bytes, json_: bool) -> None:
+        """Any bytes give a name that can be asked and kept, or a TextError, nothing else."""
+        try:
+            name = Dialect(json=json_).decode_question(datagram)
+        except TextError:
+            return
+        self.assertEqual(encode_question(name), datagram.decode().strip().encode())
+        self.assertTrue(is_name(name))
+
+    @given(name=names)
+    def test_what_is_asked_is_read(self, name: str) -> None:
+        """A question is read back as the name it was made of."""
+        self.assertEqual(Dialect().decode_question(encode_question(name)), name)
+
+
+class DecodeReplyTests(SynchronousTestCase):
+    """What a parent says."""
+
+    def test_a_list(self) -> None:
+        """A JSON list of 2 to 5 fields, numbers or texts, gives name, address and TTL where there is one."""
+        self.assertEqual(decode_reply(b'["www.a", "1.2.3.4"]'), Told("www.a", "1.2.3.4", None))
+        for reply in (
+            b'["www.a", "1.2.3.4", "60"]',
+            b'["www.a","1.2.3.4",60]',
+            b'["www.a", "1.2.3.4", "60", "1"]',
+            b'["www.a", "1.2.3.4", "60", "1", 1605280488.749312]',
+            b' [" www.a ", "1.2.3.4", "60\\n", 0, "never"]\n',
+        ):
+            self.assertEqual(decode_reply(reply), Told("www.a", "1.2.3.4", 60), reply)
+
+    def test_a_line(self) -> None:
+        """Comma-separated text of 2 to 5 fields gives the same; spaces and a final newline do not count."""
+        self.assertEqual(decode_reply(b"www.a,1.2.3.4"), Told("www.a", "1.2.3.4", None))
+        for reply in (
+            b"www.a,1.2.3.4,60",
+            b"www.a, 1.2.3.4, 60\r\n",
+            b"www.a,1.2.3.4,60,1",
+            b"www.a,1.2.3.4,60,1,1605280488.749312\n",
+        ):
+            self.assertEqual(decode_reply(reply), Told("www.a", "1.2.3.4", 60), reply)
+
+    def test_a_bare_address(self) -> None:
+        """A bare address is an address without name and TTL, as text or alone in a list; it may be the transcript's."""
+        for address in ("1.2.3.4", "21.09.1992.8", "21.09.1992", "2001:db8::1", "::1"):
+            self.assertEqual(decode_reply(address.encode() + b"\n"), Told(None, address, None))
+            self.assertEqual(decode_reply(json.dumps([address]).encode()), Told(None, address, None))
+
+    def test_an_unknown_name(self) -> None:
+        """The empty list, the empty datagram and white space say that the name is not known."""
+        for reply in (b"[]", b"[]\n", b"[ ]", b'[""]', b"", b"\n", b" \r\n"):
+            self.assertIsNone(decode_reply(reply), reply)
+
+    def test_garbage(self) -> None:
+        """What is none of these is refused."""
+        for reply in (
+            b"\xff\xfe",
+            b"[",
+            b'["www.a", "1.2.3.4"',
+            b"[]]",
+            b"{}",
+            b"not found",
+            b"unknown",
+            b"404",  # what an address is made of, but neither dot nor colon
+            b"dead:beef",  # and no digit
+            b"...",
+            b"www.a,1.2.3.4,60,1,5,6",
+            b'["www.a", "1.2.3.4", "60", "1", 5.0, 6]',
+            b",",
+            b"www.a,",
+            b",1.2.3.4",
+            b"www.a,1.2 .3.4",
+            b"www a,1.2.3.4",
+            b"#www.a,1.2.3.4",
+            b"www.a,1.2.3.4,sixty",
+            b"www.a,1.2.3.4,",
+            b'["www.a", "1.2.3.4", 60.5]',
+            b'["www.a", "1.2\\u00003.4"]',
+            b'["www.\\ud800", "1.2.3.4"]',
+        ):
+            with self.assertRaises(TextError, msg=reply):
+                decode_reply(reply)
+
+    def test_fields_that_are_neither_text_nor_number(self) -> None:
+        """A list with null, true, a list or an object in it is refused; none of them is taken for an address."""
+        for field in (b"null", b"true", b"[]", b'["1.2.3.4"]', b'{"a": 1}'):
+            with self.assertRaisesRegex(TextError, "neither text nor a number"):
+                decode_reply(b'["www.a", ' + field + b', "60"]')
+
+    def test_deep_and_long_lists(self) -> None:
+        """Lists too deep or numbers too long for the JSON parser are refused like any other garbage."""
+        for reply in (b"[" * 100_000, b"[" * 500 + b"]" * 500, b"[" + b"9" * 60_000 + b"]"):
+            with self.assertRaises(TextError):
+                decode_reply(reply)
+
+    def test_an_error_shows_little_of_a_long_field(self) -> None:
+        """An error quotes at most the start of a field, so that no reply fills the log."""
+        with self.assertRaises(TextError) as caught:
+            decode_reply(b"www.a,1.2.3.4," + b"x" * 50_000)
+        self.assertIn("'" + "x" * 60 + "…'", str(caught.exception))
+        self.assertLess(len(str(caught.exception)), 200)
+
+    @given(reply=st.binary(max_size=300) | st.text('[],"0:.a #\n', max_size=30).map(str.encode))
+    @example(reply=b"[NaN,1]")
+    @example(reply=b"[-Infinity]")
+    def test_any_bytes(self, reply: bytes) -> None:
+        """Any bytes give an answer that can be told and kept, or a TextError, nothing else."""
+        try:
+            told = decode_reply(reply)
+        except TextError:
+            return
+        if told is not None:
+            self.assertTrue(told.name is None or is_name(told.name))
+            self.assertTrue(is_name(told.address))
+            self.assertTrue(told.ttl is None or 0 <= told.ttl <= LONGEST_TTL)
+
+    @given(
+        value=st.recursive(st.none() | st.booleans() | st.floats() | st.text(), st.lists, max_leaves=6).map(json.dumps)
+    )
+    def test_any_json(self, value: str) -> None:
+        """Any JSON gives an answer or a TextError, nothing else."""
+        try:
+            decode_reply(value.encode())
+        except TextError as error:
+            self.assertTrue(str(error))
+
+
+class FieldTests(SynchronousTestCase):
+    """The numbers of an information line."""
+
+    def test_a_ttl_is_a_whole_number_of_seconds(self) -> None:
+        """A TTL is 0 to 2147483647 in ASCII digits."""
+        self.assertEqual([decode_ttl(text) for text in ("0", "060", str(LONGEST_TTL))], [0, 60, LONGEST_TTL])
+        for text in ("", "-1", "+1", "1.5", "1e3", "1_0", str(LONGEST_TTL + 1), "9" * 5000, "00000000001", "٣", "²"):
+            with self.assertRaises(TextError, msg=text):
+                decode_ttl(text)
+
+    def test_an_epoch_second_is_finite(self) -> None:
+        """An epoch second is a number from 0 up, whole or not."""
+        self.assertEqual([decode_since(text) for text in ("0", "1605280488", "5.25")], [0.0, 1605280488.0, 5.25])
+        for text in ("", "-1", "nan", "inf", "1e999", "yesterday"):
+            with self.assertRaises(TextError, msg=text):
+                decode_since(text)

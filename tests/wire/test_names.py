@@ -1,0 +1,71 @@
+"""Tests for :mod:`labnet.wire.names`."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from labnet.wire.names import ROOT, ancestors, is_below, is_opaque, key_of, labels, parent, text_of, wire_of
+
+
+class NamesTests(SynchronousTestCase):
+    """Names go between text and wire form, and compare without case."""
+
+    def test_wire_form_is_that_of_the_rfc(self) -> None:
+        """Each label stands behind its length, the root's zero last (RFC 1035, section 3.1)."""
+        self.assertEqual(wire_of("www.Example"), b"\3www\7Example\0")
+
+    def test_key_folds_case_and_the_final_dot(self) -> None:
+        """A name, its upper-case form and its absolute form have one key (RFC 4343)."""
+        self.assertEqual(key_of("WWW.example."), key_of("www.Example"))
+
+    def test_root(self) -> None:
+        """The root is a single dot."""
+        self.assertEqual((wire_of("."), text_of(ROOT)), (ROOT, "."))
+
+    def test_names_beyond_dns_are_opaque(self) -> None:
+        """A course name that DNS cannot carry has a key all the same, and keeps its text."""
+        for name in ("a..b", ".a", "x" * 64, "x." * 130, ""):
+            self.assertIsNone(wire_of(name), name)
+            self.assertTrue(is_opaque(key_of(name)), name)
+            self.assertEqual(text_of(key_of(name.upper())), name.removesuffix("."))
+        self.assertFalse(is_opaque(key_of("a.b")))
+
+    def test_longest_name_and_label(self) -> None:
+        """63 bytes in a label and 255 in a name are the most (RFC 1035, section 2.3.4)."""
+        self.assertIsNotNone(wire_of("x" * 63))
+        self.assertIsNotNone(wire_of(".".join(["x" * 49] * 5)))
+        self.assertIsNone(wire_of(".".join(["x" * 63] * 4)))
+
+    def test_parents(self) -> None:
+        """The ancestors of a name are itself, its parents, and the root."""
+        key = key_of("a.b.c")
+        self.assertEqual(list(ancestors(key)), [key, key_of("b.c"), key_of("c"), ROOT])
+        self.assertEqual(parent(key), key_of("b.c"))
+        self.assertEqual(list(labels(key)), [b"a", b"b", b"c"])
+
+    def test_below_is_by_labels(self) -> None:
+        """A name is below a zone if it ends in the zone's labels, not in its bytes alone."""
+        self.assertTrue(is_below(key_of("a.lab"), key_of("lab")))
+        self.assertTrue(is_below(key_of("lab"), key_of("lab")))
+        self.assertTrue(is_below(key_of("lab"), ROOT))
+        self.assertFalse(is_below(key_of("alab"), key_of("lab")))
+        self.assertFalse(is_below(b"\5x\3lab\0", key_of("lab")))
+
+    def test_odd_bytes_are_escaped(self) -> None:
+        """Bytes that a zone file would escape are escaped (RFC 1035, section 5.1)."""
+        self.assertEqual(text_of(b"\4a.b\\\2\0\x20\0"), "a\\.b\\\\.\\000\\032")
+        self.assertEqual(text_of(b"\2\xff\x41\0"), "\\255A")
+
+    def test_unicode_is_utf8(self) -> None:
+        """A name of the course in any script goes to wire form and back."""
+        self.assertEqual(text_of(key_of("münchen.lab")), "münchen.lab")
+
+    @given(st.lists(st.binary(min_size=1, max_size=20), max_size=8))
+    def test_text_of_any_labels_is_printable(self, parts: list[bytes]) -> None:
+        """Whatever bytes a name is made of, its text can be logged on one line."""
+        wire = b"".join(bytes((len(part),)) + part for part in parts) + ROOT
+        text = text_of(wire)
+        self.assertTrue(text.isprintable(), text)
+        self.assertNotIn(" ", text)
