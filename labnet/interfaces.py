@@ -50,8 +50,8 @@ class StartError(SystemExit, Exception):
 class IReactor(IReactorCore, IReactorTime, IReactorTCP, IReactorUDP, IReactorUNIX, IReactorFDSet):
     """What the services need of a reactor; its ``seconds()`` are the epoch seconds that lifetimes are counted in.
 
-    Nobody sets that clock (:mod:`labnet.starting.clocks`). The time of day, for people and files, is
-    :func:`labnet.starting.clocks.wall_of` it.
+    Nobody sets that clock (:mod:`labnet.net.clocks`). The time of day, for people and files, is
+    :func:`labnet.net.clocks.wall_of` it.
     """
 
 

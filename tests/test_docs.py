@@ -19,7 +19,8 @@ from pydantic.fields import FieldInfo
 from twisted.python import usage
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet import cli, config, service, tap
+from labnet import cli, config
+from labnet.daemon import service, tap
 from labnet.wire.types import InfoCode
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -134,7 +135,7 @@ class ConfigurationTableTests(SynchronousTestCase):
 
 
 class CommandLineTests(SynchronousTestCase):
-    """README.md's command lines against :mod:`labnet.tap` and :mod:`labnet.cli`."""
+    """README.md's command lines against :mod:`labnet.daemon.tap` and :mod:`labnet.cli`."""
 
     def test_readme_has_every_option_of_the_plugins(self) -> None:
         """The table below each plugin has its options, all of them and no others, with their defaults."""
@@ -221,8 +222,8 @@ class ExampleTests(SynchronousTestCase):
         named = set(re.findall(r"\b\w+\.py\b", _text("docs/architecture.rst")))
         for folder in (
             "labnet",
-            "labnet/starting",
-            "labnet/running",
+            "labnet/daemon",
+            "labnet/daemon/running",
             "labnet/command",
             "labnet/resolver",
         ):

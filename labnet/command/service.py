@@ -26,8 +26,8 @@ from labnet.command.replies import STYLES
 from labnet.config import CommandConfig
 from labnet.interfaces import IChange, IMeasured, IReactor
 from labnet.metrics import Sample
+from labnet.net.clocks import wall_of
 from labnet.net.deadlines import Deadlines
-from labnet.starting.clocks import wall_of
 
 GRACE: Final = 0.5
 """Seconds that a closed connection has to send what is still to be sent."""

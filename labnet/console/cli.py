@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from labnet.console.asking import Control
-    from labnet.console.looks import Seen
+    from labnet.console.styles import Seen
 
 _SYSTEMD: Final = "/var/lib/labnet/control.sock"
 """Where the lab of etc/labnet.service has it: only systemd tells that lab its state folder."""
@@ -118,7 +118,7 @@ def _status(arguments: argparse.Namespace) -> int:
                 file=sys.stderr,
             )
             return 2
-    from labnet.console.looks import rates
+    from labnet.console.styles import rates
 
     with _control(arguments) as control:
         before = _look(control)
@@ -134,7 +134,7 @@ def _status(arguments: argparse.Namespace) -> int:
 
 
 def _look(control: Control) -> Seen:
-    from labnet.console.looks import Seen
+    from labnet.console.styles import Seen
 
     status, samples = control.ask("status"), control.ask("samples")
     return Seen(time.monotonic(), status, samples)

@@ -14,7 +14,7 @@ from zope.interface import implementer
 from labnet.console.linefile import LineFile
 from labnet.console.logs import iso8601, quoted
 from labnet.interfaces import IQueryLog
-from labnet.starting.clocks import ahead
+from labnet.net.clocks import ahead
 
 FLUSH: Final = 1.0
 """Seconds that a line waits at most until it is in the file."""

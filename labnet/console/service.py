@@ -21,7 +21,7 @@ from labnet.console.process import Process
 from labnet.console.querylog import QueryLog
 from labnet.interfaces import IMeasured, IReactor
 from labnet.metrics import Sample
-from labnet.starting.clocks import wall_of
+from labnet.net.clocks import wall_of
 
 
 def missing(config: ConsoleConfig) -> list[str]:

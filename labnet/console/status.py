@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from labnet.console.looks import Seen, rates
+from labnet.console.styles import Seen, rates
 
 
 def page(before: Seen, now: Seen) -> RenderableType:

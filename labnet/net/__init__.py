@@ -1,7 +1,8 @@
 """Sockets and time, with no knowledge of what the datagrams say.
 
 The only room that imports ``ctypes``: system calls for many datagrams (``mmsg``, ``batch``), a port that polls while it
-is busy (``busypoll``) and lets datagrams gather (``coalescing``), time-outs by the thousand (``deadlines``), sockets to
-one address (``datagrams``). Begin with ``datagrams``, which is the plainest; ``batch`` and ``busypoll`` explain
-themselves in their first paragraphs.
+is busy (``busypoll``) and lets datagrams gather (``coalescing``). Beside them: ports that are opened, inherited or
+shared (``listening``, ``systemd``), sockets to one address (``datagrams``), time-outs by the thousand (``deadlines``),
+a clock that nobody sets (``clocks``), and what is done where no file descriptor is left (``descriptors``). Begin with
+``datagrams`` and ``listening``; ``batch`` and ``busypoll`` explain themselves in their first paragraphs.
 """

@@ -15,7 +15,7 @@ from zope.interface.verify import verifyObject
 from labnet.console.linefile import LineFile
 from labnet.console.querylog import MOST_WAITING, QueryLog
 from labnet.interfaces import IQueryLog
-from labnet.starting.clocks import Steady
+from labnet.net.clocks import Steady
 
 
 class QueryLogTests(SynchronousTestCase):

@@ -7,8 +7,8 @@ from typing import Any
 from rich.console import Console
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.console.looks import Seen, rates
 from labnet.console.status import page
+from labnet.console.styles import Seen, rates
 
 
 def a_status(**changes: Any) -> dict[str, Any]:

@@ -22,8 +22,8 @@ import pytest
 
 from labnet.console.asking import Control
 from labnet.console.control import ControlError
+from labnet.daemon.workers.orders import _free_number
 from labnet.values import UDPListen
-from labnet.workers.orders import _free_number
 from tests.interop.daemon import DEADLINE, TWISTD, Daemon, environment
 from tests.interop.plain import greeted, rest
 from tests.interop.test_start_stop import PASS

@@ -12,11 +12,11 @@ from random import Random
 import pytest
 
 from labnet import config
+from labnet.daemon.running.reload import load_lab
+from labnet.daemon.tap import ResolverOptions
 from labnet.resolver.cache.cache import Entry
 from labnet.resolver.cache.lines import encode_kept
 from labnet.resolver.loading import Loaded
-from labnet.running.reload import load_lab
-from labnet.tap import ResolverOptions
 from labnet.wire.course import encode_record
 from labnet.wire.types import Answer, Mapping, Question, Rcode, RRset, RRType
 from tests.interop.daemon import Daemon

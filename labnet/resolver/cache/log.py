@@ -26,10 +26,10 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from labnet.interfaces import ILearned
+from labnet.net.clocks import ahead
 from labnet.resolver.cache.lines import Kept, encode_kept
 from labnet.resolver.cache.rewrite import Identity, Rewriting, identity
 from labnet.resolver.files.course import authored
-from labnet.starting.clocks import ahead
 from labnet.wire.course import encode_record
 from labnet.wire.types import Mapping
 

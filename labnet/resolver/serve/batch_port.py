@@ -26,13 +26,13 @@ from labnet.net.batch import BATCH, NO_KEY, Incoming, Outgoing, overflowed
 from labnet.net.busypoll import Vigil
 from labnet.net.coalescing import Moderation
 from labnet.net.datagrams import never_fragment
+from labnet.net.listening import OpenSocket, open_datagrams
 from labnet.resolver.clients.admission import Admission
 from labnet.resolver.clients.counts import READY, Cell, Counts, asked_in
 from labnet.resolver.ready.from_records import Made
 from labnet.resolver.ready.packetcache import PacketCache, PacketCaches
 from labnet.resolver.serve.batch_clients import Senders
 from labnet.resolver.serve.late_replies import Asker, IRelays, Whence
-from labnet.starting.listening import OpenSocket, open_datagrams
 
 BATCHES: Final = 4
 """System calls to read by, until the reactor's other sockets have their turn: a flood must not starve them."""

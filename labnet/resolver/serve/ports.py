@@ -13,11 +13,11 @@ from twisted.internet.interfaces import IListeningPort
 
 from labnet.interfaces import IReactor, StartError
 from labnet.net.datagrams import never_fragment
+from labnet.net.listening import opener_beside
 from labnet.resolver.ready.packetcache import PacketCaches
 from labnet.resolver.serve.batch_port import BatchPort, is_available
 from labnet.resolver.serve.tcp import DNSStreams
 from labnet.resolver.serve.udp import ResolverProtocol
-from labnet.starting.listening import opener_beside
 from labnet.values import UDPListen
 
 MOST_BYTES: Final = 8192

@@ -17,9 +17,9 @@ from labnet.resolver.cache.rewrite import Rewriting
 from labnet.resolver.files.course import authored, parse_records
 from labnet.wire.course import encode_record
 from labnet.wire.types import Mapping
+from tests.net.test_clocks import HOUR, SettableClock
 from tests.resolver.cache.test_log import AUTHORS, LogCase, learned, line
 from tests.resolver.dnsfakes import A, question, rrset
-from tests.starting.test_clocks import HOUR, SettableClock
 
 
 class WorkingClock(Clock):

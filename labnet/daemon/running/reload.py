@@ -1,0 +1,187 @@
+"""A running lab's new configuration: read and checked whole, one reload at a time, and what asks for one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from labnet.config import Config, ConfigError
+from labnet.console.service import missing
+from labnet.metrics import Sample
+from labnet.net.clocks import wall_of
+from labnet.resolver.loading import Loaded, load_files
+
+POLL: Final = 1.0
+"""Seconds between two looks at the watched files; a change is taken once a look has found no further one."""
+
+STOPPING: Final = "the lab is stopping"
+"""Why a reload that comes too late does not happen."""
+
+
+def load_lab(read: Callable[[], Config], now: float) -> tuple[Config, dict[str, Loaded]]:
+    """The configuration that ``read`` gives, and the files of every resolver in it.
+
+    ``now`` (epoch seconds) is when records count as loaded. Raises :class:`~labnet.config.ConfigError` with everything
+    that is wrong in the configuration and in any of the files.
+    """
+    try:
+        config = read()
+    except ConfigError as error:
+        errors = [says for resolver in error.readable for says in load_files(resolver, now).errors]
+        raise ConfigError([*error.problems, *errors]) from None
+    loaded = {name: load_files(resolver, now) for name, resolver in config.resolver.items()}
+    errors = missing(config.console) + [error for files in loaded.values() for error in files.errors]
+    if errors:
+        del loaded  # an error keeps what its frame has, until all garbage is collected
+        raise ConfigError(errors)
+    return config, loaded
+
+
+class Reloads:
+    """Runs ``reload`` (problems, or none where it is done), one at a time.
+
+    Whoever asks while one runs waits for one more, which sees what has changed since; however many ask, it is one.
+    """
+
+    def __init__(self, reload: Callable[[], Deferred[list[str]]]) -> None:
+        self._reload = reload
+        self._waiting: list[Deferred[list[str]]] = []
+        self._runs = False
+        self._stopped = False
+
+    def request(self) -> Deferred[list[str]]:
+        """Fires with what is wrong where nothing was changed, or with nothing; it fails only as ``reload`` does."""
+        if self._stopped:
+            return succeed([STOPPING])
+        asked: Deferred[list[str]] = Deferred()
+        self._waiting.append(asked)
+        if not self._runs:
+            self._run()
+        return asked
+
+    def stop(self) -> None:
+        """No further reload begins; who waits for one is told so."""
+        self._stopped = True
+        waiting, self._waiting = self._waiting, []
+        for asked in waiting:
+            asked.callback([STOPPING])
+
+    def _run(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        self._runs = True
+        maybeDeferred(self._reload).addBoth(self._ran, waiting)
+
+    def _ran(self, result: list[str] | Failure, waiting: list[Deferred[list[str]]]) -> None:
+        self._runs = False
+        if self._waiting:
+            self._run()
+        for asked in waiting:
+            asked.callback(result)
+
+
+class Outcomes:
+    """What became of the reloads; it is told in ``log``, each problem and warning once as long as it lasts."""
+
+    def __init__(self, clock: IReactorTime, log: Logger) -> None:
+        self.problems: list[str] = []
+        self._clock = clock
+        self._log = log
+        self._at: float | None = None
+        self._done = self._failed = 0
+        self._warnings: list[str] = []
+
+    def tell(self, problems: list[str]) -> None:
+        """A reload is over; with ``problems`` it has changed nothing."""
+        before, self.problems = self.problems, problems
+        self._at = wall_of(self._clock)()
+        if not problems:
+            self._done += 1
+            self._log.info("the lab was reloaded", event="reload.done")
+            return
+        self._failed += 1
+        for problem in problems:
+            if problem not in before:
+                self._log.error("{problem}", problem=problem, event="reload.problem")
+        self._log.error(
+            "the lab was not reloaded and goes on as it was: {count} problem(s), as labnet check says them",
+            count=len(problems),
+            event="reload.failed",
+        )
+
+    def warn(self, warnings: list[str]) -> None:
+        """All that is doubtful in what runs now."""
+        before, self._warnings = self._warnings, warnings
+        for warning in warnings:
+            if warning not in before:
+                self._log.warn("{warning}", warning=warning, event="lab.warning")
+
+    def samples(self) -> Iterator[Sample]:
+        yield Sample("labnet_reloads_total", ("done",), self._done)
+        yield Sample("labnet_reloads_total", ("failed",), self._failed)
+
+    def status(self) -> dict[str, Any]:
+        """For JSON: when the last one was (epoch seconds, or None), what was wrong, and how many there were."""
+        return {"at": self._at, "problems": self.problems, "done": self._done, "failed": self._failed}
+
+
+class FileWatch(Service):
+    """Calls ``changed`` once after any of ``paths`` has changed and then stayed the same for :data:`POLL` seconds.
+
+    It polls, so that files on other machines and those that an editor puts in another's place are seen as well.
+    """
+
+    def __init__(self, clock: IReactorTime, paths: Callable[[], Iterable[str]], changed: Callable[[], object]) -> None:
+        self._clock = clock
+        self._paths = paths
+        self._changed = changed
+        self._call: IDelayedCall | None = None
+        self._known: dict[str, tuple[int, ...]] = {}
+        self._seen: dict[str, tuple[int, ...]] = {}
+
+    def startService(self) -> None:
+        super().startService()
+        self._known = self._seen = self._look()
+        self._call = self._clock.callLater(POLL, self._poll)
+
+    def stopService(self) -> None:
+        super().stopService()
+        if self._call is not None:
+            self._call.cancel()
+            self._call = None
+
+    def _poll(self) -> None:
+        self._call = self._clock.callLater(POLL, self._poll)
+        before, self._seen = self._seen, self._look()
+        # A path that is new in the configuration was read by the reload that brought it.
+        self._known = {path: self._known.get(path, found) for path, found in self._seen.items()}
+        if self._seen == before and self._seen != self._known:
+            self._known = self._seen
+            self._changed()
+
+    def _look(self) -> dict[str, tuple[int, ...]]:
+        return {path: _identity(path) for path in self._paths()}
+
+
+def watched_files(config: Config, path: str | None) -> Iterator[str]:
+    """What a reload of the configuration at ``path`` reads, but for the logs that the lab itself writes."""
+    if path is not None:
+        yield path
+    for resolver in config.resolver.values():
+        yield from (file.path for file in resolver.records if file.path != resolver.learned)
+        if resolver.hints is not None:
+            yield resolver.hints
+
+
+def _identity(path: str) -> tuple[int, ...]:
+    try:
+        stat = os.stat(path)
+    except OSError:
+        return ()
+    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns

@@ -1,0 +1,231 @@
+"""The command lines of the three twistd plugins."""
+
+from __future__ import annotations
+
+import atexit
+import ipaddress
+import os
+import time
+from typing import Any, Final, NoReturn, cast
+
+from twisted.application.service import IService
+from twisted.internet.endpoints import serverFromString
+from twisted.python import usage
+
+from labnet import config
+from labnet.config import Config, ConfigError
+from labnet.daemon.garbage import spare_program
+from labnet.daemon.service import LabService, load_lab
+from labnet.daemon.started import Started, owner_of_daemon
+from labnet.daemon.workers.service import SupervisorService
+from labnet.interfaces import IReactor
+from labnet.net.clocks import count_steadily
+from labnet.net.listening import listening_reactor
+from labnet.net.systemd import Inherited, Notifier
+from labnet.resolver.loading import Loaded
+
+_ALONE: Final[dict[str, Any]] = {"console": {"control": None}}
+"""What a server without a configuration file has: no state of its own, so no socket to be controlled by."""
+
+LOOPBACK: Final = "127.0.0.0/8,::1/128"
+
+
+class _Options(usage.Options):
+    """Options that end in a checked configuration with its records read: all errors come before anything runs."""
+
+    config: Config
+    loaded: dict[str, Loaded]
+    path: str | None = None
+    """The configuration file, absolute, where there is one."""
+    rundir: str
+    """The folder that twistd will run in, absolute."""
+    folder: str
+    """The folder that all relative paths are meant from: twistd leaves it, and a reload comes later."""
+
+    def postOptions(self) -> None:
+        self.folder = os.getcwd()
+        self.rundir = os.path.abspath(str(self.parent["rundir"]) if self.parent else ".")
+        try:
+            self.config, self.loaded = load_lab(self.build, time.time())
+        except ConfigError as error:
+            _fail(error)
+
+    def started(self, reactor: IReactor) -> Started:
+        """How this process was started."""
+        twistd: Any = self.parent or {}
+        log = twistd.get("logfile") or ("" if twistd.get("nodaemon") else "twistd.log")
+        files = (os.path.join(self.folder, log),) if log not in ("", "-") and not twistd.get("syslog") else ()
+        return Started(Inherited.of_process(), Notifier(reactor), owner_of_daemon(twistd), files)
+
+    def build(self) -> Config:
+        """The configuration that the options ask for, as it is now. Raises :class:`~labnet.config.ConfigError`."""
+        raise NotImplementedError
+
+
+def _fail(error: ConfigError) -> NoReturn:
+    raise SystemExit("\n".join(f"labnet: {problem}" for problem in error.problems))
+
+
+def _make(options: _Options, reactor: IReactor | None = None) -> IService:
+    if reactor is None:
+        from twisted.internet import reactor as default
+
+        reactor = cast(IReactor, default)
+        count_steadily(reactor)
+        spare_program()
+    started = options.started(reactor)
+    if options.config.lab.workers > 1 and options.config.resolver:
+        return cast(IService, supervisor(options, reactor, started))
+    listening = listening_reactor(reactor, started.inherited)
+    made = LabService(options.config, options.loaded, listening, options.build, options.path, started=started)
+    return cast(IService, made)
+
+
+def supervisor(options: _Options, reactor: IReactor, started: Started) -> SupervisorService:
+    """Who runs the lab of ``options`` in several processes; where none of them can start, this one ends with 1."""
+
+    def failed() -> None:
+        # twistd has no way to end with another status than 0 once the reactor has run; this is after all else.
+        atexit.register(os._exit, 1)
+
+    config, loaded, read, path = options.config, options.loaded, options.build, options.path
+    return SupervisorService(config, loaded, reactor, read, path, started=started, failed=failed)
+
+
+class LabOptions(_Options):
+    """twistd labnet: the whole lab of a configuration file."""
+
+    synopsis = "[--config FILE]"
+    optParameters = [
+        ["config", "c", None, "Configuration file [default: $LABNET_CONFIG, etc/labnet.toml, /etc/labnet/labnet.toml]."]
+    ]
+    longdesc = "Runs the command server and the resolvers of a configuration file; without one, the built-in lab."
+
+    def postOptions(self) -> None:
+        self.path = config.find(self["config"])
+        super().postOptions()
+
+    def build(self) -> Config:
+        return config.load(self.path, self.rundir)
+
+
+class CommandOptions(_Options):
+    """twistd labnet-command: the command server alone."""
+
+    synopsis = "[options]"
+    optParameters = [
+        ["listen", "l", "tcp:8080:interface=127.0.0.1", "Twisted endpoint string to listen on."],
+        ["clients", "n", "1", "Clients served at a time, the others wait; 0: no limit."],
+        ["timeout", "t", "15", "Seconds without a command until a connection is closed."],
+        ["replies", "r", "handout", "handout (the assignment's words) or transcript (the published solution's)."],
+        ["exit-from", "e", LOOPBACK, "Networks whose EXIT closes every socket, with commas between."],
+        ["allow", "a", None, "Networks that are served [default: loopback; everyone where --listen is not]."],
+    ]
+    longdesc = "A TCP server that greets with the client's address and answers TIME and EXIT."
+
+    def build(self) -> Config:
+        table = {
+            "listen": self["listen"],
+            "clients": _number(self["clients"], int),
+            "timeout": _number(self["timeout"], float),
+            "replies": self["replies"],
+            "exit_from": _networks(self["exit-from"]),
+            "allow": _networks(self["allow"] if self["allow"] is not None else _served_on(self["listen"])),
+        }
+        return config.build({"command": table, **_ALONE}, self.folder, self.rundir, _option)
+
+
+class ResolverOptions(_Options):
+    """twistd labnet-resolver: the assignment's ``server.py MYPORT PARENT_IP PARENT_PORT RECORDS_FILE``."""
+
+    synopsis = "[options] PORT PARENT_IP PARENT_PORT RECORDS_FILE"
+    optParameters = [
+        ["interface", "i", "127.0.0.1", "Address to listen on."],
+        ["learned", "l", None, "File that keeps what is learned [default: RECORDS_FILE itself]."],
+        ["dialect", "d", "json", "Replies: json (the transcript's) or line (name,address,ttl)."],
+        ["unknown", "u", "", "In dialect line: the reply for an unknown name."],
+        ["parent-timeout", "t", "2", "Seconds that the parent has for each try."],
+        ["parent-tries", "n", "2", "Tries with the parent."],
+        ["allow", "a", None, "Networks that are served [default: loopback; everyone where --interface is not]."],
+    ]
+    optFlags = [["newline", None, "In dialect line: end each reply with a newline."]]
+    longdesc = "A UDP resolver with a records file and a parent; -1 -1 for no parent."
+
+    def parseArgs(self, *arguments: str) -> None:
+        if len(arguments) != 4:
+            raise usage.UsageError("wants PORT PARENT_IP PARENT_PORT RECORDS_FILE")
+        port, parent_ip, parent_port, records = arguments
+        self["port"], self["records"] = port, records
+        self["parents"] = [] if (parent_ip, parent_port) == ("-1", "-1") else [f"text:{parent_ip}:{parent_port}"]
+
+    def build(self) -> Config:
+        interface = self["interface"].replace(":", "\\:")
+        table = {
+            "listen": f"udp:{self['port']}:interface={interface}",
+            "records": self["records"],
+            "parents": self["parents"],
+            "learned": os.path.join(self.folder, self["learned"] or self["records"]),
+            "dialect": self["dialect"],
+            "newline": bool(self["newline"]),
+            "unknown": self["unknown"],
+            "parent_timeout": _number(self["parent-timeout"], float),
+            "parent_tries": _number(self["parent-tries"], int),
+            "allow": _networks(
+                self["allow"] if self["allow"] is not None else _served_on(f"tcp:0:interface={interface}")
+            ),
+        }
+        return config.build({"resolver": {"resolver": table}, **_ALONE}, self.folder, self.rundir, _option)
+
+
+def _networks(text: str) -> list[str]:
+    return [network.strip() for network in text.split(",") if network.strip()]
+
+
+def _served_on(listen: str) -> str:
+    """The networks served where nobody says which: who asks to listen elsewhere than on loopback means everyone."""
+    if listen.startswith("unix:"):
+        return LOOPBACK
+    try:
+        interface = str(getattr(serverFromString(object(), listen), "_interface", ""))
+        is_loopback = ipaddress.ip_address(interface.partition("%")[0]).is_loopback
+    except Exception:  # what is no endpoint is told by the check of the configuration
+        is_loopback = ":interface=localhost" in listen
+    return LOOPBACK if is_loopback else "0.0.0.0/0,::/0"
+
+
+def _number(text: str, kind: type[int] | type[float]) -> Any:
+    """The number in ``text``, or ``text`` itself for the configuration's check to name."""
+    try:
+        return kind(text)
+    except ValueError:
+        return text
+
+
+def _option(key: str) -> str:
+    """How an error names the option or argument behind the configuration's ``key``."""
+    name = next(part for part in reversed(key.split(".")) if not part.isdigit())
+    arguments = {"listen": "PORT or --interface", "parents": "PARENT_IP PARENT_PORT", "records": "RECORDS_FILE"}
+    if key.startswith("resolver.") and name in arguments:
+        return arguments[name]
+    return f"--{name.replace('_', '-')}"
+
+
+class Lab:
+    """``twistd labnet``"""
+
+    Options = LabOptions
+    makeService = staticmethod(_make)
+
+
+class Command:
+    """``twistd labnet-command``"""
+
+    Options = CommandOptions
+    makeService = staticmethod(_make)
+
+
+class OneResolver:
+    """``twistd labnet-resolver``"""
+
+    Options = ResolverOptions
+    makeService = staticmethod(_make)

@@ -1,0 +1,218 @@
+"""One worker process: a lab that shares its resolvers' ports with others, and tells its supervisor what it learns.
+
+``python -m labnet.daemon.workers`` imports everything, waits for a line on its standard input, a worker's
+:class:`~labnet.daemon.workers.orders.Orders`, and forks that worker. To it, the end of that input means that the
+supervisor is gone. What it says goes to standard output, one JSON object a line: what it logs, what it learns, that it
+serves, why it cannot.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from itertools import count
+from typing import Any, Final, cast
+
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ReactorNotRunning
+from twisted.internet.interfaces import IReactorTime, ITransport
+from twisted.internet.protocol import connectionDone
+from twisted.internet.stdio import StandardIO
+from twisted.internet.threads import deferToThreadPool
+from twisted.logger import ILogObserver, LogEvent, globalLogBeginner
+from twisted.protocols.basic import LineOnlyReceiver
+from twisted.python.failure import Failure
+
+from labnet.config import Config
+from labnet.console.logs import encoded
+from labnet.daemon.garbage import spare_program
+from labnet.daemon.service import LabService
+from labnet.daemon.workers.messages import LONGEST_MESSAGE, Outbox, encoded_message, learned_of, line_of
+from labnet.daemon.workers.orders import Orders, read_lab
+from labnet.interfaces import StartError
+from labnet.net.clocks import Steady, since_boot
+from labnet.net.listening import listening_reactor
+from labnet.net.systemd import FIRST_INHERITED, Inherited
+from labnet.resolver.cache.cache import Entry
+from labnet.resolver.cache.lines import Kept
+from labnet.resolver.loading import Loaded
+from labnet.resolver.service import ResolverService
+from labnet.wire.types import Question
+
+ORPHANED: Final = 0.2
+"""Seconds that a worker without a supervisor has to answer what is in flight."""
+
+
+class SupervisorProtocol(LineOnlyReceiver):
+    """Standard input and output of a worker, once it has its orders.
+
+    ``ended`` is called when it is to end; with False, its supervisor is gone.
+    """
+
+    delimiter = b"\n"
+    MAX_LENGTH = LONGEST_MESSAGE
+
+    def __init__(self, reactor: IReactorTime, ended: Callable[[bool], object]) -> None:
+        self._reactor = reactor
+        self._ended = ended
+        self._is_to_end = False
+        self._outbox: Outbox | None = None
+        self.learned: Callable[[str, Kept], object] = lambda resolver, kept: None
+        """Called with what another worker learned, and the resolver that did."""
+
+    def connectionMade(self) -> None:
+        self._outbox = Outbox(cast(ITransport, self.transport), self._reactor)
+
+    def lineReceived(self, line: bytes) -> None:
+        try:
+            message = json.loads(line)
+        except ValueError:
+            return  # the rest of a line that a worker before this one had begun to read
+        if "stop" in message:
+            self._is_to_end = True
+            self._ended(True)
+        for resolver, lines in message.get("learned", {}).items():
+            for each in lines:
+                self.learned(resolver, learned_of(each, "another worker"))
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._outbox = None
+        if not self._is_to_end:
+            self._ended(False)
+
+    def learn(self, resolver: str, question: Question, entry: Entry) -> None:
+        """Tell what this worker's resolver of that name learned."""
+        if self._outbox is not None:
+            self._outbox.put(resolver, line_of(question, entry))
+
+    def log(self, event: LogEvent) -> None:
+        """Tell ``event``, in place of a log."""
+        self._write(b'{"log":' + encoded(event).rstrip() + b"}\n")
+
+    def tell(self, **message: Any) -> None:
+        """Tell something else; before there is a transport, and after, at once."""
+        self._write(encoded_message(**message))
+
+    def _write(self, data: bytes) -> None:
+        if self.transport is not None:
+            self.transport.write(data)
+        else:
+            sys.stdout.buffer.write(data)
+            sys.stdout.flush()
+
+
+class WorkerLab(LabService):
+    """The lab of one worker: what it learns goes to its supervisor, and what others learned comes from there."""
+
+    def __init__(self, orders: Orders, supervisor: SupervisorProtocol, *arguments: Any, **options: Any) -> None:
+        self._orders = orders
+        self._supervisor = supervisor
+        supervisor.learned = self.learned
+        super().__init__(*arguments, **options)
+
+    def _make_resolver(self, name: str, config: Config, loaded: Mapping[str, Loaded]) -> ResolverService:
+        made = super()._make_resolver(name, config, loaded)
+        made.share(partial(self._supervisor.learn, name), bytes.fromhex(self._orders.secret))
+        return made
+
+    def learned(self, resolver: str, kept: Kept) -> None:
+        """Another worker's ``resolver`` learned ``kept``."""
+        service = self.resolvers.get(resolver)
+        if service is not None:
+            service.learn(*kept)
+
+    def hurry(self) -> None:
+        """Nobody supervises: whoever starts the lab again is to find the ports free."""
+        lab = self.config.lab.model_copy(update={"grace": ORPHANED})
+        self.config = self.config.model_copy(update={"lab": lab})
+
+    def _command_exited(self) -> None:
+        self._supervisor.tell(exited=True)
+        super()._command_exited()
+
+
+def main() -> int:
+    """Keep one worker running; the exit status: 0 once the supervisor wants no more of it, or is gone.
+
+    The worker itself is a fork: one that is killed has another in its place without loading the program again.
+    """
+    with contextlib.suppress(OSError):
+        os.setsid()  # Ctrl-C in a terminal is the supervisor's to act on
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGTERM, signal.SIGINT)}
+    spare_program()
+    while orders := read_orders():
+        worker = os.fork()
+        if not worker:
+            for number, action in before.items():
+                signal.signal(number, action)
+            from twisted.internet import reactor
+
+            return run(orders, reactor)
+        _, status = os.waitpid(worker, 0)
+        # Whoever is killed may leave half a line.
+        os.set_blocking(1, True)
+        os.write(1, b"\n" + encoded_message(ended=os.waitstatus_to_exitcode(status)))
+    return 0
+
+
+def run(orders: Orders, reactor: Any) -> int:
+    """Be the worker that ``orders`` say; the exit status, once the supervisor has had it end."""
+
+    def end(in_order: bool) -> None:
+        if not in_order:
+            lab.hurry()
+        with contextlib.suppress(ReactorNotRunning):
+            reactor.stop()
+
+    def reading(_: object = None) -> tuple[Config, dict[str, Loaded]]:
+        return read_lab(orders.lab, orders)
+
+    def in_thread(_: object) -> Deferred[tuple[Config, dict[str, Loaded]]]:
+        return deferToThreadPool(reactor, reactor.getThreadPool(), reading)
+
+    supervisor = SupervisorProtocol(reactor, end)
+    globalLogBeginner.beginLoggingTo([cast(ILogObserver, supervisor.log)], redirectStandardIO=False)
+    # All workers count as their supervisor does, whenever they were started.
+    clock = Steady(lambda: since_boot() + orders.clock)
+    clock.wall = time.time
+    reactor.seconds = clock
+    shared = listening_reactor(reactor, Inherited(zip(orders.inherited, count(FIRST_INHERITED))), orders.workers)
+    try:
+        config, loaded = reading()
+        lab = WorkerLab(orders, supervisor, config, loaded, shared, in_thread=in_thread)
+        lab.privilegedStartService()
+        lab.startService()
+    except StartError as error:
+        supervisor.tell(failed=str(error))
+        return 1
+
+    def begin() -> None:
+        StandardIO(supervisor)
+        supervisor.tell(up=os.getpid())
+
+    reactor.callWhenRunning(begin)
+    reactor.addSystemEventTrigger("before", "shutdown", lab.stopService)
+    reactor.run()
+    return 0
+
+
+def read_orders(descriptor: int = 0) -> Orders | None:
+    """The next orders among the lines that come, and not a byte behind them; None where no more come.
+
+    What was meant for the worker before, and the half of a line that it read, is passed over.
+    """
+    os.set_blocking(descriptor, True)
+    line = b""
+    while byte := os.read(descriptor, 1):
+        line += byte
+        if byte == b"\n":
+            if line.startswith(b'{"number":'):
+                return Orders(**json.loads(line))
+            line = b""
+    return None

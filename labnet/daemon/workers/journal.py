@@ -1,0 +1,190 @@
+"""What the workers of one resolver learned, as their supervisor keeps it: lines by question, and the logs on disk."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from twisted.internet.interfaces import IReactorTime
+
+from labnet.config import ResolverConfig
+from labnet.daemon.workers.messages import learned_of, line_of
+from labnet.interfaces import ILearned
+from labnet.resolver.cache.dump import dump_lines
+from labnet.resolver.cache.log import LearnedLog, course_log, threads_of
+from labnet.resolver.files.course import parse_line
+from labnet.resolver.loading import KEPT_SUFFIX, Loaded
+from labnet.wire.course import encode_record
+from labnet.wire.names import is_below, key_of
+from labnet.wire.types import Mapping, RRType
+
+_LINE_BYTES: Final = 700
+"""What a line counts beside its characters: what its entry takes in a cache, so that all keep about the same."""
+
+_FORGOTTEN_FOR: Final = 5.0
+"""Seconds for which lines that were on their way while their names were flushed are known again."""
+
+Key = tuple[bytes, int]
+
+
+class Line(NamedTuple):
+    """One thing learned, as a worker told it: ``mapping`` where a course parent told it that."""
+
+    text: str
+    since: float
+    until: float
+    mapping: Mapping | None
+
+    @property
+    def size(self) -> int:
+        """Bytes that it counts."""
+        return _LINE_BYTES + len(self.text)
+
+
+def read_line(text: str) -> tuple[Key, Line]:
+    """The question that a line answers, and the line. Raises ValueError."""
+    if not text.startswith("{"):
+        mapping = parse_line(text.encode(), 0.0)
+        until = mapping.since + mapping.ttl
+        return (key_of(mapping.name), int(RRType.A)), Line(text, mapping.since, until, mapping)
+    try:
+        fields = json.loads(text)
+        key, since, ttl = (bytes.fromhex(fields["q"]), int(fields["t"])), float(fields["s"]), float(fields["l"])
+    except (LookupError, TypeError) as error:
+        raise ValueError("the line is nothing that was learned") from error
+    return key, Line(text, since, since + ttl, None)
+
+
+class Journal:
+    """All that the workers of the resolver with this ``config`` learned, of ``cache_bytes`` the last."""
+
+    def __init__(self, config: ResolverConfig, loaded: Loaded, clock: IReactorTime) -> None:
+        self._config = config
+        self._clock = clock
+        self._lines: dict[Key, Line] = {}
+        self._bytes = 0
+        self._flushed: list[tuple[bytes, float]] = []
+        self._course_log: ILearned | None = None
+        self._kept_log: ILearned | None = None
+        self._take(loaded)
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def open(self, loaded: Loaded) -> None:
+        """Start on the files of the configuration, which held what was ``loaded``."""
+        if self._config.learned is not None:
+            self._course_log = course_log(self._config.learned, self._live_mappings, self._clock)
+            self._kept_log = LearnedLog(
+                self._config.learned + KEPT_SUFFIX,
+                self._live_lines,
+                _kept_line,
+                lambda _: iter(()),
+                self._clock,
+                threads_of(self._clock),
+            )
+            self._course_log.open(loaded.lines, loaded.cut)
+            self._kept_log.open(loaded.kept_lines, loaded.kept_cut)
+
+    def close(self) -> None:
+        """Bring everything to the disk."""
+        for log in self._logs:
+            log.close()
+        self._course_log = self._kept_log = None
+
+    def change(self, config: ResolverConfig, loaded: Loaded) -> None:
+        """Go by ``config`` from now on; where its files are others, they get all that is known."""
+        moved = config.learned != self._config.learned
+        self._config = config
+        self._make_room()
+        if moved:
+            self.close()
+            known, self._lines, self._bytes = self._lines, {}, 0
+            self._take(loaded)
+            for key, line in known.items():
+                self._keep(key, line)
+            self.open(loaded)
+            for log in self._logs:
+                log.rewrite()
+
+    def learn(self, text: str) -> bool:
+        """A worker told the line ``text``; whether the others are to know it. Raises ValueError for what is no line."""
+        key, line = read_line(text)
+        if self._is_flushed(key, line):
+            return False
+        self._keep(key, line)
+        if line.mapping is not None and self._course_log is not None:
+            self._course_log.append([line.mapping])
+        elif line.mapping is None and self._kept_log is not None:
+            self._kept_log.append([line])
+        return True
+
+    def lines(self) -> Iterator[str]:
+        """Every line that is valid now, what was learned last at the end."""
+        return (line.text for line in self._valid())
+
+    def flush(self, name: str) -> int:
+        """Forget ``name`` and every name below it, in the logs too; how many answers that were."""
+        now, below = self._clock.seconds(), key_of(name)
+        self._flushed = [(zone, at) for zone, at in self._flushed if now - at < _FORGOTTEN_FOR] + [(below, now)]
+        found = [key for key in self._lines if is_below(key[0], below)]
+        for key in found:
+            self._forget(key)
+        if found:
+            for log in self._logs:
+                log.rewrite()
+        return len(found)
+
+    def dump(self) -> Iterator[str]:
+        """What is learned and valid, a line each, as in a master file with the seconds that are left as TTL."""
+        now = self._clock.seconds()
+        for line in self._valid():
+            yield from dump_lines(*learned_of(line.text, os.path.basename(self._config.learned or "")), now)
+
+    @property
+    def _logs(self) -> list[ILearned]:
+        return [log for log in (self._course_log, self._kept_log) if log is not None]
+
+    def _take(self, loaded: Loaded) -> None:
+        for mapping in loaded.learned:
+            self._keep(*read_line(encode_record(mapping)))
+        for question, entry in loaded.kept:
+            self._keep(*read_line(line_of(question, entry)))
+
+    def _valid(self) -> Iterator[Line]:
+        now = self._clock.seconds()
+        return (line for line in list(self._lines.values()) if now <= line.until)
+
+    def _live_mappings(self) -> Iterator[Mapping]:
+        return (line.mapping for line in self._valid() if line.mapping is not None)
+
+    def _live_lines(self) -> Iterator[Line]:
+        return (line for line in self._valid() if line.mapping is None)
+
+    def _is_flushed(self, key: Key, line: Line) -> bool:
+        return any(line.since <= at and is_below(key[0], zone) for zone, at in self._flushed)
+
+    def _keep(self, key: Key, line: Line) -> None:
+        self._forget(key)
+        self._lines[key] = line
+        self._bytes += line.size
+        self._make_room()
+
+    def _make_room(self) -> None:
+        while self._bytes > self._config.cache_bytes:
+            self._forget(next(iter(self._lines)))
+
+    def _forget(self, key: Key) -> None:
+        line = self._lines.pop(key, None)
+        if line is not None:
+            self._bytes -= line.size
+
+
+def _kept_line(line: Line, later: float) -> str:
+    if not later:
+        return line.text
+    fields = json.loads(line.text)
+    fields["s"] += later
+    return json.dumps(fields, separators=(",", ":"))

@@ -1,0 +1,338 @@
+"""Where listening sockets come from: systemd passed them, workers share them, or they are opened as ever.
+
+The services ask their reactor for ports and know nothing of it; :func:`listening_reactor` in the reactor's place looks
+first at what was inherited (sd_listen_fds(3)).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import os
+import socket
+import stat
+import struct
+from collections.abc import Callable, Iterable
+from typing import Any, Final, cast
+
+from twisted.internet import tcp, unix
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.error import CannotListenError
+from twisted.internet.posixbase import PosixReactorBase
+from twisted.internet.protocol import Factory
+from twisted.python.failure import Failure
+from zope.interface import directlyProvides, providedBy
+
+from labnet.interfaces import IReactor, StartError
+from labnet.net.descriptors import Refusals
+from labnet.net.systemd import Inherited
+from labnet.values import UDPListen
+
+OpenSocket = Callable[[str, int], socket.socket]
+"""Gives a bound UDP socket for an interface's address and a port number; raises OSError."""
+
+BACKLOG: Final = 128
+"""Connections that wait for being accepted, where nobody says how many."""
+
+RECEIVE_BUFFER: Final = 2 << 20
+"""Bytes that may wait at a UDP port, the system's own for each datagram included: 5,000 small questions.
+
+That is what comes during the longest pause of a busy server. More would only wait longer under a flood, and go cold.
+"""
+
+_SO_RCVBUFFORCE: Final = 33
+_SO_ATTACH_REUSEPORT_CBPF: Final = 51
+_LOAD_WORD: Final = 0x20  # BPF_LD | BPF_W | BPF_ABS
+_MODULO: Final = 0x94  # BPF_ALU | BPF_MOD | BPF_K
+_RETURN: Final = 0x16  # BPF_RET | BPF_A
+_RANDOM: Final = 0xFFFFF000 + 56  # SKF_AD_OFF + SKF_AD_RANDOM
+
+
+def listening_reactor(reactor: IReactor, inherited: Inherited, workers: int = 1) -> IReactor:
+    """``reactor``, whose ports are those of ``inherited`` where one has the address that is asked for.
+
+    The others are opened as ever; with more than one of ``workers`` so that each of them can have the same
+    (SO_REUSEPORT).
+    A UNIX socket whose owner is dead makes room; one of a live owner is "Address already in use".
+    """
+    proxy: Any = _Reactor(reactor, inherited, workers)
+    return cast(IReactor, proxy)
+
+
+def socket_opener(inherited: Inherited, workers: int = 1) -> OpenSocket:
+    """Opens UDP sockets as :func:`listening_reactor` does it.
+
+    Those of ``workers`` share out what comes at random, and :data:`RECEIVE_BUFFER`.
+    """
+
+    def open_socket(interface: str, port: int) -> socket.socket:
+        found = _find(inherited, socket.SOCK_DGRAM, interface, port)
+        if found is not None:
+            enlarge(found, RECEIVE_BUFFER)
+            return found
+        sock = bound_socket(socket.SOCK_DGRAM, interface, port, shared=workers > 1)
+        enlarge(sock, RECEIVE_BUFFER // workers)
+        if workers > 1:
+            attach_random_split(sock, workers)
+        return sock
+
+    return open_socket
+
+
+def opener_beside(reactor: object) -> OpenSocket:
+    """How UDP sockets are opened that ``reactor`` is to watch, but not to make a port of."""
+    opener: OpenSocket = getattr(reactor, "open_datagrams", open_datagrams)
+    return opener
+
+
+def open_datagrams(interface: str, port: int) -> socket.socket:
+    """A new UDP socket, nobody else's: an :data:`OpenSocket` for who has no other."""
+    sock = bound_socket(socket.SOCK_DGRAM, interface, port)
+    enlarge(sock, RECEIVE_BUFFER)
+    return sock
+
+
+def bound_socket(kind: int, interface: str, port: int, shared: bool = False) -> socket.socket:
+    """A new non-blocking socket on the address ``interface`` ("" for all of IPv4); raises OSError.
+
+    ``shared`` sets SO_REUSEPORT: every process of this user that does the same may have the same address.
+    """
+    sock = socket.socket(socket.AF_INET6 if ":" in interface else socket.AF_INET, kind)
+    try:
+        sock.setblocking(False)
+        if kind == socket.SOCK_STREAM:
+            # As Twisted does it: connections of the daemon before this one may linger.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        sock.bind((interface, port))
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def enlarge(sock: socket.socket, size: int) -> None:
+    """Have a receive buffer of ``size`` bytes, where it is smaller.
+
+    Past the system's limit (net.core.rmem_max) only an administrator gets it; others get as much as the limit is.
+    """
+    if sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) >= 2 * size:  # twice what was asked for (socket(7))
+        return
+    for option in (_SO_RCVBUFFORCE, socket.SO_RCVBUF):
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, option, size)
+        except OSError:
+            continue
+        return
+
+
+def attach_random_split(sock: socket.socket, sockets: int) -> bool:
+    """Have each datagram go to any of the ``sockets`` that share the port of ``sock``.
+
+    As it is, a hash of both addresses picks one, and a busy client's all go to the same worker. Returns False where the
+    system refuses (it is not Linux, or older than 4.5); then the hash stays.
+    """
+    program = b"".join(
+        struct.pack("=HBBI", code, 0, 0, value)
+        for code, value in ((_LOAD_WORD, _RANDOM), (_MODULO, sockets), (_RETURN, 0))
+    )
+    held = ctypes.create_string_buffer(program)
+    try:
+        options = struct.pack("@HP", len(program) // 8, ctypes.addressof(held))
+        sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_REUSEPORT_CBPF, options)
+    except OSError:
+        return False
+    return True
+
+
+def check_free(listeners: Iterable[UDPListen | str], inherited: Inherited) -> None:
+    """Raise StartError where one of ``listeners`` is taken: sockets that workers share do not notice another daemon's.
+
+    A resolver's listener is UDP and TCP, text is a Twisted endpoint. What is ``inherited`` is ours.
+    """
+    probe: Any = _Probe(inherited)
+    for listener in listeners:
+        try:
+            if isinstance(listener, UDPListen):
+                probe.open(socket.SOCK_DGRAM, listener.interface, listener.port)
+                probe.open(socket.SOCK_STREAM, listener.interface, listener.port)
+            elif not listener.startswith("systemd:"):
+                failures: list[Failure] = []
+                serverFromString(probe, listener).listen(Factory()).addErrback(failures.append)
+                if failures:
+                    raise StartError(listener, failures[0].value)
+        except (OSError, CannotListenError) as error:
+            raise StartError(str(listener), error) from None
+
+
+class _Probe:
+    """A reactor that opens what it is asked for and closes it at once."""
+
+    def __init__(self, inherited: Inherited) -> None:
+        self._inherited = inherited
+
+    def open(self, kind: int, interface: str, port: int) -> None:
+        found = _find(self._inherited, kind, interface, port)
+        with found or bound_socket(kind, interface, port) as sock:
+            if kind == socket.SOCK_STREAM:
+                sock.listen(BACKLOG)
+
+    def listenTCP(self, port: int, factory: Any, backlog: int = BACKLOG, interface: str = "") -> None:
+        self.open(socket.SOCK_STREAM, interface, port)
+
+    def listenUNIX(self, address: str, factory: Any, *arguments: Any, **options: Any) -> None:
+        found = self._inherited.find(socket.AF_UNIX, socket.SOCK_STREAM, os.path.abspath(address))
+        if found is None:
+            _make_room(address)
+        else:
+            found.close()
+
+
+class _Reactor:
+    """Passes on everything but listening."""
+
+    def __init__(self, reactor: Any, inherited: Inherited, workers: int) -> None:
+        self.wrapped = reactor
+        self._inherited = inherited
+        self._shared = workers > 1
+        self._refusals = Refusals(reactor)
+        self.open_datagrams = socket_opener(inherited, workers)
+        directlyProvides(self, providedBy(reactor))
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self.wrapped, name)
+        if callable(found):
+            setattr(self, name, found)  # the clock is asked for each datagram
+        return found
+
+    def listenTCP(self, port: int, factory: Any, backlog: int = BACKLOG, interface: str = "") -> Any:
+        sock = _find(self._inherited, socket.SOCK_STREAM, interface, port)
+        if sock is None and not self._shared:
+            return self._refusals.watch(self.wrapped.listenTCP(port, factory, backlog, interface))
+        if sock is None:
+            try:
+                sock = _listening_socket(interface, port, backlog)
+            except OSError as error:
+                raise CannotListenError(interface, port, error) from error
+        with sock:
+            return self._refusals.watch(self.wrapped.adoptStreamPort(sock.fileno(), sock.family, factory))
+
+    def listenUDP(self, port: int, protocol: Any, interface: str = "", maxPacketSize: int = 8192) -> Any:
+        sock = _find(self._inherited, socket.SOCK_DGRAM, interface, port)
+        if sock is None and not self._shared:
+            return self.wrapped.listenUDP(port, protocol, interface, maxPacketSize)
+        if sock is None:
+            try:
+                sock = self.open_datagrams(interface, port)
+            except OSError as error:
+                raise CannotListenError(interface, port, error) from error
+        with sock:
+            return self.wrapped.adoptDatagramPort(sock.fileno(), sock.family, protocol, maxPacketSize)
+
+    def listenUNIX(
+        self, address: str, factory: Any, backlog: int = BACKLOG, mode: int = 0o666, wantPID: object = 0
+    ) -> Any:
+        if not isinstance(self.wrapped, PosixReactorBase):
+            return self.wrapped.listenUNIX(address, factory, backlog, mode, wantPID)
+        sock = self._inherited.find(socket.AF_UNIX, socket.SOCK_STREAM, os.path.abspath(address))
+        if sock is not None:
+            return self._adopt_unix(sock, factory)
+        port: Any = _UNIXPort(os.fsencode(address), factory, backlog, mode, self.wrapped)
+        try:
+            _make_room(address)
+            port.startListening()
+        except OSError as error:
+            raise CannotListenError(None, address, error) from error
+        return port
+
+    def adoptStreamPort(self, descriptor: int, family: int, factory: Any) -> Any:
+        try:
+            sock = self._inherited.take(descriptor)
+        except OSError as error:
+            raise CannotListenError(None, descriptor, error) from error
+        if sock is None:
+            return self.wrapped.adoptStreamPort(descriptor, family, factory)
+        if sock.family == socket.AF_UNIX:
+            return self._adopt_unix(sock, factory)
+        with sock:
+            return self._refusals.watch(self.wrapped.adoptStreamPort(sock.fileno(), sock.family, factory))
+
+    def _adopt_unix(self, sock: socket.socket, factory: Any) -> Any:
+        port: Any = _InheritedUNIXPort(sock, factory, self.wrapped)
+        port.startListening()
+        return port
+
+
+class _UNIXPort(unix.Port):
+    """Twisted's, but its file may be gone, another's by now, or in a folder that is no longer ours to write to."""
+
+    _file: tuple[int, int] | None = None
+
+    def startListening(self) -> None:
+        cast(Any, super()).startListening()
+        self._file = _identity(self._bindPath)
+
+    def connectionLost(self, reason: Failure) -> None:
+        if self._file is not None and self._file == _identity(self._bindPath):
+            with contextlib.suppress(OSError):
+                os.unlink(self._bindPath)
+        tcp.Port.connectionLost(self, reason)
+
+
+class _InheritedUNIXPort(unix.Port):
+    """Twisted's own would give systemd's file another mode, remove it, and shut the socket down for everybody."""
+
+    _shouldShutdown = False
+
+    def __init__(self, sock: socket.socket, factory: Any, reactor: Any) -> None:
+        # What begins with NUL is in no file system.
+        super().__init__(b"\0" + os.fsencode(sock.getsockname()), factory, BACKLOG, reactor=reactor)
+        self._preexistingSocket = sock
+
+
+def _identity(path: bytes) -> tuple[int, int] | None:
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _make_room(path: str) -> None:
+    """Remove the socket at ``path`` if nobody listens on it any more; raises OSError where somebody does."""
+    try:
+        if not stat.S_ISSOCK(os.lstat(path).st_mode):
+            return
+    except OSError:
+        return  # what is wrong with it, bind(2) says
+    with socket.socket(socket.AF_UNIX) as client:
+        client.setblocking(False)
+        outcome = client.connect_ex(path)
+    if outcome in (0, errno.EAGAIN):
+        raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+    if outcome == errno.ECONNREFUSED:
+        os.unlink(path)
+
+
+def _listening_socket(interface: str, port: int, backlog: int) -> socket.socket:
+    sock = bound_socket(socket.SOCK_STREAM, interface, port, shared=True)
+    try:
+        sock.listen(backlog)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _find(inherited: Inherited, kind: int, interface: str, port: int) -> socket.socket | None:
+    if not inherited or not port:
+        return None
+    family = socket.AF_INET6 if ":" in interface else socket.AF_INET
+    flags = socket.AI_NUMERICHOST | socket.AI_PASSIVE
+    try:
+        address = socket.getaddrinfo(interface or None, port, family, kind, flags=flags)[0][4]
+    except OSError:
+        return None  # a host name: nothing is inherited by that
+    return inherited.find(family, kind, address)

@@ -1,1 +1,0 @@
-"""What a process gets when it starts: sockets, a clock, word to who started it."""

@@ -1,0 +1,163 @@
+"""One worker: its orders, and what it tells."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from twisted.internet.error import ConnectionDone
+from twisted.internet.testing import StringTransport
+from twisted.logger import LogLevel
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from labnet import config
+from labnet.daemon.running.reload import load_lab
+from labnet.daemon.workers.child import ORPHANED, SupervisorProtocol, WorkerLab, read_orders
+from labnet.daemon.workers.messages import encoded_message, learned_of, line_of
+from labnet.daemon.workers.orders import Orders
+from labnet.resolver.cache.policy import entry_of_mapping
+from labnet.wire.names import key_of
+from labnet.wire.types import Mapping
+from tests.fakes import MemoryReactor
+
+ORDERS = Orders(1, 2, "lab", "control.sock.1", "00" * 16, True, 0.0, [])
+LINE = "www.example.org,1.2.3.4,60,1,1700000000"
+
+
+class Transport(StringTransport):
+    """Standard input and output."""
+
+
+class ProtocolTestCase(SynchronousTestCase):
+    """A worker's end of its standard input and output."""
+
+    def setUp(self) -> None:
+        self.reactor = MemoryReactor()
+        self.ended: list[bool] = []
+        self.protocol = SupervisorProtocol(self.reactor, self.ended.append)
+        self.transport = Transport()
+
+    def told(self) -> list[dict[str, Any]]:
+        lines = self.transport.value().splitlines()
+        self.transport.clear()
+        return [json.loads(line) for line in lines]
+
+
+class ProtocolTests(ProtocolTestCase):
+    """What is said either way."""
+
+    def test_before_it_is_connected(self) -> None:
+        """What is told and logged before goes to standard output at once; what is learned is nobody's."""
+        written = io.BytesIO()
+        with mock.patch.object(sys, "stdout", io.TextIOWrapper(written)):
+            self.protocol.tell(failed="no")
+            self.protocol.log({"log_level": LogLevel.warn, "log_format": "so", "log_namespace": "x", "log_time": 0.0})
+            lines = written.getvalue().splitlines()
+        first, second = lines
+        self.assertEqual(json.loads(first), {"failed": "no"})
+        self.assertEqual(json.loads(second)["log"]["message"], "so")
+        self.protocol.learn("main", *learned_of(LINE, "x"))
+
+    def test_what_it_learns(self) -> None:
+        """What it learned is told in a batch at the end of the turn."""
+        self.protocol.makeConnection(self.transport)
+        self.protocol.tell(up=7)
+        self.protocol.learn("main", *learned_of(LINE, "x"))
+        self.assertEqual(self.told(), [{"up": 7}])
+        self.reactor.advance(0)
+        self.assertEqual(self.told(), [{"learned": {"main": ["www.example.org,1.2.3.4,60,1,1700000000.0"]}}])
+
+    def test_what_others_learned(self) -> None:
+        """What others learned is called out; the rest of a half line is passed over."""
+        learned: list[Any] = []
+        self.protocol.learned = lambda resolver, kept: learned.append((resolver, line_of(*kept)))
+        self.protocol.makeConnection(self.transport)
+        self.protocol.dataReceived(b'ned":{"main":[]}}\n' + encoded_message(learned={"main": [LINE]}))
+        self.assertEqual(learned, [("main", LINE + ".0")])
+        self.assertEqual(self.ended, [])
+
+    def test_the_end_in_order(self) -> None:
+        """It is told to end, once, and that its input closes then is no surprise."""
+        self.protocol.makeConnection(self.transport)
+        self.protocol.dataReceived(encoded_message(stop=True))
+        self.protocol.connectionLost(Failure(ConnectionDone()))
+        self.assertEqual(self.ended, [True])
+
+    def test_the_supervisor_is_gone(self) -> None:
+        """An input that just closes is the supervisor's end."""
+        self.protocol.makeConnection(self.transport)
+        self.protocol.connectionLost(Failure(ConnectionDone()))
+        self.assertEqual(self.ended, [False])
+        self.protocol.learn("main", *learned_of(LINE, "x"))
+
+
+class OrderTests(SynchronousTestCase):
+    """Orders among other lines."""
+
+    def read(self, data: bytes) -> tuple[Orders | None, bytes]:
+        """The orders in ``data``, and what is left behind them."""
+        out, into = os.pipe()
+        self.addCleanup(os.close, out)
+        os.write(into, data)
+        os.close(into)
+        return read_orders(out), os.read(out, 1000)
+
+    def test_the_first_line(self) -> None:
+        """Orders are a line, and what stands behind it is left."""
+        line = encoded_message(**ORDERS._asdict())
+        self.assertEqual(self.read(line + b"more\n"), (ORDERS, b"more\n"))
+
+    def test_among_others(self) -> None:
+        """What was meant for the worker before is passed over."""
+        line = encoded_message(**ORDERS._asdict())
+        self.assertEqual(self.read(b'rest"}\n' + encoded_message(learned={}) + line), (ORDERS, b""))
+
+    def test_none(self) -> None:
+        """The end is None."""
+        self.assertEqual(self.read(b'{"number":'), (None, b""))
+
+
+class LabTests(ProtocolTestCase):
+    """The lab of a worker."""
+
+    def lab(self) -> WorkerLab:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        table = {"resolver": {"main": {"listen": "udp:1199"}}, "console": {"control": None}, "command": {}}
+        built = config.build(table, folder.name, str(Path(folder.name)))
+        arguments = load_lab(lambda: built, self.reactor.seconds())
+        return WorkerLab(ORDERS, self.protocol, *arguments, self.reactor)
+
+    def test_what_is_learned_goes_both_ways(self) -> None:
+        """What its resolver learns is told, what another's did is known; of a resolver that is gone nothing is."""
+        lab = self.lab()
+        self.protocol.makeConnection(self.transport)
+        mapping = Mapping("www.example.org", "1.2.3.4", 60, True, self.reactor.seconds())
+        question, entry = entry_of_mapping(key_of(mapping.name), mapping, "x")
+        self.protocol.learned("main", (question, entry))
+        self.protocol.learned("gone", (question, entry))
+        self.assertEqual(next(iter(lab.dump("main"))).split()[:5], ["www.example.org.", "60", "IN", "A", "1.2.3.4"])
+        self.assertEqual(self.told(), [])
+        lab.resolvers["main"]._learned([(question, entry)])
+        self.reactor.advance(0)
+        self.assertEqual(list(self.told()[0]["learned"]), ["main"])
+
+    def test_exit_is_told(self) -> None:
+        """EXIT is told, for the next worker not to open the command server again."""
+        lab = self.lab()
+        self.protocol.makeConnection(self.transport)
+        lab._command_exited()
+        self.assertEqual(self.told(), [{"exited": True}])
+
+    def test_without_a_supervisor_it_hurries(self) -> None:
+        """A worker whose supervisor is gone takes a moment for what is in flight, no more."""
+        lab = self.lab()
+        lab.hurry()
+        self.assertEqual(lab.config.lab.grace, ORPHANED)
