@@ -66,8 +66,8 @@ def captured(path: str | None) -> Iterator[dict[str, Tap]]:
     if path is None:
         yield {}
         return
-    from labnet.capture.own import OwnTraffic
-    from labnet.capture.tapping import TappedSocket
+    from labnet.capture.record.own_traffic import OwnTraffic
+    from labnet.capture.record.tapping import TappedSocket
 
     failures: list[str] = []
     traffic = OwnTraffic(path, time.time_ns, failures.append)
@@ -117,7 +117,7 @@ def _guarded(run: Any) -> Any:
 
 
 def _capture(arguments: argparse.Namespace) -> int:
-    from labnet.capture.recording import capture
+    from labnet.capture.record.recording import capture
 
     for number in signal.SIGINT, signal.SIGTERM:
         # As tcpdump does it: what a shell runs in the background would ignore Ctrl-C, and SIGTERM would cost the end.
@@ -127,10 +127,10 @@ def _capture(arguments: argparse.Namespace) -> int:
 
 
 def _explain(arguments: argparse.Namespace) -> int:
-    from labnet.capture.explain import STORIES, explain, explain_frame
-    from labnet.capture.headers import require_scapy
-    from labnet.capture.hexdump import wants_colour
-    from labnet.capture.progress import Bar
+    from labnet.capture.narrative.explain import STORIES, explain, explain_frame
+    from labnet.capture.narrative.hexdump import wants_colour
+    from labnet.capture.narrative.progress import Bar
+    from labnet.capture.packet.headers import require_scapy
 
     require_scapy()
     colour = wants_colour(sys.stdout)
@@ -162,9 +162,9 @@ def _exercise(arguments: argparse.Namespace) -> int:
     from labnet.capture.exercises.picture import picture
     from labnet.capture.exercises.run import run
     from labnet.capture.exercises.text import as_json, blank, marked, told
-    from labnet.capture.headers import require_scapy
-    from labnet.capture.hexdump import wants_colour
-    from labnet.capture.progress import Bar
+    from labnet.capture.narrative.hexdump import wants_colour
+    from labnet.capture.narrative.progress import Bar
+    from labnet.capture.packet.headers import require_scapy
 
     require_scapy()
     sheet = None if arguments.check is None else read_sheet(arguments.check, arguments.exercise)

@@ -20,8 +20,8 @@ from twisted.logger import Logger, LogPublisher, globalLogPublisher
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from labnet.capture.own import OwnTraffic
-from labnet.capture.tapping import TappedSockets, tapped_reactor
+from labnet.capture.record.own_traffic import OwnTraffic
+from labnet.capture.record.tapping import TappedSockets, tapped_reactor
 from labnet.command.service import CommandService
 from labnet.config import Config, ConfigError, ResolverConfig, SharedConfig
 from labnet.console.control import ControlServer, IControlled, actions_of

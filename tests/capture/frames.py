@@ -7,10 +7,10 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from labnet.capture.applications import Message
-from labnet.capture.checks import notes
-from labnet.capture.explain import Understanding, explain
 from labnet.capture.model import ETHERNET, Dissected, Packet
+from labnet.capture.narrative.explain import Understanding, explain
+from labnet.capture.packet.applications import Message
+from labnet.capture.traffic.checks import notes
 
 
 def packets(timed: Iterable[tuple[float, bytes]], link_type: int = ETHERNET) -> list[Packet]:

@@ -11,8 +11,8 @@ from labnet.capture.exercises.marking import mark
 from labnet.capture.exercises.page import page
 from labnet.capture.exercises.run import EXERCISES, run
 from labnet.capture.exercises.text import as_json, told
-from labnet.capture.explain import explain
 from labnet.capture.model import CaptureError
+from labnet.capture.narrative.explain import explain
 from tests.capture import samples
 
 _LENGTHS = (0, 1, 7, 8, 0x7F, 0x80, 0xC0, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x10000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)

@@ -10,10 +10,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.capture.exercises.picture import picture
 from labnet.capture.exercises.run import run
-from labnet.capture.explain import explain, explain_frame
 from labnet.capture.model import CaptureError
+from labnet.capture.narrative.explain import explain, explain_frame
 from tests.capture import samples
-from tests.capture.test_exercises import done
+from tests.capture.exercises.test_exercises import done
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 TRACE = str(DOCS / "trace.pcapng")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from labnet.capture.own import OwnTraffic
-from labnet.capture.writing import PcapngWriter
+from labnet.capture.files.writing import PcapngWriter
+from labnet.capture.record.own_traffic import OwnTraffic
 from tests.capture import samples
 from tests.interop import peers
 from tests.interop.tshark import differences

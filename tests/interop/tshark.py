@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from labnet.capture.explain import Understanding
-from labnet.capture.formats import open_capture
+from labnet.capture.files.formats import open_capture
 from labnet.capture.model import Dissected, Field
+from labnet.capture.narrative.explain import Understanding
 from tests.interop import peers
 
 OURS_ALONE = frozenset(

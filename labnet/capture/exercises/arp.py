@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from labnet.capture.applications import Message
 from labnet.capture.exercises.model import NO_LINK, Answer
 from labnet.capture.model import Dissected
-from labnet.capture.sentences import BROADCAST
+from labnet.capture.narrative.sentences import BROADCAST
+from labnet.capture.packet.applications import Message
 
 _NO_ARP = (
     "The capture has no ARP {what}: start capturing on the network card (not on `any`), empty the ARP cache "

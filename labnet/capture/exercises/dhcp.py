@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from labnet.capture.applications import Message
 from labnet.capture.exercises.model import Answer, proof
 from labnet.capture.model import Dissected
+from labnet.capture.packet.applications import Message
 
 _NO_DHCP = (
     "The capture has no DHCP {what}: start capturing on the network card, then give the address back and ask anew: "

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from labnet.capture.applications import Message
 from labnet.capture.exercises.model import Answer, link_answer, proof
 from labnet.capture.model import Dissected
+from labnet.capture.packet.applications import Message
 
 _NO_HTTP = (
     "The capture has no HTTP request in the clear: start capturing and run: curl http://example.com/ "

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from labnet.capture.applications import Message
 from labnet.capture.exercises.model import Answer
 from labnet.capture.model import Dissected
+from labnet.capture.packet.applications import Message
 
 _GET_ONE = "The capture has no ICMP echo request over IPv4: start capturing, and run: ping -4 -c 2 8.8.8.8"
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from labnet.capture.applications import Message
 from labnet.capture.model import Dissected, Field
+from labnet.capture.packet.applications import Message
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,9 @@ from typing import Final
 from labnet.capture.exercises.marking import Mark
 from labnet.capture.exercises.model import Answer
 from labnet.capture.exercises.run import Done
-from labnet.capture.hexdump import WIDTH, letter, printable
 from labnet.capture.model import Dissected, Field
-from labnet.capture.sentences import sentence
+from labnet.capture.narrative.hexdump import WIDTH, letter, printable
+from labnet.capture.narrative.sentences import sentence
 
 MOST_BYTES: Final = 2048
 """Bytes of one frame that are shown."""

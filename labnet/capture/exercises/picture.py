@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from labnet.capture.exercises.run import Done
-from labnet.capture.hexdump import printable
 from labnet.capture.model import CaptureError, Dissected
+from labnet.capture.narrative.hexdump import printable
 
 _WIDTH: Final = 940
 _LINES: Final = {"client": 130, "child": 470, "parent": 810}

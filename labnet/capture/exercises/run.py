@@ -6,18 +6,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from labnet.capture.applications import recognise
-from labnet.capture.dissect import dissect
-from labnet.capture.exchanges import Exchanges
 from labnet.capture.exercises.arp import ARP
 from labnet.capture.exercises.dhcp import DHCP
 from labnet.capture.exercises.http import HTTP
 from labnet.capture.exercises.ip import IPHeader
 from labnet.capture.exercises.model import Answer, Exercise
 from labnet.capture.exercises.trace import Trace
-from labnet.capture.formats import open_capture
-from labnet.capture.fragments import Fragments
+from labnet.capture.files.formats import open_capture
 from labnet.capture.model import Dissected
+from labnet.capture.packet.applications import recognise
+from labnet.capture.packet.dissect import dissect
+from labnet.capture.packet.fragments import Fragments
+from labnet.capture.traffic.exchanges import Exchanges
 
 EXERCISES: Final[dict[str, Callable[[], Exercise]]] = {
     "ip": IPHeader, "dhcp": DHCP, "arp": ARP, "http": HTTP, "trace": Trace,

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from labnet.capture.exercises.marking import Mark
 from labnet.capture.exercises.model import Answer
 from labnet.capture.exercises.run import Done
-from labnet.capture.hexdump import hex_rows, printable
+from labnet.capture.narrative.hexdump import hex_rows, printable
 
 
 def told(done: Done, colour: bool) -> Iterator[str]:

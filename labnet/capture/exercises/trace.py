@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from labnet.capture.applications import Message
-from labnet.capture.exchanges import Exchange, Exchanges, Step
 from labnet.capture.exercises.model import Answer, Proof, link_answer
 from labnet.capture.model import Dissected
-from labnet.capture.sentences import sentence
+from labnet.capture.narrative.sentences import sentence
+from labnet.capture.packet.applications import Message
+from labnet.capture.traffic.exchanges import Exchange, Exchanges, Step
 
 MOST_FRAMES = 8192
 """Frames with questions and replies that are kept until their exchange is over."""

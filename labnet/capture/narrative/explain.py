@@ -1,0 +1,123 @@
+"""``labnet explain``: the packet list, then the story.
+
+The file is read once; in memory there are never more than the open exchanges and sessions.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import IO, Final
+
+from labnet.capture.files.formats import open_capture
+from labnet.capture.model import CaptureError, Dissected, Packet
+from labnet.capture.narrative.narrative import HEADING, exchange_story, fields_of, frame_story, list_line, session_story
+from labnet.capture.packet.applications import Message, recognise
+from labnet.capture.packet.dissect import dissect
+from labnet.capture.packet.fragments import Fragments
+from labnet.capture.traffic.checks import notes
+from labnet.capture.traffic.exchanges import Exchanges
+from labnet.capture.traffic.sessions import Sessions
+
+Progress = Callable[[float], None]
+STORIES: Final = 200
+"""Packets that are told layer by layer when nobody said how many."""
+
+
+@dataclass
+class Understanding:
+    """What a packet means depends on those before it: fragments, questions that wait, connections."""
+
+    fragments: Fragments = field(default_factory=Fragments)
+    exchanges: Exchanges = field(default_factory=Exchanges)
+    sessions: Sessions = field(default_factory=Sessions)
+
+    def take(self, packet: Packet) -> tuple[Dissected, Message | None, list[str]]:
+        """``packet`` dissected, its message, and the stories that are over with it."""
+        frame = dissect(packet)
+        self.fragments.join(frame)
+        message = recognise(frame, self.exchanges.expects(frame))
+        over: list[str] = []
+        if message is not None:
+            for exchange in self.exchanges.add(frame, message):
+                over.extend(exchange_story(exchange))
+        for session in self.sessions.add(frame, message):
+            over.extend(session_story(session))
+        return frame, message, over
+
+    def rest(self) -> Iterator[str]:
+        """The stories that are open at the end of the capture."""
+        for exchange in self.exchanges.rest():
+            yield from exchange_story(exchange)
+        for session in self.sessions.rest():
+            yield from session_story(session)
+
+
+def explain(path: str, most: int, colour: bool, progress: Progress) -> Iterator[str]:
+    """The lines of the whole explanation; at most ``most`` packets are told layer by layer.
+
+    ``progress`` is told how much is done, 0 to 1. Raises :class:`CaptureError`.
+    """
+    count = zero = 0
+    understanding = Understanding()
+    with open_capture(path) as capture, _spool() as stories, _spool() as frames:
+        yield HEADING
+        for packet in capture:
+            zero = zero if count else packet.time_ns
+            count += 1
+            frame, message, over = understanding.take(packet)
+            yield list_line(frame, message, zero)
+            _put(stories, over)
+            if count <= most:
+                _put(frames, frame_story(frame, notes(frame), colour))
+                _put(frames, [""])
+            progress(capture.progress)
+        _put(stories, understanding.rest())
+        progress(1.0)
+        if not count:
+            yield f"({path} holds no packets)"
+        if capture.stopped:
+            yield f"Note: {capture.stopped}."
+        yield from _told("What happened", stories)
+        yield from _told("Packet by packet, from the application data down", frames)
+        if 0 < most < count:
+            yield f"… and {count - most} more packets: --frame N tells one, --packets {count} tells all."
+
+
+def _spool() -> IO[str]:
+    """Lines that come later than they are made; beyond a megabyte they wait on disk."""
+    return tempfile.SpooledTemporaryFile(max_size=1 << 20, mode="w+", encoding="utf-8", errors="replace")
+
+
+def _put(spool: IO[str], lines: Iterable[str]) -> None:
+    spool.writelines(f"{line}\n" for line in lines)
+
+
+def _told(heading: str, spool: IO[str]) -> Iterator[str]:
+    spool.seek(0)
+    for number, line in enumerate(spool):
+        if not number:
+            yield from ("", heading, "")
+        yield line.removesuffix("\n")
+
+
+def explain_frame(path: str, number: int, colour: bool) -> Iterator[str]:
+    """Frame ``number`` alone, with every field. Raises :class:`CaptureError`."""
+    with open_capture(path) as capture:
+        understanding, seen, zero = Understanding(), 0, 0
+        for packet in capture:
+            zero = zero if seen else packet.time_ns
+            seen = packet.number
+            frame, message, _ = understanding.take(packet)
+            if packet.number == number:
+                yield HEADING
+                yield list_line(frame, message, zero)
+                yield ""
+                yield from frame_story(frame, notes(frame), colour)
+                yield ""
+                yield "Every field: bytes, what they are, what Wireshark calls them"
+                yield from fields_of(frame)
+                return
+        why = f"; {capture.stopped}" if capture.stopped else ""
+    raise CaptureError(f"{path}: there is no frame {number}: the capture has {seen}{why}")

@@ -1,0 +1,177 @@
+"""The packet list and the story, as text."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from labnet.capture import names
+from labnet.capture.model import LINK_NAMES, Dissected, Layer, Note
+from labnet.capture.narrative.hexdump import hex_rows, printable
+from labnet.capture.narrative.sentences import sentence
+from labnet.capture.packet.applications import Message
+from labnet.capture.traffic.exchanges import End, Exchange
+from labnet.capture.traffic.sessions import Event, Session
+
+HEADING = f"{'No.':>6}  {'Time':>12}  {'Source':<21} {'Destination':<21} {'Protocol':<8} {'Length':>6}  Info"
+
+
+def list_line(frame: Dissected, message: Message | None, zero_ns: int) -> str:
+    """The packet as one line of Wireshark's list; ``zero_ns`` is the time of the first one."""
+    packet = frame.packet
+    since = (packet.time_ns - zero_ns) / 1e9
+    protocol, info = protocol_and_info(frame, message)
+    return (
+        f"{packet.number:>6}  {since:>12.6f}  {frame.source:<21} {frame.destination:<21} {protocol:<8} "
+        f"{packet.wire_length:>6}  {printable(info)}"
+    )
+
+
+def protocol_and_info(frame: Dissected, message: Message | None) -> tuple[str, str]:
+    """The last two columns of the list."""
+    if message is not None:
+        return message.protocol, message.says
+    if not frame.layers:
+        return "?", f"link type {frame.packet.link_type} is not known here: {len(frame.packet.data)} bytes"
+    if frame.fragment is not None and (frame.joined is None or frame.transport is None):
+        return "IP", f"fragment, data from byte {frame.fragment[0]} on"
+    inner = frame.layers[-1]
+    if inner.cut:
+        return inner.name.upper(), "the header is not whole"
+    return inner.name.upper(), _info(frame, inner)
+
+
+def _info(frame: Dissected, layer: Layer) -> str:
+    if layer.name == "tcp":
+        ports = frame.ports or (0, 0)
+        flags = names.tcp_flags(layer.number("tcp.flags") or 0)
+        return f"{ports[0]} → {ports[1]} [{flags}] Len={len(frame.data)}"
+    if layer.name == "udp":
+        ports = frame.ports or (0, 0)
+        return f"{ports[0]} → {ports[1]} Len={len(frame.data)}"
+    return sentence(frame, layer)
+
+
+def frame_story(frame: Dissected, notes: list[Note], colour: bool) -> Iterator[str]:
+    """``frame`` told from the application data down to the link, a sentence a layer, with the bytes it is about."""
+    packet = frame.packet
+    stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(_seconds(packet.time_ns)))
+    where = f", interface {printable(packet.interface)}" if packet.interface else ""
+    link = LINK_NAMES.get(packet.link_type, f"link type {packet.link_type}")
+    when = f"{stamp}.{packet.time_ns % 1_000_000_000:09d} UTC"
+    yield f"Frame {packet.number}: {packet.wire_length} bytes, {when}, {link}{where}"
+    if packet.comment and not packet.is_own:
+        yield f"  Comment in the capture: {printable(packet.comment)}"
+    start, end = frame.payload
+    if end > start and not any(layer.offset >= start for layer in frame.layers):
+        why = ", cut, so that they cannot be decoded" if packet.is_cut else " that labnet has no decoder for"
+        yield f"  Data, bytes {start} to {end - 1}: {end - start} bytes{why}."
+        yield from _indent(hex_rows(packet.data, start, end, colour))
+    for layer in reversed(frame.layers):
+        last = f" to {layer.end - 1}" if layer.length > 1 else ""
+        yield f"  {layer.title}, bytes {layer.offset}{last}: {printable(sentence(frame, layer))}"
+        yield from _indent(hex_rows(packet.data, layer.offset, layer.end, colour))
+    for note in notes:
+        yield f"  Take care: {printable(note.text)}"
+        if note.kind in ("padding", "trailer"):
+            yield from _indent(hex_rows(packet.data, note.offset, note.offset + note.length, colour))
+
+
+def fields_of(frame: Dissected) -> Iterator[str]:
+    """Every field with its place, for one frame looked at closely."""
+    for layer in frame.layers:
+        yield f"  {layer.title}"
+        for field in layer.fields:
+            last = f"-{field.end - 1}" if field.length > 1 else ""
+            bits = f" bits {field.bits[0]}-{sum(field.bits) - 1}" if field.bits else ""
+            raw = frame.packet.data[field.offset : field.end][:8].hex(" ")
+            place = f"{field.offset}{last}{bits}"
+            yield f"    {place:<16} {raw:<24} {field.title}: {printable(field.shown)}  [{field.name}]"
+
+
+def exchange_story(exchange: Exchange) -> Iterator[str]:
+    """A question with what came of it, and how long each part took."""
+    first = exchange.question.time_ns
+    frames = ", ".join(str(step.frame) for step in exchange.steps())
+    yield f"{exchange.protocol} exchange about {printable(exchange.name)} (frames {frames})"
+    yield from _exchange_lines(exchange, first, "  ")
+
+
+def _exchange_lines(exchange: Exchange, first: int, indent: str) -> Iterator[str]:
+    name = printable(exchange.name)
+    who = "the client" if exchange.asked_by is None else "the server"
+    whom = "the server" if exchange.asked_by is None else "its parent"
+    yield _step(
+        indent, exchange.question.time_ns - first, exchange.question.frame,
+        f"{who} {_end(exchange.client)} asks {whom} {_end(exchange.server)} for {name}",
+    )  # fmt: skip
+    for retry in exchange.retries:
+        yield _step(indent, retry.time_ns - first, retry.frame, "it asks again: no answer had come")
+    for parent in exchange.parents:
+        yield from _exchange_lines(parent, first, indent + "  ")
+    if exchange.answer is None:
+        yield f"{indent}{'':>11}  no answer in this capture"
+        return
+    took = _milliseconds(exchange.answer.time_ns - exchange.question.time_ns)
+    outcome = printable(exchange.outcome) if exchange.outcome else "it is not known"
+    by = "the parent" if exchange.asked_by is not None else "the server"
+    own = ""
+    if exchange.parents and all(parent.answer for parent in exchange.parents):
+        waited = sum(p.answer.time_ns - p.question.time_ns for p in exchange.parents if p.answer)
+        own = f", {_milliseconds(waited)} of them waiting for the parent"
+    yield _step(
+        indent, exchange.answer.time_ns - first, exchange.answer.frame,
+        f"{by} answers: {outcome} (after {took}{own})",
+    )  # fmt: skip
+
+
+def session_story(session: Session) -> Iterator[str]:
+    """A TCP connection from its first segment to its last."""
+    what = {"Command": "Command server", "HTTP": "HTTP", "DNS": "DNS over TCP"}.get(session.protocol, "TCP")
+    yield (
+        f"{what} session of {_end(session.client)} with {_end(session.server)} "
+        f"(frames {session.first_frame} to {session.last_frame})"
+    )
+    for event in session.events:
+        yield _step("  ", event.time_ns - session.time_ns, event.frame, printable(_event(event)))
+    if session.untold:
+        yield f"  … and {session.untold} more"
+    sent = {who: stream.bytes_seen for who, stream in session.sides.items()}
+    counts = (
+        f"{sent.get(session.client, 0)} bytes of data from the client, {sent.get(session.server, 0)} from the server"
+    )
+    yield f"  {counts}. {session.closed or 'The capture does not show the end of it'}."
+
+
+def _event(event: Event) -> str:
+    said = {
+        "command": "the client sends the command",
+        "greeting": "the server greets",
+        "reply": "the server replies",
+        "data": f"the {event.who} sends",
+    }
+    return f"{said.get(event.kind, f'the {event.who}' if event.who else '')} {event.says}".strip()
+
+
+def _step(indent: str, after_ns: int, frame: int, says: str) -> str:
+    return f"{indent}{_milliseconds(after_ns):>11}  frame {frame}: {says}"
+
+
+def _milliseconds(nanoseconds: int) -> str:
+    if abs(nanoseconds) >= 1_000_000_000:
+        return f"{nanoseconds / 1e9:.3f} s"
+    return f"{nanoseconds / 1e6:.3f} ms"
+
+
+def _seconds(nanoseconds: int) -> int:
+    """Within what a calendar has: a damaged capture's times can lie anywhere."""
+    return max(0, min(nanoseconds // 1_000_000_000, 253_402_300_799))
+
+
+def _end(end: End) -> str:
+    host, port = end
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _indent(rows: list[str]) -> Iterator[str]:
+    return (f"      {row}" for row in rows)

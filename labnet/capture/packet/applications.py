@@ -1,0 +1,257 @@
+"""What the application data of one packet are, by labnet's own codecs: course protocols, DNS, DHCP, HTTP.
+
+A datagram of the course carries nothing that names its protocol, so what it says is taken from its form, and a bare
+address or an empty datagram, which are replies, from the question before: ``answers`` tells of that.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from labnet.capture import names
+from labnet.capture.model import Dissected, Field, Layer
+from labnet.capture.packet.dns import DNSError, read_message
+from labnet.capture.packet.headers import BOOTP, read_header
+from labnet.capture.packet.options import read_dhcp_options
+from labnet.command.framing import COMMANDS
+from labnet.wire.course import Dialect, TextError, Told, decode_reply
+from labnet.wire.dns_response import Refusal, Silence, decode_query
+
+_COOKIE: Final = b"\x63\x82\x53\x63"
+_HTTP: Final = re.compile(rb"(GET|HEAD|POST|PUT|DELETE|OPTIONS|PATCH) (\S{1,2000}) (HTTP/1\.[01])\r?\n")
+_HTTP_REPLY: Final = re.compile(rb"(HTTP/1\.[01]) (\d{3}) ?([^\r\n]{0,200})\r?\n")
+_GREETING: Final = re.compile(
+    rb"Connected: your IP address is \S+ and your port is \d+|MESSAGE!!! ----> We are now connected to "
+)
+_CTIME: Final = re.compile(rb"(Mon|Tue|Wed|Thu|Fri|Sat|Sun) [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}\n?")
+_INVALID: Final = (b"Invalid command!", b"WARNING!!! ----> Please enter a valid command!")
+_NOT_COURSE: Final = frozenset({53, 67, 68, 69, 123, 137, 138, 161, 443, 514, 1900, 5353, 5355})
+"""Well-known UDP ports whose datagrams can look like a name and are none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One application message: ``protocol`` as the packet list names it, ``says`` as its info column.
+
+    ``kind`` is "question" or "reply" where that is what it is; ``name`` is the name asked or told; ``ident`` is the DNS
+    transaction id; ``outcome`` is what a reply comes to, such as an address.
+    """
+
+    protocol: str
+    says: str
+    layer: Layer
+    kind: str = ""
+    name: str | None = None
+    ident: int | None = None
+    outcome: str | None = None
+
+
+def recognise(frame: Dissected, answers: bool = False) -> Message | None:
+    """The message in ``frame``, its layer added to the frame's; None where the data are nothing that is known here.
+
+    ``answers`` says that this datagram comes back on a way on which a course question went and was not answered yet.
+    """
+    transport, ports = frame.transport, frame.ports
+    if ports is None or (frame.fragment is not None and frame.joined is None):
+        return None
+    is_udp = transport.name == "udp" if transport is not None and frame.joined is None else True
+    message = _datagram(frame, ports, answers) if is_udp else _segment(frame, ports)
+    if message is not None and frame.joined is None:
+        frame.layers.append(message.layer)
+    return message
+
+
+def _datagram(frame: Dissected, ports: tuple[int, int], answers: bool) -> Message | None:
+    data, at = frame.data, frame.payload[0]
+    if set(ports) & {67, 68}:
+        return _dhcp(frame)
+    if b"\0" in data or set(ports) & {53, 5353, 5355}:
+        return _dns(data, at, strict=53 not in ports)
+    if set(ports) & _NOT_COURSE:
+        return None
+    return _course(data, at, answers)
+
+
+def _dns(data: bytes, at: int, strict: bool) -> Message | None:
+    try:
+        message = read_message(data, at)
+    except DNSError:
+        return None
+    if strict and (message.name is None or message.problem):
+        return None
+    name, kind = message.name or "?", message.kind
+    if message.is_response:
+        code = names.DNS_RCODES.get(message.rcode, str(message.rcode))
+        outcome = ", ".join(message.answers[:4]) or code
+        says = f"Response 0x{message.ident:04x} {kind} {name}: {outcome}"
+    else:
+        outcome, says = None, f"Query 0x{message.ident:04x} {kind} {name}{_refused(data)}"
+    if message.problem:
+        says += f" [{message.problem}]"
+    direction = "reply" if message.is_response else "question"
+    message.layer.title = f"Domain Name System ({direction})"
+    return Message("DNS", says, message.layer, direction, name, message.ident, outcome)
+
+
+def _refused(query: bytes) -> str:
+    """What labnet's own server makes of a query that it does not look up."""
+    try:
+        decode_query(query)
+    except Refusal as refusal:
+        return f" (labnet answers {refusal.rcode.name} at once)"
+    except Silence:
+        return " (labnet does not answer)"
+    return ""
+
+
+def _dhcp(frame: Dissected) -> Message | None:
+    at, end = frame.payload
+    if frame.joined is not None or end - at < 44:
+        return None
+    layer = read_header(BOOTP, frame.packet.data, at, end)
+    _split_hardware_address(layer)
+    cookie = layer.end
+    if not layer.cut and frame.packet.data[cookie : cookie + 4] == _COOKIE:
+        layer.fields.append(Field("dhcp.cookie", "Magic cookie", cookie, 4, _COOKIE, "99.130.83.99: DHCP"))
+        layer.length += 4
+        read_dhcp_options(layer, frame.packet.data, end)
+    layer.length = end - at
+    kind = names.DHCP_MESSAGES.get(layer.number("dhcp.option.dhcp") or 0)
+    says = f"DHCP {kind}" if kind else "BOOTP"
+    return Message("DHCP", f"{says}, transaction 0x{layer.number('dhcp.id') or 0:08x}", layer)
+
+
+def _split_hardware_address(layer: Layer) -> None:
+    """Of the sixteen bytes for the client's address as many count as the length field says."""
+    field = layer.get("dhcp.hw.mac_addr")
+    length = layer.number("dhcp.hw.len") or 0
+    if field is None or not isinstance(field.value, bytes) or not 0 < length < field.length:
+        return
+    address = field.value[:length].hex(":")
+    rest = field.value[length:]
+    layer.fields[layer.fields.index(field)] = Field(field.name, field.title, field.offset, length, address, address)
+    padding = Field("dhcp.hw.addr_padding", "Address padding", field.offset + length, len(rest), rest, rest.hex(" "))
+    layer.fields.append(padding)
+
+
+def _course(data: bytes, at: int, answers: bool) -> Message | None:
+    layer = Layer("course", "Course protocol", at, len(data))
+    if not answers:
+        try:
+            name = Dialect().decode_question(data)
+        except TextError:
+            if not data:
+                return None
+        else:
+            layer.title = "Course protocol (question)"
+            layer.fields.append(Field("course.name", "Name", at, len(data), name, name))
+            return Message("Course", f"Question {name}", layer, "question", name)
+    try:
+        told = decode_reply(data)
+    except TextError:
+        return None
+    layer.title = "Course protocol (reply)"
+    if told is None:
+        layer.fields.append(Field("course.reply", "Reply", at, len(data), data, "the name is not known"))
+        return Message("Course", f"Reply {data.decode().strip() or '(empty)'}: not known", layer, "reply", None)
+    layer.fields.extend(_told_fields(data, at, told))
+    shown = data.decode().strip()
+    return Message("Course", f"Reply {shown}", layer, "reply", told.name, outcome=told.address)
+
+
+def _told_fields(data: bytes, at: int, told: Told) -> list[Field]:
+    """Where in a reply each value stands; they come in this order in every dialect."""
+    fields, start = [], 0
+    parts = (
+        ("course.name", "Name", told.name),
+        ("course.address", "Address", told.address),
+        ("course.ttl", "TTL in seconds", None if told.ttl is None else str(told.ttl)),
+    )
+    for name, title, value in parts:
+        where = -1 if value is None else data.find(value.encode(), start)
+        if value is not None and where >= 0:
+            length = len(value.encode())
+            fields.append(Field(name, title, at + where, length, value, value))
+            start = where + length
+    return fields
+
+
+def _segment(frame: Dissected, ports: tuple[int, int]) -> Message | None:
+    data, at = frame.data, frame.payload[0]
+    if not data:
+        return None
+    ways: list[Callable[[bytes, int], Message | None]] = [_http, _command, _whole_dns]
+    if len(data) > 14 and int.from_bytes(data[:2], "big") == len(data) - 2 and b"\0" in data:
+        ways.insert(0, lambda data, at: _dns(data[2:], at + 2, strict=53 not in ports))
+    for way in ways:
+        message = way(data, at)
+        if message is not None:
+            return message
+    return None
+
+
+def _whole_dns(data: bytes, at: int) -> Message | None:
+    """A DNS message whose length came in a segment of its own."""
+    try:
+        if read_message(data, at).length != len(data):
+            return None
+    except DNSError:
+        return None
+    return _dns(data, at, strict=True)
+
+
+def _http(data: bytes, at: int) -> Message | None:
+    request, reply = _HTTP.match(data), _HTTP_REPLY.match(data)
+    first = request or reply
+    if first is None:
+        return None
+    layer = Layer("http", "Hypertext Transfer Protocol", at, len(data))
+    titles = (
+        [("http.request.method", "Method"), ("http.request.uri", "Path"), ("http.request.version", "Version")]
+        if request
+        else [
+            ("http.response.version", "Version"),
+            ("http.response.code", "Status"),
+            ("http.response.phrase", "Phrase"),
+        ]
+    )
+    for group, (name, title) in enumerate(titles, 1):
+        start, text = first.start(group), first[group].decode(errors="replace")
+        if first[group]:
+            layer.fields.append(Field(name, title, at + start, len(first[group]), text, text))
+    _header_lines(layer, data, at, first.end(), "http.request.line" if request else "http.response.line")
+    says = first[0].decode(errors="replace").strip()
+    return Message("HTTP", says, layer, "question" if request else "reply")
+
+
+def _header_lines(layer: Layer, data: bytes, at: int, start: int, name: str) -> None:
+    head_end = data.find(b"\r\n\r\n", start - 2)
+    stop = len(data) if head_end < 0 else head_end + 2
+    for _ in range(100):
+        end = data.find(b"\n", start, stop)
+        if end < 0:
+            break
+        text = data[start:end].decode(errors="replace").strip()
+        title, _, value = text.partition(":")
+        layer.fields.append(Field(name, title[:40] or "Line", at + start, end + 1 - start, text, value.strip() or text))
+        start = end + 1
+
+
+def _command(data: bytes, at: int) -> Message | None:
+    """One segment of the command server's; what a whole session says is for :mod:`labnet.capture.traffic.sessions`."""
+    text = data.decode(errors="replace").strip()
+    stripped = data.strip()
+    if stripped in COMMANDS:
+        name, title, says, kind = "command.command", "Command", f"Command {text}", "question"
+    elif _GREETING.match(data):
+        name, title, says, kind = "command.greeting", "Greeting", f"Greeting: {text}", "reply"
+    elif stripped in _INVALID or _CTIME.fullmatch(data):
+        name, title, says, kind = "command.reply", "Reply", f"Reply: {text}", "reply"
+    else:
+        return None
+    layer = Layer("command", f"Command server ({title.lower()})", at, len(data))
+    layer.fields.append(Field(name, title, at, len(data), text, text))
+    return Message("Command", says, layer, kind)

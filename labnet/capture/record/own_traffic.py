@@ -1,0 +1,191 @@
+"""The program's own traffic as a capture, without any rights.
+
+A program sees data, addresses, ports and times, and nothing of the headers that carried them. So the link type is raw
+IP (no MAC addresses are made up), what the headers must hold is reconstructed, what cannot be known is 0, and every
+packet's comment says which is which.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import os
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import BinaryIO, Final
+
+from zope.interface import implementer
+
+from labnet.capture.files.writing import PcapngWriter
+from labnet.capture.model import OWN_MARK, RAW
+from labnet.capture.traffic.checks import ones_sum
+from labnet.interfaces import ITraffic
+
+End = tuple[str, int]
+MOST_SENT: Final = 256
+"""Datagrams remembered in case they arrive at another of the program's sockets."""
+LARGEST_SEGMENT: Final = 60_000
+"""Bytes of data in one segment, so that it fits an IP packet."""
+
+_FIN, _SYN, _RST, _PSH, _ACK = 1, 2, 4, 8, 16
+_REAL: Final = (
+    f"{OWN_MARK}: the data, addresses, ports and time are real; lengths and checksums are computed from them; "
+)
+_UDP_COMMENT: Final = f"{_REAL}the TTL and the identification are not known and are 0"
+_TCP_COMMENT: Final = (
+    f"{_REAL}sequence numbers count from 0, segments are cut as the program wrote or read, acknowledgements alone are "
+    f"left out, the window is always 65535; the TTL and the identification are not known and are 0"
+)
+_EVENT_COMMENT: Final = f"{OWN_MARK}: this segment stands for {{}}; only addresses, ports and time are real"
+_UNKNOWN: Final = "; the address {} stands for the program's own, which it does not know on a socket for all addresses"
+
+
+@dataclass(slots=True)
+class _Connection:
+    """The bytes that each side has sent so far, counted as TCP counts them."""
+
+    client: End
+    server: End
+    sent: dict[End, int]
+    is_ours_alone: bool = False
+    """Whether both ends are the program's, so that everything is told by the one and by the other."""
+
+
+@implementer(ITraffic)
+class OwnTraffic:
+    """Writes what it is told to the file at ``path`` as pcapng, anew at each :meth:`open`.
+
+    ``now`` gives nanoseconds of the epoch. A file that cannot be written costs no traffic: ``failed`` is called once
+    with a sentence, and no more is written. Before it is opened and after it is closed nothing is.
+    """
+
+    def __init__(self, path: str, now: Callable[[], int], failed: Callable[[str], None]) -> None:
+        self._path = path
+        self._now = now
+        self._failed = failed
+        self._connections: dict[frozenset[End], _Connection] = {}
+        self._sent: dict[tuple[End, End, bytes], int] = {}
+        self._file: BinaryIO | None = None
+        self._writer: PcapngWriter | None = None
+
+    def open(self) -> None:
+        """Begin the file, in its folder made if need be."""
+        try:
+            os.makedirs(os.path.dirname(os.path.abspath(self._path)), exist_ok=True)
+            self._file = open(self._path, "wb")  # noqa: SIM115
+            self._writer = PcapngWriter(self._file, RAW, "labnet's own sockets")
+        except OSError as error:
+            self._fail(error)
+
+    def datagram(self, source: End, destination: End, data: bytes, outward: bool) -> None:
+        if not self._is_new((source, destination, data), outward):
+            return
+        header = struct.pack("!HHHH", source[1], destination[1], 8 + len(data), 0)
+        self._write(source, destination, 17, header + data, 6, _UDP_COMMENT)
+
+    def _is_new(self, datagram: tuple[End, End, bytes], outward: bool) -> bool:
+        """Whether it is told for the first time: from one of the program's sockets to another it is told twice."""
+        if outward:
+            self._sent[datagram] = self._sent.pop(datagram, 0) + 1
+            if len(self._sent) > MOST_SENT:
+                del self._sent[next(iter(self._sent))]
+            return True
+        left = self._sent.pop(datagram, 0)
+        if left > 1:
+            self._sent[datagram] = left - 1
+        return not left
+
+    def opened(self, client: End, server: End) -> None:
+        known = self._connections.get(frozenset((client, server)))
+        if known is not None:
+            known.is_ours_alone = True
+            return
+        connection = _Connection(client, server, {client: 0, server: 0})
+        self._connections[frozenset((client, server))] = connection
+        says = _EVENT_COMMENT.format("the opening of the connection")
+        self._segment(connection, client, b"", _SYN, says)
+        self._segment(connection, server, b"", _SYN | _ACK, says)
+
+    def sent(self, source: End, destination: End, data: bytes, outward: bool) -> None:
+        connection = self._connections.get(frozenset((source, destination)))
+        if connection is None or (connection.is_ours_alone and not outward):
+            return
+        for at in range(0, len(data), LARGEST_SEGMENT):
+            self._segment(connection, source, data[at : at + LARGEST_SEGMENT], _PSH | _ACK, _TCP_COMMENT)
+
+    def closed(self, source: End, destination: End, reset: bool, outward: bool) -> None:
+        connection = self._connections.get(frozenset((source, destination)))
+        if connection is not None and (outward or not connection.is_ours_alone):
+            says = "the reset of the connection" if reset else "this side's close"
+            flags = _RST if reset else _FIN | _ACK
+            self._segment(connection, source, b"", flags, _EVENT_COMMENT.format(says))
+
+    def ended(self, source: End, destination: End) -> None:
+        self._connections.pop(frozenset((source, destination)), None)
+
+    def close(self) -> None:
+        """End the file."""
+        file, self._file, self._writer = self._file, None, None
+        if file is not None:
+            try:
+                file.close()
+            except OSError as error:
+                self._fail(error)
+
+    def _fail(self, error: OSError) -> None:
+        file, self._file, self._writer = self._file, None, None
+        if file is not None:
+            # What is buffered cannot be written either; left to the garbage collector, that would be said again.
+            with contextlib.suppress(OSError):
+                file.close()
+        self._failed(f"cannot capture into {self._path}: {error.strerror}")
+
+    def _segment(self, connection: _Connection, source: End, data: bytes, flags: int, comment: str) -> None:
+        destination = connection.server if source == connection.client else connection.client
+        sequence, acknowledged = connection.sent[source] % 2**32, connection.sent[destination] % 2**32
+        if not flags & _ACK:
+            acknowledged = 0
+        header = struct.pack(
+            "!HHIIBBHHH", source[1], destination[1], sequence, acknowledged, 5 << 4, flags, 65535, 0, 0
+        )  # fmt: skip
+        connection.sent[source] += len(data) + bool(flags & (_SYN | _FIN))
+        self._write(source, destination, 6, header + data, 16, comment)
+
+    def _write(self, source: End, destination: End, protocol: int, data: bytes, at: int, comment: str) -> None:
+        """One IP packet around ``data``, whose checksum belongs at byte ``at`` of it."""
+        if self._writer is None:
+            return
+        first, second = _packed(source[0]), _packed(destination[0])
+        if len(first) != len(second):
+            return
+        pseudo = first + second + struct.pack("!IHH", len(data), 0, protocol)
+        checksum = ones_sum(pseudo + data) ^ 0xFFFF or 0xFFFF
+        data = data[:at] + checksum.to_bytes(2, "big") + data[at + 2 :]
+        for host in (source[0], destination[0]):
+            if not any(_packed(host)):
+                comment += _UNKNOWN.format(host)
+        packet = _ip_header(first, second, protocol, len(data)) + data
+        try:
+            self._writer.write(self._now(), packet, comment=comment)
+            self._writer.flush()
+        except OSError as error:
+            self._fail(error)
+
+
+def _packed(host: str) -> bytes:
+    """The address in bytes, an IPv4 one in IPv6's clothes as itself; zeros for what is none."""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return bytes(4)
+    mapped = getattr(address, "ipv4_mapped", None)
+    return mapped.packed if mapped is not None else address.packed
+
+
+def _ip_header(source: bytes, destination: bytes, protocol: int, length: int) -> bytes:
+    if len(source) == 16:
+        return struct.pack("!IHBB", 6 << 28, length, protocol, 0) + source + destination
+    header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + length, 0, 0, 0, protocol, 0) + source + destination
+    checksum = ones_sum(header) ^ 0xFFFF
+    return header[:10] + checksum.to_bytes(2, "big") + header[12:]

@@ -1,0 +1,241 @@
+"""TCP segments into sessions: what each side said in order, which commands got which replies, who closed and why."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from labnet.capture.model import Dissected
+from labnet.capture.packet.applications import Message
+from labnet.command.framing import CommandFramer
+
+MOST_OPEN: Final = 4096
+"""Sessions followed at a time; past it the one silent longest is told as it stands."""
+MOST_EVENTS: Final = 500
+"""Commands, replies and other things told of one session."""
+MOST_PENDING: Final = 64
+"""Segments of one side that wait for an earlier one."""
+TIME_OUT: Final = 14.5
+"""Seconds without a command from which a close by the server is put down to the assignment's 15 s."""
+
+End = tuple[str, int]
+FIN, SYN, RST, ACK = 1, 2, 4, 16
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something in a session: ``who`` is "client", "server" or empty, ``kind`` names it, ``says`` tells it."""
+
+    frame: int
+    time_ns: int
+    who: str
+    kind: str
+    says: str
+
+
+@dataclass(slots=True)
+class _Stream:
+    """One direction: what arrived in order, and what waits for a gap to be filled."""
+
+    following: int | None = None
+    pending: dict[int, bytes] = field(default_factory=dict)
+    bytes_seen: int = 0
+
+    def take(self, sequence: int, data: bytes) -> tuple[bytes, bool]:
+        """The bytes that are next in order because of this segment, and whether it held only old ones."""
+        if self.following is None:
+            self.following = sequence
+        behind = (self.following - sequence) % 2**32
+        if 0 < behind < 2**31:
+            if behind >= len(data):
+                return b"", True
+            sequence, data = self.following, data[behind:]
+        if sequence != self.following:
+            if len(self.pending) < MOST_PENDING:
+                self.pending[sequence] = data
+            return b"", False
+        ready = [data]
+        self._pass(len(data))
+        while self.following in self.pending:
+            ready.append(self.pending.pop(self.following))
+            self._pass(len(ready[-1]))
+        return b"".join(ready), False
+
+    def _pass(self, count: int) -> None:
+        assert self.following is not None
+        self.following = (self.following + count) % 2**32
+        self.bytes_seen += count
+
+
+@dataclass(slots=True)
+class Session:
+    """One TCP connection as far as the capture shows it."""
+
+    client: End
+    server: End
+    started: bool
+    """Whether its first segment, the SYN, is in the capture."""
+    first_frame: int
+    time_ns: int
+    protocol: str = ""
+    events: list[Event] = field(default_factory=list)
+    untold: int = 0
+    closed: str = ""
+    """Who closed and why, one sentence; empty where the capture does not show it."""
+    sides: dict[End, _Stream] = field(default_factory=dict)
+    finished: set[End] = field(default_factory=set)
+    framer: CommandFramer = field(default_factory=CommandFramer)
+    last_command_ns: int = 0
+    last_client_ns: int = 0
+    last_client_frame: int = 0
+    unanswered: int = 0
+    last_command: str = ""
+    last_frame: int = 0
+
+    def tell(self, frame: int, time_ns: int, who: str, kind: str, says: str) -> None:
+        if len(self.events) >= MOST_EVENTS:
+            self.untold += 1
+        else:
+            self.events.append(Event(frame, time_ns, who, kind, says))
+
+
+class Sessions:
+    """Follows TCP connections, segment by segment, and gives each session when it is over."""
+
+    def __init__(self) -> None:
+        self._open: OrderedDict[tuple[End, End], Session] = OrderedDict()
+        self._exits: OrderedDict[End, int] = OrderedDict()
+
+    def add(self, frame: Dissected, message: Message | None) -> Iterator[Session]:
+        """The sessions that are over with the segment in ``frame``."""
+        layer, ports = frame.layer("tcp"), frame.ports
+        if layer is None or ports is None or layer.cut:
+            return
+        flags = layer.number("tcp.flags") or 0
+        source, destination = (frame.source, ports[0]), (frame.destination, ports[1])
+        key = (min(source, destination), max(source, destination))
+        session = self._open.get(key)
+        if session is not None and flags & (SYN | ACK) == SYN and session.finished:
+            yield self._open.pop(key)
+            session = None
+        if session is None:
+            if flags & RST or not (flags & (SYN | FIN) or frame.data):
+                return  # an acknowledgement alone tells nothing of a connection, least of all of one that is over
+            session = self._open[key] = _opened(frame, source, destination, flags)
+            if len(self._open) > MOST_OPEN:
+                yield self._open.popitem(last=False)[1]
+        self._open.move_to_end(key)
+        self._segment(session, frame, source, flags, message)
+        if flags & RST or (len(session.finished) == 2 and not flags & FIN):
+            yield self._open.pop(key)
+
+    def rest(self) -> Iterator[Session]:
+        """What is still open at the end of the capture."""
+        while self._open:
+            yield self._open.popitem(last=False)[1]
+
+    def _segment(self, session: Session, frame: Dissected, source: End, flags: int, message: Message | None) -> None:
+        session.last_frame = number = frame.packet.number
+        now = frame.packet.time_ns
+        layer = frame.layer("tcp")
+        sequence = (layer.number("tcp.seq_raw") or 0) if layer is not None else 0
+        who = "client" if source == session.client else "server"
+        stream = session.sides.setdefault(source, _Stream())
+        if flags & SYN:
+            stream.following = (sequence + 1) % 2**32
+            session.tell(number, now, who, "syn", "asks for a connection" if not flags & ACK else "accepts it")
+        if frame.data:
+            new, old = stream.take(sequence, frame.data)
+            if old:
+                session.tell(number, now, who, "again", "sends again what was there already (a retransmission)")
+            elif new:
+                self._said(session, frame, who, new, message)
+        if flags & RST:
+            session.tell(number, now, who, "reset", "resets the connection")
+            session.closed = session.closed or f"The {who} reset the connection"
+        elif flags & FIN:
+            self._finished(session, frame, source, who)
+
+    def _said(self, session: Session, frame: Dissected, who: str, data: bytes, message: Message | None) -> None:
+        number, now = frame.packet.number, frame.packet.time_ns
+        if message is not None and not session.protocol:
+            session.protocol = message.protocol
+        if session.protocol != "Command":
+            says = message.says if message is not None else f"{len(data)} bytes"
+            session.tell(number, now, who, "data", says)
+            return
+        if who == "server":
+            # A reply tells that unfinished input counted as a command, even to a server that waits less than ours.
+            self._pause(session, now, answered=not session.unanswered)
+            kind = "greeting" if not session.last_command_ns else "reply"
+            session.last_command_ns = session.last_command_ns or now
+            session.unanswered = 0
+            session.tell(number, now, who, kind, _shown(data))
+            return
+        self._pause(session, now, answered=False)
+        session.last_client_frame, session.last_client_ns = frame.packet.number, now
+        self._commands(session, session.framer.receive(data))
+
+    def _pause(self, session: Session, now: int, answered: bool) -> None:
+        patience = session.framer.patience
+        if patience is not None and (answered or (now - session.last_client_ns) / 1e9 >= patience):
+            self._commands(session, session.framer.pause())
+
+    def _commands(self, session: Session, commands: list[bytes]) -> None:
+        frame, time_ns = session.last_client_frame, session.last_client_ns
+        for command in commands:
+            session.unanswered += 1
+            session.last_command, session.last_command_ns = command.decode(errors="replace"), time_ns
+            session.tell(frame, time_ns, "client", "command", _shown(command))
+            if command == b"EXIT":
+                self._exits[session.server] = time_ns
+                if len(self._exits) > MOST_OPEN:
+                    self._exits.popitem(last=False)
+
+    def _finished(self, session: Session, frame: Dissected, source: End, who: str) -> None:
+        if source in session.finished:
+            return
+        first = not session.finished
+        number, now = frame.packet.number, frame.packet.time_ns
+        session.finished.add(source)
+        if session.protocol == "Command":
+            self._commands(session, session.framer.end())
+        session.tell(number, now, who, "fin", "closes its side")
+        if first:
+            session.closed = self._why(session, frame, who)
+
+    def _why(self, session: Session, frame: Dissected, who: str) -> str:
+        if who == "client":
+            return "The client closed first"
+        if session.protocol != "Command":
+            return "The server closed first"
+        if session.last_command == "EXIT":
+            return "The server closed because of EXIT"
+        silent = (frame.packet.time_ns - session.last_command_ns) / 1e9
+        if session.last_command_ns and silent >= TIME_OUT:
+            return f"The server closed after {silent:.1f} s without a command: its time-out (15 s in the assignment)"
+        exited = self._exits.get(session.server)
+        if exited is not None and 0 <= frame.packet.time_ns - exited < 2_000_000_000:
+            return "The server closed because another client sent EXIT, which closes every socket"
+        after = f"{silent:.1f} s after the last command" if session.last_command else f"after {silent:.1f} s of silence"
+        return f"The server closed first, {after}: neither EXIT nor the assignment's 15 s explain it"
+
+
+def _opened(frame: Dissected, source: End, destination: End, flags: int) -> Session:
+    """Who asks for the connection is the client; where that was not captured, who has the higher port."""
+    if flags & SYN:
+        client, server = (destination, source) if flags & ACK else (source, destination)
+    else:
+        client, server = (source, destination) if source[1] >= destination[1] else (destination, source)
+    started = bool(flags & SYN) and not flags & ACK
+    session = Session(client, server, started, frame.packet.number, frame.packet.time_ns)
+    if not started:
+        session.tell(session.first_frame, session.time_ns, "", "late", "the connection is older than the capture")
+    return session
+
+
+def _shown(data: bytes) -> str:
+    text = data.decode(errors="replace")
+    return repr(text if len(text) <= 200 else text[:200] + "…")
