@@ -1,6 +1,7 @@
 """DNS messages with the place of every field (RFC 1035): what a decoder of values alone does not keep.
 
-Names may point backwards only and are bounded, so a compression loop ends at its first turn.
+dnspython's parser reads numbers and names; a name may point backwards only, so a compression loop ends at its first
+turn.
 """
 
 from __future__ import annotations
@@ -10,15 +11,15 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import dns.exception
+import dns.name
 import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
+import dns.wire
 
 from labnet.capture.model import Field, Layer, Value
 
 HEADER: Final = 12
-LONGEST_NAME: Final = 255
-"""Bytes of a name on the wire, RFC 1035, section 2.3.4."""
 MOST_RECORDS: Final = 2000
 """Records of one message that are told."""
 
@@ -94,11 +95,11 @@ def _read_sections(reader: _Reader, counts: list[int], message: Message) -> None
         name, kind = reader.question(message.layer, n)
         if n == 0:
             message.name, message.kind = name, kind
-    told = 0
+    read = 0
     for section in range(1, 4):
         for _ in range(counts[section]):
-            told += 1
-            if told > MOST_RECORDS:
+            read += 1
+            if read > MOST_RECORDS:
                 raise DNSError(f"only the first {MOST_RECORDS} records are told")
             says = reader.record(message.layer)
             if section == 1:
@@ -106,20 +107,22 @@ def _read_sections(reader: _Reader, counts: list[int], message: Message) -> None
 
 
 class _Reader:
-    """Walks through ``data``; every offset it gives counts from ``base``, where the message begins in its frame."""
+    """Reads ``data`` field by field; offsets count from ``base``, where the message begins in its frame."""
 
     def __init__(self, data: bytes, base: int) -> None:
         self._data = data
         self._base = base
-        self._at = HEADER
+        self._parser = dns.wire.Parser(data, HEADER)
         self._unusual = 0
 
     @property
     def position(self) -> int:
-        return self._at
+        """The offset of the next byte, from the start of the message."""
+        return self._parser.current
 
     def question(self, layer: Layer, n: int) -> tuple[str, str]:
-        start = self._at
+        """Read a question into ``layer``; gives its name and its type. Raises :class:`DNSError`."""
+        start = self.position
         name = self._name("the question")
         self._field(layer, "dns.qry.name", "Name", start, name, name)
         kind = self._number(layer, "dns.qry.type", "Type", 2)
@@ -127,27 +130,29 @@ class _Reader:
         return name, TYPES.get(kind, f"TYPE{kind}")
 
     def record(self, layer: Layer) -> str:
-        start = self._at
+        """Read a resource record into ``layer``; gives it as a line of text. Raises :class:`DNSError`."""
+        start = self.position
         name = self._name("a record")
         self._field(layer, "dns.resp.name", "Name", start, name, name)
         kind = self._number(layer, "dns.resp.type", "Type", 2)
         self._number(layer, "dns.resp.class", "Class", 2)
         ttl = self._number(layer, "dns.resp.ttl", "Time to live", 4)
         length = self._number(layer, "dns.resp.len", "Data length", 2)
-        end = self._at + length
-        if end > len(self._data):
+        start = self.position
+        if length > self._parser.remaining():
             raise DNSError(f"the data of the record for {name} are cut")
-        start, says = self._at, self._rdata(kind, end)
-        self._at = end
+        says = self._rdata(kind, length)
+        self._parser.seek(start + length)
         label = TYPES.get(kind, f"TYPE{kind}")
         self._field(layer, _ADDRESS_OR_NAME.get(kind, "dns.rdata"), f"{label} data", start, says, says)
         return f"{name} {ttl} {label} {says}"
 
-    def _rdata(self, kind: int, end: int) -> str:
-        data = self._data[self._at : end]
-        if kind == 1 and len(data) == 4:
+    def _rdata(self, kind: int, length: int) -> str:
+        start = self.position
+        data = self._data[start : start + length]
+        if kind == 1 and length == 4:
             return str(ipaddress.IPv4Address(data))
-        if kind == 28 and len(data) == 16:
+        if kind == 28 and length == 16:
             return str(ipaddress.IPv6Address(data))
         if kind in (2, 5, 12):
             return self._name("a record's data")
@@ -156,55 +161,32 @@ class _Reader:
             return data.hex(" ")
         try:
             rrtype = dns.rdatatype.RdataType.make(kind)
-            return dns.rdata.from_wire(dns.rdataclass.IN, rrtype, self._data, self._at, len(data)).to_text()
+            return dns.rdata.from_wire(dns.rdataclass.IN, rrtype, self._data, start, length).to_text()
         except (dns.exception.DNSException, ValueError):
             return data.hex(" ")
 
     def _number(self, layer: Layer, name: str, title: str, length: int) -> int:
-        start = self._at
-        if start + length > len(self._data):
-            raise DNSError(f"the message ends inside {title.lower()}")
-        self._at += length
-        value = int.from_bytes(self._data[start : self._at], "big")
+        start = self.position
+        try:
+            value = int.from_bytes(self._parser.get_bytes(length), "big")
+        except dns.exception.FormError:
+            raise DNSError(f"the message ends inside {title.lower()}") from None
         shown = f"{TYPES[value]} ({value})" if name.endswith(".type") and value in TYPES else str(value)
         self._field(layer, name, title, start, value, shown)
         return value
 
     def _field(self, layer: Layer, name: str, title: str, start: int, value: Value, shown: str) -> None:
-        layer.fields.append(Field(name, title, self._base + start, self._at - start, value, shown))
+        layer.fields.append(Field(name, title, self._base + start, self.position - start, value, shown))
 
     def _name(self, where: str) -> str:
-        """The name that begins here; the reader is behind it afterwards. Raises :class:`DNSError`."""
-        at, behind, lowest = self._at, None, self._at
-        labels: list[str] = []
-        size = 1
-        while True:
-            if at >= len(self._data):
-                raise DNSError(f"the message ends inside the name of {where}")
-            length = self._data[at]
-            if length >= 0xC0:
-                if at + 1 >= len(self._data):
-                    raise DNSError(f"the message ends inside the name of {where}")
-                behind = at + 2 if behind is None else behind
-                target = (length & 0x3F) << 8 | self._data[at + 1]
-                if target >= lowest:
-                    raise DNSError(f"the name of {where} points forward or at itself: a compression loop")
-                at = lowest = target
-                continue
-            if length > 63:
-                raise DNSError(f"the name of {where} has a label of a kind that is not used")
-            if not length:
-                self._at = at + 1 if behind is None else behind
-                return ".".join(labels) or "."
-            size += length + 1
-            if at + 1 + length > len(self._data) or size > LONGEST_NAME:
-                raise DNSError(f"the name of {where} is cut or longer than {LONGEST_NAME} bytes")
-            labels.append(_label(self._data[at + 1 : at + 1 + length]))
-            at += 1 + length
-
-
-def _label(label: bytes) -> str:
-    """RFC 1035, section 5.1: what is no printable character is written \\DDD, a dot inside a label \\."""
-    return "".join(
-        f"\\{chr(byte)}" if byte in b".\\" else chr(byte) if 0x20 < byte < 0x7F else f"\\{byte:03d}" for byte in label
-    )
+        """The name that begins here, odd bytes escaped as in a zone file (RFC 1035, section 5.1)."""
+        try:
+            return dns.name.from_wire_parser(self._parser).to_text(omit_final_dot=True)
+        except dns.name.BadPointer:
+            raise DNSError(f"the name of {where} points forward or at itself: a compression loop") from None
+        except dns.name.BadLabelType:
+            raise DNSError(f"the name of {where} has a label of a kind that is not used") from None
+        except dns.name.NameTooLong:
+            raise DNSError(f"the name of {where} is longer than 255 bytes") from None
+        except dns.exception.DNSException:
+            raise DNSError(f"the message ends inside the name of {where}") from None
