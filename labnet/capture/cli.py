@@ -30,7 +30,7 @@ def add_commands(commands: Any) -> None:
     explain = commands.add_parser("explain", help="tell what is in a capture", description=_EXPLAIN)
     explain.add_argument("file", metavar="FILE", help="a pcap or pcapng file")
     explain.add_argument("--frame", type=_number, metavar="N", help="tell this frame alone, with every field")
-    explain.add_argument("--packets", type=_count, metavar="N", help="packets told layer by layer [200]")
+    explain.add_argument("--packets", type=_count, metavar="N", help="packets shown layer by layer [200]")
     explain.set_defaults(run=_guarded(_explain))
 
     exercise = commands.add_parser("exercise", help="answer an exercise from a capture", description=_EXERCISE)
@@ -161,7 +161,7 @@ def _exercise(arguments: argparse.Namespace) -> int:
     from labnet.capture.exercises.page import page
     from labnet.capture.exercises.picture import picture
     from labnet.capture.exercises.run import run
-    from labnet.capture.exercises.text import as_json, blank, marked, told
+    from labnet.capture.exercises.text import answered, as_json, blank, marked
     from labnet.capture.narrative.hexdump import wants_colour
     from labnet.capture.narrative.progress import Bar
     from labnet.capture.packet.headers import require_scapy
@@ -179,7 +179,7 @@ def _exercise(arguments: argparse.Namespace) -> int:
     elif arguments.blank:
         print("\n".join(blank(done)))
     else:
-        for line in told(done, wants_colour(sys.stdout)) if marks is None else marked(marks):
+        for line in answered(done, wants_colour(sys.stdout)) if marks is None else marked(marks):
             print(line)
     wrong = [one for one in marks or () if one.verdict != "right"]
     return 1 if wrong or (marks is None and all(answer.value is None for answer in done.answers)) else 0

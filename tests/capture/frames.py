@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from labnet.capture.model import ETHERNET, Dissected, Packet
 from labnet.capture.narrative.explain import Understanding, explain
-from labnet.capture.packet.applications import Message
+from labnet.capture.packet.applications import ApplicationData
 from labnet.capture.traffic.checks import notes
 
 
@@ -21,7 +21,9 @@ def packets(timed: Iterable[tuple[float, bytes]], link_type: int = ETHERNET) -> 
     ]
 
 
-def understood(timed: Iterable[tuple[float, bytes]]) -> tuple[list[tuple[Dissected, Message | None]], list[str]]:
+def understood(
+    timed: Iterable[tuple[float, bytes]],
+) -> tuple[list[tuple[Dissected, ApplicationData | None]], list[str]]:
     """Every frame with its message, and the lines of all stories."""
     understanding, frames, stories = Understanding(), [], []
     for packet in packets(timed):

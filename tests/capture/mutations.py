@@ -10,7 +10,7 @@ from pathlib import Path
 from labnet.capture.exercises.marking import mark
 from labnet.capture.exercises.page import page
 from labnet.capture.exercises.run import EXERCISES, run
-from labnet.capture.exercises.text import as_json, told
+from labnet.capture.exercises.text import answered, as_json
 from labnet.capture.model import CaptureError
 from labnet.capture.narrative.explain import explain
 from tests.capture import samples
@@ -75,7 +75,7 @@ def run_on(path: Path) -> float:
                     line.encode()
             else:
                 done = run(part, str(path), lambda done: None)
-                "\n".join(told(done, False)).encode()
+                "\n".join(answered(done, False)).encode()
                 as_json(done, mark(done.answers, {})).encode()
                 page(done, mark(done.answers, {answer.key: "x" for answer in done.answers})).encode()
         except CaptureError as error:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from labnet.capture.exercises.model import NO_LINK, Answer
+from labnet.capture.exercises.model import NO_LINK, ExerciseAnswer
 from labnet.capture.model import Dissected
 from labnet.capture.narrative.sentences import BROADCAST
-from labnet.capture.packet.applications import Message
+from labnet.capture.packet.applications import ApplicationData
 
 _NO_ARP = (
     "The capture has no ARP {what}: start capturing on the network card (not on `any`), empty the ARP cache "
@@ -17,16 +17,16 @@ MOST_REQUESTS = 1000
 """Broadcast requests that are remembered until a reply comes."""
 
 QUESTIONS = (
-    Answer("ethertype", "What is the EtherType of the broadcast?", "ethertype",
+    ExerciseAnswer("ethertype", "What is the EtherType of the broadcast?", "ethertype",
            explanation="The EtherType says what is inside the frame: 0x0806 is ARP itself; ARP is not carried by IP, "
            "so it is not 0x0800."),
-    Answer("broadcast_mac", "To which MAC address is the broadcast sent?", "mac",
+    ExerciseAnswer("broadcast_mac", "To which MAC address is the broadcast sent?", "mac",
            explanation="All bits one: every network card on the link takes the frame."),
-    Answer("asked_address", "Whose MAC address is asked for?", "address",
+    ExerciseAnswer("asked_address", "Whose MAC address is asked for?", "address",
            explanation="The target IP address: who has it is to answer."),
-    Answer("reply_ip", "What is the sender IP address of the reply?", "address",
+    ExerciseAnswer("reply_ip", "What is the sender IP address of the reply?", "address",
            explanation="The sender of the reply is the machine that was asked for."),
-    Answer("reply_mac", "What is the sender MAC address of the reply?", "mac",
+    ExerciseAnswer("reply_mac", "What is the sender MAC address of the reply?", "mac",
            explanation="This is what the whole exchange was for: the MAC address that belongs to the IP address."),
 )  # fmt: skip
 
@@ -42,7 +42,7 @@ class ARP:
         self._reply: Dissected | None = None
         self._pair: tuple[Dissected, Dissected] | None = None
 
-    def see(self, frame: Dissected, message: Message | None) -> bool:
+    def see(self, frame: Dissected, message: ApplicationData | None) -> bool:
         layer = frame.layer("arp")
         if layer is None or layer.cut:
             return False
@@ -58,7 +58,7 @@ class ARP:
                     return True
         return False
 
-    def answers(self) -> list[Answer]:
+    def answers(self) -> list[ExerciseAnswer]:
         request, reply = self._pair or (self._requests[0] if self._requests else None, self._reply)
         for frame in (request, reply):
             if frame is not None:
@@ -66,7 +66,9 @@ class ARP:
         ethertype, broadcast, asked, reply_ip, reply_mac = QUESTIONS
         return [*self._asked(request, ethertype, broadcast, asked), *self._replied(reply, reply_ip, reply_mac)]
 
-    def _asked(self, frame: Dissected | None, ethertype: Answer, broadcast: Answer, asked: Answer) -> list[Answer]:
+    def _asked(
+        self, frame: Dissected | None, ethertype: ExerciseAnswer, broadcast: ExerciseAnswer, asked: ExerciseAnswer
+    ) -> list[ExerciseAnswer]:
         if frame is None:
             return [one.lacking(_NO_ARP.format(what="broadcast")) for one in (ethertype, broadcast, asked)]
         if frame.layers[0].name == "sll":
@@ -83,7 +85,7 @@ class ARP:
         return [kind, mac, replace(asked.proved(frame, "arp.dst.proto_ipv4"), also=others)]
 
     @staticmethod
-    def _replied(frame: Dissected | None, reply_ip: Answer, reply_mac: Answer) -> list[Answer]:
+    def _replied(frame: Dissected | None, reply_ip: ExerciseAnswer, reply_mac: ExerciseAnswer) -> list[ExerciseAnswer]:
         if frame is None:
             return [one.lacking(_NO_ARP.format(what="reply")) for one in (reply_ip, reply_mac)]
         return [reply_ip.proved(frame, "arp.src.proto_ipv4"), reply_mac.proved(frame, "arp.src.hw_mac")]

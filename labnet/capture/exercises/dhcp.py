@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from labnet.capture.exercises.model import Answer, proof
+from labnet.capture.exercises.model import ExerciseAnswer, proof
 from labnet.capture.model import Dissected
-from labnet.capture.packet.applications import Message
+from labnet.capture.packet.applications import ApplicationData
 
 _NO_DHCP = (
     "The capture has no DHCP {what}: start capturing on the network card, then give the address back and ask anew: "
     "dhclient -r; dhclient (Windows: ipconfig /release, ipconfig /renew)"
 )
 _OFFER_ANSWERS = (
-    Answer("server_identifier", "Which DHCP server offers (option 54)?", "address",
+    ExerciseAnswer("server_identifier", "Which DHCP server offers (option 54)?", "address",
            explanation="Option 54 is the server that the client names when it takes the offer."),
-    Answer("subnet_mask", "Which subnet mask does the Offer give (option 1)?", "address",
+    ExerciseAnswer("subnet_mask", "Which subnet mask does the Offer give (option 1)?", "address",
            explanation="Option 1 is the part of the address that the whole subnet shares."),
-    Answer("router", "Which router does the Offer give (option 3)?", "addresses",
+    ExerciseAnswer("router", "Which router does the Offer give (option 3)?", "addresses",
            explanation="Option 3 is where the client sends what leaves the subnet."),
-    Answer("dns_servers", "Which DNS servers does the Offer give (option 6)?", "addresses",
+    ExerciseAnswer("dns_servers", "Which DNS servers does the Offer give (option 6)?", "addresses",
            explanation="Option 6 lists the servers to ask for names, the preferred one first."),
 )  # fmt: skip
 _OFFER_FIELDS = (
@@ -27,14 +27,14 @@ _OFFER_FIELDS = (
     "dhcp.option.domain_name_server",
 )
 _TRANSPORT_ANSWERS = (
-    Answer("transport", "Which transport protocol carries DHCP?", "protocol",
+    ExerciseAnswer("transport", "Which transport protocol carries DHCP?", "protocol",
            explanation="The IP header's protocol field says 17, UDP."),
-    Answer("client_port", "Which port does the client use?", "number",
+    ExerciseAnswer("client_port", "Which port does the client use?", "number",
            explanation="A DHCP client always uses port 68, so that the server can reach it before it has an address."),
-    Answer("server_port", "Which port does the server use?", "number",
+    ExerciseAnswer("server_port", "Which port does the server use?", "number",
            explanation="A DHCP server always listens on port 67."),
-    Answer("why_not_tcp", "Why not TCP?", "words", words=("broadcast", "no address", "no ip", "without an address",
-           "without an ip", "handshake", "connection"),
+    ExerciseAnswer("why_not_tcp", "Why not TCP?", "words",
+           words=("broadcast", "no address", "no ip", "without an address", "without an ip", "handshake", "connection"),
            explanation="TCP needs a connection between two known addresses: the client has none yet (it sends from "
            "0.0.0.0) and does not know the server, so it must broadcast, which only UDP can."),
 )  # fmt: skip
@@ -51,7 +51,7 @@ class DHCP:
         self._offer: Dissected | None = None
         self._messages = 0
 
-    def see(self, frame: Dissected, message: Message | None) -> bool:
+    def see(self, frame: Dissected, message: ApplicationData | None) -> bool:
         if message is None or message.protocol != "DHCP":
             return False
         self._messages += 1
@@ -65,10 +65,10 @@ class DHCP:
         self.frames[frame.packet.number] = frame
         return frame
 
-    def answers(self) -> list[Answer]:
+    def answers(self) -> list[ExerciseAnswer]:
         return [*self._transport(), *self._offered()]
 
-    def _transport(self) -> list[Answer]:
+    def _transport(self) -> list[ExerciseAnswer]:
         frame = self._client or self._offer
         if frame is None:
             return [question.lacking(_NO_DHCP.format(what="message")) for question in _TRANSPORT_ANSWERS]
@@ -82,21 +82,21 @@ class DHCP:
             why.proved(frame, "ip.src", "ip.dst", value="the client has no address yet and must broadcast"),
         ]
 
-    def _offered(self) -> list[Answer]:
+    def _offered(self) -> list[ExerciseAnswer]:
         frame = self._offer
         if frame is None:
             return [question.lacking(_NO_DHCP.format(what="Offer")) for question in _OFFER_ANSWERS]
         return [_option(question, frame, name) for question, name in zip(_OFFER_ANSWERS, _OFFER_FIELDS, strict=True)]
 
 
-def _option(question: Answer, frame: Dissected, name: str) -> Answer:
+def _option(question: ExerciseAnswer, frame: Dissected, name: str) -> ExerciseAnswer:
     fields = [one for one in frame.fields() if one.name == name]
     if not fields:
         if frame.packet.is_cut:
             return question.proved(frame, name)
         return question.lacking(f"The Offer in frame {frame.packet.number} has no such option: this server gives none.")
     proved = question.proved(frame, name, value=", ".join(one.shown for one in fields))
-    return Answer(
+    return ExerciseAnswer(
         proved.key, proved.question, proved.kind, proved.value, proved.explanation,
         tuple(proof(frame, one) for one in fields),
     )  # fmt: skip

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from labnet.capture.exercises.model import Answer, link_answer, proof
+from labnet.capture.exercises.model import ExerciseAnswer, link_answer, proof
 from labnet.capture.model import Dissected
-from labnet.capture.packet.applications import Message
+from labnet.capture.packet.applications import ApplicationData
 
 _NO_HTTP = (
     "The capture has no HTTP request in the clear: start capturing and run: curl http://example.com/ "
@@ -17,12 +17,12 @@ Words = tuple[str, ...]
 MOST_NEIGHBOURS = 4096
 
 QUESTIONS = (
-    Answer("source_mac", "What is the source MAC address of the request?", "mac",
+    ExerciseAnswer("source_mac", "What is the source MAC address of the request?", "mac",
            explanation="The network card of the machine that asks."),
-    Answer("destination_mac", "What is the destination MAC address of the request?", "mac",
+    ExerciseAnswer("destination_mac", "What is the destination MAC address of the request?", "mac",
            explanation="The network card that takes the frame on this link, the next hop."),
-    Answer("destination_mac_owner", "Whose is the destination MAC address?", "words"),
-    Answer("ethertype", "What is the EtherType of the request?", "ethertype",
+    ExerciseAnswer("destination_mac_owner", "Whose is the destination MAC address?", "words"),
+    ExerciseAnswer("ethertype", "What is the EtherType of the request?", "ethertype",
            explanation="0x0800 is IPv4. The EtherType names only what is directly inside the frame; that TCP is inside "
            "the IP packet is said by the IP header's protocol field (6), not here."),
 )  # fmt: skip
@@ -41,7 +41,7 @@ class HTTP:
         self._reply: Dissected | None = None
         self._neighbours: dict[str, Dissected] = {}
 
-    def see(self, frame: Dissected, message: Message | None) -> bool:
+    def see(self, frame: Dissected, message: ApplicationData | None) -> bool:
         arp = frame.layer("arp")
         if arp is not None and arp.number("arp.opcode") == 2 and len(self._neighbours) < MOST_NEIGHBOURS:
             self._neighbours.setdefault(arp.text("arp.src.proto_ipv4") or "?", frame)
@@ -52,7 +52,7 @@ class HTTP:
             self._reply = frame
         return False  # an ARP reply that tells whose the address is may come as late as it likes
 
-    def answers(self) -> list[Answer]:
+    def answers(self) -> list[ExerciseAnswer]:
         frame = self._request
         if frame is None:
             return [question.lacking(_NO_HTTP) for question in QUESTIONS]
@@ -71,7 +71,7 @@ class HTTP:
             kind,
         ]
 
-    def _owner(self, frame: Dissected, question: Answer) -> Answer:
+    def _owner(self, frame: Dissected, question: ExerciseAnswer) -> ExerciseAnswer:
         mac = frame.layers[0].text("eth.dst")
         if mac is None:
             return link_answer(question, frame, "dst", "")
@@ -86,7 +86,7 @@ class HTTP:
         return self._by_ttl(frame, question)
 
     @staticmethod
-    def _by_arp(frame: Dissected, question: Answer, address: str, reply: Dissected) -> Answer:
+    def _by_arp(frame: Dissected, question: ExerciseAnswer, address: str, reply: Dissected) -> ExerciseAnswer:
         is_server = address == frame.destination
         owner, words = ("the web server's", _SERVER) if is_server else ("the router's", _ROUTER)
         says = (
@@ -99,7 +99,7 @@ class HTTP:
         field = reply.field("arp.src.hw_mac")
         return replace(proved, proofs=(*proved.proofs, *([proof(reply, field)] if field is not None else [])))
 
-    def _by_ttl(self, frame: Dissected, question: Answer) -> Answer:
+    def _by_ttl(self, frame: Dissected, question: ExerciseAnswer) -> ExerciseAnswer:
         field = self._reply.field("ip.ttl") or self._reply.field("ipv6.hlim") if self._reply is not None else None
         if self._reply is None or field is None:
             return question.lacking(
@@ -116,7 +116,7 @@ class HTTP:
             owner, words = "the router's", _ROUTER
             says = (
                 f"Not the web server's: its replies arrive with TTL {ttl}, so {first - ttl} router(s) lowered it from "
-                f"{first}; the server is not on this link. The frame goes to the router, whose address ARP had told."
+                f"{first}; the server is not on this link. The frame goes to the router, whose address ARP had given."
             )
         proved = replace(question, words=words).proved(frame, "eth.dst", value=owner, explanation=says)
         return replace(proved, proofs=(*proved.proofs, proof(self._reply, field)))

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from labnet.capture.exercises.model import Answer
+from labnet.capture.exercises.model import ExerciseAnswer
 from labnet.capture.model import Dissected
-from labnet.capture.packet.applications import Message
+from labnet.capture.packet.applications import ApplicationData
 
 _GET_ONE = "The capture has no ICMP echo request over IPv4: start capturing, and run: ping -4 -c 2 8.8.8.8"
 
 QUESTIONS = (
-    Answer("source", "What is the source address?", "address",
+    ExerciseAnswer("source", "What is the source address?", "address",
            explanation="Bytes 12 to 15 of the IP header are the address of the machine that sends."),
-    Answer("destination", "What is the destination address?", "address",
+    ExerciseAnswer("destination", "What is the destination address?", "address",
            explanation="Bytes 16 to 19 of the IP header are the address of the machine that it is for."),
-    Answer("protocol", "Which upper-layer protocol is inside?", "protocol",
+    ExerciseAnswer("protocol", "Which upper-layer protocol is inside?", "protocol",
            explanation="The protocol field numbers what the payload is: 1 is ICMP, 6 TCP, 17 UDP."),
-    Answer("header_length", "How many bytes has the IP header?", "number",
+    ExerciseAnswer("header_length", "How many bytes has the IP header?", "number",
            explanation="The low four bits of the first byte count words of four bytes."),
-    Answer("payload_length", "How many bytes has the payload of the IP packet?", "number"),
-    Answer("ttl", "What is the TTL?", "number",
+    ExerciseAnswer("payload_length", "How many bytes has the payload of the IP packet?", "number"),
+    ExerciseAnswer("ttl", "What is the TTL?", "number",
            explanation="The sender's system chose where it starts, mostly 64, 128 or 255."),
-    Answer("ttl_meaning", "What does the TTL mean?", "words", words=("hop", "router"),
+    ExerciseAnswer("ttl_meaning", "What does the TTL mean?", "words", words=("hop", "router"),
            explanation="Each router on the way takes one off and drops the packet at 0, so that none circles for ever; "
            "it counts routers, not seconds."),
-    Answer("version_field", "Which field tells IPv4 from IPv6?", "words", words=("version", "first four bits",
+    ExerciseAnswer("version_field", "Which field tells IPv4 from IPv6?", "words", words=("version", "first four bits",
            "first 4 bits", "nibble"),
            explanation="The version, the high four bits of the header's first byte, 4 or 6, in the same place."),
 )  # fmt: skip
@@ -39,7 +39,7 @@ class IPHeader:
         self._request: Dissected | None = None
         self._only_v6 = False
 
-    def see(self, frame: Dissected, message: Message | None) -> bool:
+    def see(self, frame: Dissected, message: ApplicationData | None) -> bool:
         icmp = frame.layer("icmp")
         if icmp is not None and icmp.number("icmp.type") == 8:
             self._request = frame
@@ -48,7 +48,7 @@ class IPHeader:
         self._only_v6 |= v6 is not None and v6.number("icmpv6.type") == 128
         return self._request is not None
 
-    def answers(self) -> list[Answer]:
+    def answers(self) -> list[ExerciseAnswer]:
         frame = self._request
         if frame is None:
             why = _GET_ONE.replace("has no", "has IPv6's echo requests only, no") if self._only_v6 else _GET_ONE
@@ -66,14 +66,14 @@ class IPHeader:
         ]
 
     @staticmethod
-    def _header(frame: Dissected, question: Answer) -> Answer:
+    def _header(frame: Dissected, question: ExerciseAnswer) -> ExerciseAnswer:
         layer = frame.layer("ip")
         words = (layer.number("ip.hdr_len") or 0) // 4 if layer is not None else 0
         says = f"The low four bits of the first byte count words of four bytes: {words} times 4 is {words * 4}."
         return question.proved(frame, "ip.hdr_len", value=str(words * 4), explanation=says)
 
     @staticmethod
-    def _payload(frame: Dissected, question: Answer) -> Answer:
+    def _payload(frame: Dissected, question: ExerciseAnswer) -> ExerciseAnswer:
         layer = frame.layer("ip")
         total, header = (layer.number("ip.len"), layer.number("ip.hdr_len")) if layer is not None else (None, None)
         if total is None or header is None:

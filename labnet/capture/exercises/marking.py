@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from labnet.capture.exercises.model import Answer, Proof
+from labnet.capture.exercises.model import ExerciseAnswer, Proof
 from labnet.capture.model import CaptureError
 from labnet.capture.names import ETHERTYPES, IP_PROTOCOLS
 
@@ -61,7 +61,7 @@ def _flat(table: Mapping[str, object], prefix: str = "") -> list[tuple[str, obje
     return found
 
 
-def mark(answers: Sequence[Answer], sheet: Mapping[str, object]) -> list[Mark]:
+def mark(answers: Sequence[ExerciseAnswer], sheet: Mapping[str, object]) -> list[Mark]:
     """Each question's mark, in order, then what the sheet has beside them."""
     marks = [_mark(answer, sheet.get(answer.key)) for answer in answers]
     keys = [answer.key for answer in answers]
@@ -73,7 +73,7 @@ def mark(answers: Sequence[Answer], sheet: Mapping[str, object]) -> list[Mark]:
     return marks
 
 
-def _mark(answer: Answer, given: object) -> Mark:
+def _mark(answer: ExerciseAnswer, given: object) -> Mark:
     text = _text(given)
     if given is None or text == "":
         return Mark(answer.key, "missing", "", answer.question)
@@ -97,7 +97,7 @@ def _mark(answer: Answer, given: object) -> Mark:
     return Mark(answer.key, "wrong", text, _right(answer), answer.proofs)
 
 
-def _mark_words(answer: Answer, text: str) -> Mark:
+def _mark_words(answer: ExerciseAnswer, text: str) -> Mark:
     """A sentence in the student's own words: it is right with one of the words that every right one has."""
     said = re.sub(r"[\s_-]+", " ", text.lower())
     used = [word for word in answer.words if word in said]
@@ -106,11 +106,11 @@ def _mark_words(answer: Answer, text: str) -> Mark:
     return Mark(answer.key, "wrong", text, f"the capture says: {answer.value}. {answer.explanation}", answer.proofs)
 
 
-def _right(answer: Answer) -> str:
+def _right(answer: ExerciseAnswer) -> str:
     return f"the bytes say {answer.value}. {answer.explanation}"
 
 
-def _mistake(answer: Answer, text: str) -> str | None:
+def _mistake(answer: ExerciseAnswer, text: str) -> str | None:
     """The reason for an answer whose number may be right and whose words are not."""
     if answer.kind != "ethertype":
         return None
@@ -118,7 +118,7 @@ def _mistake(answer: Answer, text: str) -> str | None:
     if upper:
         return (
             f"the EtherType says {answer.value} and nothing of {upper[0]}: it names only what is directly inside the "
-            f"frame; {upper[0]} is told further up, by the headers inside"
+            f"frame; {upper[0]} is named further up, by the headers inside"
         )
     return None
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from labnet.capture.model import Dissected, Field
-from labnet.capture.packet.applications import Message
+from labnet.capture.packet.applications import ApplicationData
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Proof:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ExerciseAnswer:
     """One question with its answer; ``value`` is None where the capture does not hold it, and ``missing`` says why.
 
     ``kind`` says how a student's answer is compared: address, mac, number, ethertype, protocol, addresses, text, or
@@ -47,19 +47,19 @@ class Answer:
     words: tuple[str, ...] = ()
     also: Mapping[str, str] = field(default_factory=dict)
 
-    def lacking(self, why: str) -> Answer:
-        """The same question without an answer; ``why`` says what to do to get one."""
+    def lacking(self, why: str) -> ExerciseAnswer:
+        """This question without an answer; ``why`` says what to do to get one."""
         return replace(self, value=None, proofs=(), missing=why)
 
-    def proved(self, frame: Dissected, *names: str, value: str | None = None, explanation: str = "") -> Answer:
+    def proved(self, frame: Dissected, *names: str, value: str | None = None, explanation: str = "") -> ExerciseAnswer:
         """The answer that the fields ``names`` of ``frame`` give, ``value`` where it is not the first as shown."""
         fields = [frame.field(name) for name in names]
         known = [one for one in fields if one is not None]
         if len(known) < len(fields):
             return self.lacking(_cut(frame))
-        told = value if value is not None else known[0].shown
+        shown = value if value is not None else known[0].shown
         proofs = tuple(proof(frame, one) for one in known)
-        return replace(self, value=told, explanation=explanation or self.explanation, proofs=proofs)
+        return replace(self, value=shown, explanation=explanation or self.explanation, proofs=proofs)
 
 
 class Exercise(Protocol):
@@ -69,10 +69,10 @@ class Exercise(Protocol):
     frames: dict[int, Dissected]
     """The frames that the answers' proofs are in."""
 
-    def see(self, frame: Dissected, message: Message | None) -> bool:
+    def see(self, frame: Dissected, message: ApplicationData | None) -> bool:
         """Look at the next packet; True once nothing more is needed."""
 
-    def answers(self) -> list[Answer]:
+    def answers(self) -> list[ExerciseAnswer]:
         """All questions, in order."""
 
 
@@ -91,7 +91,7 @@ def _cut(frame: Dissected) -> str:
 
 
 NO_LINK = {
-    "sll": "The capture is of Linux's interface `any`, which keeps no {which} MAC address: capture on the interface "
+    "sll": "The capture is of Linux's interface `any`, which has no {which} MAC address: capture on the interface "
     "itself, as labnet capture -i eth0.",
     "raw": "The capture begins with the IP header, so it holds no MAC addresses: capture on the interface itself, as "
     "labnet capture -i eth0.",
@@ -99,7 +99,7 @@ NO_LINK = {
 }
 
 
-def link_answer(question: Answer, frame: Dissected, which: str, explanation: str) -> Answer:
+def link_answer(question: ExerciseAnswer, frame: Dissected, which: str, explanation: str) -> ExerciseAnswer:
     """The ``which`` ("src" or "dst") MAC address of ``frame``, or what to do to get it."""
     outer = frame.layers[0].name if frame.layers else ""
     if outer == "eth":

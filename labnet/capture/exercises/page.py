@@ -14,7 +14,7 @@ from itertools import zip_longest
 from typing import Final
 
 from labnet.capture.exercises.marking import Mark
-from labnet.capture.exercises.model import Answer
+from labnet.capture.exercises.model import ExerciseAnswer
 from labnet.capture.exercises.run import Done
 from labnet.capture.model import Dissected, Field
 from labnet.capture.narrative.hexdump import WIDTH, letter, printable
@@ -102,7 +102,7 @@ def _answers(done: Done, marks: Sequence[Mark] | None) -> Iterator[str]:
     yield "</ol>"
 
 
-def _answer(answer: Answer) -> Iterator[str]:
+def _answer(answer: ExerciseAnswer) -> Iterator[str]:
     if answer.value is None:
         yield f'<div class="missing">Not in this capture. {_text(answer.missing or "")}</div>'
         return

@@ -10,7 +10,7 @@ from labnet.capture.exercises.arp import ARP
 from labnet.capture.exercises.dhcp import DHCP
 from labnet.capture.exercises.http import HTTP
 from labnet.capture.exercises.ip import IPHeader
-from labnet.capture.exercises.model import Answer, Exercise
+from labnet.capture.exercises.model import Exercise, ExerciseAnswer
 from labnet.capture.exercises.trace import Trace
 from labnet.capture.files.formats import open_capture
 from labnet.capture.model import Dissected
@@ -30,13 +30,13 @@ class Done:
 
     name: str
     title: str
-    answers: list[Answer]
+    answers: list[ExerciseAnswer]
     frames: dict[int, Dissected]
     stopped: str | None
 
 
 def run(name: str, path: str, progress: Callable[[float], None]) -> Done:
-    """The exercise ``name`` on the capture at ``path``; ``progress`` is told how much is read, 0 to 1.
+    """The exercise ``name`` on the capture at ``path``; ``progress`` is called with how much is read, 0 to 1.
 
     Raises :class:`labnet.capture.model.CaptureError`.
     """

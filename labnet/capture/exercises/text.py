@@ -6,12 +6,12 @@ import json
 from collections.abc import Iterator, Sequence
 
 from labnet.capture.exercises.marking import Mark
-from labnet.capture.exercises.model import Answer
+from labnet.capture.exercises.model import ExerciseAnswer
 from labnet.capture.exercises.run import Done
 from labnet.capture.narrative.hexdump import hex_rows, printable
 
 
-def told(done: Done, colour: bool) -> Iterator[str]:
+def answered(done: Done, colour: bool) -> Iterator[str]:
     """The questions with their answers, bytes and explanations."""
     yield from (done.title, "")
     said = None
@@ -29,7 +29,7 @@ def told(done: Done, colour: bool) -> Iterator[str]:
         yield f"Note: {done.stopped}."
 
 
-def _proofs(done: Done, answer: Answer, colour: bool) -> Iterator[str]:
+def _proofs(done: Done, answer: ExerciseAnswer, colour: bool) -> Iterator[str]:
     for proof in answer.proofs:
         yield f"   {proof.place} ({proof.title}):"
         data = done.frames[proof.frame].packet.data

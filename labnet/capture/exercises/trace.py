@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from labnet.capture.exercises.model import Answer, Proof, link_answer
+from labnet.capture.exercises.model import ExerciseAnswer, Proof, link_answer
 from labnet.capture.model import Dissected
 from labnet.capture.narrative.sentences import sentence
-from labnet.capture.packet.applications import Message
-from labnet.capture.traffic.exchanges import Exchange, Exchanges, Step
+from labnet.capture.packet.applications import ApplicationData
+from labnet.capture.traffic.exchanges import Exchange, Exchanges, ExchangeStep
 
 MOST_FRAMES = 8192
-"""Frames with questions and replies that are kept until their exchange is over."""
+"""Frames with questions and replies that wait until their exchange is over."""
 
 _NO_TRACE = (
     "The capture has no query that a resolver passed on to its parent and that was answered: start the parent and the "
@@ -32,7 +32,7 @@ class Trace:
         self._recent: OrderedDict[int, Dissected] = OrderedDict()
         self._found: list[Dissected] = []
 
-    def see(self, frame: Dissected, message: Message | None) -> bool:
+    def see(self, frame: Dissected, message: ApplicationData | None) -> bool:
         if message is None:
             return False
         self._recent[frame.packet.number] = frame
@@ -44,7 +44,7 @@ class Trace:
         """Of several parents asked in turn the one that answered counts."""
         for parent in exchange.parents:
             if exchange.answer is not None and parent.answer is not None:
-                steps: list[Step] = [exchange.question, parent.question, parent.answer, exchange.answer]
+                steps: list[ExchangeStep] = [exchange.question, parent.question, parent.answer, exchange.answer]
                 frames = [self._recent.get(step.frame) for step in steps]
                 self._found = [frame for frame in frames if frame is not None]
                 if len(self._found) == len(steps):
@@ -52,18 +52,18 @@ class Trace:
                     return True
         return False
 
-    def answers(self) -> list[Answer]:
-        told: list[Answer] = []
+    def answers(self) -> list[ExerciseAnswer]:
+        answers: list[ExerciseAnswer] = []
         for number, who in enumerate(_WHO, 1):
             questions = _questions(number, who)
             if len(self._found) < len(_WHO):
-                told.extend(question.lacking(_NO_TRACE) for question in questions)
+                answers.extend(question.lacking(_NO_TRACE) for question in questions)
             else:
-                told.extend(_packet(self._found[number - 1], questions))
-        return told
+                answers.extend(_packet(self._found[number - 1], questions))
+        return answers
 
 
-def _questions(number: int, who: str) -> list[Answer]:
+def _questions(number: int, who: str) -> list[ExerciseAnswer]:
     asked = (
         ("data", "What are the data of {}?", "text"),
         ("source_port", "From which port is {}?", "number"),
@@ -74,10 +74,12 @@ def _questions(number: int, who: str) -> list[Answer]:
         ("destination_mac", "To which MAC address is {}?", "mac"),
     )
     start = f"Packet {number}: "
-    return [Answer(f"packet{number}.{key}", start + question.format(who), kind) for key, question, kind in asked]
+    return [
+        ExerciseAnswer(f"packet{number}.{key}", start + question.format(who), kind) for key, question, kind in asked
+    ]
 
 
-def _packet(frame: Dissected, questions: list[Answer]) -> list[Answer]:
+def _packet(frame: Dissected, questions: list[ExerciseAnswer]) -> list[ExerciseAnswer]:
     data, source_port, destination_port, source, destination, source_mac, destination_mac = questions
     says = {layer.name: sentence(frame, layer) for layer in frame.layers}
     start, end = frame.payload
@@ -90,7 +92,7 @@ def _packet(frame: Dissected, questions: list[Answer]) -> list[Answer]:
     prefix = network.name if network is not None else "ip"
     ip = says.get(prefix, "")
     return [
-        Answer(
+        ExerciseAnswer(
             data.key, data.question, data.kind, shown, says.get(application.name, ""),
             (Proof(frame.packet.number, start, frame.packet.data[start:end], "Data"),),
         ),

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from labnet.capture.files import pcap, pcapng
-from labnet.capture.files.source import Source
+from labnet.capture.files.source import CaptureBytes
 from labnet.capture.model import CaptureError, Packet
 
 _NOT_OURS: Final = {
@@ -24,7 +24,7 @@ _NOT_OURS: Final = {
 class Capture:
     """An open capture: iterate over it once for its packets; ``stopped`` then says where and why it ended early."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: CaptureBytes) -> None:
         self._source = source
 
     def __iter__(self) -> Iterator[Packet]:
@@ -53,7 +53,7 @@ def open_capture(path: str) -> Iterator[Capture]:
             file = stack.enter_context(open(path, "rb"))
         except OSError as error:
             raise CaptureError(f"{path}: cannot be read: {error.strerror}") from None
-        yield Capture(Source(file, path, os.fstat(file.fileno()).st_size))
+        yield Capture(CaptureBytes(file, path, os.fstat(file.fileno()).st_size))
 
 
 def _why(magic: bytes) -> str:

@@ -2,7 +2,7 @@
 
 labnet reads captures itself and leaves to scapy what is inside the packets. scapy's own reader drops the nanoseconds'
 exactness into floating point, takes a record's length on trust, and ends a cut file without a word; a student's file
-that was cut by a full disk or a half download must be told up to the byte where it ends, in bounded memory.
+that was cut by a full disk or a half download must be read up to the byte where it ends, in bounded memory.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterator
 from typing import Final
 
-from labnet.capture.files.source import Source
+from labnet.capture.files.source import CaptureBytes
 from labnet.capture.model import CaptureError, Packet
 
 MAGICS: Final = {
@@ -26,8 +26,8 @@ LONGEST_PACKET: Final = 262_144
 """Bytes of one packet that are believed; tcpdump and Wireshark write no longer ones."""
 
 
-def read(source: Source, magic: bytes) -> Iterator[Packet]:
-    """The packets of a file whose first four bytes were ``magic``; where it stops early, ``source`` is told why.
+def read(source: CaptureBytes, magic: bytes) -> Iterator[Packet]:
+    """The packets of a file whose first four bytes were ``magic``; where it stops early, ``source`` records why.
 
     Raises :class:`CaptureError` where the header itself is cut.
     """

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from labnet.capture.files.pcap import LONGEST_PACKET
-from labnet.capture.files.source import Source
+from labnet.capture.files.source import CaptureBytes
 from labnet.capture.model import CaptureError, Packet
 
 MAGIC: Final = b"\x0a\x0d\x0d\x0a"
@@ -38,8 +38,8 @@ class _Damaged(Exception):
     """A block cannot be read; the text says why."""
 
 
-def read(source: Source) -> Iterator[Packet]:
-    """The packets of a file whose first four bytes, :data:`MAGIC`, are taken; ``source`` is told where it stops early.
+def read(source: CaptureBytes) -> Iterator[Packet]:
+    """The packets of a file whose first four bytes, :data:`MAGIC`, are taken; ``source`` records where it stops early.
 
     Raises :class:`CaptureError` where the first section header cannot be read.
     """
@@ -73,7 +73,7 @@ class _Section:
         self._interfaces: list[Interface] = []
         self._frames = 0
 
-    def next_block(self, source: Source, kind: bytes) -> tuple[int, bytes]:
+    def next_block(self, source: CaptureBytes, kind: bytes) -> tuple[int, bytes]:
         """The type and body of the block whose first four bytes are ``kind``. Raises _Damaged."""
         is_section = kind == MAGIC
         head = source.take(8 if is_section else 4)

@@ -7,8 +7,8 @@ from typing import BinaryIO
 from labnet.capture.model import CaptureError
 
 
-class Source:
-    """Counts what is read from ``file``, which ``path`` names in messages, and keeps why reading stopped early."""
+class CaptureBytes:
+    """Counts what is read from ``file``, which ``path`` names in messages, and records why reading stopped early."""
 
     def __init__(self, file: BinaryIO, path: str, size: int | None = None) -> None:
         self.path = path

@@ -13,7 +13,7 @@ from typing import IO, Final
 from labnet.capture.files.formats import open_capture
 from labnet.capture.model import CaptureError, Dissected, Packet
 from labnet.capture.narrative.narrative import HEADING, exchange_story, fields_of, frame_story, list_line, session_story
-from labnet.capture.packet.applications import Message, recognise
+from labnet.capture.packet.applications import ApplicationData, recognise
 from labnet.capture.packet.dissect import dissect
 from labnet.capture.packet.fragments import Fragments
 from labnet.capture.traffic.checks import notes
@@ -22,7 +22,7 @@ from labnet.capture.traffic.sessions import Sessions
 
 Progress = Callable[[float], None]
 STORIES: Final = 200
-"""Packets that are told layer by layer when nobody said how many."""
+"""Packets that are shown layer by layer when nobody said how many."""
 
 
 @dataclass
@@ -33,7 +33,7 @@ class Understanding:
     exchanges: Exchanges = field(default_factory=Exchanges)
     sessions: Sessions = field(default_factory=Sessions)
 
-    def take(self, packet: Packet) -> tuple[Dissected, Message | None, list[str]]:
+    def take(self, packet: Packet) -> tuple[Dissected, ApplicationData | None, list[str]]:
         """``packet`` dissected, its message, and the stories that are over with it."""
         frame = dissect(packet)
         self.fragments.join(frame)
@@ -55,9 +55,9 @@ class Understanding:
 
 
 def explain(path: str, most: int, colour: bool, progress: Progress) -> Iterator[str]:
-    """The lines of the whole explanation; at most ``most`` packets are told layer by layer.
+    """The lines of the whole explanation; at most ``most`` packets are shown layer by layer.
 
-    ``progress`` is told how much is done, 0 to 1. Raises :class:`CaptureError`.
+    ``progress`` is called with how much is done, 0 to 1. Raises :class:`CaptureError`.
     """
     count = zero = 0
     understanding = Understanding()
@@ -86,7 +86,7 @@ def explain(path: str, most: int, colour: bool, progress: Progress) -> Iterator[
 
 
 def _spool() -> IO[str]:
-    """Lines that come later than they are made; beyond a megabyte they wait on disk."""
+    """Lines that are printed after they are made; beyond a megabyte they wait on disk."""
     return tempfile.SpooledTemporaryFile(max_size=1 << 20, mode="w+", encoding="utf-8", errors="replace")
 
 

@@ -9,14 +9,14 @@ from labnet.capture import names
 from labnet.capture.model import LINK_NAMES, Dissected, Layer, Note
 from labnet.capture.narrative.hexdump import hex_rows, printable
 from labnet.capture.narrative.sentences import sentence
-from labnet.capture.packet.applications import Message
+from labnet.capture.packet.applications import ApplicationData
 from labnet.capture.traffic.exchanges import End, Exchange
 from labnet.capture.traffic.sessions import Event, Session
 
 HEADING = f"{'No.':>6}  {'Time':>12}  {'Source':<21} {'Destination':<21} {'Protocol':<8} {'Length':>6}  Info"
 
 
-def list_line(frame: Dissected, message: Message | None, zero_ns: int) -> str:
+def list_line(frame: Dissected, message: ApplicationData | None, zero_ns: int) -> str:
     """The packet as one line of Wireshark's list; ``zero_ns`` is the time of the first one."""
     packet = frame.packet
     since = (packet.time_ns - zero_ns) / 1e9
@@ -27,7 +27,7 @@ def list_line(frame: Dissected, message: Message | None, zero_ns: int) -> str:
     )
 
 
-def protocol_and_info(frame: Dissected, message: Message | None) -> tuple[str, str]:
+def protocol_and_info(frame: Dissected, message: ApplicationData | None) -> tuple[str, str]:
     """The last two columns of the list."""
     if message is not None:
         return message.protocol, message.says
@@ -53,7 +53,7 @@ def _info(frame: Dissected, layer: Layer) -> str:
 
 
 def frame_story(frame: Dissected, notes: list[Note], colour: bool) -> Iterator[str]:
-    """``frame`` told from the application data down to the link, a sentence a layer, with the bytes it is about."""
+    """``frame`` from the application data down to the link, a sentence a layer, with the bytes it is about."""
     packet = frame.packet
     stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(_seconds(packet.time_ns)))
     where = f", interface {printable(packet.interface)}" if packet.interface else ""

@@ -1,4 +1,4 @@
-"""One plain sentence for each layer of a packet."""
+"""One sentence for each layer of a packet."""
 
 from __future__ import annotations
 

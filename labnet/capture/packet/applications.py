@@ -33,11 +33,11 @@ _NOT_COURSE: Final = frozenset({53, 67, 68, 69, 123, 137, 138, 161, 443, 514, 19
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class ApplicationData:
     """One application message: ``protocol`` as the packet list names it, ``says`` as its info column.
 
-    ``kind`` is "question" or "reply" where that is what it is; ``name`` is the name asked or told; ``ident`` is the DNS
-    transaction id; ``outcome`` is what a reply comes to, such as an address.
+    ``kind`` is "question" or "reply" where that is what it is; ``name`` is the name asked or answered; ``ident`` is the
+    DNS transaction id; ``outcome`` is what a reply comes to, such as an address.
     """
 
     protocol: str
@@ -49,7 +49,7 @@ class Message:
     outcome: str | None = None
 
 
-def recognise(frame: Dissected, answers: bool = False) -> Message | None:
+def recognise(frame: Dissected, answers: bool = False) -> ApplicationData | None:
     """The message in ``frame``, its layer added to the frame's; None where the data are nothing that is known here.
 
     ``answers`` says that this datagram comes back on a way on which a course question went and was not answered yet.
@@ -64,7 +64,7 @@ def recognise(frame: Dissected, answers: bool = False) -> Message | None:
     return message
 
 
-def _datagram(frame: Dissected, ports: tuple[int, int], answers: bool) -> Message | None:
+def _datagram(frame: Dissected, ports: tuple[int, int], answers: bool) -> ApplicationData | None:
     data, at = frame.data, frame.payload[0]
     if set(ports) & {67, 68}:
         return _dhcp(frame)
@@ -75,7 +75,7 @@ def _datagram(frame: Dissected, ports: tuple[int, int], answers: bool) -> Messag
     return _course(data, at, answers)
 
 
-def _dns(data: bytes, at: int, strict: bool) -> Message | None:
+def _dns(data: bytes, at: int, strict: bool) -> ApplicationData | None:
     try:
         message = read_message(data, at)
     except DNSError:
@@ -93,7 +93,7 @@ def _dns(data: bytes, at: int, strict: bool) -> Message | None:
         says += f" [{message.problem}]"
     direction = "reply" if message.is_response else "question"
     message.layer.title = f"Domain Name System ({direction})"
-    return Message("DNS", says, message.layer, direction, name, message.ident, outcome)
+    return ApplicationData("DNS", says, message.layer, direction, name, message.ident, outcome)
 
 
 def _refused(query: bytes) -> str:
@@ -107,7 +107,7 @@ def _refused(query: bytes) -> str:
     return ""
 
 
-def _dhcp(frame: Dissected) -> Message | None:
+def _dhcp(frame: Dissected) -> ApplicationData | None:
     at, end = frame.payload
     if frame.joined is not None or end - at < 44:
         return None
@@ -121,7 +121,7 @@ def _dhcp(frame: Dissected) -> Message | None:
     layer.length = end - at
     kind = names.DHCP_MESSAGES.get(layer.number("dhcp.option.dhcp") or 0)
     says = f"DHCP {kind}" if kind else "BOOTP"
-    return Message("DHCP", f"{says}, transaction 0x{layer.number('dhcp.id') or 0:08x}", layer)
+    return ApplicationData("DHCP", f"{says}, transaction 0x{layer.number('dhcp.id') or 0:08x}", layer)
 
 
 def _split_hardware_address(layer: Layer) -> None:
@@ -137,7 +137,7 @@ def _split_hardware_address(layer: Layer) -> None:
     layer.fields.append(padding)
 
 
-def _course(data: bytes, at: int, answers: bool) -> Message | None:
+def _course(data: bytes, at: int, answers: bool) -> ApplicationData | None:
     layer = Layer("course", "Course protocol", at, len(data))
     if not answers:
         try:
@@ -148,27 +148,27 @@ def _course(data: bytes, at: int, answers: bool) -> Message | None:
         else:
             layer.title = "Course protocol (question)"
             layer.fields.append(Field("course.name", "Name", at, len(data), name, name))
-            return Message("Course", f"Question {name}", layer, "question", name)
+            return ApplicationData("Course", f"Question {name}", layer, "question", name)
     try:
-        told = decode_reply(data)
+        reply = decode_reply(data)
     except TextError:
         return None
     layer.title = "Course protocol (reply)"
-    if told is None:
+    if reply is None:
         layer.fields.append(Field("course.reply", "Reply", at, len(data), data, "the name is not known"))
-        return Message("Course", f"Reply {data.decode().strip() or '(empty)'}: not known", layer, "reply", None)
-    layer.fields.extend(_told_fields(data, at, told))
+        return ApplicationData("Course", f"Reply {data.decode().strip() or '(empty)'}: not known", layer, "reply", None)
+    layer.fields.extend(_reply_fields(data, at, reply))
     shown = data.decode().strip()
-    return Message("Course", f"Reply {shown}", layer, "reply", told.name, outcome=told.address)
+    return ApplicationData("Course", f"Reply {shown}", layer, "reply", reply.name, outcome=reply.address)
 
 
-def _told_fields(data: bytes, at: int, told: Told) -> list[Field]:
+def _reply_fields(data: bytes, at: int, reply: Told) -> list[Field]:
     """Where in a reply each value stands; they come in this order in every dialect."""
     fields, start = [], 0
     parts = (
-        ("course.name", "Name", told.name),
-        ("course.address", "Address", told.address),
-        ("course.ttl", "TTL in seconds", None if told.ttl is None else str(told.ttl)),
+        ("course.name", "Name", reply.name),
+        ("course.address", "Address", reply.address),
+        ("course.ttl", "TTL in seconds", None if reply.ttl is None else str(reply.ttl)),
     )
     for name, title, value in parts:
         where = -1 if value is None else data.find(value.encode(), start)
@@ -179,11 +179,11 @@ def _told_fields(data: bytes, at: int, told: Told) -> list[Field]:
     return fields
 
 
-def _segment(frame: Dissected, ports: tuple[int, int]) -> Message | None:
+def _segment(frame: Dissected, ports: tuple[int, int]) -> ApplicationData | None:
     data, at = frame.data, frame.payload[0]
     if not data:
         return None
-    ways: list[Callable[[bytes, int], Message | None]] = [_http, _command, _whole_dns]
+    ways: list[Callable[[bytes, int], ApplicationData | None]] = [_http, _command, _whole_dns]
     if len(data) > 14 and int.from_bytes(data[:2], "big") == len(data) - 2 and b"\0" in data:
         ways.insert(0, lambda data, at: _dns(data[2:], at + 2, strict=53 not in ports))
     for way in ways:
@@ -193,7 +193,7 @@ def _segment(frame: Dissected, ports: tuple[int, int]) -> Message | None:
     return None
 
 
-def _whole_dns(data: bytes, at: int) -> Message | None:
+def _whole_dns(data: bytes, at: int) -> ApplicationData | None:
     """A DNS message whose length came in a segment of its own."""
     try:
         if read_message(data, at).length != len(data):
@@ -203,7 +203,7 @@ def _whole_dns(data: bytes, at: int) -> Message | None:
     return _dns(data, at, strict=True)
 
 
-def _http(data: bytes, at: int) -> Message | None:
+def _http(data: bytes, at: int) -> ApplicationData | None:
     request, reply = _HTTP.match(data), _HTTP_REPLY.match(data)
     first = request or reply
     if first is None:
@@ -224,7 +224,7 @@ def _http(data: bytes, at: int) -> Message | None:
             layer.fields.append(Field(name, title, at + start, len(first[group]), text, text))
     _header_lines(layer, data, at, first.end(), "http.request.line" if request else "http.response.line")
     says = first[0].decode(errors="replace").strip()
-    return Message("HTTP", says, layer, "question" if request else "reply")
+    return ApplicationData("HTTP", says, layer, "question" if request else "reply")
 
 
 def _header_lines(layer: Layer, data: bytes, at: int, start: int, name: str) -> None:
@@ -240,7 +240,7 @@ def _header_lines(layer: Layer, data: bytes, at: int, start: int, name: str) -> 
         start = end + 1
 
 
-def _command(data: bytes, at: int) -> Message | None:
+def _command(data: bytes, at: int) -> ApplicationData | None:
     """One segment of the command server's; what a whole session says is for :mod:`labnet.capture.traffic.sessions`."""
     text = data.decode(errors="replace").strip()
     stripped = data.strip()
@@ -254,4 +254,4 @@ def _command(data: bytes, at: int) -> Message | None:
         return None
     layer = Layer("command", f"Command server ({title.lower()})", at, len(data))
     layer.fields.append(Field(name, title, at, len(data), text, text))
-    return Message("Command", says, layer, kind)
+    return ApplicationData("Command", says, layer, kind)

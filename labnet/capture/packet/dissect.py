@@ -9,7 +9,7 @@ from typing import Final
 from labnet.capture import model
 from labnet.capture.model import Dissected, Field, Layer, Packet
 from labnet.capture.packet import headers
-from labnet.capture.packet.headers import Header, read_header
+from labnet.capture.packet.headers import HeaderFormat, read_header
 from labnet.capture.packet.options import read_tcp_options
 
 MOST_LAYERS: Final = 16
@@ -58,7 +58,7 @@ class _Walk:
             model.IPV6: self._raw,
         }.get(link_type)
 
-    def _take(self, header: Header) -> Layer:
+    def _take(self, header: HeaderFormat) -> Layer:
         layer = read_header(header, self.data, self.at, self.end)
         self.result.layers.append(layer)
         self.at = layer.end
@@ -97,8 +97,8 @@ class _Walk:
                 name = "sll.src.eth" if length == 6 else "sll.src.other"
                 spare = Field("sll.unused", "Unused", field.offset + length, field.length - length, b"", "")
                 shown = address.hex(":")
-                told = [Field(name, field.title, field.offset, length, shown, shown)] if length else []
-                layer.fields[index : index + 1] = [*told, *([spare] if spare.length else [])]
+                named = [Field(name, field.title, field.offset, length, shown, shown)] if length else []
+                layer.fields[index : index + 1] = [*named, *([spare] if spare.length else [])]
                 break
         # For what has no EtherType the kernel writes numbers below 0x0600, such as 4 for 802.2.
         self._by_ethertype(layer.number("sll.etype"))

@@ -1,4 +1,4 @@
-"""DNS messages with the place of every field (RFC 1035): what a decoder of values alone does not keep.
+"""DNS messages with the place of every field (RFC 1035): what a decoder of values alone does not give.
 
 dnspython's parser reads numbers and names; a name may point backwards only, so a compression loop ends at its first
 turn.
@@ -21,10 +21,10 @@ from labnet.capture.model import Field, Layer, Value
 
 HEADER: Final = 12
 MOST_RECORDS: Final = 2000
-"""Records of one message that are told."""
+"""Records of one message that are read."""
 
 MOST_UNUSUAL: Final = 200
-"""Records of one message whose data dnspython words; of the others the bytes are told."""
+"""Records of one message whose data dnspython words; of the others the bytes are shown."""
 _OPT: Final = 41
 
 TYPES: Final = {
@@ -48,7 +48,7 @@ class DNSError(ValueError):
 
 
 @dataclass(slots=True)
-class Message:
+class DNSMessage:
     """One DNS message: ``layer`` has its fields, ``problem`` says where it stops making sense, if it does."""
 
     ident: int
@@ -64,13 +64,13 @@ class Message:
     """Bytes that were read of it."""
 
 
-def read_message(data: bytes, at: int) -> Message:
+def read_message(data: bytes, at: int) -> DNSMessage:
     """The DNS message in ``data``, whose first byte is byte ``at`` of the frame. Raises :class:`DNSError`."""
     if len(data) < HEADER:
         raise DNSError(f"a DNS header has {HEADER} bytes, here are {len(data)}")
     flags = int.from_bytes(data[2:4], "big")
     layer = Layer("dns", "Domain Name System", at, len(data))
-    message = Message(int.from_bytes(data[:2], "big"), bool(flags >> 15), flags & 15, layer)
+    message = DNSMessage(int.from_bytes(data[:2], "big"), bool(flags >> 15), flags & 15, layer)
     layer.fields.append(Field("dns.id", "Transaction ID", at, 2, message.ident, f"0x{message.ident:04x}"))
     layer.fields.append(Field("dns.flags", "Flags", at + 2, 2, flags, f"0x{flags:04x}"))
     for name, title, first, bits in _FLAGS:
@@ -90,7 +90,7 @@ def read_message(data: bytes, at: int) -> Message:
     return message
 
 
-def _read_sections(reader: _Reader, counts: list[int], message: Message) -> None:
+def _read_sections(reader: _Reader, counts: list[int], message: DNSMessage) -> None:
     for n in range(counts[0]):
         name, kind = reader.question(message.layer, n)
         if n == 0:
@@ -100,7 +100,7 @@ def _read_sections(reader: _Reader, counts: list[int], message: Message) -> None
         for _ in range(counts[section]):
             read += 1
             if read > MOST_RECORDS:
-                raise DNSError(f"only the first {MOST_RECORDS} records are told")
+                raise DNSError(f"only the first {MOST_RECORDS} records are read")
             says = reader.record(message.layer)
             if section == 1:
                 message.answers.append(says)

@@ -1,4 +1,4 @@
-"""IP fragments put together again (RFC 815's rule, with bounds), so that what they carry can be told."""
+"""IP fragments put together again (RFC 815's rule, with bounds), so that what they carry can be read."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ _NO_RIGHT: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class PacketSource:
     """The interface ``name`` and what its packets begin with."""
 
     name: str
@@ -50,7 +50,7 @@ class Source:
     is_any: bool
 
     @classmethod
-    def find(cls, name: str) -> Source:
+    def find(cls, name: str) -> PacketSource:
         """Raises :class:`CaptureError` with the interfaces that there are."""
         if name == "any":
             return cls(name, COOKED_V2, True)
@@ -70,7 +70,7 @@ class Source:
 class Live:
     """An open packet socket on ``source``. Raises :class:`CaptureError`, also where ``filter`` does not compile."""
 
-    def __init__(self, source: Source, filter: str | None = None) -> None:
+    def __init__(self, source: PacketSource, filter: str | None = None) -> None:
         if not hasattr(socket, "AF_PACKET"):
             raise CaptureError("capturing needs Linux: use Wireshark or tcpdump here, labnet explain reads their files")
         program = compile_filter(filter, source) if filter else b""
@@ -169,7 +169,7 @@ def _index(name: str) -> int:
         return 0  # the interface is gone again
 
 
-def compile_filter(text: str, source: Source) -> bytes:
+def compile_filter(text: str, source: PacketSource) -> bytes:
     """The kernel's program for a filter in tcpdump's language, compiled by tcpdump. Raises :class:`CaptureError`.
 
     On `any` the kernel shows the filter the IP packet and nothing before it.

@@ -49,12 +49,12 @@ class _Connection:
     server: End
     sent: dict[End, int]
     is_ours_alone: bool = False
-    """Whether both ends are the program's, so that everything is told by the one and by the other."""
+    """Whether both ends are the program's, so that everything is reported by the one and by the other."""
 
 
 @implementer(ITraffic)
 class OwnTraffic:
-    """Writes what it is told to the file at ``path`` as pcapng, anew at each :meth:`open`.
+    """Writes what is reported to it to the file at ``path`` as pcapng, anew at each :meth:`open`.
 
     ``now`` gives nanoseconds of the epoch. A file that cannot be written costs no traffic: ``failed`` is called once
     with a sentence, and no more is written. Before it is opened and after it is closed nothing is.
@@ -85,7 +85,10 @@ class OwnTraffic:
         self._write(source, destination, 17, header + data, 6, _UDP_COMMENT)
 
     def _is_new(self, datagram: tuple[End, End, bytes], outward: bool) -> bool:
-        """Whether it is told for the first time: from one of the program's sockets to another it is told twice."""
+        """Whether it is reported for the first time.
+
+        What goes between two of the program's sockets is reported by each of them.
+        """
         if outward:
             self._sent[datagram] = self._sent.pop(datagram, 0) + 1
             if len(self._sent) > MOST_SENT:

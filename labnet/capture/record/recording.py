@@ -13,7 +13,7 @@ from typing import Final
 from labnet.capture.files.writing import PcapngWriter
 from labnet.capture.model import COOKED_V2, ETHERNET, CaptureError
 from labnet.capture.names import ETHERTYPES, IP_PROTOCOLS
-from labnet.capture.record.live import SNAP_LENGTH, Live, Source
+from labnet.capture.record.live import SNAP_LENGTH, Live, PacketSource
 
 TICK: Final = 0.25
 """Seconds after which what was captured is on disk and the counts are shown."""
@@ -80,8 +80,8 @@ class Recording:
 
 
 def capture(name: str, path: str, filter: str | None, most: int | None, seconds: float | None) -> None:
-    """Capture on interface ``name`` into ``path`` until told to stop. Raises :class:`CaptureError`."""
-    source = Source.find(name)
+    """Capture on interface ``name`` into ``path`` until a signal says to stop. Raises :class:`CaptureError`."""
+    source = PacketSource.find(name)
     live = Live(source, filter)
     try:
         with open(path, "wb") as file:

@@ -52,14 +52,14 @@ class _Reactor(_Proxy):
 
 
 def tapped_reactor(reactor: IReactor, traffic: ITraffic) -> IReactor:
-    """``reactor``, with ``traffic`` told of all that its sockets send and receive."""
+    """``reactor``, reporting to ``traffic`` all that its sockets send and receive."""
     proxy: Any = _Reactor(reactor, traffic)
     return cast(IReactor, proxy)
 
 
 @implementer(IDatagramSocket)
 class _ParentSocket:
-    """A socket to a parent whose datagrams are told of."""
+    """A socket to a parent whose datagrams are reported."""
 
     def __init__(self, there: End, traffic: ITraffic, received: Callable[[bytes], None]) -> None:
         self._there = there
@@ -69,7 +69,7 @@ class _ParentSocket:
         self._socket: Any = None
 
     def opened(self, sock: Any) -> None:
-        """It is ``sock`` that sends and receives; its own end is asked of a duplicate, for it keeps that to itself."""
+        """It is ``sock`` that sends and receives; its own end is asked of a duplicate, as it does not give it."""
         self._socket = sock
         with socket.socket(fileno=os.dup(sock.fileno())) as same:
             self._here = same.getsockname()[:2]
@@ -88,7 +88,7 @@ class _ParentSocket:
 
 @implementer(IDatagramSockets)
 class TappedSockets:
-    """Sockets to the parents, from ``sockets``, with ``traffic`` told of what passes through them."""
+    """Sockets to the parents, from ``sockets``, reporting to ``traffic`` what passes through them."""
 
     def __init__(self, sockets: IDatagramSockets, traffic: ITraffic) -> None:
         self._sockets = sockets
@@ -103,7 +103,7 @@ class TappedSockets:
 
 
 class _Datagrams(_Proxy):
-    """A DatagramProtocol whose datagrams are told of."""
+    """A DatagramProtocol whose datagrams are reported."""
 
     def __init__(self, protocol: Any, traffic: ITraffic) -> None:
         super().__init__(protocol)
@@ -148,7 +148,7 @@ class _Factory(_Proxy):
 
 
 class _Stream(_Proxy):
-    """A Protocol whose connection is told of."""
+    """A Protocol whose connection is reported."""
 
     def __init__(self, protocol: Any, traffic: ITraffic, is_server: bool) -> None:
         super().__init__(protocol)
@@ -223,7 +223,7 @@ def _end(address: Any) -> End:
 
 
 class TappedSocket:
-    """A blocking socket of a client's, with ``traffic`` told of what it sends and receives."""
+    """A blocking socket of a client's, reporting to ``traffic`` what it sends and receives."""
 
     def __init__(self, sock: socket.socket, traffic: ITraffic) -> None:
         self._socket = sock

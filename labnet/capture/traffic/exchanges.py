@@ -1,6 +1,6 @@
 """Datagrams into exchanges: a question, the questions to parents that it causes, their answers, the answer.
 
-It is told packets and reads no clock: what is too old is measured by the packets' own time.
+It takes packets and reads no clock: what is too old is measured by the packets' own time.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from labnet.capture.model import Dissected
-from labnet.capture.packet.applications import Message
+from labnet.capture.packet.applications import ApplicationData
 from labnet.wire.types import fold
 
 MOST_OPEN: Final = 1024
-"""Questions that may wait for their answer at a time; past it the oldest is told as unanswered."""
+"""Questions that may wait for their answer at a time; past it the oldest counts as unanswered."""
 PATIENCE: Final = 30_000_000_000
 """Nanoseconds after which a question counts as unanswered."""
 
@@ -26,7 +26,7 @@ K = TypeVar("K", bound=Hashable)
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ExchangeStep:
     """One datagram of an exchange."""
 
     frame: int
@@ -42,11 +42,11 @@ class Exchange:
 
     protocol: str
     name: str
-    question: Step
+    question: ExchangeStep
     ident: int | None = None
-    retries: list[Step] = field(default_factory=list)
+    retries: list[ExchangeStep] = field(default_factory=list)
     parents: list[Exchange] = field(default_factory=list)
-    answer: Step | None = None
+    answer: ExchangeStep | None = None
     outcome: str | None = None
     asked_by: Exchange | None = None
     depth: int = 0
@@ -59,7 +59,7 @@ class Exchange:
     def server(self) -> End:
         return self.question.destination
 
-    def steps(self) -> list[Step]:
+    def steps(self) -> list[ExchangeStep]:
         """Its datagrams and those of its parents, in the order of their frames."""
         own = [self.question, *self.retries, *([self.answer] if self.answer else [])]
         for parent in self.parents:
@@ -68,7 +68,7 @@ class Exchange:
 
 
 class Exchanges:
-    """Groups what it is told, packet by packet, and gives each exchange when it is over."""
+    """Groups packets, one after the other, and gives each exchange when it is over."""
 
     def __init__(self) -> None:
         self._open: dict[tuple[End, End, int | None, str], Exchange] = {}
@@ -80,12 +80,12 @@ class Exchanges:
         ends = _ends(frame)
         return ends is not None and any(one.protocol == "Course" for one in self._waiting.get((ends[1], ends[0]), ()))
 
-    def add(self, frame: Dissected, message: Message) -> Iterator[Exchange]:
+    def add(self, frame: Dissected, message: ApplicationData) -> Iterator[Exchange]:
         """The exchanges that are over with ``message`` of ``frame``."""
         ends = _ends(frame)
         if ends is None or message.kind not in ("question", "reply") or message.protocol not in ("Course", "DNS"):
             return
-        step = Step(frame.packet.number, frame.packet.time_ns, *ends, message.says)
+        step = ExchangeStep(frame.packet.number, frame.packet.time_ns, *ends, message.says)
         yield from self._expire(step.time_ns)
         if message.kind == "question":
             self._ask(step, message)
@@ -97,7 +97,7 @@ class Exchanges:
         for exchange in list(self._open.values()):
             yield from self._close(exchange)
 
-    def _ask(self, step: Step, message: Message) -> None:
+    def _ask(self, step: ExchangeStep, message: ApplicationData) -> None:
         name = fold(message.name or "")
         key = (step.source, step.destination, message.ident, name)
         if key in self._open:
@@ -116,7 +116,7 @@ class Exchanges:
         """The open question for the same name that the asking server was asked, the latest first.
 
         A server may be asked at one of its addresses and ask from another, so any address will do that is not the
-        client's; one machine that is everything, as 127.0.0.1 in the lab, is told apart by its ports.
+        client's; one machine that is everything, as 127.0.0.1 in the lab, is recognised by its ports.
         """
         named = self._by_name.get(name, ())
         open_ones = [one for one in named if one.depth < MOST_DEPTH and one.server != exchange.server]
@@ -128,7 +128,7 @@ class Exchanges:
                 return other
         return None
 
-    def _answer(self, step: Step, message: Message) -> Iterator[Exchange]:
+    def _answer(self, step: ExchangeStep, message: ApplicationData) -> Iterator[Exchange]:
         waiting = self._waiting.get((step.destination, step.source), [])
         for exchange in waiting:
             same_ident = exchange.ident == message.ident and exchange.protocol == message.protocol

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from labnet.capture.model import Dissected
-from labnet.capture.packet.applications import Message
+from labnet.capture.packet.applications import ApplicationData
 from labnet.command.framing import CommandFramer
 
 MOST_OPEN: Final = 4096
-"""Sessions followed at a time; past it the one silent longest is told as it stands."""
+"""Sessions followed at a time; past it the one silent longest ends as it stands."""
 MOST_EVENTS: Final = 500
-"""Commands, replies and other things told of one session."""
+"""Commands, replies and other events of one session."""
 MOST_PENDING: Final = 64
 """Segments of one side that wait for an earlier one."""
 TIME_OUT: Final = 14.5
@@ -108,7 +108,7 @@ class Sessions:
         self._open: OrderedDict[tuple[End, End], Session] = OrderedDict()
         self._exits: OrderedDict[End, int] = OrderedDict()
 
-    def add(self, frame: Dissected, message: Message | None) -> Iterator[Session]:
+    def add(self, frame: Dissected, message: ApplicationData | None) -> Iterator[Session]:
         """The sessions that are over with the segment in ``frame``."""
         layer, ports = frame.layer("tcp"), frame.ports
         if layer is None or ports is None or layer.cut:
@@ -136,7 +136,9 @@ class Sessions:
         while self._open:
             yield self._open.popitem(last=False)[1]
 
-    def _segment(self, session: Session, frame: Dissected, source: End, flags: int, message: Message | None) -> None:
+    def _segment(
+        self, session: Session, frame: Dissected, source: End, flags: int, message: ApplicationData | None
+    ) -> None:
         session.last_frame = number = frame.packet.number
         now = frame.packet.time_ns
         layer = frame.layer("tcp")
@@ -158,7 +160,7 @@ class Sessions:
         elif flags & FIN:
             self._finished(session, frame, source, who)
 
-    def _said(self, session: Session, frame: Dissected, who: str, data: bytes, message: Message | None) -> None:
+    def _said(self, session: Session, frame: Dissected, who: str, data: bytes, message: ApplicationData | None) -> None:
         number, now = frame.packet.number, frame.packet.time_ns
         if message is not None and not session.protocol:
             session.protocol = message.protocol

@@ -10,9 +10,9 @@ from scapy.layers.inet import IP, TCP
 from scapy.layers.l2 import ARP, CookedLinuxV2
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.capture.exercises.model import Answer
+from labnet.capture.exercises.model import ExerciseAnswer
 from labnet.capture.exercises.run import Done, run
-from labnet.capture.exercises.text import as_json, blank, told
+from labnet.capture.exercises.text import answered, as_json, blank
 from tests.capture import samples
 from tests.capture.frames import file
 
@@ -22,7 +22,7 @@ def done(name: str, packets: Iterable[tuple[float, bytes]], **how: object) -> Do
         return run(name, path, lambda read: None)
 
 
-def answers(name: str, packets: Iterable[tuple[float, bytes]], **how: object) -> dict[str, Answer]:
+def answers(name: str, packets: Iterable[tuple[float, bytes]], **how: object) -> dict[str, ExerciseAnswer]:
     return {answer.key: answer for answer in done(name, packets, **how).answers}
 
 
@@ -73,7 +73,7 @@ class ProofTests(SynchronousTestCase):
             for answer in exercise.answers:
                 self.assertIsNone(answer.value)
                 self.assertIn(advice, answer.missing or "")
-            self.assertIn("Not in this capture, as above.", "\n".join(told(exercise, False)).replace("   ", ""))
+            self.assertIn("Not in this capture, as above.", "\n".join(answered(exercise, False)).replace("   ", ""))
 
     def test_a_snap_length_that_cuts_the_answer_off_is_told(self) -> None:
         """What is before the cut is answered."""

@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.capture.files import pcapng
 from labnet.capture.files.formats import Capture, open_capture
-from labnet.capture.files.source import Source
+from labnet.capture.files.source import CaptureBytes
 from labnet.capture.files.writing import PcapngWriter
 from labnet.capture.model import CaptureError, Packet
 from tests.capture.samples import block, option, pcap
@@ -25,7 +25,7 @@ TIMES = [1605280488749312000, 1605280489500000000]
 
 def read(content: bytes) -> tuple[list[Packet], str | None]:
     """All packets of a file's content, and where it stopped early."""
-    capture = Capture(Source(io.BytesIO(content), "FILE", len(content)))
+    capture = Capture(CaptureBytes(io.BytesIO(content), "FILE", len(content)))
     return list(capture), capture.stopped
 
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.capture.model import RAW, Packet
-from labnet.capture.packet.applications import Message, recognise
+from labnet.capture.packet.applications import ApplicationData, recognise
 from labnet.capture.packet.dissect import dissect
 from tests.capture import samples
 
 
-def said(data: bytes, answers: bool = False, ports: tuple[int, int] = (54699, 1199)) -> Message | None:
+def said(data: bytes, answers: bool = False, ports: tuple[int, int] = (54699, 1199)) -> ApplicationData | None:
     """What a datagram with ``data`` is."""
     packet = bytes(samples.udp("10.0.0.1", ports[0], "10.0.0.2", ports[1], data))
     return recognise(dissect(Packet(1, 0, len(packet), packet, RAW)), answers)
 
 
-def segment(data: bytes) -> Message | None:
+def segment(data: bytes) -> ApplicationData | None:
     """What a segment with ``data`` is."""
     frame = samples.Talk().say("client", data).packets[-1][1]
     return recognise(dissect(Packet(1, 0, len(frame), frame, 1)))

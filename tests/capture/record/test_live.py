@@ -8,7 +8,7 @@ import struct
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.capture.model import COOKED_V2, ETHERNET, RAW
-from labnet.capture.record.live import Live, Source
+from labnet.capture.record.live import Live, PacketSource
 from tests.capture import samples
 
 SOL_PACKET, AUXDATA, TIMESTAMP = 263, 8, 35
@@ -28,7 +28,7 @@ class FakeSocket:
         return self.received.pop(0)
 
 
-def live(source: Source, *received: object) -> list[tuple[int, bytes, int]]:
+def live(source: PacketSource, *received: object) -> list[tuple[int, bytes, int]]:
     """The packets of a capture on ``source`` whose socket receives these."""
     taken = Live.__new__(Live)
     taken._source = source
@@ -49,7 +49,7 @@ def auxiliary(length: int, tag: int = 0, status: int = 0) -> tuple[int, int, byt
     return (SOL_PACKET, AUXDATA, struct.pack("IIIHHHH", status, length, length, 0, 0, tag, 0x8100))
 
 
-CARD, EVERY = Source("eth0", ETHERNET, False), Source("any", COOKED_V2, True)
+CARD, EVERY = PacketSource("eth0", ETHERNET, False), PacketSource("any", COOKED_V2, True)
 FROM_CARD = ("eth0", 0x0800, 0, 1, b"\2\0\0\0\0\1")
 
 
@@ -86,7 +86,7 @@ class PacketTests(SynchronousTestCase):
 
     def test_raw_ip_is_taken_as_it_is(self) -> None:
         """A tunnel has no link header."""
-        source = Source("tun0", RAW, False)
+        source = PacketSource("tun0", RAW, False)
         self.assertEqual(
             live(source, (b"E...", [stamp(1, 0)], 0, ("tun0", 0x0800, 0, 65534, b""))), [(1_000000000, b"E...", 4)]
         )

@@ -8,11 +8,11 @@ from unittest import mock
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.capture.files.formats import Capture
-from labnet.capture.files.source import Source as Bytes
+from labnet.capture.files.source import CaptureBytes
 from labnet.capture.files.writing import PcapngWriter
 from labnet.capture.model import COOKED_V2, ETHERNET, RAW, CaptureError
 from labnet.capture.record import live
-from labnet.capture.record.live import Source, compile_filter
+from labnet.capture.record.live import PacketSource, compile_filter
 from labnet.capture.record.recording import Recording, protocol_of
 from tests.capture import samples
 
@@ -36,7 +36,7 @@ class RecordingTests(SynchronousTestCase):
         """What is read again is what came."""
         self.recording.run([*self.packets(2), None])
         content = self.file.getvalue()
-        read = list(Capture(Bytes(io.BytesIO(content), "FILE", len(content))))
+        read = list(Capture(CaptureBytes(io.BytesIO(content), "FILE", len(content))))
         self.assertEqual(
             [(one.time_ns, one.wire_length, one.interface) for one in read], [(0, 100, "eth0"), (1, 100, "eth0")]
         )
@@ -79,20 +79,20 @@ class RightsTests(SynchronousTestCase):
     def test_an_interface_that_is_not_there_is_told_with_those_that_are(self) -> None:
         """Its own name among them is what was meant."""
         with self.assertRaisesRegex(CaptureError, r"there is no interface 'eht0'; there are: any, .*lo"):
-            Source.find("eht0")
+            PacketSource.find("eht0")
 
     def test_the_loopback_and_any_are_known(self) -> None:
         """With their link types."""
-        self.assertEqual((Source.find("lo").link_type, Source.find("any").link_type), (ETHERNET, COOKED_V2))
+        self.assertEqual((PacketSource.find("lo").link_type, PacketSource.find("any").link_type), (ETHERNET, COOKED_V2))
 
     def test_without_the_right_the_ways_to_get_it_and_to_do_without_are_told(self) -> None:
         """In one sentence or two."""
         refused = mock.patch.object(live.socket, "socket", side_effect=PermissionError)
         with refused, self.assertRaisesRegex(CaptureError, "sudo.*--capture FILE"):
-            live.Live(Source.find("lo"))
+            live.Live(PacketSource.find("lo"))
 
     def test_without_tcpdump_a_filter_is_refused_clearly(self) -> None:
         """It is what compiles filters."""
         missing = mock.patch.object(live.shutil, "which", return_value=None)
         with missing, self.assertRaisesRegex(CaptureError, "--filter needs tcpdump"):
-            compile_filter("udp", Source.find("lo"))
+            compile_filter("udp", PacketSource.find("lo"))
