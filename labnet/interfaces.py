@@ -90,7 +90,7 @@ class IParent(Interface):
     def ask(question: Question) -> Deferred[Upstream]:
         """Ask; the Deferred fires with what was told, already checked: wrong ids, ports, names never get here.
 
-        Fails with :class:`labnet.resolver.upstream.course.ParentFailed` when it is silent or gone, or told nothing of
+        Fails with :class:`labnet.resolver.upstream.errors.ParentFailed` when it is silent or gone, or told nothing of
         use (SERVFAIL, REFUSED, …). Cancelling closes every socket and timer.
         """
 
@@ -101,7 +101,7 @@ class IExchange(Interface):
     def ask(host: str, port: int, question: Question, recursion_desired: bool, tcp: bool) -> Deferred[Reply]:
         """Ask the server at the address ``host`` and ``port``: by UDP, then TCP if the reply is truncated; or by TCP.
 
-        Fires with the first reply that matches, or fails with :class:`labnet.resolver.upstream.course.ParentFailed`
+        Fires with the first reply that matches, or fails with :class:`labnet.resolver.upstream.errors.ParentFailed`
         after the tries. Cancelling closes every socket and timer.
         """
 

@@ -15,8 +15,8 @@ from labnet.net.datagrams import SystemSockets
 from labnet.resolver.files.root_hints import Hints, NameServer
 from labnet.resolver.recursive.steps import records_text
 from labnet.resolver.recursive.walk import RootWalk
-from labnet.resolver.upstream.course import ParentFailed
 from labnet.resolver.upstream.dns import DNSExchange
+from labnet.resolver.upstream.errors import ParentFailed
 from labnet.wire.names import key_of
 from labnet.wire.types import Question, Rcode, RRType
 

@@ -23,8 +23,8 @@ from twisted.internet.task import deferLater
 from twisted.internet.tcp import Client
 
 from labnet.net.datagrams import SystemSockets
-from labnet.resolver.upstream.course import ParentFailed
-from labnet.resolver.upstream.dns import DNSExchange, DNSParent, Unusable
+from labnet.resolver.upstream.dns import DNSExchange, DNSParent
+from labnet.resolver.upstream.errors import ParentFailed, Unusable
 from labnet.wire.names import key_of
 from labnet.wire.types import InfoCode, Question, Rcode, Reply
 from tests.interop.daemon import DEADLINE

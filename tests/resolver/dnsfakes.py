@@ -16,7 +16,7 @@ from twisted.internet.testing import MemoryReactorClock, StringTransport
 from zope.interface import implementer
 
 from labnet.interfaces import IDatagramSocket, IDatagramSockets, IExchange, IParent
-from labnet.resolver.upstream.course import ParentFailed
+from labnet.resolver.upstream.errors import ParentFailed
 from labnet.wire.names import key_of, wire_of
 from labnet.wire.types import Question, Reply, RRset, Upstream
 

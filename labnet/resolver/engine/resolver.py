@@ -20,7 +20,7 @@ from labnet.resolver.cache.policy import Bounds, answer_of_mapping, entry_of
 from labnet.resolver.engine.chains import Chain, cut_chain
 from labnet.resolver.records.special import may_be_special, special_find
 from labnet.resolver.records.zone import Zone
-from labnet.resolver.upstream.course import ParentFailed
+from labnet.resolver.upstream.errors import ParentFailed
 from labnet.resolver.upstream.selection import Parents
 from labnet.wire.names import ROOT, ancestors, is_opaque
 from labnet.wire.types import Answer, ExtendedError, InfoCode, Question, Rcode, RRType, Upstream, failure_of

@@ -23,7 +23,7 @@ from labnet.resolver.recursive.bailiwick import Found, Lame, addresses_in, read_
 from labnet.resolver.recursive.delegation import Delegation, Delegations, Memory, Reachable, RoundTrips
 from labnet.resolver.recursive.minimise import Minimised
 from labnet.resolver.recursive.steps import Step, question_text, told_text
-from labnet.resolver.upstream.course import ParentFailed
+from labnet.resolver.upstream.errors import ParentFailed
 from labnet.wire.names import ROOT, is_below, is_opaque, parent, text_of
 from labnet.wire.types import Question, Rcode, RRType, Upstream
 

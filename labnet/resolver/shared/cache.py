@@ -23,7 +23,7 @@ from labnet.interfaces import IMeasured, IParent, ISharedStore
 from labnet.metrics import Histogram, Sample
 from labnet.resolver.cache.policy import Bounds, entry_of
 from labnet.resolver.shared.values import Flush, Looked, Pool, Shared, StoreGone, decode_value, encode_value
-from labnet.resolver.upstream.course import ParentFailed
+from labnet.resolver.upstream.errors import ParentFailed
 from labnet.wire.names import ROOT, ancestors, is_opaque
 from labnet.wire.types import Question, Upstream
 

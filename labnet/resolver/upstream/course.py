@@ -11,17 +11,10 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from labnet.interfaces import IDatagramSocket, IDatagramSockets, IParent
+from labnet.resolver.upstream.errors import ParentFailed
 from labnet.wire.course import TextError, Told, decode_reply, encode_question
 from labnet.wire.names import ROOT, text_of
-from labnet.wire.types import ExtendedError, Question, Rcode, Upstream, fold, is_name
-
-
-class ParentFailed(Exception):
-    """The parent did not answer, or not usefully; the text says how, ``errors`` are its own extended errors."""
-
-    def __init__(self, says: str, errors: tuple[ExtendedError, ...] = ()) -> None:
-        super().__init__(says)
-        self.errors = errors
+from labnet.wire.types import Question, Rcode, Upstream, fold, is_name
 
 
 @implementer(IParent)

@@ -7,15 +7,12 @@ from random import Random
 from typing import Final
 
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectionRefusedError as ConnectionRefusedByPeer
-from twisted.internet.error import TimeoutError as ConnectingTimedOut
-from twisted.internet.interfaces import IAddress, IConnector, ITCPTransport
-from twisted.internet.protocol import ClientFactory, Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from labnet.interfaces import IDatagramSocket, IDatagramSockets, IExchange, IParent, IReactor
-from labnet.resolver.upstream.course import ParentFailed
+from labnet.resolver.upstream.dns_stream import StreamQuery
+from labnet.resolver.upstream.errors import ParentFailed, Unusable
 from labnet.wire.dns_upstream import (
     PAYLOAD,
     Broken,
@@ -28,20 +25,12 @@ from labnet.wire.dns_upstream import (
     encode_query,
 )
 from labnet.wire.names import is_opaque, text_of
-from labnet.wire.types import ExtendedError, Question, Rcode, Reply, RRType, Upstream
+from labnet.wire.types import Question, Rcode, Reply, RRType, Upstream
 
 MOST_IGNORED: Final = 100
 """Datagrams of one try that are no reply to its query; with the next one the question fails."""
 
 _KNOWS_NO_EDNS: Final = (Rcode.FORMERR, Rcode.NOTIMP, Rcode.BADVERS)
-
-
-class Unusable(ParentFailed):
-    """The parent did answer, with nothing of use; ``rcode`` and the extended ``errors`` are what it said."""
-
-    def __init__(self, text: str, rcode: int, errors: tuple[ExtendedError, ...] = ()) -> None:
-        super().__init__(text, errors)
-        self.rcode = rcode
 
 
 class _Silent(Exception):
@@ -132,7 +121,7 @@ class DNSExchange:
         raise ParentFailed(f"{asked.address} did not answer")
 
     async def _by_tcp(self, asked: _Asked) -> Reply:
-        stream = _Stream(asked, asked.query(self._random, mixed_case=False))
+        stream = StreamQuery(asked.address, asked.query(self._random, mixed_case=False))
         connector = self._reactor.connectTCP(asked.host, asked.port, stream, timeout=self._timeout)
         timer = self._reactor.callLater(self._timeout, stream.timed_out)
         try:
@@ -198,74 +187,6 @@ class _Datagrams:
             self._timer.cancel()
         if self._socket is not None:
             self._socket.close()
-
-
-class _Stream(Protocol, ClientFactory):
-    """One query over a connection of its own, with its length before it (RFC 7766, section 8).
-
-    It is its own factory, as it is connected once. ``done`` fires with the reply or fails with ParentFailed.
-    """
-
-    noisy = False
-    transport: ITCPTransport | None = None
-
-    def __init__(self, asked: _Asked, query: bytes) -> None:
-        self._asked = asked
-        self._query = query
-        self._received = bytearray()
-        self._replied = False
-        self.done: Deferred[Reply] = Deferred(lambda _: None)
-
-    def buildProtocol(self, addr: IAddress | None) -> Protocol:
-        return self
-
-    def connectionMade(self) -> None:
-        assert self.transport is not None
-        self.transport.write(len(self._query).to_bytes(2, "big") + self._query)
-
-    def dataReceived(self, data: bytes) -> None:
-        if self.done.called:
-            return
-        self._received += data
-        length = int.from_bytes(self._received[:2], "big") + 2
-        if len(self._received) < length:
-            return
-        address = self._asked.address
-        try:
-            reply = decode_reply(bytes(self._received[2:length]), Sent.of(self._query))
-        except (NotOurs, Truncated, Broken) as error:
-            self._fail(f"{address} sent a reply by TCP that cannot be used: {error}")
-        else:
-            self._replied = True
-            self.done.callback(reply)
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self._fail(f"{self._asked.address} closed the connection without an answer")
-
-    def clientConnectionFailed(self, connector: IConnector, reason: Failure) -> None:
-        if reason.check(ConnectionRefusedByPeer):
-            self._fail(f"nobody listens on {self._asked.address} for TCP")
-        elif reason.check(ConnectingTimedOut):
-            self.timed_out()
-        else:
-            why = getattr(reason.value, "osError", None)
-            self._fail(f"cannot ask {self._asked.address} by TCP: {getattr(why, 'strerror', None) or reason.value}")
-
-    def timed_out(self) -> None:
-        self._fail(f"{self._asked.address} did not answer by TCP")
-
-    def close(self, connector: IConnector) -> None:
-        """Give the socket back: in good order where the reply came, else at once, whatever the peer does."""
-        if self.transport is None:
-            connector.disconnect()
-        elif self._replied:
-            self.transport.loseConnection()
-        else:
-            self.transport.abortConnection()
-
-    def _fail(self, why: str) -> None:
-        if not self.done.called:
-            self.done.errback(Failure(ParentFailed(why)))
 
 
 @implementer(IParent)

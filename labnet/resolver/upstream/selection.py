@@ -18,8 +18,8 @@ from zope.interface import implementer
 
 from labnet.interfaces import IParent
 from labnet.metrics import Sample
-from labnet.resolver.upstream.course import ParentFailed
-from labnet.resolver.upstream.dns import DNSParent, Unusable
+from labnet.resolver.upstream.dns import DNSParent
+from labnet.resolver.upstream.errors import ParentFailed, Unusable
 from labnet.wire.names import is_opaque, text_of
 from labnet.wire.types import Question, Rcode, Upstream
 

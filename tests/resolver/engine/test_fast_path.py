@@ -12,7 +12,7 @@ from labnet.resolver.cache.cache import Cache, Entry
 from labnet.resolver.cache.policy import Bounds
 from labnet.resolver.engine.resolver import Resolver
 from labnet.resolver.records.zone import Zone
-from labnet.resolver.upstream.course import ParentFailed
+from labnet.resolver.upstream.errors import ParentFailed
 from labnet.resolver.upstream.selection import Parents
 from labnet.wire.names import ROOT, key_of
 from labnet.wire.types import Answer, Question, Rcode, RRset, RRType, Upstream

@@ -17,7 +17,7 @@ from labnet.interfaces import IExchange
 from labnet.resolver.files.root_hints import Hints, NameServer
 from labnet.resolver.recursive.steps import question_text
 from labnet.resolver.recursive.walk import RootWalk
-from labnet.resolver.upstream.course import ParentFailed
+from labnet.resolver.upstream.errors import ParentFailed
 from labnet.wire.names import ancestors, is_below, key_of
 from labnet.wire.types import Question, Rcode, Reply, RRset, RRType, Upstream
 

@@ -7,7 +7,7 @@ from zope.interface.verify import verifyObject
 from labnet.interfaces import IParent
 from labnet.resolver.files.root_hints import Hints, NameServer
 from labnet.resolver.recursive.walk import Limits
-from labnet.resolver.upstream.course import ParentFailed
+from labnet.resolver.upstream.errors import ParentFailed
 from labnet.wire.names import key_of
 from labnet.wire.types import Question, Rcode, Reply
 from tests.resolver.recursive.fakes import LAB, OTHER, ROOT, TLD, WalkTestCase, addresses, records, shown

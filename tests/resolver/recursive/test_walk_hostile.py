@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.resolver.recursive.walk import Limits, RootWalk
-from labnet.resolver.upstream.course import ParentFailed
+from labnet.resolver.upstream.errors import ParentFailed
 from labnet.wire.names import ancestors, key_of, wire_of
 from labnet.wire.types import Question, Rcode, Reply, RRset, RRType
 from tests.resolver.recursive.fakes import (

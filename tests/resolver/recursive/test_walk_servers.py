@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.internet.defer import CancelledError, Deferred
 
-from labnet.resolver.upstream.course import ParentFailed
+from labnet.resolver.upstream.errors import ParentFailed
 from labnet.wire.types import ExtendedError, InfoCode, Rcode, Reply
 from tests.resolver.recursive.fakes import EVIL, LAB, OTHER, ROOT, TLD, WalkTestCase, addresses, ask, records
 

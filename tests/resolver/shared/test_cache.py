@@ -18,7 +18,7 @@ from labnet.metrics import FAMILIES
 from labnet.resolver.cache.policy import Bounds, entry_of
 from labnet.resolver.shared.cache import LOOK_AGAIN, MOST_FLUSHES, SharedCache
 from labnet.resolver.shared.values import Flush, Looked, Pool, StoreGone, decode_value, encode_value
-from labnet.resolver.upstream.course import ParentFailed
+from labnet.resolver.upstream.errors import ParentFailed
 from labnet.wire.names import ROOT, key_of
 from labnet.wire.types import Question, Rcode, Upstream
 from tests.resolver.dnsfakes import A, question, rrset

@@ -8,8 +8,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from labnet.interfaces import IParent
-from labnet.resolver.upstream.course import ParentFailed
-from labnet.resolver.upstream.dns import DNSParent, Unusable, shown, upstream_of
+from labnet.resolver.upstream.dns import DNSParent, shown, upstream_of
+from labnet.resolver.upstream.errors import ParentFailed, Unusable
 from labnet.wire.types import ExtendedError, InfoCode, Question, Rcode, Reply, Upstream
 from tests.resolver.dnsfakes import (
     AAAA,

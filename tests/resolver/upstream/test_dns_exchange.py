@@ -15,8 +15,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from labnet.interfaces import IExchange
-from labnet.resolver.upstream.course import ParentFailed
 from labnet.resolver.upstream.dns import MOST_IGNORED, DNSExchange
+from labnet.resolver.upstream.errors import ParentFailed
 from labnet.wire.types import Question, Rcode, Reply
 from tests.resolver.dnsfakes import (
     A,

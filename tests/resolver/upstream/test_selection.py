@@ -11,8 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from labnet.interfaces import IParent
-from labnet.resolver.upstream.course import ParentFailed
-from labnet.resolver.upstream.dns import DNSParent, Unusable
+from labnet.resolver.upstream.dns import DNSParent
+from labnet.resolver.upstream.errors import ParentFailed, Unusable
 from labnet.resolver.upstream.selection import (
     BAND,
     LEAST_WAIT,
