@@ -116,7 +116,7 @@ class HTTP:
             owner, words = "the router's", _ROUTER
             says = (
                 f"Not the web server's: its replies arrive with TTL {ttl}, so {first - ttl} router(s) lowered it from "
-                f"{first}; the server is not on this link. The frame goes to the router, whose address ARP had given."
+                f"{first}; the server is not on this link. The frame goes to the router, whose address ARP had told."
             )
         proved = replace(question, words=words).proved(frame, "eth.dst", value=owner, explanation=says)
         return replace(proved, proofs=(*proved.proofs, proof(self._reply, field)))

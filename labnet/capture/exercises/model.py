@@ -91,7 +91,7 @@ def _cut(frame: Dissected) -> str:
 
 
 NO_LINK = {
-    "sll": "The capture is of Linux's interface `any`, which has no {which} MAC address: capture on the interface "
+    "sll": "The capture is of Linux's interface `any`, which keeps no {which} MAC address: capture on the interface "
     "itself, as labnet capture -i eth0.",
     "raw": "The capture begins with the IP header, so it holds no MAC addresses: capture on the interface itself, as "
     "labnet capture -i eth0.",
