@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
 
     from labnet.metrics import Sample
-    from labnet.resolver.shared.values import Flush, Looked
     from labnet.wire.types import Answer, Question, Reply, Upstream
 
 
@@ -151,7 +150,7 @@ class ILearned(Interface):
     """Where what was learned is kept beyond this process: a log on disk, or in a worker the way to the one who has it.
 
     What is learned is a :class:`labnet.wire.types.Mapping` in the log of the course protocol, and a
-    :data:`labnet.resolver.cache.lines.Kept` in that of DNS; its times are on the reactor's clock.
+    :data:`labnet.resolver.cache.lines.CachedAnswer` in that of DNS; its times are on the reactor's clock.
     """
 
     def open(lines: int, cut: bool) -> None:
@@ -193,35 +192,6 @@ class IQueryLog(Interface):
         in presentation form; ``result`` and ``source`` are the labels of ``labnet_queries_total``, ``seconds`` is what
         it took.
         """
-
-
-class ISharedStore(Interface):
-    """The server of a shared cache, as far as it can be reached. Keys and values are any bytes.
-
-    Every Deferred fails with :class:`labnet.resolver.shared.values.StoreGone` where the server is not there, says no,
-    or has not answered after ``within`` seconds; then the store finds out by itself whether it is still there.
-    """
-
-    is_up: bool = Attribute("Whether it is there, as far as is known.")
-
-    def look(key: bytes, token: bytes, hold: float, insist: bool, within: float) -> Deferred[Looked]:
-        """The value of ``key``; where there is none, the lock on it under ``token`` for at most ``hold`` seconds.
-
-        Where another lab that is alive has the lock, its word comes as a message. ``insist`` wants the lock although
-        there is a value.
-        """
-
-    def tell(key: bytes, token: bytes, value: bytes, left: float) -> Deferred[None]:
-        """Keep ``value`` for ``left`` seconds (0: not at all), give up the lock, and tell all who wait.
-
-        An empty ``value`` says that there is none; it is told only by who still has the lock.
-        """
-
-    def ping(within: float) -> Deferred[None]:
-        """See whether the server answers."""
-
-    def flush(flush: Flush) -> Deferred[int]:
-        """Drop what is kept of it and have the other labs forget it; how many values were dropped."""
 
 
 class ISession(Interface):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from labnet.console.asking import Control
-    from labnet.console.styles import Seen
+    from labnet.console.rates import Snapshot
 
 _SYSTEMD: Final = "/var/lib/labnet/control.sock"
 """Where the lab of etc/labnet.service has it: only systemd tells that lab its state folder."""
@@ -22,7 +22,7 @@ _RELOAD: Final = 120.0
 """Seconds that a reload may take: a million records are read for some of them."""
 
 _BETWEEN: Final = 1.0
-"""Seconds between two looks, of which the queries a second come."""
+"""Seconds between two snapshots, whose difference gives the queries per second."""
 
 
 def add_commands(commands: Any) -> None:
@@ -118,12 +118,12 @@ def _status(arguments: argparse.Namespace) -> int:
                 file=sys.stderr,
             )
             return 2
-    from labnet.console.styles import rates
+    from labnet.console.rates import rates
 
     with _control(arguments) as control:
-        before = _look(control)
+        before = _snapshot(control)
         time.sleep(_BETWEEN)
-        now = _look(control)
+        now = _snapshot(control)
         if arguments.json:
             print(json.dumps({**now.status, "rates": rates(before, now), "samples": now.samples}, indent=2))
         elif arguments.once or not sys.stdout.isatty():
@@ -133,14 +133,14 @@ def _status(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _look(control: Control) -> Seen:
-    from labnet.console.styles import Seen
+def _snapshot(control: Control) -> Snapshot:
+    from labnet.console.rates import Snapshot
 
     status, samples = control.ask("status"), control.ask("samples")
-    return Seen(time.monotonic(), status, samples)
+    return Snapshot(time.monotonic(), status, samples)
 
 
-def _print(before: Seen, now: Seen) -> None:
+def _print(before: Snapshot, now: Snapshot) -> None:
     from rich.console import Console
 
     from labnet.console.status import page
@@ -149,7 +149,7 @@ def _print(before: Seen, now: Seen) -> None:
     Console(width=None if terminal else 160, emoji=False, markup=False).print(page(before, now))
 
 
-def _watch(control: Control, before: Seen, now: Seen) -> None:
+def _watch(control: Control, before: Snapshot, now: Snapshot) -> None:
     from rich.console import Console
     from rich.live import Live
 
@@ -160,7 +160,7 @@ def _watch(control: Control, before: Seen, now: Seen) -> None:
             while True:
                 live.update(page(before, now), refresh=True)
                 time.sleep(_BETWEEN)
-                before, now = now, _look(control)
+                before, now = now, _snapshot(control)
     except KeyboardInterrupt:
         return
 

@@ -10,10 +10,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from labnet.console.styles import Seen, rates
+from labnet.console.rates import Snapshot, rates
 
 
-def page(before: Seen, now: Seen) -> RenderableType:
+def page(before: Snapshot, now: Snapshot) -> RenderableType:
     """Everything, for a terminal of any width."""
     status = now.status
     parts: list[RenderableType] = [_head(status), _services(before, now)]
@@ -36,7 +36,7 @@ def _head(status: Mapping[str, Any]) -> Text:
     return Text(head)
 
 
-def _services(before: Seen, now: Seen) -> Table:
+def _services(before: Snapshot, now: Snapshot) -> Table:
     by_name = rates(before, now)
     table = _table("service", "state", "listens on", "queries/s", "no parent asked", "in flight", "learned", "records")
     for service in now.status["services"]:
@@ -77,7 +77,7 @@ def _parents(parents: Iterable[tuple[str, Mapping[str, Any]]]) -> Table:
     return table
 
 
-def _workers(before: Seen, now: Seen) -> Table:
+def _workers(before: Snapshot, now: Snapshot) -> Table:
     table = _table("worker", "process", "state", "queries/s", "restarts")
     then = {worker["number"]: worker["queries"] for worker in before.status.get("workers", ())}
     for worker in now.status["workers"]:

@@ -30,7 +30,7 @@ from labnet.console.service import Console
 from labnet.daemon.running.changeover import Joining, Leaving, change_over
 from labnet.daemon.running.ending import Ending
 from labnet.daemon.running.listen_addresses import host_and_port, shown, to_try
-from labnet.daemon.running.recent_warnings import Troubles
+from labnet.daemon.running.recent_warnings import RecentWarnings
 from labnet.daemon.running.reload import STOPPING, FileWatch, Outcomes, Reloads, load_lab, watched_files
 from labnet.daemon.running.signals import Signals, Terminal
 from labnet.daemon.started import Started
@@ -87,7 +87,7 @@ class LabService(MultiService):
         self._warnings = _warnings(loaded)
         self._publisher = publisher
         self._started = started or Started(Inherited(), Notifier(reactor, {}))
-        self._troubles = Troubles()
+        self._recent_warnings = RecentWarnings()
         self._signals = Signals(reactor)
         self._terminal = Terminal()
         self._reloads = Reloads(lambda: Deferred.fromCoroutine(self._reload()))
@@ -169,7 +169,7 @@ class LabService(MultiService):
 
     def startService(self) -> None:
         self.console.open()
-        self._publisher.addObserver(self._troubles)
+        self._publisher.addObserver(self._recent_warnings)
         if self._traffic is not None:
             self._traffic.open()
         super().startService()
@@ -213,7 +213,7 @@ class LabService(MultiService):
         self._signals.give_back()
         self._started.notifier.close()
         with contextlib.suppress(ValueError):
-            self._publisher.removeObserver(self._troubles)
+            self._publisher.removeObserver(self._recent_warnings)
         self.console.close()
         if isinstance(result, Failure):
             result.raiseException()
@@ -318,7 +318,7 @@ class LabService(MultiService):
             "uptime": self._reactor.seconds() - self._started_at,
             "reload": self._outcomes.status(),
             "services": services,
-            "troubles": self._troubles.last(),
+            "troubles": self._recent_warnings.last(),
         }
 
     def flush(self, name: str) -> int:

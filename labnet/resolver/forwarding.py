@@ -9,7 +9,7 @@ from labnet.config import ResolverConfig
 from labnet.interfaces import IDatagramSockets, IParent, IReactor
 from labnet.resolver.loading import Loaded
 from labnet.resolver.recursive.walk import RootWalk
-from labnet.resolver.shared.values import Pool
+from labnet.resolver.shared.values import ParentGroup
 from labnet.resolver.upstream.course import TextParent
 from labnet.resolver.upstream.dns import DNSExchange, DNSParent
 from labnet.resolver.upstream.selection import Parents
@@ -50,9 +50,9 @@ class Forwarding:
         self._made = made
         return {domain: parents for domain, (_, parents) in made.items()}
 
-    def pools(self, resolver: str) -> dict[bytes, Pool]:
+    def groups(self, resolver: str) -> dict[bytes, ParentGroup]:
         """Which labs share what is asked for each domain's key: those whose ``resolver`` asks the same parents."""
-        return {domain: _pool(resolver, domain, recipe) for domain, (recipe, _) in self._made.items()}
+        return {domain: _group_of(resolver, domain, recipe) for domain, (recipe, _) in self._made.items()}
 
     @property
     def parents(self) -> Mapping[bytes, Parents]:
@@ -83,11 +83,11 @@ class Forwarding:
                 yield DNSParent(address.host, address.port, address.kind == "dns+tcp", exchange)
 
 
-def _pool(resolver: str, domain: bytes, recipe: Recipe) -> Pool:
+def _group_of(resolver: str, domain: bytes, recipe: Recipe) -> ParentGroup:
     addresses, _, _, root, system = recipe
     assert isinstance(addresses, tuple)
     parents = (*(f"{address.kind}:{address.host}:{address.port}" for address in addresses), repr(root), repr(system))
-    return Pool(resolver, domain, parents, all(address.kind == "text" for address in addresses))
+    return ParentGroup(resolver, domain, parents, all(address.kind == "text" for address in addresses))
 
 
 def _recipe(addresses: tuple[ParentAddress, ...], config: ResolverConfig, loaded: Loaded) -> Recipe:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from labnet.config import ResolverConfig
-from labnet.resolver.cache.lines import Kept, decode_kept
+from labnet.resolver.cache.lines import CachedAnswer, decode_dns_line
 from labnet.resolver.files.course import Problem, Records, parse_records
 from labnet.resolver.files.detect import kind_of, read_hosts, read_zone
 from labnet.resolver.files.resolv_conf import parse_resolv_conf
@@ -20,7 +20,7 @@ from labnet.wire.types import Mapping
 
 RESOLV_CONF = "/etc/resolv.conf"
 
-KEPT_SUFFIX = ".dns"
+DNS_LOG_SUFFIX = ".dns"
 """What the name of the log of DNS answers has behind that of the course protocol's."""
 
 
@@ -34,7 +34,7 @@ class Loaded:
     zone: Zone
     records: int = 0
     learned: list[Mapping] = field(default_factory=list)
-    kept: list[Kept] = field(default_factory=list)
+    kept: list[CachedAnswer] = field(default_factory=list)
     lines: int = 0
     kept_lines: int = 0
     cut: bool = False
@@ -61,7 +61,7 @@ def load_files(config: ResolverConfig, now: float) -> Loaded:
     if config.learned is not None:
         if config.learned not in {file.path for file in config.records}:
             _load_learned(config.learned, now, loaded)
-        _load_kept(config.learned + KEPT_SUFFIX, loaded)
+        _load_kept(config.learned + DNS_LOG_SUFFIX, loaded)
     kinds = {parent.kind for parent in every_parent(config)}
     if "root" in kinds:
         _load_hints(config.hints, loaded)
@@ -129,7 +129,7 @@ def _load_kept(path: str, loaded: Loaded) -> None:
     loaded.kept_lines = len(lines)
     for number, line in enumerate(lines, 1):
         try:
-            loaded.kept.append(decode_kept(line))
+            loaded.kept.append(decode_dns_line(line))
         except ValueError as error:
             loaded.note(path, [Problem(number, f"{error}; it was skipped", warning=True)])
             loaded.kept_cut = True

@@ -20,7 +20,7 @@ from labnet.net.batch import overflowed
 from labnet.net.datagrams import SystemSockets
 from labnet.resolver.cache.cache import Cache, Entry
 from labnet.resolver.cache.dump import dump_lines
-from labnet.resolver.cache.lines import Kept
+from labnet.resolver.cache.lines import CachedAnswer
 from labnet.resolver.cache.log import course_log, dns_log
 from labnet.resolver.cache.policy import Bounds, entry_of_mapping
 from labnet.resolver.clients.admission import Admission, Rules
@@ -28,14 +28,14 @@ from labnet.resolver.clients.cookies import Cookies
 from labnet.resolver.clients.counts import Counts
 from labnet.resolver.engine.resolver import Resolver
 from labnet.resolver.forwarding import Forwarding
-from labnet.resolver.loading import KEPT_SUFFIX, Loaded
+from labnet.resolver.loading import DNS_LOG_SUFFIX, Loaded
 from labnet.resolver.ready.packetcache import PacketCaches
 from labnet.resolver.serve.ports import Listener, Ports, changed
 from labnet.resolver.serve.responder import Responder
 from labnet.resolver.serve.tcp import DNSStreams
 from labnet.resolver.serve.udp import ResolverProtocol
 from labnet.resolver.shared.cache import SharedCache
-from labnet.resolver.shared.values import Flush, Pool
+from labnet.resolver.shared.values import Flush, ParentGroup
 from labnet.resolver.upstream.relay import Relays
 from labnet.wire.course import Dialect
 from labnet.wire.names import ROOT, key_of, text_of
@@ -65,11 +65,11 @@ class ResolverService(Service):
         _fill(self._cache, config, loaded, reactor.seconds())
         self._told: Callable[[Question, Entry], object] | None = None
         self._log: ILearned | None = None
-        self._kept_log: ILearned | None = None
+        self._dns_log: ILearned | None = None
         self._make_logs(loaded)
         self._forwarding = Forwarding(sockets or SystemSockets(reactor), reactor, random)
         self._shared = shared
-        self._pools: dict[bytes, Pool] = {}
+        self._groups: dict[bytes, ParentGroup] = {}
         forwards = self._forwards(config, loaded)
         self._records = loaded.records
         self._resolver = Resolver(loaded.zone, self._cache, forwards, self._learned, reactor, _bounds(config))
@@ -91,7 +91,7 @@ class ResolverService(Service):
         The files of what is learned are theirs then. To be called before the start.
         """
         self._told = tell
-        self._log = self._kept_log = None
+        self._log = self._dns_log = None
         self._cookies = Cookies(secret)
         self._responder = self._make_responder()
         self._streams.responder = self._responder
@@ -99,7 +99,7 @@ class ResolverService(Service):
     def learn(self, question: Question, entry: Entry) -> None:
         """Another process learned this."""
         if entry.is_valid(self._reactor.seconds()):
-            self._cache.keep(question, entry)
+            self._cache.put(question, entry)
 
     @property
     def ports(self) -> tuple[IListeningPort, ...]:
@@ -137,9 +137,9 @@ class ResolverService(Service):
         self._cache.resize(config.cache_bytes, config.serve_stale)
         if moved:
             self._move_logs(loaded)
-        pools = self._pools
+        groups = self._groups
         self._resolver.change(loaded.zone, self._forwards(config, loaded), _bounds(config))
-        if self._shared is not None and self._pools != pools:
+        if self._shared is not None and self._groups != groups:
             # Somebody else is asked from now on: what was told so far counts no more, in no lab.
             self.forget(ROOT)
             self._shared.flush(Flush(None, self.title))
@@ -250,10 +250,10 @@ class ResolverService(Service):
         forwards = self._forwarding.take(config, loaded)
         if self._shared is None:
             return forwards
-        self._pools = self._forwarding.pools(self.title)
+        self._groups = self._forwarding.groups(self.title)
         patience = config.parent_timeout * config.parent_tries
         return {
-            domain: self._shared.parent(self._pools[domain], parents, _bounds(config), patience)
+            domain: self._shared.parent(self._groups[domain], parents, _bounds(config), patience)
             for domain, parents in forwards.items()
         }
 
@@ -281,20 +281,20 @@ class ResolverService(Service):
 
     @property
     def _logs(self) -> list[ILearned]:
-        return [log for log in (self._log, self._kept_log) if log is not None]
+        return [log for log in (self._log, self._dns_log) if log is not None]
 
     def _make_logs(self, loaded: Loaded) -> None:
-        self._log = self._kept_log = None
+        self._log = self._dns_log = None
         if self._config.learned is not None and self._told is None:
             self._log = course_log(self._config.learned, self._live_mappings, self._reactor)
-            self._kept_log = dns_log(self._config.learned + KEPT_SUFFIX, self._live_kept, self._reactor)
+            self._dns_log = dns_log(self._config.learned + DNS_LOG_SUFFIX, self._live_kept, self._reactor)
         self._log_state = (loaded.lines, loaded.cut)
         self._kept_state = (loaded.kept_lines, loaded.kept_cut)
 
     def _open_logs(self) -> None:
-        if self._log is not None and self._kept_log is not None:
+        if self._log is not None and self._dns_log is not None:
             self._log.open(*self._log_state)
-            self._kept_log.open(*self._kept_state)
+            self._dns_log.open(*self._kept_state)
 
     def _close_logs(self) -> None:
         for log in self._logs:
@@ -306,30 +306,32 @@ class ResolverService(Service):
         known = list(self._cache.valid(self._reactor.seconds()))
         _fill(self._cache, self._config, loaded, self._reactor.seconds())
         for question, entry in known:
-            self._cache.keep(question, entry)
+            self._cache.put(question, entry)
         self._make_logs(loaded)
         self._open_logs()
         for log in self._logs:
             log.rewrite()
 
-    def _learned(self, learned: Sequence[Kept]) -> None:
+    def _learned(self, learned: Sequence[CachedAnswer]) -> None:
         lasting = [kept for kept in learned if kept[1].ttl]
         if self._told is not None:
             for kept in lasting:
                 self._told(*kept)
-        dns = [kept for kept in lasting if not kept[1].told]
-        mappings = [entry.answer.mapping for _, entry in lasting if entry.told and entry.answer.mapping is not None]
-        for log, several in (self._kept_log, dns), (self._log, mappings):
+        dns = [kept for kept in lasting if not kept[1].from_course]
+        mappings = [
+            entry.answer.mapping for _, entry in lasting if entry.from_course and entry.answer.mapping is not None
+        ]
+        for log, several in (self._dns_log, dns), (self._log, mappings):
             if log is not None and several:
                 log.append(several)
 
     def _live_mappings(self) -> Iterator[Mapping]:
         for _, entry in self._cache.valid(self._reactor.seconds()):
-            if entry.told and entry.answer.mapping is not None:
+            if entry.from_course and entry.answer.mapping is not None:
                 yield entry.answer.mapping
 
     def _live_kept(self) -> Iterator[tuple[Question, Entry]]:
-        return (kept for kept in self._cache.valid(self._reactor.seconds()) if not kept[1].told)
+        return (kept for kept in self._cache.valid(self._reactor.seconds()) if not kept[1].from_course)
 
 
 @implementer(IChange)
@@ -368,11 +370,11 @@ def _fill(cache: Cache, config: ResolverConfig, loaded: Loaded, now: float) -> N
         # Of one name the last line counts, even if its time is over.
         cache.forget(question)
         if entry.is_valid(now):
-            cache.keep(question, entry)
+            cache.put(question, entry)
     for question, entry in loaded.kept:
         entry.since = min(entry.since, now)
         if entry.is_valid(now):
-            cache.keep(question, entry)
+            cache.put(question, entry)
 
 
 def _rules(config: ResolverConfig) -> Rules:

@@ -7,8 +7,8 @@ from typing import Any
 from rich.console import Console
 from twisted.trial.unittest import SynchronousTestCase
 
+from labnet.console.rates import Snapshot, rates
 from labnet.console.status import page
-from labnet.console.styles import Seen, rates
 
 
 def a_status(**changes: Any) -> dict[str, Any]:
@@ -50,9 +50,9 @@ def queries(source: str, count: float) -> list[Any]:
     return ["labnet_queries_total", ["main", "udp", "dns", "NOERROR", source], count]
 
 
-BEFORE = Seen(10.0, a_status(), [queries("ready", 100), queries("parent", 100)])
+BEFORE = Snapshot(10.0, a_status(), [queries("ready", 100), queries("parent", 100)])
 SESSIONS = [["labnet_sessions", ["served"], 1], ["labnet_sessions", ["waiting"], 3]]
-NOW = Seen(12.0, a_status(), [queries("ready", 1900), queries("parent", 300), *SESSIONS])
+NOW = Snapshot(12.0, a_status(), [queries("ready", 1900), queries("parent", 300), *SESSIONS])
 
 
 class RateTests(SynchronousTestCase):
@@ -64,20 +64,20 @@ class RateTests(SynchronousTestCase):
 
     def test_nothing_asked_meanwhile(self) -> None:
         """Without a question between the looks, the share is that of all so far; without any, there is none."""
-        later = Seen(14.0, a_status(), NOW.samples)
+        later = Snapshot(14.0, a_status(), NOW.samples)
         self.assertEqual(rates(NOW, later)["main"], {"queries_per_second": 0.0, "hit_ratio": 1900 / 2200})
-        nothing = Seen(1.0, a_status(), [])
+        nothing = Snapshot(1.0, a_status(), [])
         self.assertEqual(rates(nothing, nothing)["main"], {"queries_per_second": None, "hit_ratio": None})
 
     def test_a_lab_that_started_anew(self) -> None:
         """Counters that are smaller than before give no negative rate."""
-        self.assertEqual(rates(NOW, Seen(13.0, a_status(), BEFORE.samples))["main"]["queries_per_second"], 0.0)
+        self.assertEqual(rates(NOW, Snapshot(13.0, a_status(), BEFORE.samples))["main"]["queries_per_second"], 0.0)
 
 
 class PageTests(SynchronousTestCase):
     """What is on the page."""
 
-    def shown(self, before: Seen, now: Seen, width: int = 160) -> str:
+    def shown(self, before: Snapshot, now: Snapshot, width: int = 160) -> str:
         console = Console(width=width, emoji=False, markup=False, highlight=False)
         with console.capture() as capture:
             console.print(page(before, now))
@@ -103,10 +103,10 @@ class PageTests(SynchronousTestCase):
         then = [{"number": 1, "pid": 5, "up": True, "restarts": 0, "queries": 100}]
         now = [{"number": 1, "pid": 5, "up": True, "restarts": 2, "queries": 300}]
         now.append({"number": 2, "pid": None, "up": False, "restarts": 0, "queries": 0})
-        shown = self.shown(Seen(1.0, a_status(workers=then), []), Seen(2.0, a_status(workers=now), []))
+        shown = self.shown(Snapshot(1.0, a_status(workers=then), []), Snapshot(2.0, a_status(workers=now), []))
         self.assertEqual(self.row(shown, "1  "), "1 5 up 200 2")
         self.assertEqual(self.row(shown, "2  "), "2 - down 0 0")
-        shown = self.shown(Seen(1.0, a_status(workers=now), []), Seen(1.0, a_status(workers=now), []))
+        shown = self.shown(Snapshot(1.0, a_status(workers=now), []), Snapshot(1.0, a_status(workers=now), []))
         self.assertEqual(self.row(shown, "1  "), "1 5 up - 2")
 
     def test_troubles(self) -> None:
@@ -116,7 +116,7 @@ class PageTests(SynchronousTestCase):
             {"at": 60.0, "level": "error", "text": "newer \x1b[31m", "times": 3},
         ]
         reload = {"at": 60.0, "problems": ["older", "no such key"], "done": 0, "failed": 1}
-        shown = self.shown(BEFORE, Seen(12.0, a_status(troubles=troubles, reload=reload), []))
+        shown = self.shown(BEFORE, Snapshot(12.0, a_status(troubles=troubles, reload=reload), []))
         lines = [" ".join(line.split()[2:]) for line in shown.splitlines()[-3:]]
         self.assertEqual(lines, ["the last reload failed: no such key", "3 times newer \\x1b[31m", "older"])
         self.assertIn("last reload failed at", shown)
@@ -124,13 +124,15 @@ class PageTests(SynchronousTestCase):
     def test_a_reload_done(self) -> None:
         """A reload that was done is said."""
         reload = {"at": 60.0, "problems": [], "done": 1, "failed": 0}
-        self.assertIn("last reload done at", self.shown(BEFORE, Seen(12.0, a_status(reload=reload, config=None), [])))
+        self.assertIn(
+            "last reload done at", self.shown(BEFORE, Snapshot(12.0, a_status(reload=reload, config=None), []))
+        )
 
     def test_what_a_parent_waits_for(self) -> None:
         """A parent that is down says when it is asked again."""
         status = a_status()
         status["services"][1]["parents"][1]["asked_again_in"] = 4.4
-        self.assertIn("down, asked again in 4 s", self.shown(BEFORE, Seen(12.0, status, [])))
+        self.assertIn("down, asked again in 4 s", self.shown(BEFORE, Snapshot(12.0, status, [])))
 
     def test_a_narrow_terminal(self) -> None:
         """Nothing is lost on a terminal of 60 columns: long cells go on in the next line."""
@@ -143,8 +145,8 @@ class PageTests(SynchronousTestCase):
         status = a_status(uptime=59.0)
         status["services"][1]["parents"] = []
         status["services"][1]["cache"] = {"entries": 1, "bytes": 5_000_000_000}
-        shown = self.shown(Seen(1.0, status, []), Seen(1.0, status, []))
+        shown = self.shown(Snapshot(1.0, status, []), Snapshot(1.0, status, []))
         self.assertIn("up 59 s", shown)
         self.assertEqual(self.row(shown, "main  "), "main running 127.0.0.1:53 - - 7 1 (5.0 GB) 42")
         status["services"][1]["cache"]["bytes"] = 12
-        self.assertIn("(12 B)", self.shown(Seen(1.0, status, []), Seen(1.0, status, [])))
+        self.assertIn("(12 B)", self.shown(Snapshot(1.0, status, []), Snapshot(1.0, status, [])))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from labnet.resolver.cache.cache import Entry
-from labnet.resolver.cache.lines import encode_kept
+from labnet.resolver.cache.lines import encode_dns_line
 from labnet.wire.types import Answer, Question, Rcode, RRset, RRType
 from tests.interop.daemon import DEADLINE, Daemon
 from tests.soak.dns_packets import question, wire_of
@@ -40,7 +40,7 @@ def write_log(path: Path) -> None:
             name = wire_of(f"host{number}.lab.test")
             rrset = RRset(name, RRType.A, 86400, (number.to_bytes(4, "big"),))
             entry = Entry(Answer(Rcode.NOERROR, (rrset,)), now, 86400, "127.0.0.1:9")
-            log.write(encode_kept((Question(name, RRType.A), entry)) + "\n")
+            log.write(encode_dns_line((Question(name, RRType.A), entry)) + "\n")
 
 
 def control(path: Path, **request: str) -> object:

@@ -15,7 +15,7 @@ from labnet import config
 from labnet.daemon.running.reload import load_lab
 from labnet.daemon.tap import ResolverOptions
 from labnet.resolver.cache.cache import Entry
-from labnet.resolver.cache.lines import encode_kept
+from labnet.resolver.cache.lines import encode_dns_line
 from labnet.resolver.loading import Loaded
 from labnet.wire.course import encode_record
 from labnet.wire.types import Answer, Mapping, Question, Rcode, RRset, RRType
@@ -91,7 +91,7 @@ class Known:
         if self.name == "dns":
             record = RRset(wire_of(name), RRType.A, ttl, (socket.inet_aton(SEEDED),))
             entry = Entry(Answer(Rcode.NOERROR, (record,)), since, ttl, "127.0.0.1:53")
-            return encode_kept((Question(wire_of(name), RRType.A), entry)).encode() + b"\n"
+            return encode_dns_line((Question(wire_of(name), RRType.A), entry)).encode() + b"\n"
         return encode_record(Mapping(name, SEEDED, ttl, True, since)).encode() + b"\n"
 
     def seed(self, content: bytes = b"") -> None:

@@ -13,7 +13,7 @@ _COUNTED: Final = (LogLevel.warn, LogLevel.error, LogLevel.critical)
 
 
 @implementer(ILogObserver)
-class Troubles:
+class RecentWarnings:
     """Keeps the last ``most`` warnings and errors; the same text again counts up."""
 
     def __init__(self, most: int = MOST) -> None:

@@ -33,14 +33,14 @@ from labnet.config import Config
 from labnet.console.logs import encoded
 from labnet.daemon.garbage import spare_program
 from labnet.daemon.service import LabService
-from labnet.daemon.workers.messages import LONGEST_MESSAGE, Outbox, encoded_message, learned_of, line_of
+from labnet.daemon.workers.messages import LONGEST_MESSAGE, LearnedOutbox, encoded_message, learned_of, line_of
 from labnet.daemon.workers.orders import Orders, read_lab
 from labnet.interfaces import StartError
 from labnet.net.clocks import Steady, since_boot
 from labnet.net.listening import listening_reactor
 from labnet.net.systemd import FIRST_INHERITED, Inherited
 from labnet.resolver.cache.cache import Entry
-from labnet.resolver.cache.lines import Kept
+from labnet.resolver.cache.lines import CachedAnswer
 from labnet.resolver.loading import Loaded
 from labnet.resolver.service import ResolverService
 from labnet.wire.types import Question
@@ -62,12 +62,12 @@ class SupervisorProtocol(LineOnlyReceiver):
         self._reactor = reactor
         self._ended = ended
         self._is_to_end = False
-        self._outbox: Outbox | None = None
-        self.learned: Callable[[str, Kept], object] = lambda resolver, kept: None
+        self._outbox: LearnedOutbox | None = None
+        self.learned: Callable[[str, CachedAnswer], object] = lambda resolver, kept: None
         """Called with what another worker learned, and the resolver that did."""
 
     def connectionMade(self) -> None:
-        self._outbox = Outbox(cast(ITransport, self.transport), self._reactor)
+        self._outbox = LearnedOutbox(cast(ITransport, self.transport), self._reactor)
 
     def lineReceived(self, line: bytes) -> None:
         try:
@@ -121,7 +121,7 @@ class WorkerLab(LabService):
         made.share(partial(self._supervisor.learn, name), bytes.fromhex(self._orders.secret))
         return made
 
-    def learned(self, resolver: str, kept: Kept) -> None:
+    def learned(self, resolver: str, kept: CachedAnswer) -> None:
         """Another worker's ``resolver`` learned ``kept``."""
         service = self.resolvers.get(resolver)
         if service is not None:

@@ -15,7 +15,7 @@ from labnet.interfaces import ILearned
 from labnet.resolver.cache.dump import dump_lines
 from labnet.resolver.cache.log import LearnedLog, course_log, threads_of
 from labnet.resolver.files.course import parse_line
-from labnet.resolver.loading import KEPT_SUFFIX, Loaded
+from labnet.resolver.loading import DNS_LOG_SUFFIX, Loaded
 from labnet.wire.course import encode_record
 from labnet.wire.names import is_below, key_of
 from labnet.wire.types import Mapping, RRType
@@ -67,7 +67,7 @@ class Journal:
         self._bytes = 0
         self._flushed: list[tuple[bytes, float]] = []
         self._course_log: ILearned | None = None
-        self._kept_log: ILearned | None = None
+        self._dns_log: ILearned | None = None
         self._take(loaded)
 
     def __len__(self) -> int:
@@ -77,8 +77,8 @@ class Journal:
         """Start on the files of the configuration, which held what was ``loaded``."""
         if self._config.learned is not None:
             self._course_log = course_log(self._config.learned, self._live_mappings, self._clock)
-            self._kept_log = LearnedLog(
-                self._config.learned + KEPT_SUFFIX,
+            self._dns_log = LearnedLog(
+                self._config.learned + DNS_LOG_SUFFIX,
                 self._live_lines,
                 _kept_line,
                 lambda _: iter(()),
@@ -86,13 +86,13 @@ class Journal:
                 threads_of(self._clock),
             )
             self._course_log.open(loaded.lines, loaded.cut)
-            self._kept_log.open(loaded.kept_lines, loaded.kept_cut)
+            self._dns_log.open(loaded.kept_lines, loaded.kept_cut)
 
     def close(self) -> None:
         """Bring everything to the disk."""
         for log in self._logs:
             log.close()
-        self._course_log = self._kept_log = None
+        self._course_log = self._dns_log = None
 
     def change(self, config: ResolverConfig, loaded: Loaded) -> None:
         """Go by ``config`` from now on; where its files are others, they get all that is known."""
@@ -117,8 +117,8 @@ class Journal:
         self._keep(key, line)
         if line.mapping is not None and self._course_log is not None:
             self._course_log.append([line.mapping])
-        elif line.mapping is None and self._kept_log is not None:
-            self._kept_log.append([line])
+        elif line.mapping is None and self._dns_log is not None:
+            self._dns_log.append([line])
         return True
 
     def lines(self) -> Iterator[str]:
@@ -145,7 +145,7 @@ class Journal:
 
     @property
     def _logs(self) -> list[ILearned]:
-        return [log for log in (self._course_log, self._kept_log) if log is not None]
+        return [log for log in (self._course_log, self._dns_log) if log is not None]
 
     def _take(self, loaded: Loaded) -> None:
         for mapping in loaded.learned:

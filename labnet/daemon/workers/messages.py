@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IConsumer, IDelayedCall, IPushProducer, 
 from zope.interface import implementer
 
 from labnet.resolver.cache.cache import Entry
-from labnet.resolver.cache.lines import Kept, decode_kept, encode_kept
+from labnet.resolver.cache.lines import CachedAnswer, decode_dns_line, encode_dns_line
 from labnet.resolver.cache.policy import entry_of_mapping
 from labnet.resolver.files.course import parse_line
 from labnet.wire.course import encode_record
@@ -28,7 +28,7 @@ _BATCH: Final = 100
 
 
 @implementer(IPushProducer)
-class Outbox:
+class LearnedOutbox:
     """What was learned, on its way to another process: a batch each turn of the reactor, as long as that one reads.
 
     While it does not, lines wait; of more than :data:`MOST_UNSENT` bytes the oldest are not told.
@@ -88,12 +88,12 @@ def encoded_message(**message: Any) -> bytes:
 def line_of(question: Question, entry: Entry) -> str:
     """What was learned, as the line of a log: that of the course protocol, or that of DNS."""
     mapping = entry.answer.mapping
-    return encode_record(mapping) if entry.told and mapping is not None else encode_kept((question, entry))
+    return encode_record(mapping) if entry.from_course and mapping is not None else encode_dns_line((question, entry))
 
 
-def learned_of(line: str, source: str) -> Kept:
+def learned_of(line: str, source: str) -> CachedAnswer:
     """What a process of ours learned, from its line; raises ValueError. ``source`` is whom a course line is from."""
     if line.startswith("{"):
-        return decode_kept(line.encode())
+        return decode_dns_line(line.encode())
     mapping = parse_line(line.encode(), 0.0)
     return entry_of_mapping(key_of(mapping.name), mapping, source)

@@ -17,7 +17,7 @@ from twisted.protocols.basic import LineOnlyReceiver
 from twisted.python.failure import Failure
 from twisted.runner.procmon import LoggingProtocol, ProcessMonitor
 
-from labnet.daemon.workers.messages import LONGEST_MESSAGE, Outbox, encoded_message
+from labnet.daemon.workers.messages import LONGEST_MESSAGE, LearnedOutbox, encoded_message
 from labnet.daemon.workers.orders import Orders
 
 COMMAND: Final = (sys.executable, "-m", "labnet.daemon.workers")
@@ -82,7 +82,7 @@ class WorkerProcess(LoggingProtocol):
         self.service = service
         self.name = name
         self.pid: int | None = None
-        self.outbox: Outbox | None = None
+        self.outbox: LearnedOutbox | None = None
         self.has_orders = False
         self._delay = FIRST_DELAY
         self._again: IDelayedCall | None = None
@@ -105,7 +105,7 @@ class WorkerProcess(LoggingProtocol):
         if self.transport is not None:
             self.has_orders = True
             self.transport.write(encoded_message(**self.service.orders(self.name)._asdict()))
-            self.outbox = Outbox(self.transport, self.service.reactor)
+            self.outbox = LearnedOutbox(self.transport, self.service.reactor)
             self.service.watch.started(self)
 
     def stop(self) -> None:

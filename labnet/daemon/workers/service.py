@@ -24,7 +24,7 @@ from labnet.console.control import ControlServer, IControlled, actions_of
 from labnet.console.process import version
 from labnet.console.service import Console
 from labnet.daemon.running.changeover import kept_until_restart
-from labnet.daemon.running.recent_warnings import Troubles
+from labnet.daemon.running.recent_warnings import RecentWarnings
 from labnet.daemon.running.reload import STOPPING, FileWatch, Reloads, load_lab, watched_files
 from labnet.daemon.running.signals import Signals
 from labnet.daemon.started import Started
@@ -82,7 +82,7 @@ class SupervisorService(MultiService):
         self._started = started or Started(Inherited(), Notifier(reactor, {}))
         self._fail = failed
         self._signals = Signals(reactor)
-        self._troubles = Troubles()
+        self._recent_warnings = RecentWarnings()
         self._reloads = Reloads(lambda: Deferred.fromCoroutine(self._reload()))
         self._reloaded: dict[str, Any] = {"at": None, "problems": [], "done": 0, "failed": 0}
         self._said_problems: list[str] = []
@@ -125,7 +125,7 @@ class SupervisorService(MultiService):
 
     def startService(self) -> None:
         self.console.open()
-        self._publisher.addObserver(self._troubles)
+        self._publisher.addObserver(self._recent_warnings)
         self._folder = tempfile.mkdtemp(prefix="labnet-")
         write_lab(self._lab_file, self.config, self._loaded)
         descriptors, environment = self._started.inherited.passed_on()
@@ -158,7 +158,7 @@ class SupervisorService(MultiService):
         self._settled.close()
         self._signals.give_back()
         self._started.notifier.close()
-        self._publisher.removeObserver(self._troubles)
+        self._publisher.removeObserver(self._recent_warnings)
         self.console.close()
         if isinstance(result, Failure):
             result.raiseException()
@@ -182,7 +182,7 @@ class SupervisorService(MultiService):
             "uptime": self._reactor.seconds() - self._started_at,
             "reload": dict(self._reloaded),
             "services": merged_services(statuses),
-            "troubles": self._troubles.last(),
+            "troubles": self._recent_warnings.last(),
             "workers": self.fleet.status(),
         }
 

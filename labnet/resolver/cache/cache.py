@@ -34,8 +34,8 @@ class Entry:
     since: float
     ttl: int
     source: str
-    told: bool = False
-    """Whether a course parent told it: then it lives for its TTL and not a refresh longer."""
+    from_course: bool = False
+    """Whether it came from a course parent: then it lives for its TTL and is never refreshed early."""
     refreshed: bool = False
     """Whether it is being asked anew already."""
     place: Place | None = field(default=None, compare=False, repr=False)
@@ -55,10 +55,10 @@ class Entry:
         """The epoch second at which what it tells at ``age`` changes."""
         return self.since + min(age + 1, self.ttl)
 
-    def aged(self, now: float) -> CachedAnswer:
+    def aged(self, now: float) -> AgedAnswer:
         """The answer at ``now``, its TTLs counted down (RFC 1035, section 3.2.1) and its origin said."""
         age, whole = self.age(now), self.answer
-        return CachedAnswer(
+        return AgedAnswer(
             whole.rcode,
             self._counted(whole.answer, age),
             self._counted(whole.authority, age),
@@ -93,11 +93,11 @@ class Entry:
 
     def is_due(self, now: float) -> bool:
         """Whether so little of its lifetime is left that a popular name is to be asked anew."""
-        return not self.refreshed and not self.told and now - self.since > self.ttl * (1 - _REFRESH_SHARE)
+        return not self.refreshed and not self.from_course and now - self.since > self.ttl * (1 - _REFRESH_SHARE)
 
     def rests_until(self, now: float) -> float:
         """The epoch second from which it is due; from which it is over, where it is due at ``now`` or never will be."""
-        share = 1.0 if self.told or self.refreshed or self.is_due(now) else 1 - _REFRESH_SHARE
+        share = 1.0 if self.from_course or self.refreshed or self.is_due(now) else 1 - _REFRESH_SHARE
         return math.nextafter(self.since + self.ttl * share, math.inf)
 
     def serves_again(self, now: float) -> bool:
@@ -117,7 +117,7 @@ class CountedRRset(RRset):
 
 
 @dataclass(frozen=True, slots=True)
-class CachedAnswer(Answer):
+class AgedAnswer(Answer):
     """What ``entry`` tells; behind a chain its RRsets and those of the chain know themselves where they are from."""
 
     entry: Entry | None = field(default=None, compare=False, repr=False)
@@ -126,7 +126,7 @@ class CachedAnswer(Answer):
 def entries_of(answer: Answer) -> list[Entry]:
     """Those that ``answer`` is made of, each once; none where all of it is from the records or just told."""
     counted = [rrset.entry for rrset in (*answer.answer, *answer.authority) if isinstance(rrset, CountedRRset)]
-    if isinstance(answer, CachedAnswer) and answer.entry is not None:
+    if isinstance(answer, AgedAnswer) and answer.entry is not None:
         counted.append(answer.entry)
     return list({id(entry): entry for entry in counted}.values())
 
@@ -173,7 +173,7 @@ class Cache:
         entry = self._entries.get(question)
         return entry if entry is not None and now - entry.since <= entry.ttl + self._stale else None
 
-    def keep(self, question: Question, entry: Entry) -> None:
+    def put(self, question: Question, entry: Entry) -> None:
         """Keep ``entry``, in place of an earlier one for that question."""
         self.forget(question)
         entry.place, entry.size = Place(self, question), _size(entry.answer)

@@ -26,10 +26,10 @@ _LONGEST_LABEL: Final = 63  # bytes; RFC 1035, section 2.3.4
 
 _ADDRESS_BYTES: Final[dict[int, int]] = {RRType.A: 4, RRType.AAAA: 16}
 
-Kept = tuple[Question, Entry]
+CachedAnswer = tuple[Question, Entry]
 
 
-def encode_kept(kept: Kept) -> str:
+def encode_dns_line(kept: CachedAnswer) -> str:
     """The line for a question and its entry, without its newline."""
     question, entry = kept
     answer = entry.answer
@@ -41,7 +41,7 @@ def encode_kept(kept: Kept) -> str:
     )
 
 
-def decode_kept(line: bytes) -> Kept:
+def decode_dns_line(line: bytes) -> CachedAnswer:
     """The question and entry in ``line``. Raises ValueError for anything else."""
     try:
         fields = json.loads(line)

@@ -27,7 +27,7 @@ from zope.interface import implementer
 
 from labnet.interfaces import ILearned
 from labnet.net.clocks import ahead
-from labnet.resolver.cache.lines import Kept, encode_kept
+from labnet.resolver.cache.lines import CachedAnswer, encode_dns_line
 from labnet.resolver.cache.rewrite import Identity, Rewriting, identity
 from labnet.resolver.files.course import authored
 from labnet.wire.course import encode_record
@@ -313,7 +313,7 @@ def course_log(path: str, live: Callable[[], Iterable[Mapping]], clock: IReactor
     return LearnedLog(path, live, _course_line, authored, clock, threads_of(clock))
 
 
-def dns_log(path: str, live: Callable[[], Iterable[Kept]], clock: IReactorTime) -> LearnedLog[Kept]:
+def dns_log(path: str, live: Callable[[], Iterable[CachedAnswer]], clock: IReactorTime) -> LearnedLog[CachedAnswer]:
     """The log of what DNS parents told (:mod:`labnet.resolver.cache.lines`): no line of it is an author's."""
     return LearnedLog(path, live, _kept_line, None, clock, threads_of(clock))
 
@@ -330,9 +330,9 @@ def _course_line(mapping: Mapping, later: float) -> str:
     return encode_record(replace(mapping, since=mapping.since + later) if later else mapping)
 
 
-def _kept_line(kept: Kept, later: float) -> str:
+def _kept_line(kept: CachedAnswer, later: float) -> str:
     question, entry = kept
-    return encode_kept((question, replace(entry, since=entry.since + later)) if later else kept)
+    return encode_dns_line((question, replace(entry, since=entry.since + later)) if later else kept)
 
 
 def _sync(path: str) -> None:

@@ -70,7 +70,7 @@ def _bounded(rrset: RRset, bounds: Bounds) -> RRset:
 def entry_of_mapping(key: bytes, mapping: Mapping, source: str) -> tuple[Question, Entry]:
     """What is kept of a course mapping that was told or read from the log."""
     question = Question(key, RRType.A)
-    return question, Entry(answer_of_mapping(mapping, question), mapping.since, mapping.ttl, source, told=True)
+    return question, Entry(answer_of_mapping(mapping, question), mapping.since, mapping.ttl, source, from_course=True)
 
 
 def answer_of_mapping(mapping: Mapping, question: Question) -> Answer:

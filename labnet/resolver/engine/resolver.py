@@ -15,7 +15,7 @@ from zope.interface import implementer
 
 from labnet.interfaces import IParent, IResolver
 from labnet.resolver.cache.cache import Cache, Entry
-from labnet.resolver.cache.lines import Kept
+from labnet.resolver.cache.lines import CachedAnswer
 from labnet.resolver.cache.policy import Bounds, answer_of_mapping, entry_of
 from labnet.resolver.engine.chains import Chain, cut_chain
 from labnet.resolver.records.special import may_be_special, special_find
@@ -49,7 +49,7 @@ class Resolver:
         zone: Zone,
         cache: Cache,
         forwards: Mapping[bytes, IParent],
-        learned: Callable[[list[Kept]], None],
+        learned: Callable[[list[CachedAnswer]], None],
         clock: IReactorTime,
         bounds: Bounds,
     ) -> None:
@@ -59,7 +59,7 @@ class Resolver:
         self._learned = learned
         self._clock = clock
         self._bounds = bounds
-        self._fresh: list[Kept] = []
+        self._fresh: list[CachedAnswer] = []
         self._failures = Cache(_FAILURES_BYTES)
         self._waiting: dict[Question, list[Deferred[Answer]]] = {}
         self._walks: dict[Question, Deferred[Answer]] = {}
@@ -260,7 +260,7 @@ class Resolver:
             # While it is asked anew no ready answer is kept, which would hide the new one for a second.
             return replace(aged, until=0.0) if entry.refreshed else aged
         named = self._cache.find(Question(question.key, RRType.A), now)
-        if named is not None and named.told and named.answer.mapping is not None:
+        if named is not None and named.from_course and named.answer.mapping is not None:
             # A course parent knows names, not types: there is nothing more to ask it.
             return replace(named, answer=answer_of_mapping(named.answer.mapping, question)).aged(now)
         failed = self._failures.find(question, now) if failures else None
@@ -315,7 +315,7 @@ class Resolver:
         kept = entry_of(question, upstream, self._clock.seconds(), self._bounds)
         if kept is None:
             return None
-        self._cache.keep(*kept)
+        self._cache.put(*kept)
         self._fresh.append(kept)
         asked, entry = kept
         if asked != question and entry.answer.mapping is not None:
@@ -339,7 +339,7 @@ class Resolver:
         now = self._clock.seconds()
         self._say_failed(question, error, now)
         answer = failure_of(str(error), InfoCode.NO_REACHABLE_AUTHORITY, error.errors)
-        self._failures.keep(question, Entry(answer, now, _FAILED_FOR, ""))
+        self._failures.put(question, Entry(answer, now, _FAILED_FOR, ""))
         return self._stale(question, now) or answer
 
     def _say_failed(self, question: Question, error: ParentFailed, now: float) -> None:

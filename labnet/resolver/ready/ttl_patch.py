@@ -11,7 +11,7 @@ import struct
 from dataclasses import dataclass
 from typing import Final
 
-from labnet.resolver.cache.cache import CachedAnswer, CountedRRset, Entry, Place, entries_of
+from labnet.resolver.cache.cache import AgedAnswer, CountedRRset, Entry, Place, entries_of
 from labnet.wire.types import Answer, Question, RRType
 
 _ID: Final = 2  # bytes of a message in front of the answer that is kept
@@ -106,7 +106,7 @@ def ageing_of(reply: bytes, answer: Answer, rrtype: int, text: str, now: float) 
         if rrset.rrtype in _WITHOUT_NAMES and len(own) > 1:
             size = len(rrset.rdatas[0])
             addresses.append([slice(place + _RECORD.size, place + _RECORD.size + size) for place in own])
-    last = answer.entry if isinstance(answer, CachedAnswer) else None
+    last = answer.entry if isinstance(answer, AgedAnswer) else None
     return Ageing(
         [(entry, fields[id(entry)]) for entry in entries],
         last if said and reply.endswith(said) else None,

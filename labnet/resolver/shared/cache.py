@@ -19,10 +19,11 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from labnet.interfaces import IMeasured, IParent, ISharedStore
+from labnet.interfaces import IMeasured, IParent
 from labnet.metrics import Histogram, Sample
 from labnet.resolver.cache.policy import Bounds, entry_of
-from labnet.resolver.shared.values import Flush, Looked, Pool, Shared, StoreGone, decode_value, encode_value
+from labnet.resolver.shared.interfaces import ISharedStore
+from labnet.resolver.shared.values import Flush, Looked, ParentGroup, Shared, StoreGone, decode_value, encode_value
 from labnet.resolver.upstream.errors import ParentFailed
 from labnet.wire.names import ROOT, ancestors, is_opaque
 from labnet.wire.types import Question, Upstream
@@ -65,9 +66,9 @@ class SharedCache:
         self._flushed: dict[Flush, float] = {}
         self._owed: dict[Flush, None] = {}
 
-    def parent(self, pool: Pool, parent: IParent, bounds: Bounds, patience: float) -> IParent:
-        """``parent`` as the labs of ``pool`` share it; another lab is waited for at most ``patience`` seconds."""
-        return SharedParent(self, pool, parent, bounds, patience)
+    def parent(self, group: ParentGroup, parent: IParent, bounds: Bounds, patience: float) -> IParent:
+        """``parent`` as the labs of ``group`` share it; another lab is waited for at most ``patience`` seconds."""
+        return SharedParent(self, group, parent, bounds, patience)
 
     def token(self) -> bytes:
         """What nobody else has a lock under."""
@@ -245,11 +246,13 @@ class _Wait:
 
 @implementer(IParent)
 class SharedParent:
-    """``parent``, asked only for what no lab of ``pool`` knows and no other one is asking already."""
+    """``parent``, asked only for what no lab of ``group`` knows and no other one is asking already."""
 
-    def __init__(self, shared: SharedCache, pool: Pool, parent: IParent, bounds: Bounds, patience: float) -> None:
+    def __init__(
+        self, shared: SharedCache, group: ParentGroup, parent: IParent, bounds: Bounds, patience: float
+    ) -> None:
         self._shared = shared
-        self._pool = pool
+        self._group = group
         self._parent = parent
         self._bounds = bounds
         self._patience = min(shared.lock, patience)
@@ -259,7 +262,7 @@ class SharedParent:
         return self._parent.address
 
     def ask(self, question: Question) -> Deferred[Upstream]:
-        return Deferred.fromCoroutine(self._ask(question, self._pool.key(question), self._shared.token()))
+        return Deferred.fromCoroutine(self._ask(question, self._group.key(question), self._shared.token()))
 
     async def _ask(self, question: Question, key: bytes, token: bytes) -> Upstream:
         try:
@@ -301,7 +304,7 @@ class SharedParent:
             return None
         shared = self._shared
         found = decode_value(question, looked, self._bounds, shared.clock.seconds())
-        if found is None or shared.is_flushed(self._pool.resolver, question, found.upstream):
+        if found is None or shared.is_flushed(self._group.resolver, question, found.upstream):
             shared.ignored += 1
             return None
         return found

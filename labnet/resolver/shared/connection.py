@@ -60,7 +60,7 @@ return set.err or 'kept'
 """Keys as above. Arguments: the token, the value or nothing, milliseconds that it is kept."""
 
 
-class Place(NamedTuple):
+class RedisAddress(NamedTuple):
     """Where the server is and who we are to it, as ``redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE]`` says it."""
 
     host: str
@@ -70,7 +70,7 @@ class Place(NamedTuple):
     database: int
 
     @classmethod
-    def of(cls, url: str) -> Place:
+    def of(cls, url: str) -> RedisAddress:
         """The place in a ``url`` that the configuration has checked; what is escaped by % in it is read."""
         parts = urlsplit(url)
         user, password = unquote(parts.username or ""), unquote(parts.password or "")
@@ -81,14 +81,14 @@ class Place(NamedTuple):
         return f"{host}:{self.port}"
 
 
-class Connection(RedisProtocol):
+class RedisConnection(RedisProtocol):
     """A connection whose server loses it, and no more, by sending what it should not.
 
     ``lost`` is told why, once or more often. Replies that come in one segment are read in one go; txredisapi goes round
     the global reactor for each.
     """
 
-    def __init__(self, lost: Callable[[Connection, str], None], told: Callable[[bytes, bytes], None]) -> None:
+    def __init__(self, lost: Callable[[RedisConnection, str], None], told: Callable[[bytes, bytes], None]) -> None:
         super().__init__(charset=None, convertNumbers=False)
         self.closed: Deferred[None] = Deferred()
         self._lost = lost
@@ -131,7 +131,7 @@ class Connection(RedisProtocol):
         self.closed.callback(None)
 
 
-class Subscription(Connection, SubscriberProtocol):
+class Subscription(RedisConnection, SubscriberProtocol):
     """The connection that messages come by."""
 
 
@@ -141,7 +141,7 @@ class Link(NamedTuple):
     ``channel`` is this link's own, ``look`` and ``tell`` are what the server calls the scripts.
     """
 
-    commands: Connection
+    commands: RedisConnection
     channel: bytes
     look: bytes
     tell: bytes
@@ -149,27 +149,27 @@ class Link(NamedTuple):
 
 async def link(
     endpoint: IStreamClientEndpoint,
-    place: Place,
+    address: RedisAddress,
     channels: tuple[bytes, bytes],
-    made: Callable[[Connection], None],
-    lost: Callable[[Connection, str], None],
+    made: Callable[[RedisConnection], None],
+    lost: Callable[[RedisConnection, str], None],
     told: Callable[[bytes, bytes], None],
 ) -> Link:
     """Connect twice, and listen to ``channels``, the first of them our own; ``made`` is told of each connection.
 
     Fails with whatever keeps it from that.
     """
-    connections: list[Connection] = []
-    for kind in (Connection, Subscription):
+    connections: list[RedisConnection] = []
+    for kind in (RedisConnection, Subscription):
         factory = Factory.forProtocol(partial(kind, lost, told))
         factory.noisy = False
-        connection = cast(Connection, await endpoint.connect(factory))
+        connection = cast(RedisConnection, await endpoint.connect(factory))
         made(connection)
-        if place.password:
-            await connection.execute_command("AUTH", *filter(None, (place.user, place.password)))
+        if address.password:
+            await connection.execute_command("AUTH", *filter(None, (address.user, address.password)))
         connections.append(connection)
     commands, messages = connections
-    await commands.execute_command("SELECT", place.database)
+    await commands.execute_command("SELECT", address.database)
     look, tell = [await commands.execute_command("SCRIPT", "LOAD", script) for script in (LOOK, TELL)]
     await messages.execute_command("SUBSCRIBE", *channels)
     return Link(commands, channels[0], look, tell)

@@ -19,9 +19,9 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from labnet.config import SharedConfig
-from labnet.interfaces import ISharedStore
 from labnet.resolver.shared.cache import SharedCache
-from labnet.resolver.shared.connection import Connection, Link, Place, link, printable, shown
+from labnet.resolver.shared.connection import Link, RedisAddress, RedisConnection, link, printable, shown
+from labnet.resolver.shared.interfaces import ISharedStore
 from labnet.resolver.shared.values import (
     Flush,
     Looked,
@@ -98,7 +98,7 @@ class RedisStore(Service):
 
     def __init__(
         self,
-        place: Place,
+        place: RedisAddress,
         endpoint: IStreamClientEndpoint,
         clock: IReactorTime,
         random: Random,
@@ -115,7 +115,7 @@ class RedisStore(Service):
         self._timeout = timeout
         self._session = ""
         self._link: Link | None = None
-        self._connections: list[Connection] = []
+        self._connections: list[RedisConnection] = []
         self._linking: Deferred[Link] | None = None
         self._next: IDelayedCall | None = None
         self._calls: set[_Call] = set()
@@ -206,7 +206,7 @@ class RedisStore(Service):
         self._cancel_next()
         self._next = self._clock.callLater(RETRY, ping)
 
-    def _lost(self, connection: Connection, why: str) -> None:
+    def _lost(self, connection: RedisConnection, why: str) -> None:
         if connection in self._connections:
             self._gone(why)
 
@@ -225,7 +225,7 @@ class RedisStore(Service):
                 event="shared.gone",
             )
 
-    def _forget(self, why: str) -> list[Connection]:
+    def _forget(self, why: str) -> list[RedisConnection]:
         """Have nothing to do with the connections any more, which are returned."""
         self._cancel_next()
         connections, self._connections = self._connections, []
@@ -370,7 +370,7 @@ class RedisStore(Service):
 
 def shared_cache(config: SharedConfig, reactor: Any, random: Random) -> tuple[SharedCache, RedisStore]:
     """This lab's part in the fleet that ``config`` names, and the service that has its connections."""
-    place = Place.of(config.url)
+    place = RedisAddress.of(config.url)
     endpoint: IStreamClientEndpoint
     try:
         kinds = {4: TCP4ClientEndpoint, 6: TCP6ClientEndpoint}
@@ -386,7 +386,7 @@ def _milliseconds(seconds: float) -> int:
     return max(1, int(seconds * 1000))
 
 
-def _abort(connections: list[Connection]) -> None:
+def _abort(connections: list[RedisConnection]) -> None:
     for connection in connections:
         connection.transport.abortConnection()
 

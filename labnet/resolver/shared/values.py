@@ -17,7 +17,7 @@ from urllib.parse import quote
 import dns.exception
 import dns.name
 
-from labnet.resolver.cache.lines import decode_kept, encode_kept
+from labnet.resolver.cache.lines import decode_dns_line, encode_dns_line
 from labnet.resolver.cache.policy import Bounds, entry_of
 from labnet.resolver.files.course import parse_line
 from labnet.wire.course import TextError, encode_record
@@ -43,7 +43,7 @@ class StoreGone(Exception):
 
 
 @dataclass(frozen=True)
-class Pool:
+class ParentGroup:
     """Who shares: the labs whose resolver ``resolver`` asks the same ``parents`` for what is below ``domain`` (a key).
 
     ``by_name`` says that the parents know names and no types, as those of the course protocol do. ``parents`` stands
@@ -102,11 +102,11 @@ def encode_value(question: Question, upstream: Upstream, bounds: Bounds, now: fl
         return b"%b%d %b" % (_NOTHING, upstream.rcode, upstream.parent.encode()), 0.0
     entry = kept[1]
     left = max(0.0, entry.since + entry.ttl - now)
-    if entry.told:
+    if entry.from_course:
         assert entry.answer.mapping is not None
         line = encode_record(entry.answer.mapping)
         return b"%b%b\n%b" % (_COURSE, upstream.parent.encode(), line.encode("utf-8", "surrogatepass")), left
-    return _DNS + encode_kept((question, entry)).encode(), left
+    return _DNS + encode_dns_line((question, entry)).encode(), left
 
 
 def decode_value(question: Question, looked: Looked, bounds: Bounds, now: float) -> Shared | None:
@@ -152,7 +152,7 @@ def _course(question: Question, value: bytes) -> tuple[Upstream, int]:
 
 
 def _dns(question: Question, value: bytes) -> tuple[Upstream, int]:
-    asked, entry = decode_kept(value.removeprefix(_DNS))
+    asked, entry = decode_dns_line(value.removeprefix(_DNS))
     answer = entry.answer
     if asked != question or answer.rcode not in _RCODES or not _is_about(question, entry.answer):
         raise ValueError("the value is about something else")

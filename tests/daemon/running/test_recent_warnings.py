@@ -6,14 +6,14 @@ from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.daemon.running.recent_warnings import Troubles
+from labnet.daemon.running.recent_warnings import RecentWarnings
 
 
 class TroublesTests(SynchronousTestCase):
     """The last warnings and errors."""
 
     def setUp(self) -> None:
-        self.troubles = Troubles(most=2)
+        self.troubles = RecentWarnings(most=2)
         self.log = Logger(namespace="t", observer=self.troubles)
 
     def texts(self) -> list[str]:

@@ -10,7 +10,7 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.daemon.workers import messages
-from labnet.daemon.workers.messages import Outbox, learned_of, line_of
+from labnet.daemon.workers.messages import LearnedOutbox, learned_of, line_of
 from labnet.resolver.cache.cache import Entry
 from labnet.resolver.cache.policy import entry_of_mapping
 from labnet.wire.names import key_of
@@ -51,7 +51,7 @@ class OutboxTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.transport = StringTransport()
-        self.outbox = Outbox(self.transport, self.clock)
+        self.outbox = LearnedOutbox(self.transport, self.clock)
 
     def sent(self) -> list[dict[str, Any]]:
         lines = self.transport.value().splitlines()

@@ -26,7 +26,7 @@ def entry(name: str, ttl: int = 60, since: float = 1000.0, rdatas: tuple[bytes, 
 def size_of_one() -> int:
     """The bytes of one such entry in a cache."""
     cache = Cache(1_000_000)
-    cache.keep(question("a"), entry("a"))
+    cache.put(question("a"), entry("a"))
     return cache.bytes
 
 
@@ -38,23 +38,23 @@ class CacheTests(SynchronousTestCase):
 
     def test_entry_is_found_until_its_ttl(self) -> None:
         """An entry is valid while its age is at most its TTL; then it is forgotten."""
-        self.cache.keep(question("a"), entry("a"))
+        self.cache.put(question("a"), entry("a"))
         self.assertIsNotNone(self.cache.find(question("a"), 1060.0))
         self.assertIsNone(self.cache.find(question("a"), 1060.1))
         self.assertEqual((len(self.cache), self.cache.bytes), (0, 0))
 
     def test_types_are_apart(self) -> None:
         """An answer for one type says nothing of another."""
-        self.cache.keep(question("a"), entry("a"))
+        self.cache.put(question("a"), entry("a"))
         self.assertIsNone(self.cache.find(Question(key_of("a"), RRType.AAAA), 1000.0))
 
     def test_bytes_are_bounded_by_the_least_recently_used(self) -> None:
         """Past the bound, the entry that was used longest ago goes first, and the bytes are counted to zero."""
         cache = Cache(3 * size_of_one())
         for name in "abc":
-            cache.keep(question(name), entry(name))
+            cache.put(question(name), entry(name))
         cache.find(question("a"), 1001.0)
-        cache.keep(question("d"), entry("d"))
+        cache.put(question("d"), entry("d"))
         self.assertIsNone(cache.find(question("b"), 1001.0))
         self.assertIsNotNone(cache.find(question("a"), 1001.0))
         self.assertLessEqual(cache.bytes, 3 * size_of_one())
@@ -65,14 +65,14 @@ class CacheTests(SynchronousTestCase):
     def test_an_entry_larger_than_the_cache_is_not_kept(self) -> None:
         """What does not fit at all leaves the cache empty rather than over its bound."""
         cache = Cache(1000)
-        cache.keep(question("a"), entry("a", rdatas=(b"x" * 2000,)))
+        cache.put(question("a"), entry("a", rdatas=(b"x" * 2000,)))
         self.assertEqual((len(cache), cache.bytes), (0, 0))
 
     def test_replaced_entry_is_counted_once(self) -> None:
         """Keeping a question anew replaces its entry and its bytes."""
-        self.cache.keep(question("a"), entry("a"))
+        self.cache.put(question("a"), entry("a"))
         before = self.cache.bytes
-        self.cache.keep(question("a"), entry("a", since=1010.0))
+        self.cache.put(question("a"), entry("a", since=1010.0))
         self.assertEqual((len(self.cache), self.cache.bytes), (1, before))
 
     def test_ttl_counts_down(self) -> None:
@@ -96,7 +96,7 @@ class CacheTests(SynchronousTestCase):
     def test_stale_entry_is_kept_as_long_as_told(self) -> None:
         """An entry past its TTL is no answer, but is there for who may serve it stale, and then gone (RFC 8767)."""
         cache = Cache(1_000_000, stale=100)
-        cache.keep(question("a"), entry("a"))
+        cache.put(question("a"), entry("a"))
         self.assertIsNone(cache.find(question("a"), 1100.0))
         stale = cache.find_stale(question("a"), 1160.0)
         assert stale is not None
@@ -118,12 +118,12 @@ class CacheTests(SynchronousTestCase):
         self.assertFalse(kept.is_due(1090.0))
         self.assertTrue(kept.is_due(1090.1))
         self.assertFalse(replace(kept, refreshed=True).is_due(1095.0))
-        self.assertFalse(replace(kept, told=True).is_due(1095.0))
+        self.assertFalse(replace(kept, from_course=True).is_due(1095.0))
 
     def test_valid_lists_what_is_valid(self) -> None:
         """What is written to disk is what is valid now."""
-        self.cache.keep(question("old"), entry("old", ttl=10))
-        self.cache.keep(question("new"), entry("new"))
+        self.cache.put(question("old"), entry("old", ttl=10))
+        self.cache.put(question("new"), entry("new"))
         self.assertEqual([asked for asked, _ in self.cache.valid(1030.0)], [question("new")])
 
     def test_serves_again_as_long_as_it_is_what_is_kept(self) -> None:
@@ -131,14 +131,14 @@ class CacheTests(SynchronousTestCase):
         asked = question("a")
         for change in (
             lambda kept: self.cache.forget(asked),
-            lambda kept: self.cache.keep(asked, entry("a")),
+            lambda kept: self.cache.put(asked, entry("a")),
             lambda kept: setattr(kept, "refreshed", True),
             lambda kept: setattr(kept, "since", 900.0),
             lambda kept: setattr(kept, "since", 944.0),
         ):
             kept = entry("a")
             self.assertFalse(kept.serves_again(1000.0))
-            self.cache.keep(asked, kept)
+            self.cache.put(asked, kept)
             copy = replace(kept, answer=Answer(Rcode.NOERROR))
             self.assertTrue(kept.serves_again(1001.0) and copy.serves_again(1001.0))
             change(kept)
@@ -148,10 +148,10 @@ class CacheTests(SynchronousTestCase):
         """An entry that serves again is not the one that was used longest ago."""
         cache = Cache(2 * size_of_one())
         kept = entry("a")
-        cache.keep(question("a"), kept)
-        cache.keep(question("b"), entry("b"))
+        cache.put(question("a"), kept)
+        cache.put(question("b"), entry("b"))
         self.assertTrue(kept.serves_again(1001.0))
-        cache.keep(question("c"), entry("c"))
+        cache.put(question("c"), entry("c"))
         self.assertIn(question("a"), cache)
         self.assertNotIn(question("b"), cache)
 
@@ -160,7 +160,7 @@ class CacheTests(SynchronousTestCase):
         kept = entry("a", ttl=100)
         self.assertAlmostEqual(kept.rests_until(1000.0), 1090, 3)
         self.assertAlmostEqual(kept.rests_until(1095.0), 1100, 3)
-        self.assertAlmostEqual(replace(kept, told=True).rests_until(1000.0), 1100, 3)
+        self.assertAlmostEqual(replace(kept, from_course=True).rests_until(1000.0), 1100, 3)
         self.assertTrue(kept.is_due(kept.rests_until(1000.0)))
         self.assertFalse(kept.is_valid(kept.rests_until(1095.0)))
 

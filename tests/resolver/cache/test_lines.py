@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.resolver.cache.cache import Entry
-from labnet.resolver.cache.lines import decode_kept, encode_kept
+from labnet.resolver.cache.lines import decode_dns_line, encode_dns_line
 from labnet.wire.names import key_of
 from labnet.wire.types import Answer, Mapping, Rcode, RRset
 from tests.resolver.dnsfakes import CNAME, SOA, TXT, A, question, rrset, wire
@@ -29,8 +29,8 @@ class CodecTests(SynchronousTestCase):
         """The format is as documented, the case of names kept, and the course's mapping follows from it."""
         asked = question("a.example")
         answer = Answer(Rcode.NOERROR, (RRset(wire("A.example"), A, 60, (b"\xc0\0\2\1",)),))
-        self.assertEqual(encode_kept((asked, Entry(answer, 5.5, 60, "192.0.2.53:53"))).encode(), LINE)
-        read, entry = decode_kept(LINE)
+        self.assertEqual(encode_dns_line((asked, Entry(answer, 5.5, 60, "192.0.2.53:53"))).encode(), LINE)
+        read, entry = decode_dns_line(LINE)
         self.assertEqual((read, entry.since, entry.ttl, entry.source), (asked, 5.5, 60, "192.0.2.53:53"))
         self.assertEqual(entry.answer.answer, answer.answer)
         self.assertEqual(entry.answer.mapping, Mapping("a.example", "192.0.2.1", 60, True, 5.5))
@@ -42,7 +42,7 @@ class CodecTests(SynchronousTestCase):
         chain = (rrset("b.example", ttl, CNAME, wire("c.example")), rrset("c.example", ttl, TXT, b"\3abc", b"\0"))
         for answer in (Answer(rcode, chain), Answer(rcode, authority=(soa,))):
             kept = question("b.example", TXT), Entry(answer, since, ttl, 'the "parent" in K\u00f6ln')
-            self.assertEqual(decode_kept(encode_kept(kept).encode()), kept)
+            self.assertEqual(decode_dns_line(encode_dns_line(kept).encode()), kept)
 
     def test_broken_lines_are_refused(self) -> None:
         """A line with a field that is missing, of another kind or out of range is refused, and never raises else."""
@@ -71,19 +71,19 @@ class CodecTests(SynchronousTestCase):
             for value in values:
                 line = json.dumps(fields | {field: value}).encode()
                 with self.assertRaises(ValueError, msg=line):
-                    decode_kept(line)
+                    decode_dns_line(line)
             del fields[field]
             with self.assertRaises(ValueError):
-                decode_kept(json.dumps(fields).encode())
+                decode_dns_line(json.dumps(fields).encode())
         for line in (b"", b"{", b"[]", b"1", b"null", b"9" * 5000, b"[" * 100_000, b"\xff", LINE + b"x", LINE[:-1]):
             with self.assertRaises(ValueError):
-                decode_kept(line)
+                decode_dns_line(line)
 
     @given(st.integers(0, len(LINE) - 1), st.binary(max_size=2))
     def test_mutated_lines_are_read_or_refused(self, at: int, put: bytes) -> None:
         """A line with some bytes changed is an answer that can be told, or a ValueError."""
         try:
-            _, entry = decode_kept(LINE[:at] + put + LINE[at + 1 :])
+            _, entry = decode_dns_line(LINE[:at] + put + LINE[at + 1 :])
         except ValueError:
             return
         entry.aged(1e9)
@@ -121,7 +121,7 @@ class RestartTests(SynchronousTestCase):
         lab.course_told()
         self.assertEqual((lab.folder / "learned").read_text(), "a.course,192.0.2.9,60,1,1605280488.0\n")
         (line,) = (lab.folder / "learned.dns").read_bytes().splitlines()
-        self.assertEqual(decode_kept(line)[0], question("web.example"))
+        self.assertEqual(decode_dns_line(line)[0], question("web.example"))
 
     def test_what_has_no_lifetime_is_not_logged(self) -> None:
         """A TTL of 0 leaves no line in either log."""
@@ -193,4 +193,4 @@ class KeyTests(SynchronousTestCase):
 
     def test_key_is_folded(self) -> None:
         """A line whose question has capital letters is found by the folded name."""
-        self.assertEqual(decode_kept(LINE.replace(b'"q":"0161', b'"q":"0141'))[0].key, key_of("a.example"))
+        self.assertEqual(decode_dns_line(LINE.replace(b'"q":"0161', b'"q":"0141'))[0].key, key_of("a.example"))

@@ -403,7 +403,7 @@ class SteppedClockTests(LogCase):
     def test_answers_of_dns_too(self) -> None:
         """The log of DNS answers does the same."""
         from labnet.resolver.cache.cache import Entry
-        from labnet.resolver.cache.lines import decode_kept
+        from labnet.resolver.cache.lines import decode_dns_line
         from labnet.wire.types import Answer, Rcode
 
         answer = Answer(Rcode.NOERROR, (rrset("www.example", 60, A, b"\1\2\3\4"),))
@@ -413,5 +413,5 @@ class SteppedClockTests(LogCase):
         self.settable.set_by += HOUR
         log.append([kept])
         lines = self.path.read_bytes().splitlines()
-        self.assertEqual([decode_kept(line)[1].since for line in lines], [1_003_600.0])
+        self.assertEqual([decode_dns_line(line)[1].since for line in lines], [1_003_600.0])
         self.assertEqual(kept[1].since, 1_000_000.0)

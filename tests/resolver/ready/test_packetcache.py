@@ -77,7 +77,7 @@ class AgeingTests(SynchronousTestCase):
     def keep(self, name: bytes, since: float = 1000.0, ttl: int = 100) -> None:
         """Keep an answer of four bytes, its TTL, learned at that second."""
         asked = Question(name, 1)
-        self.learned.keep(asked, Entry(Answer(Rcode.NOERROR), since, ttl, "told", told=True))
+        self.learned.put(asked, Entry(Answer(Rcode.NOERROR), since, ttl, "told", from_course=True))
         entry = self.learned.find(asked, since)
         assert entry is not None
         ageing = Ageing([(entry, [(0, ttl)])], None, 0, None, [], entry.rests_until(since))

@@ -299,7 +299,7 @@ class AgeingTests(SynchronousTestCase):
     def ageing(self, *rrsets: RRset, payload: int = 1232, source: str = "192.0.2.1:53", at: float = 5) -> Ageing | None:
         """How the answer of these RRsets, learned with a TTL of 100, ages at so many seconds."""
         cache, asked = Cache(1_000_000), question("web.example")
-        cache.keep(asked, Entry(Answer(Rcode.NOERROR, rrsets), 1000.0, 100, source))
+        cache.put(asked, Entry(Answer(Rcode.NOERROR, rrsets), 1000.0, 100, source))
         entry = cache.find(asked, 1000.0 + at)
         assert entry is not None
         query = dns.message.make_query("web.example", "A", use_edns=0, payload=payload).to_wire()

@@ -13,11 +13,12 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from labnet.interfaces import IMeasured, IParent, ISharedStore
+from labnet.interfaces import IMeasured, IParent
 from labnet.metrics import FAMILIES
 from labnet.resolver.cache.policy import Bounds, entry_of
 from labnet.resolver.shared.cache import LOOK_AGAIN, MOST_FLUSHES, SharedCache
-from labnet.resolver.shared.values import Flush, Looked, Pool, StoreGone, decode_value, encode_value
+from labnet.resolver.shared.interfaces import ISharedStore
+from labnet.resolver.shared.values import Flush, Looked, ParentGroup, StoreGone, decode_value, encode_value
 from labnet.resolver.upstream.errors import ParentFailed
 from labnet.wire.names import ROOT, key_of
 from labnet.wire.types import Question, Rcode, Upstream
@@ -27,7 +28,7 @@ NOW = 100_000.0
 WWW = question("www.example.com")
 TOLD = Upstream(Rcode.NOERROR, "192.0.2.53:53", (rrset("www.example.com", 60, A, b"\xc0\0\2\1"),))
 BOUNDS = Bounds()
-POOL = Pool("main", ROOT, ("dns:192.0.2.53:53",), False)
+POOL = ParentGroup("main", ROOT, ("dns:192.0.2.53:53",), False)
 KEY = POOL.key(WWW)
 
 

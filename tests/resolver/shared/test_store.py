@@ -18,9 +18,9 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from labnet.config import SharedConfig
-from labnet.interfaces import ISharedStore
 from labnet.resolver.shared.cache import SharedCache
-from labnet.resolver.shared.connection import MOST_UNREAD, Place
+from labnet.resolver.shared.connection import MOST_UNREAD, RedisAddress
+from labnet.resolver.shared.interfaces import ISharedStore
 from labnet.resolver.shared.store import LAST_WORDS, MOST_CALLS, PATIENCE, RETRY, RedisStore, shared_cache
 from labnet.resolver.shared.values import Flush, Looked, StoreGone, encode_flush
 
@@ -125,7 +125,7 @@ class RedisTests(SynchronousTestCase):
         self.said: list[tuple[LogLevel, str]] = []
         globalLogPublisher.addObserver(self._observe)
         self.addCleanup(globalLogPublisher.removeObserver, self._observe)
-        self.store = RedisStore(Place.of(self.url), self.endpoint, self.clock, Random(1), "lab:", 0.05)
+        self.store = RedisStore(RedisAddress.of(self.url), self.endpoint, self.clock, Random(1), "lab:", 0.05)
         self.shared = SharedCache(self.store, self.clock, Random(2), 0.05, 5.0)
         self.store.shared = self.shared
         self.told: list[tuple[bytes, bytes]] = []
@@ -553,9 +553,9 @@ class PlaceTests(SynchronousTestCase):
 
     def test_a_url_says_where(self) -> None:
         """What is left out is usual."""
-        self.assertEqual(Place.of("redis://cache.lab"), Place("cache.lab", 6379, "", "", 0))
-        self.assertEqual(Place.of("redis://:a%2Fb@[::1]:1/2"), Place("::1", 1, "", "a/b", 2))
-        self.assertEqual(str(Place.of("redis://u:secret@[::1]:1/2")), "[::1]:1")
+        self.assertEqual(RedisAddress.of("redis://cache.lab"), RedisAddress("cache.lab", 6379, "", "", 0))
+        self.assertEqual(RedisAddress.of("redis://:a%2Fb@[::1]:1/2"), RedisAddress("::1", 1, "", "a/b", 2))
+        self.assertEqual(str(RedisAddress.of("redis://u:secret@[::1]:1/2")), "[::1]:1")
 
     def test_a_lab_joins_by_its_configuration(self) -> None:
         """By an address, or by a name that is looked up."""

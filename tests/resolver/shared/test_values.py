@@ -13,7 +13,7 @@ from labnet.resolver.cache.policy import Bounds, entry_of
 from labnet.resolver.shared.values import (
     Flush,
     Looked,
-    Pool,
+    ParentGroup,
     Shared,
     decode_flush,
     decode_value,
@@ -33,7 +33,7 @@ SOA_RDATA = b"\0\0" + bytes((0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4, 0, 
 MISSING = Upstream(Rcode.NXDOMAIN, "192.0.2.53:53", soa=rrset("example.com", 90, SOA, SOA_RDATA))
 COURSE = Upstream(Rcode.NOERROR, "192.0.2.53:1200", told=("www.Example.com", "21.09.1992.8", 60))
 BOUNDS = Bounds()
-POOL = Pool("main", ROOT, ("dns:192.0.2.53:53",), False)
+POOL = ParentGroup("main", ROOT, ("dns:192.0.2.53:53",), False)
 
 
 def value(upstream: Upstream = FOUND, asked: Question = WWW, now: float = NOW) -> bytes:
@@ -58,10 +58,10 @@ class KeyTests(SynchronousTestCase):
         """Whatever signs the names have."""
         pools = [
             POOL,
-            Pool("other", ROOT, POOL.parents, False),
-            Pool("main", key_of("example"), POOL.parents, False),
-            Pool("main", ROOT, ("dns:192.0.2.54:53",), False),
-            Pool("main:.", ROOT, POOL.parents, False),
+            ParentGroup("other", ROOT, POOL.parents, False),
+            ParentGroup("main", key_of("example"), POOL.parents, False),
+            ParentGroup("main", ROOT, ("dns:192.0.2.54:53",), False),
+            ParentGroup("main:.", ROOT, POOL.parents, False),
         ]
         asked = [WWW, question("www.example.com", 28), question("example.com"), Question(b"\x03a:b\0", A)]
         keys = {pool.key(each) for pool in pools for each in asked}
@@ -69,7 +69,7 @@ class KeyTests(SynchronousTestCase):
 
     def test_parents_that_know_names_alone_are_asked_for_names(self) -> None:
         """Each type has the same key, and so has a name that DNS cannot carry."""
-        course = Pool("main", ROOT, ("text:192.0.2.53:1200",), True)
+        course = ParentGroup("main", ROOT, ("text:192.0.2.53:1200",), True)
         self.assertEqual(course.key(WWW), course.key(question("www.example.com", 28)))
         odd = Question(key_of("a..b"), A)
         self.assertTrue(POOL.key(odd).endswith(b":NAME:a..b"))

@@ -1,4 +1,4 @@
-"""Two looks at a lab, and what happened between them (sans-IO)."""
+"""Two snapshots of a lab, and the rates between them (sans-IO)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _NO_PARENT: Final = ("ready", "records", "cache", "stale")
 
 
 @dataclass(frozen=True)
-class Seen:
+class Snapshot:
     """What a lab said ``at`` (seconds on any clock): its status, and its samples as JSON has them."""
 
     at: float
@@ -27,7 +27,7 @@ class Seen:
         return found
 
 
-def rates(before: Seen, now: Seen) -> dict[str, dict[str, float | None]]:
+def rates(before: Snapshot, now: Snapshot) -> dict[str, dict[str, float | None]]:
     """Each resolver's ``queries_per_second``, and the share that no parent was asked for since ``before``, or ever."""
     found: dict[str, dict[str, float | None]] = {}
     for service in now.status["services"]:
