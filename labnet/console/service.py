@@ -21,6 +21,7 @@ from labnet.console.process import Process
 from labnet.console.querylog import QueryLog
 from labnet.interfaces import IMeasured, IReactor
 from labnet.metrics import Sample
+from labnet.net.addresses import address_text
 from labnet.net.clocks import wall_of
 
 
@@ -86,10 +87,9 @@ class Console(MultiService):
                     event="lab.listens",
                 )
             else:
-                host = f"[{at.host}]" if ":" in at.host else at.host
                 self.log.info(
                     "console listens on {at} (HTTP); try: curl http://{at}/health",
-                    at=f"{host}:{at.port}",
+                    at=address_text(at.host, at.port),
                     event="lab.listens",
                 )
 

@@ -19,6 +19,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from labnet.interfaces import IDatagramSocket, IDatagramSockets
+from labnet.net.addresses import family_of
 
 # Python has no names for them (ip(7), ipv6(7)).
 _MTU_DISCOVER: Final = 10
@@ -59,9 +60,8 @@ class ConnectedSocket:
         self._reactor = reactor
         self._received = received
         self._failed = failed
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket: socket.socket | None = socket.socket(
-            family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
+            family_of(host), socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
         )
         try:
             self._socket.connect((host, port))

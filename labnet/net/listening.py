@@ -25,6 +25,7 @@ from twisted.python.failure import Failure
 from zope.interface import directlyProvides, providedBy
 
 from labnet.interfaces import IReactor, StartError
+from labnet.net.addresses import family_of
 from labnet.net.descriptors import Refusals
 from labnet.net.systemd import Inherited
 from labnet.values import UDPListen
@@ -98,7 +99,7 @@ def bound_socket(kind: int, interface: str, port: int, shared: bool = False) -> 
 
     ``shared`` sets SO_REUSEPORT: every process of this user that does the same may have the same address.
     """
-    sock = socket.socket(socket.AF_INET6 if ":" in interface else socket.AF_INET, kind)
+    sock = socket.socket(family_of(interface), kind)
     try:
         sock.setblocking(False)
         if kind == socket.SOCK_STREAM:
@@ -329,7 +330,7 @@ def _listening_socket(interface: str, port: int, backlog: int) -> socket.socket:
 def _find(inherited: Inherited, kind: int, interface: str, port: int) -> socket.socket | None:
     if not inherited or not port:
         return None
-    family = socket.AF_INET6 if ":" in interface else socket.AF_INET
+    family = family_of(interface)
     flags = socket.AI_NUMERICHOST | socket.AI_PASSIVE
     try:
         address = socket.getaddrinfo(interface or None, port, family, kind, flags=flags)[0][4]

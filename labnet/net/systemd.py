@@ -13,6 +13,8 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
+from labnet.net.addresses import address_text
+
 FIRST_INHERITED: Final = 3
 """The first descriptor that systemd passes (SD_LISTEN_FDS_START)."""
 
@@ -133,8 +135,7 @@ def _described(name: str, sock: socket.socket) -> str:
     if sock.family not in (socket.AF_INET, socket.AF_INET6):
         return f"{name} ({sock.family.name.removeprefix('AF_')} {address!r})"
     kind = {socket.SOCK_STREAM: "TCP", socket.SOCK_DGRAM: "UDP"}.get(sock.type, "other")
-    host = f"[{address[0]}]" if ":" in address[0] else address[0]
-    return f"{name} ({kind} {host}:{address[1]})"
+    return f"{name} ({kind} {address_text(*address[:2])})"
 
 
 class Notifier:

@@ -89,6 +89,12 @@ class StartTests(LabTestCase):
             ],
         )
 
+    def test_a_listener_on_ipv6_is_named_with_its_address_in_brackets(self) -> None:
+        """And the command to try has no brackets."""
+        self.started(PARENT.replace("127.0.0.1", r"\\:\\:1"))
+        line = "resolver parent listens on [::1]:1200 (UDP, TCP); try: labnet resolve ::1 1200 NAME"
+        self.assertIn(line, [text for _, text in self.events])
+
     def test_a_unix_listener_is_named_by_its_path(self) -> None:
         """It has no port."""
         self.started('[command]\nlisten = "unix:/run/labnet.sock"\n')

@@ -9,6 +9,7 @@ from typing import Final
 from labnet.capture.exercises.run import Done
 from labnet.capture.model import CaptureError, Dissected
 from labnet.capture.narrative.hexdump import printable
+from labnet.net.addresses import address_text
 
 _WIDTH: Final = 940
 _LINES: Final = {"client": 130, "child": 470, "parent": 810}
@@ -70,4 +71,4 @@ def _packet(number: int, frames: list[Dissected]) -> Iterator[str]:
 
 
 def _end(host: str, port: int) -> str:
-    return html.escape(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+    return html.escape(address_text(host, port))

@@ -10,8 +10,9 @@ from labnet.capture.model import LINK_NAMES, Dissected, Layer, Note
 from labnet.capture.narrative.hexdump import hex_rows, printable
 from labnet.capture.narrative.sentences import sentence
 from labnet.capture.packet.applications import ApplicationData
-from labnet.capture.traffic.exchanges import End, Exchange
+from labnet.capture.traffic.exchanges import Exchange
 from labnet.capture.traffic.sessions import Event, Session
+from labnet.net.addresses import address_text
 
 HEADING = f"{'No.':>6}  {'Time':>12}  {'Source':<21} {'Destination':<21} {'Protocol':<8} {'Length':>6}  Info"
 
@@ -103,7 +104,7 @@ def _exchange_lines(exchange: Exchange, first: int, indent: str) -> Iterator[str
     whom = "the server" if exchange.asked_by is None else "its parent"
     yield _step(
         indent, exchange.question.time_ns - first, exchange.question.frame,
-        f"{who} {_end(exchange.client)} asks {whom} {_end(exchange.server)} for {name}",
+        f"{who} {address_text(*exchange.client)} asks {whom} {address_text(*exchange.server)} for {name}",
     )  # fmt: skip
     for retry in exchange.retries:
         yield _step(indent, retry.time_ns - first, retry.frame, "it asks again: no answer had come")
@@ -129,7 +130,7 @@ def session_story(session: Session) -> Iterator[str]:
     """A TCP connection from its first segment to its last."""
     what = {"Command": "Command server", "HTTP": "HTTP", "DNS": "DNS over TCP"}.get(session.protocol, "TCP")
     yield (
-        f"{what} session of {_end(session.client)} with {_end(session.server)} "
+        f"{what} session of {address_text(*session.client)} with {address_text(*session.server)} "
         f"(frames {session.first_frame} to {session.last_frame})"
     )
     for event in session.events:
@@ -166,11 +167,6 @@ def _milliseconds(nanoseconds: int) -> str:
 def _seconds(nanoseconds: int) -> int:
     """Within what a calendar has: a damaged capture's times can lie anywhere."""
     return max(0, min(nanoseconds // 1_000_000_000, 253_402_300_799))
-
-
-def _end(end: End) -> str:
-    host, port = end
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _indent(rows: list[str]) -> Iterator[str]:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 
 from twisted.internet.interfaces import IListeningPort
 
+from labnet.net.addresses import address_text
+
 
 def host_and_port(port: IListeningPort) -> tuple[str, int]:
     """Where ``port`` listens; a UNIX socket has its path for a host and the number 0."""
@@ -18,7 +20,7 @@ def host_and_port(port: IListeningPort) -> tuple[str, int]:
 def shown(port: IListeningPort) -> str:
     """The same in one word: ``192.0.2.53:53``, ``[2001:db8::53]:53``, a path."""
     host, number = host_and_port(port)
-    return f"[{host}]:{number}" if ":" in host else f"{host}:{number}" if number else host
+    return address_text(host, number) if number else host
 
 
 def to_try(command: Iterable[IListeningPort], resolvers: Iterable[tuple[str, IListeningPort]]) -> Iterator[str]:
@@ -26,9 +28,9 @@ def to_try(command: Iterable[IListeningPort], resolvers: Iterable[tuple[str, ILi
     for port in command:
         host, number = host_and_port(port)
         if number:
-            yield f"command server listens on {host}:{number} (TCP); try: labnet command {host} {number} TIME"
+            yield f"command server listens on {shown(port)} (TCP); try: labnet command {host} {number} TIME"
         else:
             yield f"command server listens on {host} (UNIX); try: nc -U {host}"
     for name, port in resolvers:
         host, number = host_and_port(port)
-        yield f"resolver {name} listens on {host}:{number} (UDP, TCP); try: labnet resolve {host} {number} NAME"
+        yield f"resolver {name} listens on {shown(port)} (UDP, TCP); try: labnet resolve {host} {number} NAME"

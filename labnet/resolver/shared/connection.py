@@ -18,6 +18,8 @@ from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
 from txredisapi import RedisProtocol, SubscriberProtocol
 
+from labnet.net.addresses import address_text
+
 _SHOWN: Final = 200
 
 MOST_UNREAD: Final = 1_000_000
@@ -77,8 +79,7 @@ class RedisAddress(NamedTuple):
         return cls(parts.hostname or "", parts.port or 6379, user, password, int(parts.path.strip("/") or 0))
 
     def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
+        return address_text(self.host, self.port)
 
 
 class RedisConnection(RedisProtocol):

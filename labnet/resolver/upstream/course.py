@@ -11,6 +11,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from labnet.interfaces import IDatagramSocket, IDatagramSockets, IParent
+from labnet.net.addresses import address_text
 from labnet.resolver.upstream.errors import ParentFailed
 from labnet.wire.course import TextError, Told, decode_reply, encode_question
 from labnet.wire.names import ROOT, text_of
@@ -34,7 +35,7 @@ class TextParent:
 
     @property
     def address(self) -> str:
-        return f"{self.host}:{self.port}"
+        return address_text(self.host, self.port)
 
     def ask(self, question: Question) -> Deferred[Upstream]:
         name = question.spelled or text_of(question.key)

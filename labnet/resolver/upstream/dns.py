@@ -11,6 +11,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from labnet.interfaces import IDatagramSocket, IDatagramSockets, IExchange, IParent, IReactor
+from labnet.net.addresses import address_text
 from labnet.resolver.upstream.dns_stream import StreamQuery
 from labnet.resolver.upstream.errors import ParentFailed, Unusable
 from labnet.wire.dns_upstream import (
@@ -49,7 +50,7 @@ class _Asked:
 
     @property
     def address(self) -> str:
-        return shown(self.host, self.port)
+        return address_text(self.host, self.port)
 
     def query(self, random: Random, mixed_case: bool) -> bytes:
         bits = random.getrandbits(8 * len(self.question.key)) if mixed_case else 0
@@ -60,11 +61,6 @@ class _Asked:
             case_bits=bits,
             payload=self.payload,
         )
-
-
-def shown(host: str, port: int) -> str:
-    """An address and port for people: ``192.0.2.53:53``, ``[2001:db8::53]:53``."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 @implementer(IExchange)
@@ -204,7 +200,7 @@ class DNSParent:
 
     @property
     def address(self) -> str:
-        return shown(self.host, self.port)
+        return address_text(self.host, self.port)
 
     def ask(self, question: Question) -> Deferred[Upstream]:
         asked = self.exchange.ask(self.host, self.port, question, True, self.tcp)

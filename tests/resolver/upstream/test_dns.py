@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from labnet.interfaces import IParent
-from labnet.resolver.upstream.dns import DNSParent, shown, upstream_of
+from labnet.resolver.upstream.dns import DNSParent, upstream_of
 from labnet.resolver.upstream.errors import ParentFailed, Unusable
 from labnet.wire.types import ExtendedError, InfoCode, Question, Rcode, Reply, Upstream
 from tests.resolver.dnsfakes import (
@@ -45,7 +45,6 @@ class ParentTests(SynchronousTestCase):
         """As the interface says; its address is host and port."""
         verifyObject(IParent, self.parent)
         self.assertEqual(self.parent.address, "192.0.2.53:53")
-        self.assertEqual(shown("2001:db8::1", 5353), "[2001:db8::1]:5353")
 
     def test_it_asks_for_recursion_by_udp_or_tcp_as_configured(self) -> None:
         """And tells what its exchange got."""
