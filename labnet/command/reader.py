@@ -13,8 +13,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from labnet.net.busypoll import Vigil
-from labnet.net.coalescing import Moderation
+from labnet.net.busypoll import BusyPoll
+from labnet.net.coalescing import Coalescing
 
 SEGMENT: Final = 2048
 """Bytes read from a connection at a time, and bytes of replies that may wait for a client before it is read no more."""
@@ -57,7 +57,7 @@ class SharedReader:
         self._reactor = reactor
         self._begin = begin
         self._epoll = select.epoll()
-        self._vigil = Vigil(reactor, self, self._round, Moderation(0.0))
+        self._busy_poll = BusyPoll(reactor, self, self._round, Coalescing(0.0))
         self._connections: dict[int, Reading] = {}
         self._most = _SHORT
 
@@ -67,7 +67,7 @@ class SharedReader:
             return
         if not self._connections:
             self._reactor.addReader(self)
-            self._vigil.begin()
+            self._busy_poll.enable()
         self._epoll.register(fileno, select.EPOLLIN | select.EPOLLRDHUP)
         self._connections[fileno] = connection
 
@@ -78,13 +78,13 @@ class SharedReader:
         with contextlib.suppress(OSError):
             self._epoll.unregister(fileno)
         if not self._connections:
-            self._vigil.end()
+            self._busy_poll.disable()
             self._connections.clear()  # emptied one by one, it keeps the memory of its best days
             self._reactor.removeReader(self)
 
     def doRead(self) -> None:
         """Read from those that are ready."""
-        self._vigil.woken(*self._round())
+        self._busy_poll.woken(*self._round())
 
     def _round(self) -> tuple[int, bool]:
         """Read a round; gives how many connections were ready, and whether there are likely more."""
@@ -132,7 +132,7 @@ class SharedReader:
 
     def connectionLost(self, reason: Failure) -> None:
         """The reactor reads no more here: it has each connection back."""
-        self._vigil.end()
+        self._busy_poll.disable()
         connections, self._connections = self._connections, {}
         for fileno, connection in connections.items():
             with contextlib.suppress(OSError):

@@ -1,10 +1,35 @@
-"""Waiting for one busy descriptor in the reactor's place, until there is anything else to do.
+"""A busy descriptor waits for itself, in place of the reactor, until the reactor has anything else to do.
 
-A socket that a reactor watches by epoll costs each datagram that is sent by it a look at who watches, and each wake-up
-a turn of the reactor. So who has much to do takes itself out of the reactor and waits itself, for its own descriptor
-and for the reactor's epoll at once. As soon as that has anything, or a timer is due, the reactor goes on as ever.
+Theory
+======
 
-While it waits it can also let more come together for a moment (:mod:`labnet.net.coalescing`).
+Why. A reactor that watches a socket by epoll takes a system call and a turn of its loop for each wake-up, and the
+kernel looks up the watchers of the socket for each datagram that is sent by it. Under load that costs more than the
+answers do. So a busy reader leaves the reactor and calls ppoll(2) itself, on two descriptors at once: its own, and the
+reactor's epoll, which becomes readable as soon as any other socket of the reactor does.
+
+States of a reader, and what moves it between them:
+
+- *disabled*: after :meth:`BusyPoll.disable` (the reader is closed, or reads no more). It never polls.
+- *watched*: after :meth:`BusyPoll.enable`. The reactor watches it, and it reports each wake-up
+  to :meth:`BusyPoll.woken`.
+- *polling*: a wake-up found it busy (:data:`FEW` datagrams at once, or :data:`STREAK` wake-ups less than :data:`QUICK`
+  apart). It is removed from the reactor, and waits and drains in turn. It becomes *watched* again, and is back in the
+  reactor, when a timer is due, when any other socket of the reactor is ready, when a second passes without a datagram,
+  or when its own code raises; it becomes *disabled* when it is disabled meanwhile.
+
+Invariants:
+
+- Whoever calls :meth:`BusyPoll.woken` finds the reader back in the reactor when it returns or raises, unless it was
+  disabled.
+- No timer, signal or other socket waits longer than one drain: the reactor's epoll and its next timer are looked at
+  before each. (Signals and calls from threads wake the reactor by a socket of its own.)
+- Two busy readers do not take turns at leaving the reactor: one that could not even drain once skips 1, 3, 7, … 63
+  wake-ups before it tries again.
+- Where more datagrams are known to be there, they are drained at once. Otherwise the reader may let some gather first,
+  for as long as :class:`~labnet.net.coalescing.Coalescing` says; then ppoll waits for the reactor's epoll alone.
+
+It is for Linux and for reactors on epoll; with any other reactor the reader stays *watched*.
 """
 
 from __future__ import annotations
@@ -17,16 +42,16 @@ from typing import Any, Final
 
 from twisted.internet.interfaces import IReadDescriptor
 
-from labnet.net.coalescing import Moderation
+from labnet.net.coalescing import Coalescing
 
 QUICK: Final = 0.001
-"""Seconds from one wake-up to the next of who is busy."""
+"""Seconds from one wake-up of a busy reader to the next, at most."""
 
 STREAK: Final = 8
-"""So many quick wake-ups in a row make busy."""
+"""Quick wake-ups in a row that make a reader busy."""
 
 FEW: Final = 16
-"""So much at once makes busy too."""
+"""Datagrams (or connections) of one wake-up that make a reader busy."""
 
 _LONGEST_WAIT: Final = 1.0
 _MOST_SKIPS: Final = 63
@@ -36,17 +61,17 @@ class _PollFD(ctypes.Structure):
     _fields_ = [("fd", ctypes.c_int), ("events", ctypes.c_short), ("revents", ctypes.c_short)]
 
 
-class Vigil:
-    """Waits for ``reader``, whose work is ``drain``: it takes what has come, or a part of it.
+class BusyPoll:
+    """Polls for ``reader`` while it is busy.
 
-    It tells how much that was (datagrams, connections), and whether there is likely more. ``moderation`` says when more
-    is given a moment to come.
+    ``drain`` takes what has come, or a part of it. It returns how much that was (datagrams, connections), and whether
+    there is likely more.
     """
 
     def __init__(
-        self, reactor: Any, reader: IReadDescriptor, drain: Callable[[], tuple[int, bool]], moderation: Moderation
+        self, reactor: Any, reader: IReadDescriptor, drain: Callable[[], tuple[int, bool]], coalescing: Coalescing
     ) -> None:
-        self._moderation = moderation
+        self._coalescing = coalescing
         self._reactor = reactor
         self._reader = reader
         self._drain = drain
@@ -56,7 +81,7 @@ class Vigil:
         self._ppoll = ctypes.CDLL(None).ppoll
         self._last = 0.0
         self._streak = 0
-        self._is_kept = False
+        self._is_polling = False
         self._skips = self._skipped = 0
         # It has no public name. A reactor without it watches by other means, and there it waits as any other.
         poller = getattr(reactor, "_poller", None)
@@ -64,43 +89,42 @@ class Vigil:
             self._fds[0].fd = poller.fileno()
         self._is_able = False
 
-    def begin(self) -> None:
-        """The reader is in the reactor."""
+    def enable(self) -> None:
+        """Poll from now on while the reader is busy; the reader is in the reactor."""
         self._is_able = self._fds[0].fd >= 0
 
     def woken(self, came: int, is_more: bool) -> None:
-        """The reactor woke the reader, which has drained: if it is busy, wait here for more."""
+        """The reactor woke the reader, which has drained ``came`` items: if that makes it busy, poll."""
         now = time.monotonic()
         self._streak = self._streak + 1 if now - self._last < QUICK else 0
         if self._is_able and (self._streak >= STREAK or came >= FEW):
             if self._skipped < self._skips:
                 self._skipped += 1
             else:
-                # Beside others that have as much to do it would only come and go.
-                self._skips = 0 if self._keep(is_more) else min(2 * self._skips + 1, _MOST_SKIPS)
+                self._skips = 0 if self._poll(is_more) else min(2 * self._skips + 1, _MOST_SKIPS)
                 self._skipped = 0
                 now = time.monotonic()
         self._last = now
 
-    def end(self) -> None:
-        """The reader is closed, or reads no more; until :meth:`begin`."""
-        self._is_able = self._is_kept = False
+    def disable(self) -> None:
+        """Never poll again until :meth:`enable`; a poll that goes on ends and leaves the reader out of the reactor."""
+        self._is_able = self._is_polling = False
 
-    def _keep(self, is_more: bool) -> bool:
-        """Wait and drain in turn; gives whether it came to that at all."""
+    def _poll(self, is_more: bool) -> bool:
+        """Wait and drain in turn; returns whether there was anything to drain before the reactor had its turn."""
         self._reactor.removeReader(self._reader)
-        self._is_kept = True
+        self._is_polling = True
         has_drained = False
-        moderation = self._moderation
-        moderation.begin()
+        coalescing = self._coalescing
+        coalescing.restart()
         try:
-            while self._is_kept and self._wait(0.0 if is_more else moderation.nap):
+            while self._is_polling and self._wait(0.0 if is_more else coalescing.nap):
                 came, is_more = self._drain()
-                moderation.woken(came)
+                coalescing.woken(came)
                 has_drained = True
         finally:
-            if self._is_kept:
-                self._is_kept = False
+            if self._is_polling:
+                self._is_polling = False
                 self._reactor.addReader(self._reader)
         return has_drained
 

@@ -1,9 +1,9 @@
-"""Whether datagrams are given a moment to gather, so that one wake-up serves several.
+"""Wake-up coalescing: datagrams are given a moment to gather, so that one wake-up serves several.
 
-It is the interrupt moderation of network cards: at some ten thousand questions a second the wake-ups cost more than the
-answers. The price is the moment by which a reply comes later, so it is spent only where an answer costs less with it,
-and where no fewer come in a second: clients that wait for a reply before they ask again would be slowed down. That is
-tried out, again and again.
+Network cards do it with interrupts. At some ten thousand questions a second the wake-ups cost more than the answers.
+The price is the moment by which a reply comes later, so it is paid only where an answer costs less CPU time with it,
+and where as many datagrams come in a second: clients that wait for a reply before they ask again would be slowed down.
+Both are measured, again and again.
 """
 
 from __future__ import annotations
@@ -13,26 +13,26 @@ from collections.abc import Callable
 from typing import Final
 
 WORTH: Final = 3
-"""So many datagrams have to come in a moment."""
+"""Datagrams that have to come in a moment for it to be tried."""
 
 ENOUGH: Final = 12
-"""Where more come in it, a part of it will do."""
+"""Datagrams of a moment; where more come in it, the moment is shortened."""
 
 NATURAL: Final = 64
-"""Wake-ups without a moment, to see how many datagrams come in a second."""
+"""Wake-ups without a moment, which measure how many datagrams come in a second."""
 
 TRIAL: Final = 32
-"""Wake-ups with it, to see whether as many come."""
+"""Wake-ups with a moment, which measure whether as many come."""
 
 STRETCH: Final = 1024
-"""Wake-ups with it, until that is looked at again."""
+"""Wake-ups with a moment, until it is measured again without."""
 
 _LESS: Final = 0.97
 _AS_MANY: Final = 0.8  # so few are counted that chance has its part
 _LONGEST_REST: Final = 16384
 
 
-class Moderation:
+class Coalescing:
     """Decides for one port; ``moment`` is in seconds, 0 for never; ``seconds`` and ``cpu`` are clocks."""
 
     def __init__(
@@ -51,12 +51,12 @@ class Moderation:
         self._is_trial = False
         self._start(0.0, NATURAL)
 
-    def begin(self) -> None:
-        """The port begins to wait by itself; what was counted before lies too far back, but a rest goes on."""
+    def restart(self) -> None:
+        """The port begins to poll: earlier counts are too old, but a rest after a failed trial goes on."""
         self._start(0.0, NATURAL if self.nap else max(NATURAL, self._left))
 
     def change(self, moment: float) -> None:
-        """``moment`` is the longest from now on."""
+        """Give datagrams at most ``moment`` seconds from now on."""
         self.moment = moment
         self._start(0.0, NATURAL)
 

@@ -20,7 +20,7 @@ from twisted.logger import LogEvent, globalLogPublisher
 
 from labnet.config import ResolverConfig
 from labnet.net.batch import HEAD
-from labnet.net.coalescing import Moderation
+from labnet.net.coalescing import Coalescing
 from labnet.resolver.loading import Loaded, load_files
 from labnet.resolver.serve import batch_port as batchport
 from labnet.resolver.serve.batch_port import BatchPort
@@ -272,13 +272,13 @@ async def test_a_name_without_an_end_matches_none(both: list[Answering]) -> None
 @pytest_twisted.ensureDeferred
 async def test_a_reload_changes_the_delay(folder: Path, is_batch: bool) -> None:
     """Of ports that were open before, without opening them anew, and of those that it opens."""
-    made: list[Moderation] = []
+    made: list[Coalescing] = []
 
-    def make(delay: float) -> Moderation:
-        made.append(Moderation(delay))
+    def make(delay: float) -> Coalescing:
+        made.append(Coalescing(delay))
         return made[-1]
 
-    with mock.patch.object(batchport, "Moderation", make):
+    with mock.patch.object(batchport, "Coalescing", make):
         served = Answering(folder, is_batch, batch_delay=0.002)
         ports = served.service.ports
         assert [one.moment for one in made] == [0.002] * is_batch

@@ -13,16 +13,16 @@ from twisted.internet.defer import Deferred
 from twisted.internet.protocol import DatagramProtocol
 from twisted.internet.task import deferLater
 
-from labnet.net import busypoll as vigil
+from labnet.net import busypoll
 from labnet.net.busypoll import FEW
 from tests.interop.udpports import TIMEOUT, Served, reactor
 
 ROUNDS = 30
-"""Datagrams after which the test is over, whoever has not had his turn; ten times as many where it is never kept."""
+"""Datagrams after which the test is over, whoever has not had a turn; ten times as many where it never polls."""
 
 
 class Busy(Served):
-    """Each datagram that it answers brings the next one, numbered from 1 on while the port is kept out of the reactor.
+    """Each datagram that it answers brings the next one, numbered from 1 on while the port is out of the reactor.
 
     ``order`` tells what happened; ``steps`` are called with the numbers that they have there.
     """
@@ -38,14 +38,14 @@ class Busy(Served):
         self.protocol.answer = self.answer
 
     @property
-    def is_kept(self) -> bool:
+    def is_polling(self) -> bool:
         return self.port not in reactor.getReaders()
 
     def answer(self, datagram: bytes, addr: Any) -> None:
         if datagram == b"flood":
             return
         self.answered += 1
-        if self.order or self.is_kept:
+        if self.order or self.is_polling:
             number = sum(isinstance(one, int) for one in self.order) + 1
             self.order.append(number)
             self.steps.pop(number, lambda: None)()
@@ -88,7 +88,7 @@ class Busy(Served):
 
 @pytest.fixture
 def busy() -> Generator[Busy, None, None]:
-    with mock.patch.object(vigil, "_LONGEST_WAIT", 3 * TIMEOUT):
+    with mock.patch.object(busypoll, "_LONGEST_WAIT", 3 * TIMEOUT):
         made = Busy()
         yield made
     pytest_twisted.blockon(Deferred.fromCoroutine(made.close()))
@@ -97,10 +97,10 @@ def busy() -> Generator[Busy, None, None]:
 @pytest_twisted.ensureDeferred
 async def test_a_busy_port_is_out_of_the_reactor(busy: Busy) -> None:
     """It answers datagram after datagram meanwhile, and is in it again when somebody else has something to do."""
-    kept: list[bool] = []
-    await busy.run(**{f"s{number}": lambda: kept.append(busy.is_kept) for number in range(1, ROUNDS + 1)})
-    assert kept == [True] * ROUNDS
-    assert not busy.is_kept
+    polling: list[bool] = []
+    await busy.run(**{f"s{number}": lambda: polling.append(busy.is_polling) for number in range(1, ROUNDS + 1)})
+    assert polling == [True] * ROUNDS
+    assert not busy.is_polling
 
 
 @pytest_twisted.ensureDeferred
@@ -177,7 +177,7 @@ async def test_a_port_that_stops_reading_meanwhile(busy: Busy) -> None:
     await busy.run(s2=stop)
     for _ in range(3):
         await deferLater(reactor, 0)
-    assert busy.is_kept
+    assert busy.is_polling
     assert busy.order == [1, 2]
     busy.port.write(b"late", busy.client.getsockname())
     assert await busy.receive() == [b"late"]

@@ -13,12 +13,12 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.net import busypoll as vigil_module
-from labnet.net.busypoll import FEW, QUICK, STREAK, Vigil
+from labnet.net import busypoll
+from labnet.net.busypoll import FEW, QUICK, STREAK, BusyPoll
 
 TIMEOUT = 10.0
 LONG = 3 * TIMEOUT
-"""Seconds that nobody waits: before that comes what is sent by :meth:`VigilTests.late`, and is seen in the result."""
+"""Seconds that nobody waits: before that comes what is sent by :meth:`PollingTests.late`, and is seen in the result."""
 
 
 class EpollReactor:
@@ -47,21 +47,21 @@ class EpollReactor:
 
 
 class Gathering:
-    """Has every wake-up put off by ``nap`` seconds; ``told`` has what it was told, None for the beginning."""
+    """Has every wake-up put off by ``nap`` seconds; ``calls`` has what it was called with, None for a restart."""
 
     def __init__(self, nap: float) -> None:
         self.nap = nap
-        self.told: list[int | None] = []
+        self.calls: list[int | None] = []
 
-    def begin(self) -> None:
-        self.told.append(None)
+    def restart(self) -> None:
+        self.calls.append(None)
 
     def woken(self, came: int) -> None:
-        self.told.append(came)
+        self.calls.append(came)
 
 
 class Port:
-    """A port in ``reactor`` that keeps a vigil; ``drained`` has what it took while that was kept.
+    """A port in ``reactor`` that polls while it is busy; ``drained`` has what it took while it polled.
 
     ``steps`` are called with what was taken, one each time; after the last the reactor has a timer that is due.
     """
@@ -77,11 +77,11 @@ class Port:
         self.steps = [*steps]
         self.drained: list[list[bytes]] = []
         self.has_more = False
-        self.moderation = Gathering(nap)
-        moderation: Any = self.moderation
+        self.coalescing = Gathering(nap)
+        coalescing: Any = self.coalescing
         reactor.addReader(self)
-        self.vigil = Vigil(reactor, self, self.drain, moderation)
-        self.vigil.begin()
+        self.poll = BusyPoll(reactor, self, self.drain, coalescing)
+        self.poll.enable()
 
     def fileno(self) -> int:
         return self.socket.fileno()
@@ -102,7 +102,7 @@ class Port:
 
     def wake(self, came: int = FEW, is_more: bool = False) -> None:
         """The reactor woke the port, which took so many datagrams, and there may be more."""
-        self.vigil.woken(came, is_more)
+        self.poll.woken(came, is_more)
 
     def send(self, *datagrams: bytes) -> None:
         for datagram in datagrams:
@@ -117,9 +117,9 @@ class BusyTests(SynchronousTestCase):
         self.port = Port(self, self.reactor)
         self.clock = Clock()
         self.clock.advance(1000)
-        self.patch(vigil_module, "time", SimpleNamespace(monotonic=self.clock.seconds))
+        self.patch(busypoll, "time", SimpleNamespace(monotonic=self.clock.seconds))
 
-    def is_kept(self, came: int, pause: float = 10.0) -> bool:
+    def is_polling(self, came: int, pause: float = 10.0) -> bool:
         """Whether it is, where ``came`` datagrams wake it after a ``pause``."""
         self.clock.advance(pause)
         del self.reactor.moves[:], self.port.drained[:]
@@ -132,21 +132,21 @@ class BusyTests(SynchronousTestCase):
 
     def test_many_at_once(self) -> None:
         """Make it busy, and few do not."""
-        kept = [self.is_kept(came) for came in (1, FEW - 1, FEW, 500, FEW - 1, 0)]
-        self.assertEqual(kept, [False, False, True, True, False, False])
+        polled = [self.is_polling(came) for came in (1, FEW - 1, FEW, 500, FEW - 1, 0)]
+        self.assertEqual(polled, [False, False, True, True, False, False])
 
     def test_a_streak(self) -> None:
         """Of quick wake-ups, however little comes by each; it stays busy until there is a pause."""
-        kept = [self.is_kept(1, QUICK / 2) for _ in range(STREAK + 5)]
-        self.assertEqual(kept, [False] * STREAK + [True] * 5)
-        self.assertFalse(self.is_kept(1, 2 * QUICK))
-        self.assertEqual([self.is_kept(1, QUICK / 2) for _ in range(STREAK)], [False] * (STREAK - 1) + [True])
+        polled = [self.is_polling(1, QUICK / 2) for _ in range(STREAK + 5)]
+        self.assertEqual(polled, [False] * STREAK + [True] * 5)
+        self.assertFalse(self.is_polling(1, 2 * QUICK))
+        self.assertEqual([self.is_polling(1, QUICK / 2) for _ in range(STREAK)], [False] * (STREAK - 1) + [True])
 
     def test_a_pause_breaks_a_streak(self) -> None:
         """Wake-ups that are slower now and then never make it busy."""
         for _ in range(5):
-            self.assertFalse(self.is_kept(1, 2 * QUICK))
-            self.assertEqual([self.is_kept(1, QUICK / 2) for _ in range(STREAK - 1)], [False] * (STREAK - 1))
+            self.assertFalse(self.is_polling(1, 2 * QUICK))
+            self.assertEqual([self.is_polling(1, QUICK / 2) for _ in range(STREAK - 1)], [False] * (STREAK - 1))
 
     def test_beside_others_that_are_as_busy(self) -> None:
         """It is tried ever more rarely, but now and then; once there was something to wait for, each time again."""
@@ -159,12 +159,12 @@ class BusyTests(SynchronousTestCase):
         self.assertEqual(self.port.drained, [])
         rests = [len(rest) for rest in "".join("x" if one else "." for one in tried).split("x")]
         self.assertEqual(rests[:9], [0, 1, 3, 7, 15, 31, 63, 63, 63])
-        while not self.is_kept(FEW):
+        while not self.is_polling(FEW):
             pass
-        self.assertEqual([self.is_kept(FEW) for _ in range(5)], [True] * 5)
+        self.assertEqual([self.is_polling(FEW) for _ in range(5)], [True] * 5)
         self.reactor.due = 0
         self.port.wake()
-        self.assertEqual([self.is_kept(FEW) for _ in range(4)], [False, True, True, True])
+        self.assertEqual([self.is_polling(FEW) for _ in range(4)], [False, True, True, True])
 
     def test_a_reactor_without_epoll(self) -> None:
         """Has the port wait as any other."""
@@ -175,14 +175,14 @@ class BusyTests(SynchronousTestCase):
                 del reactor._poller
             self.port = Port(self, reactor)
             del reactor.moves[:]
-            self.assertEqual([self.is_kept(500, QUICK / 2) for _ in range(2 * STREAK)], [False] * 2 * STREAK)
+            self.assertEqual([self.is_polling(500, QUICK / 2) for _ in range(2 * STREAK)], [False] * 2 * STREAK)
 
 
-class VigilTests(SynchronousTestCase):
+class PollingTests(SynchronousTestCase):
     """What ends it, and how it leaves the port."""
 
     def setUp(self) -> None:
-        self.patch(vigil_module, "_LONGEST_WAIT", LONG)
+        self.patch(busypoll, "_LONGEST_WAIT", LONG)
 
     def port(self, *steps: Callable[[], object], nap: float = 0.0) -> Port:
         """A port in a reactor of its own."""
@@ -225,12 +225,12 @@ class VigilTests(SynchronousTestCase):
         self.assertEqual(port.drained, [[b"one", b"two"], [b"more"], [b"more"], [b"more"]])
         self.assertEqual(inside, [False] * 3)
         self.assertEqual(self.reactor.moves, ["out", "in"])
-        self.assertEqual(port.moderation.told, [None, 2, 1, 1, 1])
+        self.assertEqual(port.coalescing.calls, [None, 2, 1, 1, 1])
         port.send(b"again")
         self.reactor.due = None
         port.wake()
         self.assertEqual(port.drained[4:], [[b"again"]])
-        self.assertEqual(port.moderation.told[5:], [None, 1])
+        self.assertEqual(port.coalescing.calls[5:], [None, 1])
 
     def test_a_timer_that_is_due(self) -> None:
         """Goes first, whatever waits at the port."""
@@ -301,12 +301,12 @@ class VigilTests(SynchronousTestCase):
         self.assertEqual(port.drained, [[b"late"]])
 
     def test_a_moment_is_given(self) -> None:
-        """As the moderation says it: what has come by its end is taken, and that may be nothing."""
+        """As the coalescing says it: what has come by its end is taken, and that may be nothing."""
         port = self.port(lambda: port.send(b"one"), lambda: None, nap=0.0001)
         self.late(self.another())
         port.wake()
         self.assertEqual(port.drained, [[], [b"one"], []])
-        self.assertEqual(port.moderation.told, [None, 0, 1, 0])
+        self.assertEqual(port.coalescing.calls, [None, 0, 1, 0])
 
     def test_where_there_is_more_no_moment_is_given(self) -> None:
         """It is taken at once."""
@@ -321,7 +321,7 @@ class VigilTests(SynchronousTestCase):
         """The last drain counts."""
 
         def flood() -> None:
-            port.has_more, port.moderation.nap = True, LONG
+            port.has_more, port.coalescing.nap = True, LONG
             port.send(b"one")
 
         port = self.port(flood, nap=0.0001)
@@ -343,11 +343,11 @@ class VigilTests(SynchronousTestCase):
             self.reactor.due = due
             port.send(b"one")
             port.wake()
-            self.assertEqual(list(port.vigil._seconds), waits)
+            self.assertEqual(list(port.poll._seconds), waits)
 
     def test_the_longest_wait(self) -> None:
         """Ends where nothing at all happens: the reactor goes on."""
-        self.patch(vigil_module, "_LONGEST_WAIT", 0.001)
+        self.patch(busypoll, "_LONGEST_WAIT", 0.001)
         for due in None, LONG:
             port = self.port()
             self.late(port.send)
@@ -355,8 +355,8 @@ class VigilTests(SynchronousTestCase):
             self.gives_way(port, [])
 
     def test_a_port_that_is_ended_meanwhile(self) -> None:
-        """Does not come back into the reactor, and is never kept again; what waits there is not taken."""
-        port = self.port(lambda: (port.vigil.end(), port.send(b"two")))
+        """Does not come back into the reactor, and never polls again; what waits there is not taken."""
+        port = self.port(lambda: (port.poll.disable(), port.send(b"two")))
         port.send(b"one")
         port.wake()
         self.assertEqual(port.drained, [[b"one"]])
@@ -367,7 +367,7 @@ class VigilTests(SynchronousTestCase):
         self.assertEqual(self.reactor.moves, ["out"])
 
     def test_an_error_on_the_way(self) -> None:
-        """Is the reactor's, which has the port again; the next vigil is as any other."""
+        """Is the reactor's, which has the port again; the next poll is as any other."""
         port = self.port(lambda: 1 // 0)
         port.send(b"one")
         self.assertRaises(ZeroDivisionError, port.wake)
@@ -381,7 +381,7 @@ class VigilTests(SynchronousTestCase):
         """Does not bring the port back."""
 
         def fail() -> None:
-            port.vigil.end()
+            port.poll.disable()
             raise ZeroDivisionError
 
         port = self.port(fail)

@@ -90,5 +90,11 @@ class ReactorTests(SynchronousTestCase):
             for path in root.rglob("*.py")
             if re.search(r"\btime\.time(_ns)?\b|datetime\.now|from time import", path.read_text())
         }
-        at_the_start = {"cli.py", "daemon/tap.py", "capture/cli.py", "capture/live.py", "daemon/workers/child.py"}
+        at_the_start = {
+            "cli.py",
+            "daemon/tap.py",
+            "capture/cli.py",
+            "capture/record/live.py",
+            "daemon/workers/child.py",
+        }
         self.assertEqual(readers - at_the_start, {"net/clocks.py"})

@@ -8,7 +8,7 @@ from itertools import groupby
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.net.coalescing import ENOUGH, NATURAL, STRETCH, TRIAL, WORTH, Moderation
+from labnet.net.coalescing import ENOUGH, NATURAL, STRETCH, TRIAL, WORTH, Coalescing
 
 MOMENT = 0.00025
 EACH = 4e-6
@@ -26,7 +26,7 @@ class Traffic:
         self.now = 0.0
         self._worked = 0.0
         self._awake = awake
-        self.moderation = Moderation(MOMENT, lambda: self.now, lambda: self._worked)
+        self.coalescing = Coalescing(MOMENT, lambda: self.now, lambda: self._worked)
         self._comes: Callable[[], float] = lambda: self.now
         self._taken: Callable[[], int] = lambda: 0
 
@@ -58,12 +58,12 @@ class Traffic:
 
     def wake(self) -> bool:
         """One wake-up; whether it was put off."""
-        nap = self.moderation.nap
+        nap = self.coalescing.nap
         self.now = self.now + nap if nap else max(self.now, self._comes())
         came = self._taken()
         self._worked += self._work(came)
         self.now += self._work(came)
-        self.moderation.woken(came)
+        self.coalescing.woken(came)
         return nap > 0
 
     def run(self, wakeups: int) -> list[tuple[bool, int]]:
@@ -78,16 +78,16 @@ class Traffic:
 def nap_at(rate: float) -> float:
     """How long a wake-up is put off at most while one datagram comes at each, ``rate`` of them a second."""
     clock = Clock()
-    moderation = Moderation(MOMENT, clock.seconds, clock.seconds)
+    coalescing = Coalescing(MOMENT, clock.seconds, clock.seconds)
     longest = 0.0
     for _ in range(3 * NATURAL):
         clock.advance(1 / rate)
-        moderation.woken(1)
-        longest = max(longest, moderation.nap)
+        coalescing.woken(1)
+        longest = max(longest, coalescing.nap)
     return longest
 
 
-class ModerationTests(SynchronousTestCase):
+class CoalescingTests(SynchronousTestCase):
     def test_an_open_loop_is_given_moments(self) -> None:
         """At 20,000 a second they are tried once and stay, but for a look at what comes without, now and then."""
         for rate in 20_000, 100_000:
@@ -117,7 +117,7 @@ class ModerationTests(SynchronousTestCase):
         """What comes is looked at again after a stretch."""
         traffic = Traffic().open_loop(20_000)
         traffic.run(NATURAL + TRIAL)
-        self.assertGreater(traffic.moderation.nap, 0)
+        self.assertGreater(traffic.coalescing.nap, 0)
         traffic.open_loop(1_000)
         self.assertEqual(traffic.run(STRETCH + 5000), [(True, STRETCH), (False, 5000)])
 
@@ -155,13 +155,13 @@ class ModerationTests(SynchronousTestCase):
         """Whatever comes; and where it is taken away, at once."""
         for rate in (20_000, 100_000):
             traffic = Traffic()
-            traffic.moderation.change(0)
+            traffic.coalescing.change(0)
             self.assertEqual(traffic.open_loop(rate).run(5000), [(False, 5000)])
         traffic = Traffic().open_loop(20_000)
         traffic.run(NATURAL + TRIAL)
-        traffic.moderation.change(0)
+        traffic.coalescing.change(0)
         self.assertEqual(traffic.run(STRETCH + 5000), [(False, STRETCH + 5000)])
-        traffic.moderation.change(MOMENT)
+        traffic.coalescing.change(MOMENT)
         self.assertEqual(traffic.run(2 * NATURAL)[-1][0], True)
 
     def test_a_rest_goes_on_behind_an_interruption(self) -> None:
@@ -169,7 +169,7 @@ class ModerationTests(SynchronousTestCase):
         traffic = Traffic().closed_loop(4, 100e-6)
         traffic.run(4 * (NATURAL + TRIAL))
         for _ in range(20):
-            traffic.moderation.begin()
+            traffic.coalescing.restart()
         rests = [length for naps, length in traffic.run(STRETCH + LONGEST_REST) if not naps]
         self.assertGreater(rests[0], NATURAL)
 
@@ -180,14 +180,14 @@ class ModerationTests(SynchronousTestCase):
             traffic.run(before)
             traffic.now += 10
             traffic.open_loop(20_000)
-            traffic.moderation.begin()
+            traffic.coalescing.restart()
             runs = traffic.run(NATURAL + TRIAL + STRETCH)
             self.assertEqual(runs, [(False, NATURAL), (True, TRIAL + STRETCH)], before)
 
     def test_clocks_that_stand_still(self) -> None:
         """Many wake-ups within one tick of them are a high rate that costs nothing, and no error."""
-        moderation = Moderation(MOMENT, lambda: 1.0, lambda: 1.0)
+        coalescing = Coalescing(MOMENT, lambda: 1.0, lambda: 1.0)
         for came in (1, 0, 1000):
             for _ in range(3 * (NATURAL + TRIAL)):
-                moderation.woken(came)
-                self.assertLessEqual(moderation.nap, MOMENT)
+                coalescing.woken(came)
+                self.assertLessEqual(coalescing.nap, MOMENT)

@@ -23,8 +23,8 @@ from zope.interface import implementer
 
 from labnet.interfaces import IReactor
 from labnet.net.batch import BATCH, NO_KEY, Incoming, Outgoing, overflowed
-from labnet.net.busypoll import Vigil
-from labnet.net.coalescing import Moderation
+from labnet.net.busypoll import BusyPoll
+from labnet.net.coalescing import Coalescing
 from labnet.net.datagrams import never_fragment
 from labnet.net.listening import OpenSocket, open_datagrams
 from labnet.resolver.clients.admission import Admission
@@ -104,7 +104,7 @@ class BatchPort:
         self._interface = interface
         self.protocol = protocol
         self._packets = packets
-        self._moderation = Moderation(delay)
+        self._coalescing = Coalescing(delay)
         self._open_socket = open_socket
         self._owners = _Owners()
         self._at_once = 0
@@ -123,18 +123,18 @@ class BatchPort:
         self._out_dns = Outgoing(self._in, fileno, self._ipv6, echoed=2)
         self._out = Outgoing(self._in, fileno, self._ipv6, echoed=0)
         self._asker = Asker(self, 28 if self._ipv6 else 16)
-        self._vigil = Vigil(self._reactor, self, self._drain, self._moderation)
+        self._busy_poll = BusyPoll(self._reactor, self, self._drain, self._coalescing)
         self.protocol.makeConnection(self)
         self._reactor.addReader(self)
-        self._vigil.begin()
+        self._busy_poll.enable()
 
     def delay(self, seconds: float) -> None:
         """Give datagrams so long to gather from now on."""
-        self._moderation.change(seconds)
+        self._coalescing.change(seconds)
 
     def stopReading(self) -> None:
         """Take no further questions; what was asked can still be answered."""
-        self._vigil.end()
+        self._busy_poll.disable()
         self._reactor.removeReader(self)
 
     @property
@@ -143,7 +143,7 @@ class BatchPort:
         return 0 if self.socket is None else self._out_dns.unsent + self._out.unsent + self._asker.outbox.unsent
 
     def doRead(self) -> None:
-        self._vigil.woken(*self._drain())
+        self._busy_poll.woken(*self._drain())
 
     def _drain(self) -> tuple[int, bool]:
         """Answer what has come, or a part of it; gives how many datagrams that were, and whether there are more."""
