@@ -9,10 +9,10 @@ from labnet.config import CommandConfig
 from labnet.policy.access import Access
 from labnet.policy.ratelimit import TokenBuckets, network_of
 
-Refusal = Literal["denied", "limit", "rate"]
+RefusalReason = Literal["denied", "limit", "rate"]
 """Why a connection is closed at once, as ``labnet_sessions_ended_total`` has it."""
 
-WHY: Final[dict[Refusal, str]] = {
+WHY: Final[dict[RefusalReason, str]] = {
     "denied": "its address is not in `allow`, or it is in `deny`",
     "limit": "there are as many connections as `sessions` or `sessions_per_address` says",
     "rate": "its network opens more connections a second than `connect_rate` says",
@@ -25,7 +25,7 @@ _FEW: Final = 5.0
 """Connections that may come at once, however low ``connect_rate`` is: a browser and most tests open several."""
 
 
-class Admission:
+class SessionAdmission:
     """Says who may connect by the ``[command]`` table ``config``, and counts the sessions of each address.
 
     Hosts are addresses in text; one of IPv4 inside IPv6 is given as the one of IPv4.
@@ -50,7 +50,7 @@ class Admission:
         self._most = config.sessions
         self._most_of_address = config.sessions_per_address
 
-    def refusal(self, host: str, now: float) -> Refusal | None:
+    def refusal(self, host: str, now: float) -> RefusalReason | None:
         """Why ``host`` may not open another session at ``now`` (seconds), or None where it may."""
         if not self._access.allows(host):
             return "denied"

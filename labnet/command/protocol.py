@@ -1,13 +1,35 @@
-"""One connection to the command server."""
+"""One connection to the command server, from its greeting to its last reply.
+
+A connection is in one :class:`State` at a time, and ``_TRANSITIONS`` names every :class:`Event` that moves it on; an
+event that the table does not have in a state changes nothing there. So a close that comes twice is one close, and data
+or a turn that comes too late is ignored::
+
+    WAITING --serve--> SERVED <--pause / resume--> HELD
+       |                 |                          |
+       +-----dismiss-----+--> PARTING <-resume / pause-> PARTING_HELD <--dismiss-- HELD
+                                 |
+                               said --> FLUSHING        every state --close--> CLOSING --lost--> GONE
+
+Three things hold in every state:
+
+* Commands are taken, and replies made, in SERVED and PARTING alone. While a client leaves its replies unread (HELD),
+  its further commands stay bytes: a batch of replies and a segment of commands bound what one connection takes.
+* The time-out of ``deadlines`` runs from SERVED to FLUSHING. In CLOSING the grace of ``closing`` runs instead; then
+  the connection is aborted.
+* A connection is in one of ``settling`` and ``giving_up`` only in SERVED, while its last line has no end yet: a client
+  of the course sends none, so a pause counts as one (:mod:`labnet.command.framing`).
+
+A segment of nothing but TIME on a connection with nothing unfinished takes the fast path at the head of
+:meth:`CommandProtocol.dataReceived`; ``_fast`` is true exactly then, and every way out of SERVED clears it.
+"""
 
 from __future__ import annotations
 
 import ipaddress
 import os
-import socket
-from typing import TYPE_CHECKING, Any, Final, cast
+from enum import IntEnum
+from typing import Any, Final, Protocol, cast
 
-from twisted.internet import tcp
 from twisted.internet.interfaces import IAddress, IHalfCloseableProtocol, IPushProducer
 from twisted.internet.protocol import Factory
 from twisted.protocols.basic import LineReceiver
@@ -15,16 +37,14 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from labnet.command.framing import COMMANDS, SETTLE, CommandFramer
-from labnet.command.reader import SEGMENT
+from labnet.command.reader import SEGMENT, SharedReader
+from labnet.command.replies import ReplyStyle
+from labnet.command.stream import DirectStream
 from labnet.interfaces import ISession, IStreamTransport
-
-if TYPE_CHECKING:
-    from labnet.command.service import CommandService
-    from labnet.net.deadlines import Deadlines
+from labnet.net.deadlines import Deadlines
 
 BATCH: Final = 128
 """Commands answered by one write; while their replies wait for the client, no further ones are made."""
-
 
 _TIMES: Final = {line * times: times for line in (b"TIME\n", b"TIME\r\n") for times in range(1, BATCH + 1)}
 """Segments of nothing but TIME, and how often they say it."""
@@ -33,16 +53,100 @@ _FRESH: Final = CommandFramer()
 """What a connection has while nothing is unfinished on it; it is asked, and never fed."""
 
 
+class State(IntEnum):
+    """How far a connection is; from FLUSHING on no command is taken any more."""
+
+    WAITING = 0
+    """Connected and not read from: its turn has not come."""
+    SERVED = 1
+    """Commands are read and answered."""
+    HELD = 2
+    """Unread replies have stopped the reading."""
+    PARTING = 3
+    """The last words are due once the commands that have come are answered."""
+    PARTING_HELD = 4
+    """PARTING, while unread replies have stopped the answers."""
+    FLUSHING = 5
+    """All is said; what is unread keeps the connection open until the time-out."""
+    CLOSING = 6
+    """The server closes; what is unread has the grace of a close."""
+    GONE = 7
+    """The connection is aborted or lost."""
+
+
+class Event(IntEnum):
+    """What moves a connection from one :class:`State` to another."""
+
+    SERVE = 0
+    """The gate gives the client its turn."""
+    PAUSE = 1
+    """Too much waits to be sent."""
+    RESUME = 2
+    """All that waited is sent."""
+    DISMISS = 3
+    """The client sends no more, or the server stops."""
+    SAID = 4
+    """The last words are on their way."""
+    CLOSE = 5
+    """The server closes the connection."""
+    LOST = 6
+    """The connection is aborted or lost."""
+
+
+_TRANSITIONS: Final[dict[tuple[State, Event], State]] = {
+    (State.WAITING, Event.SERVE): State.SERVED,
+    (State.WAITING, Event.DISMISS): State.PARTING,
+    (State.SERVED, Event.PAUSE): State.HELD,
+    (State.SERVED, Event.DISMISS): State.PARTING,
+    (State.HELD, Event.RESUME): State.SERVED,
+    (State.HELD, Event.DISMISS): State.PARTING_HELD,
+    (State.PARTING, Event.PAUSE): State.PARTING_HELD,
+    (State.PARTING, Event.SAID): State.FLUSHING,
+    (State.PARTING_HELD, Event.RESUME): State.PARTING,
+    (State.PARTING_HELD, Event.SAID): State.FLUSHING,
+    **{(state, Event.CLOSE): State.CLOSING for state in State if state < State.CLOSING},
+    **{(state, Event.LOST): State.GONE for state in State},
+}
+
+
+class Server(Protocol):
+    """What a connection needs of the command server that it is to."""
+
+    style: ReplyStyle
+    reader: SharedReader | None
+    deadlines: Deadlines[CommandProtocol]
+    closing: Deadlines[CommandProtocol]
+    settling: Deadlines[CommandProtocol]
+    giving_up: Deadlines[CommandProtocol]
+    now: float
+    """The reactor's clock (seconds) at the beginning of this round of reading."""
+    time_reply: bytes
+    """The reply to TIME at that moment."""
+    times: int
+    """Commands TIME that were answered."""
+
+    def admits(self, host: str) -> bool:
+        """Whether a client at ``host`` may connect now."""
+
+    def arrived(self, session: CommandProtocol) -> None:
+        """``session`` has a connection."""
+
+    def left(self, session: CommandProtocol) -> None:
+        """``session`` lost its connection."""
+
+    def replies_to(self, commands: list[bytes]) -> bytes:
+        """The replies to ``commands``, none of which is EXIT, in one piece."""
+
+    def exit(self, session: CommandProtocol) -> None:
+        """EXIT came from ``session``."""
+
+
 @implementer(ISession, IHalfCloseableProtocol, IPushProducer)
-class CommandProtocol(LineReceiver):
+class CommandProtocol(DirectStream, LineReceiver):
     """Reads commands and answers them, with the framing of :mod:`labnet.command.framing`.
 
     A subclass overrides :meth:`lineReceived`, as with any LineReceiver, and answers by :meth:`reply` or by
     :meth:`sendLine`; it may go to raw mode and back.
-
-    On a plain TCP connection of Twisted's, replies go to the socket at once while nothing waits for it, and it is read
-    by the service's :class:`~labnet.command.reader.SharedReader`; on any other (TLS, UNIX, one that is looked at), and
-    for all that does not go through at once, the transport does it.
     """
 
     delimiter = b"\n"
@@ -51,85 +155,80 @@ class CommandProtocol(LineReceiver):
     # What a connection has only now and then stands here, so that an idle one is small.
     host = "127.0.0.1"
     """The client's address; a client on a UNIX socket has none and is on this machine."""
-    flushing = False
-    """Whether only unread replies keep the connection open: they have until the time-out."""
     end = "client"
     """Why the connection ends, as ``labnet_sessions_ended_total`` has it."""
-    _serving = False
-    _closing = False
-    _held = False  # unread replies have stopped the reading
-    _shared = False  # it is the shared reader that reads, not the reactor
-    _fileno = -1  # the socket's number while the shared reader has it
+    _state = State.WAITING
     _unsent = b""  # replies to commands of the segment that is being read
-    _last_words: bytes | None = None  # said before the connection closes, once all that came is answered
+    _last_words = b""  # said before the connection closes, once all that came is answered
     _framer = _FRESH
     _silence: Deadlines[CommandProtocol] | None = None  # what the client's unfinished input waits in
-    _plain: tcp.Server | None = None
     _most = BATCH
-    _ready = False  # the shared reader reads, and nothing waits to be completed or to be sent: TIME takes the short way
 
     def __init_subclass__(cls, **arguments: object) -> None:
         super().__init_subclass__(**arguments)
         if cls.lineReceived is not CommandProtocol.lineReceived:
             cls._most = 1  # any line may go to raw mode
 
-    def __init__(self, service: CommandService) -> None:
-        self._service = service
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    @property
+    def _reader(self) -> SharedReader | None:
+        return self._server.reader
+
+    def _on(self, event: Event) -> bool:
+        """Whether ``event`` moves the connection to another state, which it is in then."""
+        state = _TRANSITIONS.get((self._state, event))
+        if state is None:
+            return False
+        self._state = state
+        return True
 
     def connectionMade(self) -> None:
-        transport: Any = self.transport
-        if type(transport) is tcp.Server:
-            self._plain = transport
-            self._shared = self._service.reader is not None and isinstance(transport.socket, socket.socket)
-            transport.logstr = transport.repstr = type(self).__name__  # one text for all takes no room
-        transport.bufferSize = SEGMENT
-        transport.pauseProducing()
+        self._adopt()
+        self.transport.pauseProducing()
         # Replies that pile up unread stop the reading of commands.
-        transport.registerProducer(self, True)
-        self.host = host_of(transport.getPeer())
-        self._service.arrived(self)
+        self.transport.registerProducer(self, True)
+        self.host = host_of(self.transport.getPeer())
+        self._server.arrived(self)
 
     def serve(self) -> None:
-        if self._closing:
-            return
-        self._serving = True
-        self._service.deadlines.touch(self)
-        self._write(self._service.style.greet(self.host, getattr(self.transport.getPeer(), "port", 0)))
-        self._read()
+        if self._on(Event.SERVE):
+            self._server.deadlines.touch(self)
+            self._write(self._server.style.greet(self.host, getattr(self.transport.getPeer(), "port", 0)))
+            self._listen()
+
+    def _listen(self) -> None:
+        if self._state is State.SERVED:
+            self._read()
+            self._fast = self._is_fast()
 
     def dataReceived(self, data: bytes) -> None:
-        times = _TIMES.get(data) if self._ready else None
+        times = _TIMES.get(data) if self._fast else None
         if times is not None:
-            service = self._service
-            service.deadlines.touched[self] = service.now
-            service.times += times
-            reply = service.time_reply * times
+            server = self._server
+            server.deadlines.touched[self] = server.now
+            server.times += times
+            reply = server.time_reply * times
             try:
                 sent = os.write(self._fileno, reply)
             except OSError:
                 sent = 0  # no room, or the connection has failed: the transport finds out which
             if sent < len(reply):
-                self._ready = False
+                self._fast = False
                 self.transport.write(reply[sent:])
-        elif not self._closing:
-            self._ready = False
+        elif self._state < State.FLUSHING:
+            self._fast = False
             if self._framer is _FRESH:
                 self._framer = CommandFramer()
             self._data_received(data)
             if self._framer.is_fresh:
                 self._framer = _FRESH
-            self._ready = self._is_ready()
+            self._fast = self._is_fast()
 
-    def _is_ready(self) -> bool:
-        plain = self._plain
-        return (
-            self._shared
-            and plain is not None
-            and not (plain._tempDataLen or plain.dataBuffer)
-            and not (self._held or self._closing)
-            and self._framer is _FRESH
-            and type(self) is CommandProtocol
-        )
+    def _is_fast(self) -> bool:
+        served = self._state is State.SERVED and self._framer is _FRESH and type(self) is CommandProtocol
+        return served and self._is_direct()
 
     def _data_received(self, data: bytes) -> None:
         if self._silence is not None:
@@ -145,32 +244,35 @@ class CommandProtocol(LineReceiver):
 
     def _take(self, commands: list[bytes], complete: bool = True) -> None:
         if complete:
-            self._service.deadlines.touch(self)
+            self._server.deadlines.touch(self)
         if self._most == BATCH and b"EXIT" not in commands:
-            if self._unsent:
-                self._flush()
-            self._write(self._service.replies_to(commands))
+            self._flush()
+            self._write(self._server.replies_to(commands))
             return
         for command in commands:
-            if self._closing:
+            if self._state >= State.FLUSHING:
                 break
             self.lineReceived(command)
+
+    @property
+    def _may_answer(self) -> bool:
+        return self._state is State.SERVED or self._state is State.PARTING
 
     def _go_on(self) -> None:
         """With whole lines that were left, while their replies find room; then wait for the rest of the last one."""
         framer = self._framer
-        while framer.has_line and self.line_mode and not (self._held or self._closing):
+        while framer.has_line and self.line_mode and self._may_answer:
             if len(self._unsent) > SEGMENT:
                 self._flush()
             self._take(framer.receive(b"", self._most))
         self._flush()
-        if self._closing or self._held:
+        if not self._may_answer:
             return
         if not self.line_mode:
             rest = framer.take_rest()
             if rest:
                 cast(Any, self).rawDataReceived(rest)
-        if self._last_words is not None:
+        if self._state is State.PARTING:
             self._say_last_words()
         elif self.line_mode:
             self._await_silence()
@@ -179,9 +281,9 @@ class CommandProtocol(LineReceiver):
         """One command, white space around it taken off."""
         if line == b"EXIT":
             self._flush()
-            self._service.exit(self)
+            self._server.exit(self)
         else:
-            self.reply(self._service.replies_to([line]))
+            self.reply(self._server.replies_to([line]))
 
     def reply(self, reply: bytes) -> None:
         """Send ``reply`` with the others to the same segment, in one write."""
@@ -197,25 +299,11 @@ class CommandProtocol(LineReceiver):
             unsent, self._unsent = self._unsent, b""
             self._write(unsent)
 
-    def _write(self, data: bytes) -> None:
-        plain = self._plain
-        if plain is not None and (self._ready or not (plain._tempDataLen or plain.dataBuffer or plain.TLS)):
-            try:
-                sent = plain.socket.send(data)
-            except OSError:
-                sent = 0
-            if sent == len(data):
-                return
-            data = data[sent:]
-        self._ready = False
-        self.transport.write(data)
-
     def _await_silence(self) -> None:
         patience = self._framer.patience
         # The silence of a client that is not read from says nothing.
-        if patience is not None and not (self._closing or self._held):
-            service = self._service
-            self._silence = service.settling if patience == SETTLE else service.giving_up
+        if patience is not None and self._state is State.SERVED:
+            self._silence = self._server.settling if patience == SETTLE else self._server.giving_up
             self._silence.touch(self)
 
     def _stop_waiting(self) -> None:
@@ -224,7 +312,7 @@ class CommandProtocol(LineReceiver):
             self._silence = None
 
     def fell_silent(self) -> None:
-        """The client has not gone on: what it has sent counts as a command now."""
+        """Take what the client has sent as a command now: it has not gone on."""
         self._silence = None
         commands = self._framer.pause()
         # What else dribbles in is answered too, but it does not keep the connection alive.
@@ -233,7 +321,7 @@ class CommandProtocol(LineReceiver):
             self._flush()
 
     def readConnectionLost(self) -> None:
-        """The client sends no more; what it sent is answered before the connection closes."""
+        """Answer what the client has sent, then close: it sends no more."""
         self.dismiss(b"")
 
     def dismiss(self, last_words: bytes, end: str = "client") -> None:
@@ -241,7 +329,7 @@ class CommandProtocol(LineReceiver):
 
         ``end`` is why, as ``labnet_sessions_ended_total`` has it.
         """
-        if not self._closing and self._last_words is None:
+        if self._on(Event.DISMISS):
             self.end = end
             self._last_words = last_words
             self._stop_waiting()
@@ -252,90 +340,66 @@ class CommandProtocol(LineReceiver):
         if commands:
             self._take(commands)
             self._flush()
-        if not self._closing:
-            self._unsent += self._last_words or b""
+        if self._state < State.FLUSHING:
+            self._unsent += self._last_words
             self._flush()
-            self.flushing = True
+            self._on(Event.SAID)
             self._finish()
 
     def writeConnectionLost(self) -> None:
         self.abort()
 
     def close(self, end: str = "server") -> None:
-        if self._closing and not self.flushing:
-            return
-        self.end = end
-        self._service.deadlines.discard(self)
-        self._service.closing.touch(self)
-        if self.flushing:
-            self.flushing = False
+        flushing = self._state is State.FLUSHING
+        if self._on(Event.CLOSE):
+            self.end = end
+            self._server.deadlines.discard(self)
+            self._server.closing.touch(self)
+            if not flushing:
+                self._finish()
+
+    def expire(self) -> None:
+        """End the connection: its time-out has passed."""
+        if self._state is State.FLUSHING:
+            self.end = "timeout"
+            self.abort()
         else:
-            self._finish()
+            self.close("timeout")
 
     def _finish(self) -> None:
-        self._closing = True
         self._stop_waiting()
         self._leave_reader()
         self.transport.unregisterProducer()
         self.transport.loseConnection()
 
     def abort(self) -> None:
-        self._closing = True
-        self.flushing = False
+        self._on(Event.LOST)
         self._stop_waiting()
         self._leave_reader()
         self.transport.abortConnection()
 
     def connectionLost(self, reason: Failure | None = None) -> None:
-        self._closing = True
+        self._on(Event.LOST)
         self._stop_waiting()
         self._leave_reader()
-        self._plain = None
-        self._service.left(self)
+        self._tcp = None
+        self._server.left(self)
 
     def resumeProducing(self) -> None:
-        """The replies are sent: go on, if it is this client's turn."""
-        if self._serving and not self._closing:
-            self._held = False
+        """Go on, for the replies are sent."""
+        if self._on(Event.RESUME):
             self._go_on()
-            if not (self._held or self._closing):
-                self._read()
+            self._listen()
 
     def pauseProducing(self) -> None:
-        self._held = True
-        self._stop_waiting()
-        self._stop_reading()
+        """Answer no more commands until the replies so far are sent."""
+        if self._on(Event.PAUSE):
+            self._stop_waiting()
+            self._stop_reading()
 
     def stopProducing(self) -> None:
         """The connection is lost; :meth:`connectionLost` does the rest."""
         self._leave_reader()
-
-    def _read(self) -> None:
-        reader, plain = self._service.reader, self._plain
-        if self._shared and reader is not None and plain is not None:
-            self._fileno = plain.fileno()
-            reader.add(self._fileno, self)
-            self._ready = self._is_ready()
-        else:
-            self.transport.resumeProducing()
-
-    def _stop_reading(self) -> None:
-        if self._shared:
-            self._leave_reader()
-        else:
-            self.transport.pauseProducing()
-
-    def _leave_reader(self) -> None:
-        self._ready = False
-        if self._fileno >= 0 and self._service.reader is not None:
-            self._service.reader.remove(self._fileno)
-            self._fileno = -1
-
-    def read_by_reactor(self) -> None:
-        """There is something else to read than data."""
-        self._ready = self._shared = False
-        self._fileno = -1
-        self.transport.resumeProducing()
 
 
 def host_of(address: IAddress | None) -> str:
@@ -346,13 +410,13 @@ def host_of(address: IAddress | None) -> str:
 
 
 class CommandFactory(Factory):
-    """Makes a :class:`CommandProtocol` for each connection to ``service``, but for those that it refuses."""
+    """Makes a :class:`CommandProtocol` for each connection to ``server``, but for those that it refuses."""
 
     noisy = False
 
-    def __init__(self, service: CommandService) -> None:
-        self._service = service
+    def __init__(self, server: Server) -> None:
+        self._server = server
 
     def buildProtocol(self, addr: IAddress | None) -> CommandProtocol | None:
         """None closes the connection at once."""
-        return CommandProtocol(self._service) if self._service.admits(host_of(addr)) else None
+        return CommandProtocol(self._server) if self._server.admits(host_of(addr)) else None

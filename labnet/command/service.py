@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import ctypes
-import gc
 import ipaddress
-import os
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IListeningPort, IReactorTime
+from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from labnet.command.admission import WHY, Admission, Refusal
+from labnet.command.admission import WHY, RefusalReason, SessionAdmission
 from labnet.command.framing import GIVE_UP, SETTLE
 from labnet.command.gate import Gate
 from labnet.command.ports import WelcomePort, WelcomePorts, close
@@ -26,6 +23,7 @@ from labnet.command.replies import STYLES
 from labnet.config import CommandConfig
 from labnet.interfaces import IChange, IMeasured, IReactor
 from labnet.metrics import Sample
+from labnet.net import memory
 from labnet.net.clocks import wall_of
 from labnet.net.deadlines import Deadlines
 
@@ -36,12 +34,6 @@ CROWD: Final = 1000
 """Sessions at a time whose memory is worth giving back to the system when the last of them has left."""
 
 _ENDS: Final = ("client", "exit", "server", "timeout", *WHY)
-
-_POOL: Final = 16384  # bytes that Python takes at a time for small objects of one size
-_MOVED: Final = 3.0  # seconds within which every timer of a second has come
-
-# Looked for before there is a crowd: what is made in its midst holds memory there. Another C library has none.
-_MALLOC_TRIM: Final = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
 
 
 @implementer(IMeasured)
@@ -55,7 +47,7 @@ class CommandService(Service):
         self.style = STYLES[config.replies]
         self.gate: Gate[CommandProtocol] = Gate(config.clients, self._hold)
         self.reader = shared_reader(reactor, self.look_at_the_clock)
-        self.deadlines: Deadlines[CommandProtocol] = Deadlines(reactor, config.timeout, self._expired)
+        self.deadlines: Deadlines[CommandProtocol] = Deadlines(reactor, config.timeout, CommandProtocol.expire)
         self.closing: Deadlines[CommandProtocol] = Deadlines(reactor, GRACE, CommandProtocol.abort)
         self.settling: Deadlines[CommandProtocol] = Deadlines(reactor, SETTLE, CommandProtocol.fell_silent)
         self.giving_up: Deadlines[CommandProtocol] = Deadlines(reactor, GIVE_UP, CommandProtocol.fell_silent)
@@ -63,7 +55,7 @@ class CommandService(Service):
         self._exited = exited
         self._wall = wall_of(reactor)
         self._welcome = WelcomePorts(reactor, CommandFactory(self))
-        self._admission = Admission(config)
+        self._admission = SessionAdmission(config)
         self._closed = False
         self._most = 0
         self.now = 0.0
@@ -75,9 +67,9 @@ class CommandService(Service):
         self._second = -1
         self._exits = self._invalids = 0
         self._waiting_for_close: list[Deferred[None]] = []
-        self._ends = array("Q", [0] * len(_ENDS))  # no objects: see _give_back_memory
-        self._refusals_told = float("-inf")
-        self._refusals_untold = 0
+        self._ends = array("Q", [0] * len(_ENDS))  # no objects: they would hold a crowd's memory
+        self._refusals_logged = float("-inf")
+        self._refusals_unlogged = 0
 
     @property
     def ports(self) -> tuple[IListeningPort, ...]:
@@ -165,27 +157,27 @@ class CommandService(Service):
             self._exited()
 
     def admits(self, host: str) -> bool:
-        """Whether a client at ``host`` may connect now; a refusal is counted, and told once a second at most."""
+        """Whether a client at ``host`` may connect now; a refusal is counted, and logged once a second at most."""
         now = self.reactor.seconds()
         refusal = self._admission.refusal(host, now)
         if refusal is None:
             return True
         self._ends[_ENDS.index(refusal)] += 1
-        self._refusals_untold += 1
-        if now - self._refusals_told >= 1:
-            self._tell_refusal(host, refusal)
-            self._refusals_told = now
+        self._refusals_unlogged += 1
+        if now - self._refusals_logged >= 1:
+            self._log_refusal(host, refusal)
+            self._refusals_logged = now
         return False
 
-    def _tell_refusal(self, host: str, refusal: Refusal) -> None:
+    def _log_refusal(self, host: str, refusal: RefusalReason) -> None:
         self.log.warn(
             "{count} new connection(s) closed at once, the last from {host}: {why}",
-            count=self._refusals_untold,
+            count=self._refusals_unlogged,
             host=host,
             why=WHY[refusal],
             event="command.refused",
         )
-        self._refusals_untold = 0
+        self._refusals_unlogged = 0
 
     def arrived(self, session: CommandProtocol) -> None:
         """``session`` has a connection."""
@@ -203,15 +195,8 @@ class CommandService(Service):
         if self._most >= CROWD and not self.gate.served:
             self._most = 0
             self._second, self.time_reply, self.now = -1, b"", 0.0  # made in the crowd's midst, they hold memory there
-            self.reactor.callLater(0, _give_back_memory, self.reactor)
+            self.reactor.callLater(0, memory.give_back, self.reactor)
         self._fire_if_closed()
-
-    def _expired(self, session: CommandProtocol) -> None:
-        if session.flushing:
-            session.end = "timeout"
-            session.abort()
-        else:
-            session.close("timeout")
 
     def _hold(self, hold: bool) -> None:
         self._welcome.hold(hold)
@@ -250,21 +235,3 @@ class _Change:
 
     def cancel(self) -> None:
         close(self._opened)
-
-
-def _give_back_memory(clock: IReactorTime) -> None:
-    """Python keeps lists of free objects, and glibc all of its heap but the end: return both to the system.
-
-    Python can return a megabyte only when the last object in it is gone. What timers make and drop every second would
-    stay where there was room last, in the crowd's midst: that room is taken until they have moved elsewhere.
-    """
-    gc.collect()
-    filling: list[object] = [float(number) for number in range(_POOL // 32)]
-    filling += [bytes(size - 40) for size in range(48, 513, 16) for _ in range(_POOL // size)]
-    clock.callLater(_MOVED, _give_back_rest, filling)
-
-
-def _give_back_rest(filling: list[object]) -> None:
-    filling.clear()
-    if _MALLOC_TRIM is not None:
-        _MALLOC_TRIM(0)

@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.command.admission import Admission
+from labnet.command.admission import SessionAdmission
 from labnet.config import CommandConfig
 
 HOST = "192.0.2.7"
@@ -17,11 +17,11 @@ FAR = "198.51.100.9"
 class AdmissionTests(SynchronousTestCase):
     """The rules by themselves; tests of the service show them on a port."""
 
-    def admission(self, **settings: Any) -> Admission:
+    def admission(self, **settings: Any) -> SessionAdmission:
         self.settings = {"allow": ["192.0.2.0/24", "198.51.100.0/24", "2001:db8::/32"], **settings}
-        return Admission(CommandConfig(**self.settings))
+        return SessionAdmission(CommandConfig(**self.settings))
 
-    def changed(self, admission: Admission, **settings: Any) -> None:
+    def changed(self, admission: SessionAdmission, **settings: Any) -> None:
         admission.change(CommandConfig(**{**self.settings, **settings}))
 
     def test_who_is_not_allowed_is_denied(self) -> None:
@@ -33,7 +33,7 @@ class AdmissionTests(SynchronousTestCase):
 
     def test_loopback_alone_is_allowed_by_default(self) -> None:
         """Until the configuration says otherwise."""
-        admission = Admission(CommandConfig())
+        admission = SessionAdmission(CommandConfig())
         self.assertEqual([admission.refusal(host, 0) for host in ("127.0.0.1", "::1", HOST)], [None, None, "denied"])
 
     def test_sessions_in_all_are_limited(self) -> None:

@@ -12,6 +12,7 @@ from labnet.command import service
 from labnet.command.protocol import CommandFactory
 from labnet.interfaces import IMeasured
 from labnet.metrics import FAMILIES
+from labnet.net import memory
 from tests.command.running import EVERYONE, TIME, RunningServer
 
 NEAR = "127.0.0.1"
@@ -141,11 +142,11 @@ class CountingTests(RunningServer):
 
     def test_the_memory_of_a_crowd_is_given_back(self) -> None:
         """When the last of it has left, and no sooner."""
-        trims: list[int] = []
+        trims: list[None] = []
         self.patch(service, "CROWD", 3)
-        self.patch(service, "_MALLOC_TRIM", trims.append)
+        self.patch(memory, "trim", lambda: trims.append(None))
         self.start(clients=0)
-        for count, expected in (2, []), (3, [0]):
+        for count, expected in (2, []), (3, [None]):
             clients = [self.greeted(NEAR, number) for number in range(count)]
             for client in clients:
                 self.reactor.pass_time(4)
