@@ -82,15 +82,15 @@ class IDatagramSockets(Interface):
 
 
 class IParent(Interface):
-    """A server, or a way to many, that is asked for what the resolver does not know."""
+    """A server, or a way to many servers, that is asked what the resolver does not know."""
 
     address: str = Attribute("Where it is, as the logs and the configuration name it.")
 
     def ask(question: Question) -> Deferred[Upstream]:
-        """Ask; the Deferred fires with what was told, already checked: wrong ids, ports, names never get here.
+        """Ask; the Deferred fires with a reply whose id, port and name were found right.
 
-        Fails with :class:`labnet.resolver.upstream.errors.ParentFailed` when it is silent or gone, or told nothing of
-        use (SERVFAIL, REFUSED, …). Cancelling closes every socket and timer.
+        Fails with ``ParentFailed`` of :mod:`labnet.resolver.upstream.errors` when the server is silent or gone, or its
+        reply is of no use (SERVFAIL, REFUSED, …). Cancelling closes every socket and timer.
         """
 
 
@@ -100,8 +100,8 @@ class IExchange(Interface):
     def ask(host: str, port: int, question: Question, recursion_desired: bool, tcp: bool) -> Deferred[Reply]:
         """Ask the server at the address ``host`` and ``port``: by UDP, then TCP if the reply is truncated; or by TCP.
 
-        Fires with the first reply that matches, or fails with :class:`labnet.resolver.upstream.errors.ParentFailed`
-        after the tries. Cancelling closes every socket and timer.
+        Fires with the first reply that matches, or fails with ``ParentFailed`` of
+        :mod:`labnet.resolver.upstream.errors` after the tries. Cancelling closes every socket and timer.
         """
 
 
@@ -117,12 +117,13 @@ class IResolver(Interface):
         """
 
     def recorded(question: Question) -> Answer | None:
-        """What the records alone say, for who may have no more; None where they have nothing."""
+        """What the records alone say, for a client that may have no more; None where they have nothing."""
 
     def nearest(question: Question) -> Answer | None:
-        """What is known on the way to the answer, for who does not ask for recursion (RFC 1034, section 4.3.2, step 3).
+        """What is known on the way to the answer, for a query without recursion desired.
 
-        The CNAMEs as far as they are known here, or a referral; None where there is neither.
+        The CNAMEs as far as they are known here, or a referral; None where there is neither (RFC 1034, section 4.3.2,
+        step 3).
         """
 
     def ask(question: Question) -> Deferred[Answer]:
@@ -147,7 +148,7 @@ class IMeasured(Interface):
 
 
 class ILearned(Interface):
-    """Where what was learned is kept beyond this process: a log on disk, or in a worker the way to the one who has it.
+    """Where learned answers outlive this process: a log on disk, or in a worker the way to the process that has it.
 
     What is learned is a :class:`labnet.wire.types.Mapping` in the log of the course protocol, and a
     :data:`labnet.resolver.cache.lines.CachedAnswer` in that of DNS; its times are on the reactor's clock.
@@ -157,13 +158,13 @@ class ILearned(Interface):
         """Start on what was read: ``lines`` learned lines, and the start of another where it was ``cut``."""
 
     def append(learned: Sequence[Any]) -> None:
-        """Keep all that is ``learned``, which the cache has already, before any of it is answered.
+        """Note all that is ``learned``, which the cache has already, before any of it is answered.
 
         Never raises and never waits: a failure is logged once.
         """
 
     def rewrite() -> None:
-        """Keep what the cache has now and nothing else, as after ``labnet flush``."""
+        """Have the log hold what the cache has now and nothing else, as after ``labnet flush``."""
 
     def close() -> None:
         """Bring everything to the disk; nothing is appended after that."""
@@ -172,7 +173,7 @@ class ILearned(Interface):
 class IQueryLog(Interface):
     """Where questions are noted, each with what was answered. It never raises and never waits."""
 
-    share: float = Attribute("The share of the questions that it wants, above 0 to 1; who calls it picks them.")
+    share: float = Attribute("The share of the questions that it wants, above 0 to 1; the caller picks them.")
 
     def query_log(
         when: float,
@@ -210,8 +211,8 @@ class ISession(Interface):
 class ITraffic(Interface):
     """A sink for the program's own traffic. An end is an address and a port, times are the sink's own to take.
 
-    ``outward`` says whether the program sent it or received it: what goes from one of its sockets to another is told
-    twice. No method ever raises.
+    ``outward`` says whether the program sent it or received it: what goes from one of its sockets to another is
+    reported twice. No method ever raises.
     """
 
     def datagram(source: tuple[str, int], destination: tuple[str, int], data: bytes, outward: bool) -> None:
@@ -227,7 +228,7 @@ class ITraffic(Interface):
         """``source`` closed its side of a TCP connection, or ``reset`` it."""
 
     def ended(source: tuple[str, int], destination: tuple[str, int]) -> None:
-        """A TCP connection is over; nothing more of it will be told."""
+        """A TCP connection is over; nothing more of it follows."""
 
     def close() -> None:
         """Write what is left and close the file."""

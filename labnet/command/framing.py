@@ -13,10 +13,10 @@ from typing import Final
 COMMANDS: Final = (b"TIME", b"EXIT")
 
 INVALID: Final = b""
-"""The command that stands for a line too long to keep."""
+"""The command that stands for a line longer than :data:`LONGEST_LINE`."""
 
 LONGEST_LINE: Final = 1024
-"""Bytes of a line that are kept."""
+"""Bytes of a line; what is longer is an invalid command."""
 
 SETTLE: Final = 0.05
 """Seconds after which unfinished input that is a whole command counts as one."""
@@ -45,7 +45,7 @@ class CommandFramer:
     def receive(self, data: bytes, most: int = ANY) -> list[bytes]:
         """The commands that ``data`` completes, in order.
 
-        After ``most`` of them the rest stays as bytes, which take less than replies nobody reads would: while
+        After ``most`` of them the rest stays as bytes, which take less room than unread replies would: while
         :attr:`has_line`, a further call, with nothing, goes on there.
         """
         if self.is_fresh and data[-1:] == b"\n" and len(data) <= LONGEST_LINE and b"\0" not in data:

@@ -14,8 +14,9 @@ S = TypeVar("S", bound=ISession)
 class Gate(Generic[S]):
     """Serves at most ``limit`` sessions at a time (0: any number), the others in the order in which they came.
 
-    ``hold(True)`` is called when somebody starts to wait, so that the welcome port accepts no more, and ``hold(False)``
-    when nobody waits any longer. A port may have accepted several connections in one wake-up by then: those wait here.
+    ``hold(True)`` is called when a session starts to wait, so that the welcome port accepts no more, and
+    ``hold(False)`` when none waits any longer. A port may have accepted several connections in one wake-up by then:
+    those wait here.
     """
 
     def __init__(self, limit: int, hold: Callable[[bool], None]) -> None:
@@ -61,7 +62,7 @@ class Gate(Generic[S]):
             self._waiting.remove(session)
         self._serve_next()
         if not self._served:
-            self._served.clear()  # emptied one by one, it keeps the memory of its best days
+            self._served.clear()  # emptied one by one, a dictionary holds the memory of its largest size
         if not self._waiting:
             self._hold(False)
 

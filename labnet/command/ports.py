@@ -15,15 +15,15 @@ from twisted.python.failure import Failure
 from labnet.interfaces import IReactor, StartError
 
 SOCKET_BUFFER: Final = 16384
-"""Bytes that the system is asked to keep for each direction of a connection; Linux doubles it for its own use.
+"""Bytes that the system is asked to buffer for each direction of a connection; Linux doubles it for its own use.
 
-As it is, Linux keeps megabytes for a client that does not read, and thousands of those would use up the memory that
+By default Linux buffers megabytes for a client that does not read, and thousands of those would use up the memory that
 all connections of the machine share. Replies are short; none waits for more room than this.
 """
 
 
 class WelcomePort(NamedTuple):
-    """A port that listens, and the endpoint that it was asked for by."""
+    """A port that listens, and the endpoint string that it was opened for."""
 
     endpoint: str
     port: IListeningPort
@@ -44,11 +44,11 @@ class WelcomePorts:
         return tuple(port for _, port in self._open)
 
     def open(self, endpoints: Sequence[str]) -> None:
-        """Listen on ``endpoints``. Raises StartError where one is not to be had; then none of them is open."""
+        """Listen on ``endpoints``. Raises StartError where one cannot be opened; then none of them is open."""
         self._open += self._opened(endpoints)
 
     def opened_for(self, endpoints: Sequence[str]) -> list[WelcomePort]:
-        """Ports for those of ``endpoints`` that are not open yet, for :meth:`exchange` to take; nobody is accepted yet.
+        """Ports for those of ``endpoints`` that are not open yet, for :meth:`exchange` to take; they do not accept yet.
 
         Raises StartError as :meth:`open` does.
         """
@@ -62,18 +62,18 @@ class WelcomePorts:
         return opened
 
     def exchange(self, endpoints: Sequence[str], opened: Sequence[WelcomePort]) -> None:
-        """Have ``endpoints``: those of them that are open already, and ``opened``; close the others.
+        """Listen on ``endpoints``: on those that are open already, and by ``opened``; close the others.
 
-        Who has connected to one of those and was not accepted yet is taken in first.
+        A client that has connected to one of the others and was not accepted yet is accepted first.
         """
-        kept, gone, wanted = [], [], list(endpoints)
+        staying, gone, wanted = [], [], list(endpoints)
         for open_port in self._open:
             if open_port.endpoint in wanted:
                 wanted.remove(open_port.endpoint)
-                kept.append(open_port)
+                staying.append(open_port)
             else:
                 gone.append(open_port)
-        self._open = [*kept, *opened]
+        self._open = [*staying, *opened]
         for new in opened:
             _toggle(new.port, not self._held)
         for old in gone:
@@ -83,7 +83,7 @@ class WelcomePorts:
         close(gone)
 
     def hold(self, hold: bool) -> None:
-        """Accept nobody, or accept again."""
+        """Stop accepting, or accept again."""
         if hold is not self._held:
             self._held = hold
             for _, port in self._open:

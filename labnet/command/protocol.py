@@ -1,8 +1,8 @@
 """One connection to the command server, from its greeting to its last reply.
 
-A connection is in one :class:`State` at a time, and ``_TRANSITIONS`` names every :class:`Event` that moves it on; an
-event that the table does not have in a state changes nothing there. So a close that comes twice is one close, and data
-or a turn that comes too late is ignored::
+A connection is in one :class:`SessionState` at a time, and ``_TRANSITIONS`` names every :class:`SessionEvent` that
+moves it on; an event that the table does not have in a state changes nothing there. So a close that comes twice is one
+close, and data or a turn that comes too late is ignored::
 
     WAITING --serve--> SERVED <--pause / resume--> HELD
        |                 |                          |
@@ -53,7 +53,7 @@ _FRESH: Final = CommandFramer()
 """What a connection has while nothing is unfinished on it; it is asked, and never fed."""
 
 
-class State(IntEnum):
+class SessionState(IntEnum):
     """How far a connection is; from FLUSHING on no command is taken any more."""
 
     WAITING = 0
@@ -74,8 +74,8 @@ class State(IntEnum):
     """The connection is aborted or lost."""
 
 
-class Event(IntEnum):
-    """What moves a connection from one :class:`State` to another."""
+class SessionEvent(IntEnum):
+    """What moves a connection from one :class:`SessionState` to another."""
 
     SERVE = 0
     """The gate gives the client its turn."""
@@ -93,19 +93,19 @@ class Event(IntEnum):
     """The connection is aborted or lost."""
 
 
-_TRANSITIONS: Final[dict[tuple[State, Event], State]] = {
-    (State.WAITING, Event.SERVE): State.SERVED,
-    (State.WAITING, Event.DISMISS): State.PARTING,
-    (State.SERVED, Event.PAUSE): State.HELD,
-    (State.SERVED, Event.DISMISS): State.PARTING,
-    (State.HELD, Event.RESUME): State.SERVED,
-    (State.HELD, Event.DISMISS): State.PARTING_HELD,
-    (State.PARTING, Event.PAUSE): State.PARTING_HELD,
-    (State.PARTING, Event.SAID): State.FLUSHING,
-    (State.PARTING_HELD, Event.RESUME): State.PARTING,
-    (State.PARTING_HELD, Event.SAID): State.FLUSHING,
-    **{(state, Event.CLOSE): State.CLOSING for state in State if state < State.CLOSING},
-    **{(state, Event.LOST): State.GONE for state in State},
+_TRANSITIONS: Final[dict[tuple[SessionState, SessionEvent], SessionState]] = {
+    (SessionState.WAITING, SessionEvent.SERVE): SessionState.SERVED,
+    (SessionState.WAITING, SessionEvent.DISMISS): SessionState.PARTING,
+    (SessionState.SERVED, SessionEvent.PAUSE): SessionState.HELD,
+    (SessionState.SERVED, SessionEvent.DISMISS): SessionState.PARTING,
+    (SessionState.HELD, SessionEvent.RESUME): SessionState.SERVED,
+    (SessionState.HELD, SessionEvent.DISMISS): SessionState.PARTING_HELD,
+    (SessionState.PARTING, SessionEvent.PAUSE): SessionState.PARTING_HELD,
+    (SessionState.PARTING, SessionEvent.SAID): SessionState.FLUSHING,
+    (SessionState.PARTING_HELD, SessionEvent.RESUME): SessionState.PARTING,
+    (SessionState.PARTING_HELD, SessionEvent.SAID): SessionState.FLUSHING,
+    **{(state, SessionEvent.CLOSE): SessionState.CLOSING for state in SessionState if state < SessionState.CLOSING},
+    **{(state, SessionEvent.LOST): SessionState.GONE for state in SessionState},
 }
 
 
@@ -157,7 +157,7 @@ class CommandProtocol(DirectStream, LineReceiver):
     """The client's address; a client on a UNIX socket has none and is on this machine."""
     end = "client"
     """Why the connection ends, as ``labnet_sessions_ended_total`` has it."""
-    _state = State.WAITING
+    _state = SessionState.WAITING
     _unsent = b""  # replies to commands of the segment that is being read
     _last_words = b""  # said before the connection closes, once all that came is answered
     _framer = _FRESH
@@ -176,7 +176,7 @@ class CommandProtocol(DirectStream, LineReceiver):
     def _reader(self) -> SharedReader | None:
         return self._server.reader
 
-    def _on(self, event: Event) -> bool:
+    def _on(self, event: SessionEvent) -> bool:
         """Whether ``event`` moves the connection to another state, which it is in then."""
         state = _TRANSITIONS.get((self._state, event))
         if state is None:
@@ -193,13 +193,13 @@ class CommandProtocol(DirectStream, LineReceiver):
         self._server.arrived(self)
 
     def serve(self) -> None:
-        if self._on(Event.SERVE):
+        if self._on(SessionEvent.SERVE):
             self._server.deadlines.touch(self)
             self._write(self._server.style.greet(self.host, getattr(self.transport.getPeer(), "port", 0)))
             self._listen()
 
     def _listen(self) -> None:
-        if self._state is State.SERVED:
+        if self._state is SessionState.SERVED:
             self._read()
             self._fast = self._is_fast()
 
@@ -217,7 +217,7 @@ class CommandProtocol(DirectStream, LineReceiver):
             if sent < len(reply):
                 self._fast = False
                 self.transport.write(reply[sent:])
-        elif self._state < State.FLUSHING:
+        elif self._state < SessionState.FLUSHING:
             self._fast = False
             if self._framer is _FRESH:
                 self._framer = CommandFramer()
@@ -227,7 +227,7 @@ class CommandProtocol(DirectStream, LineReceiver):
             self._fast = self._is_fast()
 
     def _is_fast(self) -> bool:
-        served = self._state is State.SERVED and self._framer is _FRESH and type(self) is CommandProtocol
+        served = self._state is SessionState.SERVED and self._framer is _FRESH and type(self) is CommandProtocol
         return served and self._is_direct()
 
     def _data_received(self, data: bytes) -> None:
@@ -250,16 +250,16 @@ class CommandProtocol(DirectStream, LineReceiver):
             self._write(self._server.replies_to(commands))
             return
         for command in commands:
-            if self._state >= State.FLUSHING:
+            if self._state >= SessionState.FLUSHING:
                 break
             self.lineReceived(command)
 
     @property
     def _may_answer(self) -> bool:
-        return self._state is State.SERVED or self._state is State.PARTING
+        return self._state is SessionState.SERVED or self._state is SessionState.PARTING
 
     def _go_on(self) -> None:
-        """With whole lines that were left, while their replies find room; then wait for the rest of the last one."""
+        """Take complete lines that were left while their replies find room; then wait for the rest of the last one."""
         framer = self._framer
         while framer.has_line and self.line_mode and self._may_answer:
             if len(self._unsent) > SEGMENT:
@@ -272,7 +272,7 @@ class CommandProtocol(DirectStream, LineReceiver):
             rest = framer.take_rest()
             if rest:
                 cast(Any, self).rawDataReceived(rest)
-        if self._state is State.PARTING:
+        if self._state is SessionState.PARTING:
             self._say_last_words()
         elif self.line_mode:
             self._await_silence()
@@ -302,7 +302,7 @@ class CommandProtocol(DirectStream, LineReceiver):
     def _await_silence(self) -> None:
         patience = self._framer.patience
         # The silence of a client that is not read from says nothing.
-        if patience is not None and self._state is State.SERVED:
+        if patience is not None and self._state is SessionState.SERVED:
             self._silence = self._server.settling if patience == SETTLE else self._server.giving_up
             self._silence.touch(self)
 
@@ -329,7 +329,7 @@ class CommandProtocol(DirectStream, LineReceiver):
 
         ``end`` is why, as ``labnet_sessions_ended_total`` has it.
         """
-        if self._on(Event.DISMISS):
+        if self._on(SessionEvent.DISMISS):
             self.end = end
             self._last_words = last_words
             self._stop_waiting()
@@ -340,18 +340,18 @@ class CommandProtocol(DirectStream, LineReceiver):
         if commands:
             self._take(commands)
             self._flush()
-        if self._state < State.FLUSHING:
+        if self._state < SessionState.FLUSHING:
             self._unsent += self._last_words
             self._flush()
-            self._on(Event.SAID)
+            self._on(SessionEvent.SAID)
             self._finish()
 
     def writeConnectionLost(self) -> None:
         self.abort()
 
     def close(self, end: str = "server") -> None:
-        flushing = self._state is State.FLUSHING
-        if self._on(Event.CLOSE):
+        flushing = self._state is SessionState.FLUSHING
+        if self._on(SessionEvent.CLOSE):
             self.end = end
             self._server.deadlines.discard(self)
             self._server.closing.touch(self)
@@ -360,7 +360,7 @@ class CommandProtocol(DirectStream, LineReceiver):
 
     def expire(self) -> None:
         """End the connection: its time-out has passed."""
-        if self._state is State.FLUSHING:
+        if self._state is SessionState.FLUSHING:
             self.end = "timeout"
             self.abort()
         else:
@@ -373,13 +373,13 @@ class CommandProtocol(DirectStream, LineReceiver):
         self.transport.loseConnection()
 
     def abort(self) -> None:
-        self._on(Event.LOST)
+        self._on(SessionEvent.LOST)
         self._stop_waiting()
         self._leave_reader()
         self.transport.abortConnection()
 
     def connectionLost(self, reason: Failure | None = None) -> None:
-        self._on(Event.LOST)
+        self._on(SessionEvent.LOST)
         self._stop_waiting()
         self._leave_reader()
         self._tcp = None
@@ -387,13 +387,13 @@ class CommandProtocol(DirectStream, LineReceiver):
 
     def resumeProducing(self) -> None:
         """Go on, for the replies are sent."""
-        if self._on(Event.RESUME):
+        if self._on(SessionEvent.RESUME):
             self._go_on()
             self._listen()
 
     def pauseProducing(self) -> None:
         """Answer no more commands until the replies so far are sent."""
-        if self._on(Event.PAUSE):
+        if self._on(SessionEvent.PAUSE):
             self._stop_waiting()
             self._stop_reading()
 

@@ -30,7 +30,7 @@ class Reading(Protocol):
         """``data`` was read."""
 
     def read_by_reactor(self) -> None:
-        """There is something else than data; the reader has let go of the connection."""
+        """There is something else than data; the reader has released the connection."""
 
     def abort(self) -> None:
         """Its code failed; the reader goes on with the others."""
@@ -45,7 +45,7 @@ class SharedReader:
     """Reads what comes on the connections it was given, by an epoll of its own (Linux).
 
     For each ready descriptor the reactor makes several calls, which cost more than answering a command. Behind this
-    descriptor it makes them once for all connections that are ready. Only the plain case is here: where a connection
+    descriptor it makes them once for all connections that are ready. Only data is read here: where a connection
     has failed or its client has closed, it goes back to the reactor, which does what it does for any other. A round
     reads :data:`SEGMENT` bytes of :data:`ROUND` connections at most; epoll has those that were ready longest first.
     ``begin`` is called before each.
@@ -79,7 +79,7 @@ class SharedReader:
             self._epoll.unregister(fileno)
         if not self._connections:
             self._busy_poll.disable()
-            self._connections.clear()  # emptied one by one, it keeps the memory of its best days
+            self._connections.clear()  # emptied one by one, a dictionary holds the memory of its largest size
             self._reactor.removeReader(self)
 
     def doRead(self) -> None:
@@ -104,7 +104,7 @@ class SharedReader:
                 except BlockingIOError:
                     continue
                 except OSError:
-                    pass  # the reactor is told the same
+                    pass  # the reactor meets the same error
             if data:
                 if len(data) >= _SHORT:
                     longest = SEGMENT

@@ -80,9 +80,9 @@ class CommandService(Service):
         self._welcome.open(self._config.listen)
 
     def prepare(self, config: CommandConfig) -> IChange:
-        """Get ready for ``config``, to be committed or cancelled: its new ports are open then, and accept nobody yet.
+        """Get ready for ``config``, to be committed or cancelled: its new ports are open then, and do not accept yet.
 
-        Raises StartError where one is not to be had; then nothing has changed. After an EXIT that closed the server
+        Raises StartError where one cannot be opened; then nothing has changed. After an EXIT that closed the server
         nothing is opened: it stays closed.
         """
         opened = [] if self._closed else self._welcome.opened_for(config.listen)
@@ -102,9 +102,9 @@ class CommandService(Service):
         self.gate.change(config.clients)
 
     def drain(self) -> Deferred[None]:
-        """Accept nobody any more, and tell each client that the server closes; fires when all connections are closed.
+        """Accept no more connections, and say to each client that the server closes; fires when all are closed.
 
-        A command that has come is answered before. Who does not read has the time until :meth:`stopService`.
+        A command that has come is answered before. A client that does not read has the time until :meth:`stopService`.
         """
         for session in self.gate.sessions:
             session.dismiss(self.style.closing, "server")

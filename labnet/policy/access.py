@@ -9,7 +9,7 @@ from typing import Final
 from labnet.values import IPNetwork
 
 _REMEMBERED: Final = 10_000
-"""Hosts whose verdict is remembered; then all are forgotten: a dictionary that is emptied needs no order."""
+"""Hosts whose verdict is remembered; past that all are forgotten, for a dictionary that is emptied needs no order."""
 
 
 class Access:
@@ -25,7 +25,7 @@ class Access:
         return self._verdict(host)[0]
 
     def denies(self, host: str) -> bool:
-        """Whether ``host`` is denied by name: it is not even told so."""
+        """Whether ``host`` is inside a network of ``deny``: it gets no answer at all, not even a refusal."""
         return self._verdict(host)[1]
 
     def _verdict(self, host: str) -> tuple[bool, bool]:

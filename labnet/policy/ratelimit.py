@@ -21,8 +21,9 @@ def network_of(host: str) -> bytes:
 class TokenBuckets:
     """A bucket for each network: ``rate`` tokens a second flow in, at most ``rate * burst`` are there.
 
-    It is told the time (epoch seconds). Networks that were not active while many others were are forgotten, so memory
-    is bounded whatever addresses are made up, and who is active keeps his bucket. A rate of 0 sets no limit.
+    Callers pass the time (seconds). Networks that were not active while many others were are forgotten, so memory is
+    bounded whatever source addresses are forged, and an active network does not lose its bucket. A rate of 0 sets no
+    limit.
     """
 
     def __init__(self, rate: float, burst: float = 1) -> None:

@@ -45,12 +45,12 @@ class ChangeTests(RunningServer):
     def test_ports_are_opened_and_closed(self) -> None:
         """By their endpoints; sessions of one that is closed go on."""
         self.start(clients=0, listen=[LOCAL, "tcp:8081"])
-        kept, gone = self.service.ports
+        staying, gone = self.service.ports
         client = self.reactor.arrive((NEAR, 1), port=1)[0]
         self.change(clients=0, listen=["tcp:8082", LOCAL])
         self.reactor.turn()
         self.assertEqual([port.port for port in self.service.ports], [8080, 8082])
-        self.assertIs(self.service.ports[0], kept)
+        self.assertIs(self.service.ports[0], staying)
         self.assertTrue(gone.welcome.closed)
         client.received()
         client.send(b"TIME\n")

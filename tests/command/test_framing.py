@@ -22,7 +22,7 @@ def cut(data: bytes, places: list[int]) -> list[bytes]:
     return [data[start:end] for start, end in zip([0, *ends], [*ends, len(data)], strict=True)]
 
 
-def kept(framer: CommandFramer) -> int:
+def buffered(framer: CommandFramer) -> int:
     """Bytes that ``framer`` holds."""
     return sum(len(value) for value in (getattr(framer, slot) for slot in framer.__slots__) if isinstance(value, bytes))
 
@@ -174,7 +174,7 @@ class CommandFramerProperties(SynchronousTestCase):
                 commands += framer.receive(segment)
             elif asked:
                 commands += framer.pause()
-            self.assertLessEqual(kept(framer), LONGEST_LINE + 1)
+            self.assertLessEqual(buffered(framer), LONGEST_LINE + 1)
         commands += framer.end()
         self.assertLessEqual(len(commands), ends + 1)
         self.assertTrue(all(len(command) <= LONGEST_LINE for command in commands))

@@ -1,4 +1,4 @@
-"""Connections that are refused, and what is told of it."""
+"""Connections that are refused, and what the log and the metrics say of them."""
 
 from __future__ import annotations
 

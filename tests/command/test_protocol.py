@@ -32,9 +32,9 @@ class GreetingTests(RunningServer):
     def test_an_ipv4_client_of_an_ipv6_port_is_told_its_ipv4_address(self) -> None:
         """The mapped form is the system's, not the client's; an IPv6 address stays, and so does its scope."""
         self.start(listen=r"tcp6:8080:interface=\:\:", clients=0, allow=EVERYONE)
-        for host, told in ("::ffff:192.0.2.7", b"192.0.2.7"), ("2001:db8::7", b"2001:db8::7"):
+        for host, shown in ("::ffff:192.0.2.7", b"192.0.2.7"), ("2001:db8::7", b"2001:db8::7"):
             client = self.reactor.connect(host, 39770, 0, 0)
-            self.assertEqual(client.received(), GREETING.replace(b"127.0.0.1", told))
+            self.assertEqual(client.received(), GREETING.replace(b"127.0.0.1", shown))
         client = self.reactor.connect("fe80::7%1", 39770, 0, 0)
         self.assertIn(b"your IP address is fe80::7", client.received())
 
@@ -353,6 +353,40 @@ class ProtocolTests(RunningServer):
         protocol.serve()
         self.assertEqual(transport.value(), b"")
         self.assertEqual(len(self.reactor.getDelayedCalls()), 1)  # the one that would abort it
+        protocol.connectionLost()
+
+    def test_last_words_that_fill_the_transport_are_said_once(self) -> None:
+        """A transport that pauses the replies in the middle of the last words, and resumes them, gets no others."""
+        service = self.start()
+        protocol, transport = CommandFactory(service).buildProtocol(None), UnixTransport()
+        protocol.makeConnection(transport)
+        transport.clear()
+        write = transport.write
+
+        def write_and_pause(data: bytes) -> None:
+            write(data)
+            protocol.pauseProducing()
+
+        self.patch(transport, "write", write_and_pause)
+        protocol.dismiss(b"bye\n", "server")
+        protocol.resumeProducing()
+        self.assertEqual(transport.value(), b"bye\n")
+        self.assertTrue(transport.disconnecting)
+        protocol.connectionLost()
+
+    def test_a_client_that_leaves_while_its_replies_wait_gets_all_of_them(self) -> None:
+        """The commands behind the pause are answered before the connection closes."""
+        service = self.start()
+        protocol, transport = CommandFactory(service).buildProtocol(None), UnixTransport()
+        protocol.makeConnection(transport)
+        transport.clear()
+        protocol.pauseProducing()
+        protocol.dataReceived(b"foo\n" * 200)
+        protocol.readConnectionLost()
+        self.assertFalse(transport.disconnecting)
+        protocol.resumeProducing()
+        self.assertEqual(transport.value(), INVALID * 200)
+        self.assertTrue(transport.disconnecting)
         protocol.connectionLost()
 
     def test_a_connection_that_cannot_be_written_to_is_aborted(self) -> None:

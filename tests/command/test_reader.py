@@ -233,7 +233,7 @@ class ReadTogetherTests(RunningServer):
             self.reactor.advance(1)
 
     def test_time_keeps_the_connection_alive(self) -> None:
-        """The short way is a command like any other."""
+        """TIME on the fast path is a command like any other."""
         self.start(timeout=10)
         sock = self.connect()
         for _ in range(3):
@@ -242,7 +242,7 @@ class ReadTogetherTests(RunningServer):
         self.assertEqual(len(self.service.gate.sessions), 1)
 
     def test_a_command_behind_an_unfinished_one_is_none_of_its_own(self) -> None:
-        """The short way is for whole commands, with nothing before them."""
+        """The fast path takes complete commands with nothing before them."""
         self.start()
         sock = self.connect()
         self.assertEqual(self.served(sock, b"TIMES "), b"")
@@ -276,7 +276,7 @@ class ReadTogetherTests(RunningServer):
             received += self.waiting(sock)
         self.assertEqual(received + self.waiting(sock), sent)
 
-    def test_the_short_way_does_not_overtake_what_waits(self) -> None:
+    def test_the_fast_path_does_not_overtake_replies_that_wait(self) -> None:
         """The client has read, and the transport has not written yet: replies queue up behind what it has."""
         self.start()
         sock = self.connect()
@@ -355,7 +355,7 @@ class ReadTogetherTests(RunningServer):
         self.transport.connectionLost(Failure(why))
         self.assertEqual(self.service.gate.sessions, [])
 
-    def test_a_subclass_is_read_too_and_goes_the_long_way(self) -> None:
+    def test_a_subclass_is_read_too_and_takes_the_full_path(self) -> None:
         """Its lineReceived sees every line."""
         self.start()
 
