@@ -1,7 +1,7 @@
-"""The plain shapes of a forwarded question and its reply: what can be passed on byte for byte (sans-IO).
+"""Questions and replies that are forwarded byte for byte (sans-IO).
 
-A question is plain where it has nothing but a name, a type, and perhaps EDNS without options; a reply where it has
-nothing but the addresses asked for. Whatever looks otherwise gives None, and is read by the full codecs.
+A question is forwardable where it has nothing but a name, a type, and perhaps EDNS without options; a reply where it
+has nothing but the addresses asked for. All others give None and are read by the full codecs.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from itertools import product
 from struct import Struct
 from typing import Final, NamedTuple
 
-from labnet.wire.dns_response import RA, RD, Options, Refusal, Silence, decode_query, opt_of
-from labnet.wire.dns_upstream import PAYLOAD
+from labnet.wire.dns_common import CD, PAYLOAD, QR, RA, RD, mixed_case
+from labnet.wire.dns_request import Refusal, Silence, decode_query
+from labnet.wire.dns_response import Options, opt_of
 from labnet.wire.types import LONGEST_TTL, ExtendedError, Rcode
 
 _HEADER: Final = 12
@@ -24,7 +25,6 @@ _LONGEST: Final = 140  # bytes up to the end of the name
 _MOST_SHAPES: Final = 1000
 _MOST_OPTS: Final = 100
 _MOST_RECORDS: Final = 8  # with names and options as long as may be they still fit into 512 bytes
-_LETTERS: Final = bytes(0x20 if ord("a") <= byte <= ord("z") else 0 for byte in range(256))
 
 
 class _Form(NamedTuple):
@@ -46,14 +46,17 @@ _HEADS: Final = {
     for upper, lower, count, opt in product((0, 1, 4, 5), range(0, 0x100, 0x10), range(1, _MOST_RECORDS + 1), range(2))
     if not lower & 0x40
 }
-"""What stands behind the id of a plain reply: how many records it has, and how many bytes of OPT behind them.
+"""What stands behind the id of a forwardable reply: how many records it has, and how many bytes of OPT behind them.
 
 It has QR and nothing else but AA, RD, RA, AD, CD; NOERROR; one question; no authority; at most one additional record.
 """
 
 
 def name_end(question: bytes) -> int:
-    """Where the name in a DNS question ends, 0 where it has none that can be read, a very long one, or one alone."""
+    """Where the name in a DNS question ends.
+
+    0 where there is no name that can be read, where it is longer than 127 bytes, or where no type and class follow.
+    """
     end = _HEADER
     lengths = 0
     try:
@@ -66,9 +69,9 @@ def name_end(question: bytes) -> int:
 
 
 def matches(reply: bytes, section: bytes) -> bool:
-    """Whether ``reply``, to a query with the question ``section``, may not be ignored (RFC 5452, section 9.1).
+    """Whether ``reply``, to a query with the question ``section``, must not be ignored (RFC 5452, section 9.1).
 
-    One in another case, or an error without a question, is none that is believed: another query finds out.
+    A reply in another case, or an error without a question, is not believed either: the full path asks again.
     """
     if len(reply) < _HEADER or reply[2] & 0xF8 != 0x80:
         return False
@@ -77,9 +80,10 @@ def matches(reply: bytes, section: bytes) -> bool:
 
 
 class Shape(NamedTuple):
-    """What questions have in common that differ in id and name alone: their type and class, what their replies have.
+    """What the replies to all questions that differ in id and name alone have in common.
 
-    ``heads`` is what stands behind the id, by the number of records; ``opt`` what stands behind these.
+    ``type_class`` is the type and class of the questions, ``heads`` the rest of the header behind the id by the number
+    of records, ``opt`` what stands behind the records.
     """
 
     type_class: bytes
@@ -88,7 +92,7 @@ class Shape(NamedTuple):
 
 
 class Shapes:
-    """Tells the shape of a question; ``errors`` go out in the EDNS of each reply."""
+    """The shapes of questions, found once each; ``errors`` go out in the EDNS of each reply."""
 
     def __init__(self, errors: tuple[ExtendedError, ...]) -> None:
         self._errors = errors
@@ -98,7 +102,7 @@ class Shapes:
         return len(self._shapes)
 
     def find(self, question: bytes, end: int) -> Shape | None:
-        """The shape of a DNS question whose name ends at ``end``, or None where it is not plain."""
+        """The shape of a DNS question whose name ends at ``end``, or None where it is not forwardable."""
         what = question[2:_HEADER] + question[end:]
         try:
             return self._shapes[what]
@@ -115,7 +119,7 @@ class Shapes:
         shape = None
         edns = query.edns
         if query.recursion_desired and (edns is None or not edns.has_options):
-            flags = (0x8000 | query.flags & (RD | 0x10) | RA).to_bytes(2, "big")
+            flags = (QR | query.flags & (RD | CD) | RA).to_bytes(2, "big")
             behind = b"\0\0\0\0" if edns is None else b"\0\0\0\1"
             heads = tuple([flags + b"\0\1\0%c" % count + behind for count in range(_MOST_RECORDS + 1)])
             opt = b"" if edns is None else opt_of(edns, 0, self._errors, Options())
@@ -131,9 +135,7 @@ def encode_sections(keys: Sequence[bytes], kinds: Iterable[bytes], random: bytes
 
     They are in the mixed case of ``random``, as many bytes as the names have together.
     """
-    together = b"".join(keys)
-    capitals = int.from_bytes(together.translate(_LETTERS), "big") & int.from_bytes(random, "big")
-    names = (int.from_bytes(together, "big") ^ capitals).to_bytes(len(together), "big")
+    names = mixed_case(b"".join(keys), int.from_bytes(random, "big"))
     sections = []
     end = 0
     for key, kind in zip(keys, kinds, strict=True):
@@ -142,7 +144,7 @@ def encode_sections(keys: Sequence[bytes], kinds: Iterable[bytes], random: bytes
     return sections
 
 
-def encode_plain_query(id: bytes, section: bytes) -> bytes:
+def encode_forwarded_query(id: bytes, section: bytes) -> bytes:
     """The query of ``id`` with the question ``section``.
 
     It asks for recursion, with EDNS: as :func:`labnet.wire.dns_upstream.encode_query` does.
@@ -150,7 +152,7 @@ def encode_plain_query(id: bytes, section: bytes) -> bytes:
     return id + _ASKED + section + _OPT
 
 
-def plain_addresses(reply: bytes, section: bytes) -> tuple[int, tuple[bytes, ...]] | None:
+def forwardable_addresses(reply: bytes, section: bytes) -> tuple[int, tuple[bytes, ...]] | None:
     """The lowest TTL (seconds) and the addresses in ``reply`` to the question ``section``, if that is all it has.
 
     The id is not looked at; the question has to be the same bit by bit.
@@ -162,7 +164,7 @@ def plain_addresses(reply: bytes, section: bytes) -> tuple[int, tuple[bytes, ...
     count, opt = head
     at = _HEADER + len(section)
     end = at + count * record.size
-    if len(reply) != end + opt or (opt and not _is_plain_opt(reply[end:])):
+    if len(reply) != end + opt or (opt and not _is_bare_opt(reply[end:])):
         return None
     if count == 1:
         began, ttl, sized, address = record.unpack_from(reply, at)
@@ -178,18 +180,18 @@ def plain_addresses(reply: bytes, section: bytes) -> tuple[int, tuple[bytes, ...
 
 
 @lru_cache(_MOST_OPTS)
-def _is_plain_opt(opt: bytes) -> bool:
+def _is_bare_opt(opt: bytes) -> bool:
     """Whether it is an OPT record of EDNS version 0, with neither an extended RCODE nor options."""
     return opt[:3] == b"\0\0\x29" and opt[5:7] == b"\0\0" and opt[9:] == b"\0\0"
 
 
-def encode_plain_records(type_class: bytes, ttl: int, addresses: tuple[bytes, ...]) -> bytes:
+def encode_addresses(type_class: bytes, ttl: int, addresses: tuple[bytes, ...]) -> bytes:
     """The records of ``addresses`` behind a question for them."""
     _, start, size = _FORMS[type_class]
     head = start + ttl.to_bytes(4, "big") + size
     return head + head.join(addresses)
 
 
-def encode_plain_reply(question: bytes, end: int, shape: Shape, count: int, records: bytes) -> bytes:
+def encode_forwarded_reply(question: bytes, end: int, shape: Shape, count: int, records: bytes) -> bytes:
     """The reply to ``question``, whose name ends at ``end``, with ``count`` records."""
     return question[:2] + shape.heads[count] + question[_HEADER : end + _TYPE_CLASS] + records + shape.opt

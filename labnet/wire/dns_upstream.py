@@ -1,4 +1,4 @@
-"""DNS as a server is asked: questions out, replies in (RFC 1035, section 4; RFC 5452), sans-IO.
+"""DNS messages as a client sends and receives them: questions out, replies in (RFC 1035; RFC 5452; sans-IO).
 
 Decoding takes any bytes. It gives a :class:`~labnet.wire.types.Reply` or raises :class:`NotOurs`,
 :class:`Truncated` or :class:`Broken`, nothing else, after work that grows with the reply's length alone.
@@ -16,11 +16,27 @@ import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
 
-from labnet.wire.names import LONGEST_NAME, ROOT, is_below, is_opaque
+from labnet.wire.dns_common import (
+    AA,
+    EXTENDED_ERROR,
+    HEADER,
+    IN,
+    OPCODE,
+    OPTION,
+    PAYLOAD,
+    QR,
+    RA,
+    RD,
+    RECORD,
+    TC,
+    TYPE_CLASS,
+    BadMessage,
+    NameReader,
+    end_of_name,
+    mixed_case,
+)
+from labnet.wire.names import is_below, is_opaque
 from labnet.wire.types import ExtendedError, InfoCode, Question, Rcode, Reply, RRset, RRType
-
-PAYLOAD: Final = 1232
-"""Bytes of a UDP reply that are asked for: what every network carries unfragmented (RFC 6891, section 6.2.5)."""
 
 MOST_CNAMES: Final = 16
 """CNAMEs of one reply that are followed."""
@@ -32,15 +48,7 @@ LONGEST_UNUSUAL: Final = 16384
 """Bytes of the rdata of such a record."""
 
 MOST_ERRORS: Final = 8
-"""Extended errors of one reply that are kept."""
-
-_HEADER: Final = struct.Struct("!HHHHHH")
-_RECORD: Final = struct.Struct("!HHIH")
-_CLASS_IN: Final = 1
-_QR, _AA, _TC, _RD, _RA = 0x8000, 0x0400, 0x0200, 0x0100, 0x0080
-_OPCODE: Final = 0x7800
-_EXTENDED_ERROR: Final = 15
-_LOWER_CASE: Final = bytes(0x20 if ord("a") <= byte <= ord("z") else 0 for byte in range(256))
+"""Extended errors of one reply that are passed on."""
 
 _WITH_NAMES: Final = {
     2: (0, 1, 0),  # NS
@@ -102,14 +110,11 @@ class Sent:
     @classmethod
     def of(cls, query: bytes) -> Self:
         """What the reply to ``query``, a result of :func:`encode_query`, has to repeat."""
-        end = _HEADER.size
-        while query[end]:
-            end += 1 + query[end]
-        end += 5
-        return cls(int.from_bytes(query[:2], "big"), query[_HEADER.size : end])
+        end = end_of_name(query, HEADER.size) + TYPE_CLASS.size
+        return cls(int.from_bytes(query[:2], "big"), query[HEADER.size : end])
 
 
-class Chain(NamedTuple):
+class ReplyChain(NamedTuple):
     """What a reply says about a question: ``rrsets`` in order, each CNAME before what it leads to, nothing else.
 
     ``target`` is the key of the last name. ``is_answered`` says that the last RRset is of the type asked for; if not,
@@ -135,14 +140,13 @@ def encode_query(
     if is_opaque(key):
         raise ValueError("DNS cannot carry this name")
     if case_bits:
-        capitals = int.from_bytes(key.translate(_LOWER_CASE), "big") & case_bits
-        key = (int.from_bytes(key, "big") ^ capitals).to_bytes(len(key), "big")
+        key = mixed_case(key, case_bits)
     query = (
-        _HEADER.pack(id, _RD if recursion_desired else 0, 1, 0, 0, payload is not None)
+        HEADER.pack(id, RD if recursion_desired else 0, 1, 0, 0, payload is not None)
         + key
-        + struct.pack("!HH", question.rrtype, _CLASS_IN)
+        + TYPE_CLASS.pack(question.rrtype, IN)
     )
-    return query if payload is None else query + b"\0" + _RECORD.pack(RRType.OPT, payload, 0, 0)
+    return query if payload is None else query + b"\0" + RECORD.pack(RRType.OPT, payload, 0, 0)
 
 
 def decode_reply(datagram: bytes, sent: Sent) -> Reply:
@@ -152,18 +156,19 @@ def decode_reply(datagram: bytes, sent: Sent) -> Reply:
     too, and with records that cannot be read: so answer servers that do not know EDNS.
     """
     flags = _matched_flags(datagram, sent)
-    if flags & _TC:
+    if flags & TC:
         raise Truncated("the reply is truncated")
     try:
         return _Reader(datagram, sent).read(flags)
-    except (Broken, IndexError, struct.error) as error:
+    except (BadMessage, IndexError, struct.error) as error:
         rcode = flags & 0xF
         if rcode in (Rcode.FORMERR, Rcode.NOTIMP):
             return Reply(_RCODES[rcode])
-        raise error if isinstance(error, Broken) else Broken("the reply ends in the middle of a record") from None
+        why = str(error) if isinstance(error, BadMessage) else "the reply ends in the middle of a record"
+        raise Broken(why) from None
 
 
-def chain_of(question: Question, reply: Reply) -> Chain:
+def chain_of(question: Question, reply: Reply) -> ReplyChain:
     """What ``reply``, a forwarder's, says about ``question``. Records of names that it does not lead to are dropped.
 
     A DNAME counts by the CNAME that its server makes of it (RFC 6672, section 3.1). A chain that comes back to a name
@@ -172,20 +177,20 @@ def chain_of(question: Question, reply: Reply) -> Chain:
     found = {(rrset.key, rrset.rrtype): rrset for rrset in reply.answer}
     if question.rrtype == RRType.ANY:
         every = tuple(rrset for rrset in reply.answer if rrset.key == question.key)
-        return Chain(every, question.key, bool(every), None if every else _soa_above(question.key, reply))
+        return ReplyChain(every, question.key, bool(every), None if every else _soa_above(question.key, reply))
     chain: list[RRset] = []
     name = question.key
     passed = set()
     while name not in passed and len(chain) < MOST_CNAMES:
         if (rrset := found.get((name, question.rrtype))) is not None:
-            return Chain((*chain, rrset), name, True, None)
+            return ReplyChain((*chain, rrset), name, True, None)
         if (cname := found.get((name, RRType.CNAME))) is None:
             break
         passed.add(name)
         target = cname.rdatas[0]
         chain.append(RRset(cname.name, cname.rrtype, cname.ttl, (target,)))
         name = target.lower()
-    return Chain(tuple(chain), name, False, _soa_above(name, reply))
+    return ReplyChain(tuple(chain), name, False, _soa_above(name, reply))
 
 
 def _soa_above(name: bytes, reply: Reply) -> RRset | None:
@@ -197,17 +202,17 @@ def _soa_above(name: bytes, reply: Reply) -> RRset | None:
 
 def _matched_flags(datagram: bytes, sent: Sent) -> int:
     """The second word of a reply's header, once the reply is known to be one to what was sent."""
-    if len(datagram) < _HEADER.size:
+    if len(datagram) < HEADER.size:
         raise NotOurs("the datagram is shorter than a header")
-    id, flags, questions, *_ = _HEADER.unpack_from(datagram)
+    id, flags, questions, *_ = HEADER.unpack_from(datagram)
     if id != sent.id:
         raise NotOurs("the id is another one")
-    if not flags & _QR or flags & _OPCODE:
+    if not flags & QR or flags & OPCODE:
         raise NotOurs("it is no reply to a query")
-    asked = datagram[_HEADER.size : _HEADER.size + len(sent.question)]
+    asked = datagram[HEADER.size : HEADER.size + len(sent.question)]
     if questions == 1 and asked == sent.question:
         return int(flags)
-    if (questions == 0 or len(datagram) == _HEADER.size) and flags & 0xF in (Rcode.FORMERR, Rcode.NOTIMP):
+    if (questions == 0 or len(datagram) == HEADER.size) and flags & 0xF in (Rcode.FORMERR, Rcode.NOTIMP):
         return int(flags)
     # The type and class behind the name have no case, so they must be the very same.
     if questions == 1 and asked[-4:] == sent.question[-4:] and asked[:-4].lower() == sent.question[:-4].lower():
@@ -216,14 +221,14 @@ def _matched_flags(datagram: bytes, sent: Sent) -> int:
 
 
 class _Reader:
-    """Reads the records of one message, from ``_at`` on."""
+    """Reads the records of one reply; ``_at`` is where the next one begins."""
 
     def __init__(self, data: bytes, sent: Sent) -> None:
         self._data = data
         self._key = sent.question[:-4].lower()
-        self._counts = _HEADER.unpack_from(data)[2:]
-        self._at = _HEADER.size
-        self._names: dict[int, bytes] = {}
+        self._counts = HEADER.unpack_from(data)[2:]
+        self._at = HEADER.size
+        self._names = NameReader(data)
         self._unusual = 0
         self._edns = False
         self._rcode_high = 0
@@ -233,7 +238,7 @@ class _Reader:
             # What points into the question gets the name without the random case that it was sent in.
             start = 0
             while start < len(self._key):
-                self._names[_HEADER.size + start] = self._key[start:]
+                self._names.known[HEADER.size + start] = self._key[start:]
                 start += 1 + self._key[start]
 
     def read(self, flags: int) -> Reply:
@@ -241,8 +246,8 @@ class _Reader:
         rcode = self._rcode_high | flags & 0xF
         return Reply(
             _RCODES.get(rcode, rcode),
-            bool(flags & _AA),
-            bool(flags & _RA),
+            bool(flags & AA),
+            bool(flags & RA),
             answer,
             authority,
             additional,
@@ -255,14 +260,14 @@ class _Reader:
         found: dict[tuple[bytes, int], tuple[bytes, list[int], dict[bytes, None]]] = {}
         for _ in range(count):
             name, at = self._name(self._at)
-            rrtype, rrclass, ttl, length = _RECORD.unpack_from(data, at)
-            at += _RECORD.size
+            rrtype, rrclass, ttl, length = RECORD.unpack_from(data, at)
+            at += RECORD.size
             self._at = end = at + length
             if end > len(data):
-                raise Broken("the reply ends in the middle of a record")
+                raise BadMessage("the reply ends in the middle of a record")
             if rrtype == RRType.OPT:
                 self._options(rrclass, ttl, at, end)
-            elif rrclass == _CLASS_IN and rrtype and not 128 <= rrtype <= 255:  # RFC 6895, section 3.1: no data
+            elif rrclass == IN and rrtype and not 128 <= rrtype <= 255:  # RFC 6895, section 3.1: no data
                 rdata = self._rdata(rrtype, at, end)
                 _, ttls, rdatas = found.setdefault((name.lower(), rrtype), (name, [], {}))
                 ttls.append(0 if ttl >> 31 else ttl)  # RFC 2181, section 8
@@ -282,7 +287,7 @@ class _Reader:
                 name, at = self._name(at)
                 parts.append(name)
             if at + after != end:
-                raise Broken(f"a record of type {rrtype} has another length than its names")
+                raise BadMessage(f"a record of type {rrtype} has another length than its names")
             return b"".join(parts) + data[at:end]
         rdata = data[at:end]
         if (fixed := _FIXED.get(rrtype)) is not None:
@@ -294,14 +299,14 @@ class _Reader:
         else:
             good = rrtype not in _CHECKED or self._is_good(rrtype, rdata)
         if not good:
-            raise Broken(f"a record of type {rrtype} cannot be read")
+            raise BadMessage(f"a record of type {rrtype} cannot be read")
         return rdata
 
     def _is_good(self, rrtype: int, rdata: bytes) -> bool:
         """Whether dnspython, that is to say who shows or keeps the record later, can read it."""
         self._unusual += 1
         if self._unusual > MOST_UNUSUAL or len(rdata) > LONGEST_UNUSUAL:
-            raise Broken("the reply has too many records, or too long ones, of unusual types")
+            raise BadMessage("the reply has too many records, or too long ones, of unusual types")
         try:
             wire = _NO_POINTERS + rdata
             kind = dns.rdatatype.RdataType.make(rrtype)
@@ -312,21 +317,11 @@ class _Reader:
 
     def _name(self, at: int) -> tuple[bytes, int]:
         """The name at ``at`` without compression and random case, and where what follows it begins."""
-        data = self._data
-        start = at
-        while length := data[at]:
-            if length >= 0xC0:
-                name = data[start:at] + self._pointed((length & 0x3F) << 8 | data[at + 1], start)
-                if len(name) > LONGEST_NAME:
-                    raise Broken("a name is too long")
-                return self._plain(name), at + 2
-            at += 1 + length
-            if length > 63 or at - start >= LONGEST_NAME:
-                raise Broken("a name has a label that cannot be or is too long")
-        return self._plain(data[start : at + 1]), at + 1
+        name, at = self._names.read(at)
+        return self._in_own_case(name), at
 
-    def _plain(self, name: bytes) -> bytes:
-        """``name`` with small letters where it ends as the name asked for does.
+    def _in_own_case(self, name: bytes) -> bytes:
+        """``name`` in lower case where it ends as the name asked for does.
 
         Servers give back the random case of a query also in what they do not compress, some even that of earlier ones.
         """
@@ -338,51 +333,19 @@ class _Reader:
         common = ((different & -different).bit_length() - 1) // 8 if different else size
         return name[:-common] + lower[-common:]
 
-    def _pointed(self, at: int, before: int) -> bytes:
-        """The name at ``at``, where a pointer led to; a pointer leads to before ``before``, its own name's start.
-
-        Each label that is passed is kept with the name from there on, and so read once however many pointers there are.
-        """
-        data, names = self._data, self._names
-        passed: list[tuple[int, bytes]] = []
-        if at >= before:
-            raise Broken("a name points forward")
-        start = at
-        while (rest := names.get(at)) is None:
-            length = data[at]
-            if not length:
-                rest = ROOT
-                break
-            if length >= 0xC0:
-                passed.append((at, b""))
-                at = (length & 0x3F) << 8 | data[at + 1]
-                if at >= start:
-                    raise Broken("a name points forward")
-                start = at
-                continue
-            passed.append((at, data[at : at + 1 + length]))
-            at += 1 + length
-            if length > 63:
-                raise Broken("a name has a label that cannot be")
-        for at, label in reversed(passed):
-            names[at] = rest = label + rest
-            if len(rest) > LONGEST_NAME:
-                raise Broken("a name is too long")
-        return rest
-
     def _options(self, payload: int, extended: int, at: int, end: int) -> None:
         """The OPT record (RFC 6891, section 6.1.2): the high bits of the RCODE, and extended errors (RFC 8914)."""
         if self._edns:
-            raise Broken("the reply has two OPT records")
+            raise BadMessage("the reply has two OPT records")
         self._edns = True
         self._rcode_high = extended >> 24 << 4
         while at < end:
-            code, length = struct.unpack_from("!HH", self._data, at)
+            code, length = OPTION.unpack_from(self._data, at)
             value = self._data[at + 4 : at + 4 + length]
             at += 4 + length
             if at > end:
-                raise Broken("the reply ends in the middle of an option")
-            if code == _EXTENDED_ERROR and length >= 2 and len(self._errors) < MOST_ERRORS:
+                raise BadMessage("the reply ends in the middle of an option")
+            if code == EXTENDED_ERROR and length >= 2 and len(self._errors) < MOST_ERRORS:
                 self._errors.append(_extended_error(value))
 
 

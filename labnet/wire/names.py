@@ -20,7 +20,7 @@ _ESCAPED: Final = frozenset(b'."\\();@$')
 
 
 def wire_of(name: str) -> bytes | None:
-    """The wire form of a plain text name, its case kept; None where DNS cannot carry it. No escapes are read."""
+    """The wire form of a text name without escapes, its case kept; None where DNS cannot carry it."""
     labels = name.removesuffix(".").encode("utf-8", "surrogatepass").split(b".")
     if labels == [b""]:
         return ROOT if name == "." else None

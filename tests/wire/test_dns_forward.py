@@ -15,15 +15,16 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.wire.dns_forward import (
     Shapes,
-    encode_plain_query,
-    encode_plain_records,
-    encode_plain_reply,
+    encode_addresses,
+    encode_forwarded_query,
+    encode_forwarded_reply,
     encode_sections,
+    forwardable_addresses,
     matches,
     name_end,
-    plain_addresses,
 )
-from labnet.wire.dns_response import Options, decode_query, encode_answer
+from labnet.wire.dns_request import decode_query
+from labnet.wire.dns_response import Options, encode_answer
 from labnet.wire.dns_upstream import Broken, NotOurs, Sent, Truncated, decode_reply, encode_query
 from labnet.wire.names import key_of
 from labnet.wire.types import Answer, ExtendedError, InfoCode, Question, Rcode, RRset, RRType
@@ -32,7 +33,7 @@ KEY = key_of("www.lab.test")
 ERRORS = (ExtendedError(InfoCode.OTHER, "from 192.0.2.53:53"),)
 A, AAAA = b"\0\x01\0\x01", b"\0\x1c\0\x01"
 SECTION, SECTION_AAAA = encode_sections([KEY, KEY], [A, AAAA], 4 * b"\x5f\0\x20\x20\0\xff\0")
-QUERY, QUERY_AAAA = (encode_plain_query(b"\x12\x34", section) for section in (SECTION, SECTION_AAAA))
+QUERY, QUERY_AAAA = (encode_forwarded_query(b"\x12\x34", section) for section in (SECTION, SECTION_AAAA))
 
 
 def question(name: str = "www.lab.test", rrtype: str = "A", edns: bool = False, **options: object) -> bytes:
@@ -89,8 +90,8 @@ class QuestionTests(SynchronousTestCase):
             shape = Shapes(ERRORS).find(asked, end)
             assert shape is not None
             rrset = RRset(KEY, RRType[rrtype], 60, tuple(bytes((number,)) * length for number in range(count)))
-            records = encode_plain_records(shape.type_class, 60, rrset.rdatas)
-            plain = encode_plain_reply(asked, end, shape, count, records)
+            records = encode_addresses(shape.type_class, 60, rrset.rdatas)
+            plain = encode_forwarded_reply(asked, end, shape, count, records)
             answer = Answer(Rcode.NOERROR, (rrset,), errors=ERRORS)
             full = encode_answer(decode_query(asked), answer, False, True, Options())
             self.assertEqual(dns.message.from_wire(plain), dns.message.from_wire(full))
@@ -138,7 +139,7 @@ class QueryTests(SynchronousTestCase):
             Question(KEY, rrtype), 0x1234, recursion_desired=True, case_bits=int.from_bytes(bits, "big") or 1 << 200
         )
         (section,) = encode_sections([KEY], [rrtype.to_bytes(2, "big") + b"\0\1"], bits)
-        self.assertEqual(encode_plain_query(b"\x12\x34", section), whole)
+        self.assertEqual(encode_forwarded_query(b"\x12\x34", section), whole)
 
     @given(names=st.lists(st.binary(min_size=1, max_size=30)), random=st.randoms(use_true_random=False))
     def test_each_name_has_its_own_part_of_what_is_random(self, names: list[bytes], random: Random) -> None:
@@ -176,12 +177,12 @@ class MatchTests(SynchronousTestCase):
         self.assertNotEqual(other, good)
         for datagram in (other, b"\x12\x34\x80\x01" + bytes(8), b"\x12\x34\x80\x04" + bytes(8)):
             self.assertTrue(matches(datagram, SECTION), datagram.hex())
-            self.assertIsNone(plain_addresses(datagram, SECTION), datagram.hex())
+            self.assertIsNone(forwardable_addresses(datagram, SECTION), datagram.hex())
         self.assertFalse(matches(b"\x12\x34\x80\x02" + bytes(8), SECTION))
 
 
 def step_by_step(reply: bytes, section: bytes) -> tuple[int, tuple[bytes, ...]] | None:
-    """What :func:`plain_addresses` gives, field by field."""
+    """What :func:`forwardable_addresses` gives, field by field."""
     length = {A: 4, AAAA: 16}.get(section[-4:])
     end = 12 + len(section)
     if length is None or len(reply) < end or reply[12:end] != section:
@@ -207,14 +208,14 @@ def step_by_step(reply: bytes, section: bytes) -> tuple[int, tuple[bytes, ...]] 
 
 
 class ReplyTests(SynchronousTestCase):
-    """What :func:`plain_addresses` takes for plain."""
+    """What :func:`forwardable_addresses` takes for plain."""
 
     def test_addresses_and_the_lowest_ttl(self) -> None:
         """Of A and AAAA records, with and without EDNS in the reply."""
         for edns in (False, True):
-            found = plain_addresses(reply((60, "192.0.2.1"), edns=edns), SECTION)
+            found = forwardable_addresses(reply((60, "192.0.2.1"), edns=edns), SECTION)
             self.assertEqual(found, (60, (b"\xc0\0\x02\x01",)))
-        found = plain_addresses(reply((30, "2001:db8::1"), query=QUERY_AAAA, rrtype="AAAA"), SECTION_AAAA)
+        found = forwardable_addresses(reply((30, "2001:db8::1"), query=QUERY_AAAA, rrtype="AAAA"), SECTION_AAAA)
         self.assertEqual(found, (30, (bytes.fromhex("20010db8000000000000000000000001"),)))
 
     def test_different_ttls_and_the_same_address_twice(self) -> None:
@@ -222,7 +223,7 @@ class ReplyTests(SynchronousTestCase):
         head, record = reply((60, "192.0.2.1"), edns=False)[:-16], b"\xc0\x0c\0\x01\0\x01\0\0\0%c\0\x04\xc0\0\x02\x01"
         head = head[:6] + b"\0\x03" + head[8:]
         self.assertEqual(
-            plain_addresses(head + record % 60 + record % 7 + record % 60, SECTION), (7, (b"\xc0\0\x02\x01",))
+            forwardable_addresses(head + record % 60 + record % 7 + record % 60, SECTION), (7, (b"\xc0\0\x02\x01",))
         )
 
     def test_all_else_is_left_to_the_full_codec(self) -> None:
@@ -243,12 +244,12 @@ class ReplyTests(SynchronousTestCase):
         truncated = good[:2] + bytes((good[2] | 2,)) + good[3:]
         messages = [message.to_wire() for message in (nxdomain, cname, explained, with_ns)]
         for wire in (*messages, many, huge, truncated, good[:-1], good + b"\0", good[:30], reply()):
-            self.assertIsNone(plain_addresses(wire, SECTION), wire.hex())
+            self.assertIsNone(forwardable_addresses(wire, SECTION), wire.hex())
         for count in (1, 2):
             bare = reply(*[(60, f"192.0.2.{n}") for n in range(count)], edns=False)
-            self.assertIsNotNone(plain_addresses(bare, SECTION))
+            self.assertIsNotNone(forwardable_addresses(bare, SECTION))
             for cut in range(len(bare)):
-                self.assertIsNone(plain_addresses(bare[:cut], SECTION), "a part of an address is none")
+                self.assertIsNone(forwardable_addresses(bare[:cut], SECTION), "a part of an address is none")
 
     @given(
         st.sampled_from((1, 2, 8, 9)),
@@ -267,7 +268,7 @@ class ReplyTests(SynchronousTestCase):
         for at, value in changes:
             wire[at % len(wire)] = value
         changed = bytes(wire[:longer]) if longer < 0 else bytes(wire) + bytes(longer)
-        self.assertEqual(plain_addresses(changed, section), step_by_step(changed, section))
+        self.assertEqual(forwardable_addresses(changed, section), step_by_step(changed, section))
 
     def test_every_bit_is_looked_at(self) -> None:
         """Turned over one by one they leave the reply plain or not, as field by field; so does any value of flags."""
@@ -277,7 +278,7 @@ class ReplyTests(SynchronousTestCase):
             for bit in range(16, 8 * len(good)):
                 turned = bytearray(good)
                 turned[bit // 8] ^= 0x80 >> bit % 8
-                found = plain_addresses(bytes(turned), SECTION)
+                found = forwardable_addresses(bytes(turned), SECTION)
                 self.assertEqual(found, step_by_step(bytes(turned), SECTION), f"bit {bit}")
                 plain += found is not None
             own = records * (31 + 32) + 5 + 32
@@ -287,7 +288,9 @@ class ReplyTests(SynchronousTestCase):
             for value in range(256):
                 for flags in (bytes((value, 0x80)), bytes((0x81, value))):
                     turned[:] = good[:2] + flags + good[4:]
-                    self.assertEqual(plain_addresses(bytes(turned), SECTION), step_by_step(bytes(turned), SECTION))
+                    self.assertEqual(
+                        forwardable_addresses(bytes(turned), SECTION), step_by_step(bytes(turned), SECTION)
+                    )
 
     @given(
         st.lists(st.tuples(st.integers(0, 80), st.integers(0, 255)), min_size=1, max_size=4),
@@ -301,7 +304,7 @@ class ReplyTests(SynchronousTestCase):
         for at, value in changes:
             wire[at % len(wire)] = value
         wire[:2] = QUERY[:2]
-        found = plain_addresses(bytes(wire), SECTION)
+        found = forwardable_addresses(bytes(wire), SECTION)
         if found is None:
             return
         self.assertTrue(matches(bytes(wire), SECTION))

@@ -18,7 +18,7 @@ from labnet.capture.packet.headers import BOOTP, read_header
 from labnet.capture.packet.options import read_dhcp_options
 from labnet.command.framing import COMMANDS
 from labnet.wire.course import Dialect, TextError, Told, decode_reply
-from labnet.wire.dns_response import Refusal, Silence, decode_query
+from labnet.wire.dns_request import Refusal, Silence, decode_query
 
 _COOKIE: Final = b"\x63\x82\x53\x63"
 _HTTP: Final = re.compile(rb"(GET|HEAD|POST|PUT|DELETE|OPTIONS|PATCH) (\S{1,2000}) (HTTP/1\.[01])\r?\n")

@@ -12,7 +12,7 @@ from typing import Final
 
 from labnet.interfaces import IQueryLog
 from labnet.metrics import Histogram, Sample
-from labnet.wire.dns_response import decode_query
+from labnet.wire.dns_request import decode_query
 from labnet.wire.names import text_of
 from labnet.wire.types import Answer, InfoCode, type_text
 

@@ -12,15 +12,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from labnet.resolver.cache.cache import AgedAnswer, CountedRRset, Entry, Place, entries_of
+from labnet.wire.dns_common import HEADER, RECORD, TYPE_CLASS, skip_name
 from labnet.wire.types import Answer, Question, RRType
 
 _ID: Final = 2  # bytes of a message in front of the answer that is kept
-_HEADER: Final = struct.Struct("!HHHHHH")
 _COUNTS: Final = slice(3, 6)  # of the records in the three sections
-_TYPE_CLASS: Final = 4
-_RECORD: Final = struct.Struct("!HHIH")
 _TTL: Final = struct.Struct("!I")
-_POINTER: Final = 0xC0
 _LONGEST_TEXT: Final = 200  # bytes; what is longer was cut
 _WITHOUT_NAMES: Final = frozenset((RRType.A, RRType.AAAA))  # no other record points into them
 
@@ -89,23 +86,23 @@ def ageing_of(reply: bytes, answer: Answer, rrtype: int, text: str, now: float) 
     fields: dict[int, list[tuple[int, int]]] = {id(entry): [] for entry in entries}
     addresses = []
     rrsets = (*answer.answer, *answer.authority, *answer.additional)
-    if sum(_HEADER.unpack_from(reply)[_COUNTS]) < sum([len(rrset.rdatas) for rrset in rrsets]):
+    if sum(HEADER.unpack_from(reply)[_COUNTS]) < sum([len(rrset.rdatas) for rrset in rrsets]):
         return None
-    at = _behind_name(reply, _HEADER.size) + _TYPE_CLASS
+    at = skip_name(reply, HEADER.size) + TYPE_CLASS.size
     for rrset in rrsets:
         own = []
         for _ in rrset.rdatas:
-            at = _behind_name(reply, at)
-            rrtype, _, ttl, length = _RECORD.unpack_from(reply, at)
+            at = skip_name(reply, at)
+            rrtype, _, ttl, length = RECORD.unpack_from(reply, at)
             if rrtype != rrset.rrtype or ttl != rrset.ttl:
                 return None
             own.append(at - _ID)
-            at += _RECORD.size + length
+            at += RECORD.size + length
         if isinstance(rrset, CountedRRset):
-            fields[id(rrset.entry)] += [(place + _TYPE_CLASS, rrset.whole) for place in own]
+            fields[id(rrset.entry)] += [(place + TYPE_CLASS.size, rrset.whole) for place in own]
         if rrset.rrtype in _WITHOUT_NAMES and len(own) > 1:
             size = len(rrset.rdatas[0])
-            addresses.append([slice(place + _RECORD.size, place + _RECORD.size + size) for place in own])
+            addresses.append([slice(place + RECORD.size, place + RECORD.size + size) for place in own])
     last = answer.entry if isinstance(answer, AgedAnswer) else None
     return Ageing(
         [(entry, fields[id(entry)]) for entry in entries],
@@ -122,11 +119,3 @@ def _absent(entry: Entry | None, rrtype: int) -> Place | None:
     if entry is None or entry.place is None or entry.place.question.rrtype == rrtype:
         return None
     return Place(entry.place.cache, Question(entry.place.question.key, rrtype))
-
-
-def _behind_name(message: bytes, at: int) -> int:
-    while length := message[at]:
-        if length >= _POINTER:
-            return at + 2
-        at += 1 + length
-    return at + 1

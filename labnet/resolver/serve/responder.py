@@ -14,17 +14,8 @@ from labnet.resolver.clients.cookies import Cookies
 from labnet.resolver.clients.counts import Counts, source_of
 from labnet.resolver.ready.packetcache import PacketCaches
 from labnet.resolver.ready.ttl_patch import ageing_of
-from labnet.wire.dns_response import (
-    WITHOUT_EDNS,
-    Edns,
-    Options,
-    Query,
-    Refusal,
-    Silence,
-    decode_query,
-    encode_answer,
-    encode_refusal,
-)
+from labnet.wire.dns_request import Edns, Query, Refusal, Silence, decode_query
+from labnet.wire.dns_response import WITHOUT_EDNS, Options, encode_answer, encode_refusal
 from labnet.wire.names import text_of
 from labnet.wire.types import Answer, ExtendedError, InfoCode, Rcode, type_text
 

@@ -14,8 +14,8 @@ from labnet.interfaces import IDatagramSocket, IDatagramSockets, IExchange, IPar
 from labnet.net.addresses import address_text
 from labnet.resolver.upstream.dns_stream import StreamQuery
 from labnet.resolver.upstream.errors import ParentFailed, Unusable
+from labnet.wire.dns_common import PAYLOAD
 from labnet.wire.dns_upstream import (
-    PAYLOAD,
     Broken,
     NotOurs,
     OtherCase,

@@ -25,13 +25,13 @@ from labnet.resolver.upstream.selection import Health, Parents
 from labnet.wire.dns_forward import (
     Shape,
     Shapes,
-    encode_plain_query,
-    encode_plain_records,
-    encode_plain_reply,
+    encode_addresses,
+    encode_forwarded_query,
+    encode_forwarded_reply,
     encode_sections,
+    forwardable_addresses,
     matches,
     name_end,
-    plain_addresses,
 )
 from labnet.wire.types import ExtendedError, InfoCode, Question, Rcode, RRset, Upstream
 
@@ -257,7 +257,7 @@ class Relay:
                 id = self._bytes(2)
             asked_by_id[id] = asked
             asked.section = section
-            queries.append(encode_plain_query(id, section))
+            queries.append(encode_forwarded_query(id, section))
         return queries
 
     def close(self) -> None:
@@ -277,7 +277,7 @@ class Relay:
             asked = sock.asked.get(reply[:2])
             if asked is None:
                 continue
-            found = plain_addresses(reply, asked.section)
+            found = forwardable_addresses(reply, asked.section)
             if found is None and not matches(reply, asked.section):
                 continue
             del sock.asked[reply[:2]]
@@ -299,9 +299,9 @@ class Relay:
         question = asked.question
         del self._pending[question]
         ttl = min(max(ttl, self._ttl_min), self._ttl_max)
-        records = encode_plain_records(asked.shape.type_class, ttl, addresses)
+        records = encode_addresses(asked.shape.type_class, ttl, addresses)
         for one in (asked, *asked.others):
-            reply = encode_plain_reply(one.sent, one.end, one.shape, len(addresses), records)
+            reply = encode_forwarded_reply(one.sent, one.end, one.shape, len(addresses), records)
             one.asker.reply(one.whence, one.sent, reply)
         if ttl or not self._way.let_go(question):
             rrset = RRset(question.key, question.rrtype, ttl, addresses)

@@ -13,7 +13,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from labnet.net.batch import key_of as key_in
 from labnet.resolver.cache.cache import Cache, Entry
 from labnet.resolver.ready.ttl_patch import Ageing, ageing_of
-from labnet.wire.dns_response import Options, decode_query, encode_answer
+from labnet.wire.dns_request import decode_query
+from labnet.wire.dns_response import Options, encode_answer
 from labnet.wire.types import Answer, Rcode, RRset
 from tests.resolver.dnsfakes import AAAA, CNAME, A, question, reply_to, rrset, wire
 from tests.resolver.lab import CLIENT, COURSE, EPOCH, PARENT, Lab, errors, shown

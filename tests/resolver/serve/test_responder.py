@@ -8,7 +8,9 @@ import dns.flags
 import dns.message
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.wire.dns_response import PAYLOAD, Options, decode_query, encode_answer
+from labnet.wire.dns_common import PAYLOAD
+from labnet.wire.dns_request import decode_query
+from labnet.wire.dns_response import Options, encode_answer
 from labnet.wire.types import Answer, ExtendedError, InfoCode, Rcode, RRset, RRType
 from tests.resolver.dnsfakes import NS, A, rrset, wire
 from tests.resolver.lab import CLIENT, Lab, codes, errors, rcode, shown

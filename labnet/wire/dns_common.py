@@ -1,0 +1,136 @@
+"""What all DNS codecs share: header fields and numbers, names inside messages, random case (RFC 1035, section 4)."""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import Final
+
+from labnet.wire.names import LONGEST_NAME, ROOT
+
+PAYLOAD: Final = 1232
+"""Bytes of a UDP message that are sent, announced and asked for at most; no path has to fragment it (RFC 9715)."""
+
+HEADER: Final = Struct("!HHHHHH")
+"""Id, flags, and the numbers of questions and of answer, authority and additional records."""
+
+TYPE_CLASS: Final = Struct("!HH")
+"""The type and class behind the name of a question."""
+
+RECORD: Final = Struct("!HHIH")
+"""Type, class, TTL (seconds) and data length (bytes) behind the owner name of a record."""
+
+OPTION: Final = Struct("!HH")
+"""Code and length (bytes) of an EDNS option (RFC 6891, section 6.1.2)."""
+
+QR, AA, TC, RD, RA, AD, CD = 0x8000, 0x0400, 0x0200, 0x0100, 0x0080, 0x0020, 0x0010
+OPCODE: Final = 0x7800
+DO: Final = 0x8000
+"""The bit in the TTL of an OPT record that asks for DNSSEC records (RFC 3225)."""
+
+IN: Final = 1
+EXTENDED_ERROR: Final = 15
+"""The EDNS option of RFC 8914."""
+
+LONGEST_LABEL: Final = 63
+"""Bytes; RFC 1035, section 2.3.4."""
+
+_POINTER: Final = 0xC0
+_LETTERS: Final = bytes(0x20 if ord("a") <= byte <= ord("z") else 0 for byte in range(256))
+
+
+class BadMessage(ValueError):
+    """The bytes are no DNS message; the text says why."""
+
+
+def mixed_case(names: bytes, bits: int) -> bytes:
+    """``names`` (keys) with a capital letter for each bit of ``bits`` that is set (draft-vixie-dnsext-dns0x20).
+
+    ``bits`` has eight bits for each byte of ``names``; those under no letter do not count.
+    """
+    capitals = int.from_bytes(names.translate(_LETTERS), "big") & bits
+    return (int.from_bytes(names, "big") ^ capitals).to_bytes(len(names), "big")
+
+
+def end_of_name(message: bytes, at: int) -> int:
+    """Where the name at ``at``, which must not be compressed, ends.
+
+    Raises :class:`BadMessage` for a label or name that is too long, IndexError where the message ends before the name.
+    """
+    start = at
+    while length := message[at]:
+        if length > LONGEST_LABEL:
+            raise BadMessage("a name has a label that cannot be")
+        at += 1 + length
+    if at + 1 - start > LONGEST_NAME:
+        raise BadMessage("a name is too long")
+    return at + 1
+
+
+def skip_name(message: bytes, at: int) -> int:
+    """Where the name at ``at``, compressed or not, ends; a pointer is not followed. Raises as :func:`end_of_name`."""
+    while length := message[at]:
+        if length >= _POINTER:
+            return at + 2
+        if length > LONGEST_LABEL:
+            raise BadMessage("a name has a label that cannot be")
+        at += 1 + length
+    return at + 1
+
+
+class NameReader:
+    """Reads the names of one message, compressed or not (RFC 1035, section 4.1.4).
+
+    ``known`` holds the name that begins at an offset. Each label that a pointer leads to is put there with the rest of
+    its name, and so is read once however many pointers there are: the work grows with the message's length alone.
+    """
+
+    def __init__(self, message: bytes) -> None:
+        self._message = message
+        self.known: dict[int, bytes] = {}
+
+    def read(self, at: int) -> tuple[bytes, int]:
+        """The name at ``at`` in wire form without compression, and where what follows it begins.
+
+        Raises :class:`BadMessage`, or IndexError where the message ends before the name.
+        """
+        message = self._message
+        start = at
+        while length := message[at]:
+            if length >= _POINTER:
+                name = message[start:at] + self._pointed((length & 0x3F) << 8 | message[at + 1], start)
+                if len(name) > LONGEST_NAME:
+                    raise BadMessage("a name is too long")
+                return name, at + 2
+            at += 1 + length
+            if length > LONGEST_LABEL or at - start >= LONGEST_NAME:
+                raise BadMessage("a name has a label that cannot be or is too long")
+        return message[start : at + 1], at + 1
+
+    def _pointed(self, at: int, before: int) -> bytes:
+        """The name at ``at``, where a pointer leads to: before ``before``, the start of the name that it is in."""
+        message, known = self._message, self.known
+        passed: list[tuple[int, bytes]] = []
+        if at >= before:
+            raise BadMessage("a name points forward")
+        start = at
+        while (rest := known.get(at)) is None:
+            length = message[at]
+            if not length:
+                rest = ROOT
+                break
+            if length >= _POINTER:
+                passed.append((at, b""))
+                at = (length & 0x3F) << 8 | message[at + 1]
+                if at >= start:
+                    raise BadMessage("a name points forward")
+                start = at
+                continue
+            passed.append((at, message[at : at + 1 + length]))
+            at += 1 + length
+            if length > LONGEST_LABEL:
+                raise BadMessage("a name has a label that cannot be")
+        for at, label in reversed(passed):
+            known[at] = rest = label + rest
+            if len(rest) > LONGEST_NAME:
+                raise BadMessage("a name is too long")
+        return rest

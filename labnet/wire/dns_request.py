@@ -1,0 +1,142 @@
+"""DNS messages as a server receives them (RFC 1035, RFC 6891; sans-IO).
+
+A question is read by hand in one pass, because what is wrong in it decides the RCODE. Any bytes give a :class:`Query`,
+or raise :class:`Silence` or :class:`Refusal`, nothing else.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import Final
+
+from labnet.wire.dns_common import DO, HEADER, IN, OPCODE, OPTION, QR, RD, RECORD, TYPE_CLASS, end_of_name, skip_name
+from labnet.wire.types import Question, Rcode, RRType
+
+NSID, COOKIE, KEEPALIVE = 3, 10, 11
+"""EDNS options (RFC 5001, RFC 7873, RFC 7828)."""
+
+_QUERY, _UPDATE = 0, 5
+_TRANSFERS: Final = frozenset((251, 252, 253, 254, 249, 250))  # IXFR, AXFR, MAILB, MAILA, TKEY, TSIG
+
+
+class Silence(ValueError):
+    """The bytes get no answer: they have no header to answer by, or are a response."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edns:
+    """What a client's OPT record says (RFC 6891); ``payload`` is in bytes, ``cookie`` the whole option (RFC 7873)."""
+
+    payload: int
+    version: int
+    dnssec_ok: bool
+    cookie: bytes | None = None
+    wants_nsid: bool = False
+    wants_keepalive: bool = False
+    has_options: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One question as a client sent it. ``name`` keeps the client's case."""
+
+    id: int
+    flags: int
+    question: Question
+    name: bytes
+    rrclass: int
+    edns: Edns | None
+
+    @property
+    def recursion_desired(self) -> bool:
+        return bool(self.flags & RD)
+
+
+class Refusal(Exception):
+    """A message that is answered by ``rcode`` and what could be read of it, without a look at zones or cache."""
+
+    def __init__(self, rcode: Rcode, id: int, flags: int, query: Query | None = None, edns: Edns | None = None) -> None:
+        super().__init__(rcode.name)
+        self.rcode = rcode
+        self.id = id
+        self.flags = flags
+        self.query = query
+        self.edns = query.edns if query is not None else edns
+
+
+def decode_query(message: bytes) -> Query:
+    """The question in ``message``.
+
+    Raises :class:`Silence` for what must not be answered and :class:`Refusal` for what is answered by an RCODE alone:
+    FORMERR, NOTIMP, BADVERS, REFUSED, or NOERROR for a question after a cookie only (RFC 7873, section 5.4).
+    """
+    if len(message) < HEADER.size:
+        raise Silence("shorter than a header")
+    id, flags, questions, answers, authorities, additionals = HEADER.unpack_from(message)
+    if flags & QR:
+        raise Silence("a response")
+    opcode = (flags & OPCODE) >> 11
+    if opcode != _QUERY:
+        raise Refusal(Rcode.REFUSED if opcode == _UPDATE else Rcode.NOTIMP, id, flags)
+    if questions > 1:
+        raise Refusal(Rcode.FORMERR, id, flags)
+    name, rrtype, rrclass, at = b"", 0, 0, HEADER.size
+    try:
+        if questions:
+            end = end_of_name(message, at)  # the first name of a message has nothing to point to
+            name = message[at:end]
+            rrtype, rrclass = TYPE_CLASS.unpack_from(message, end)
+            at = end + TYPE_CLASS.size
+        edns = _edns(message, at, answers + authorities, additionals)
+    except (ValueError, IndexError, struct.error):
+        raise Refusal(Rcode.FORMERR, id, flags) from None
+    if not questions:
+        rcode = Rcode.NOERROR if edns is not None and edns.cookie is not None else Rcode.FORMERR
+        raise Refusal(rcode, id, flags, edns=edns)
+    query = Query(id, flags, Question(name.lower(), rrtype), name, rrclass, edns)
+    if edns is not None and edns.version:
+        raise Refusal(Rcode.BADVERS, id, flags, query)
+    if rrtype in _TRANSFERS or rrclass != IN:
+        raise Refusal(Rcode.REFUSED, id, flags, query)
+    if rrtype in (0, RRType.OPT):
+        raise Refusal(Rcode.FORMERR, id, flags, query)
+    return query
+
+
+def _edns(message: bytes, at: int, others: int, additionals: int) -> Edns | None:
+    """The OPT record among the additional records; all other records are read over."""
+    found = None
+    for number in range(others + additionals):
+        at_root = not message[at]
+        at = skip_name(message, at)
+        rrtype, rrclass, ttl, length = RECORD.unpack_from(message, at)
+        at += RECORD.size
+        rdata = message[at : at + length]
+        if len(rdata) != length:
+            raise ValueError("a record that is cut")
+        at += length
+        if rrtype == RRType.OPT:
+            if found is not None or not at_root or number < others:
+                raise ValueError("an OPT record too many")
+            found = _edns_of(rrclass, ttl, rdata)
+    if at != len(message):
+        raise ValueError("bytes behind the message")
+    return found
+
+
+def _edns_of(payload: int, ttl: int, rdata: bytes) -> Edns:
+    options: dict[int, bytes] = {}
+    at = 0
+    while at < len(rdata):
+        code, length = OPTION.unpack_from(rdata, at)
+        at += OPTION.size
+        value = rdata[at : at + length]
+        if len(value) != length:
+            raise ValueError("an option that is cut")
+        options.setdefault(code, value)
+        at += length
+    cookie = options.get(COOKIE)
+    if cookie is not None and len(cookie) != 8 and not 16 <= len(cookie) <= 40:
+        raise ValueError("a cookie of a wrong size")
+    return Edns(payload, ttl >> 16 & 255, bool(ttl & DO), cookie, NSID in options, KEEPALIVE in options, bool(options))
