@@ -26,12 +26,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _resolve(arguments: argparse.Namespace) -> int:
-    from labnet.clients.course import Client, converse, run
+    from labnet.clients.course import CourseClient, converse, run
 
     if arguments.dns or arguments.tcp or arguments.type or arguments.trace:
         return _resolve_by_dns(arguments)
     with captured(arguments.capture) as tap:
-        client = Client(arguments.server, arguments.port, arguments.timeout, arguments.tries, **tap)
+        client = CourseClient(arguments.server, arguments.port, arguments.timeout, arguments.tries, **tap)
         if arguments.name:
             return run(client, arguments.name)
         _edit_lines()
@@ -61,12 +61,15 @@ def _resolve_by_dns(arguments: argparse.Namespace) -> int:
 
 
 def _command(arguments: argparse.Namespace) -> int:
-    from labnet.clients.command import Connection, NoAnswer, converse, run
+    from labnet.clients.command import CommandConnection, converse, run
+    from labnet.clients.errors import NoAnswer
 
     try:
         with (
             captured(arguments.capture) as tap,
-            Connection(arguments.server, arguments.port, arguments.timeout, arguments.tries, **tap) as connection,
+            CommandConnection(
+                arguments.server, arguments.port, arguments.timeout, arguments.tries, **tap
+            ) as connection,
         ):
             if arguments.command:
                 return run(connection, arguments.command)

@@ -19,6 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from labnet import cli
 from labnet.clients import command
 from labnet.clients import course as resolver
+from labnet.clients.errors import NoAnswer
 
 
 class FakeConnection:
@@ -30,7 +31,7 @@ class FakeConnection:
     def __init__(self, *arguments: Any) -> None:
         self.opened.append(arguments)
         if arguments[0] == "nowhere":
-            raise command.NoAnswer("cannot connect to nowhere port 8080: Connection refused")
+            raise NoAnswer("cannot connect to nowhere port 8080: Connection refused")
         if arguments[0] == "slow":
             raise KeyboardInterrupt
 
@@ -108,7 +109,7 @@ class CommandTests(CLITestCase):
     """labnet command."""
 
     def setUp(self) -> None:
-        self.patch(command, "Connection", FakeConnection)
+        self.patch(command, "CommandConnection", FakeConnection)
         self.patch(FakeConnection, "opened", [])
 
     def test_replies_go_to_standard_output(self) -> None:
@@ -169,14 +170,14 @@ class ResolveTests(CLITestCase):
     def setUp(self) -> None:
         known = {"www.biu.ac.il": "1.2.3.4"}
 
-        def ask(client: resolver.Client, name: str) -> str | None:
+        def ask(client: resolver.CourseClient, name: str) -> str | None:
             self.asked.append(client)
             if name == "silence":
-                raise resolver.NoAnswer("no answer from 127.0.0.1 port 1199 in 3 tries of 3 s")
+                raise NoAnswer("no answer from 127.0.0.1 port 1199 in 3 tries of 3 s")
             return known.get(name)
 
-        self.asked: list[resolver.Client] = []
-        self.patch(resolver.Client, "ask", ask)
+        self.asked: list[resolver.CourseClient] = []
+        self.patch(resolver.CourseClient, "ask", ask)
 
     def test_bare_addresses_go_to_standard_output(self) -> None:
         """Everything else to standard error; the worst that happened is the status."""

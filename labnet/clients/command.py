@@ -8,20 +8,18 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
+from labnet.clients.errors import NoAnswer
+
 PREFIX = "MESSAGE!!! ----> "
 _LONGEST_REPLY = 65536
 
 
-class NoAnswer(Exception):
-    """The server is not there or does not answer; the text says how."""
-
-
-class Connection:
+class CommandConnection:
     """A connection to the command server at ``host`` and ``port``, with ``timeout`` seconds for each reply.
 
     Commands go out without a newline and one receive is one reply, as with the clients of the course, so that it works
-    with their servers too. Opening tries ``tries`` times. ``tap`` is given the socket and returns the one to use: it
-    may look at what passes. Every method raises :class:`NoAnswer`.
+    with their servers too. Opening tries ``tries`` times. ``tap`` takes the socket and returns the one to use,
+    which may look at what passes. Every method raises :class:`NoAnswer`.
     """
 
     def __init__(
@@ -75,7 +73,7 @@ class Connection:
         return self.receive()
 
 
-def run(connection: Connection, commands: Sequence[str]) -> int:
+def run(connection: CommandConnection, commands: Sequence[str]) -> int:
     """Print the reply to each command; the exit status: 0, or 2 where the server closed before it answered one."""
     connection.receive()
     for command in commands:
@@ -89,7 +87,7 @@ def run(connection: Connection, commands: Sequence[str]) -> int:
     return 0
 
 
-def converse(connection: Connection) -> int:
+def converse(connection: CommandConnection) -> int:
     """The transcript's loop: greet, then commands until EXIT, end of file, Ctrl-C, or until the server closes."""
     try:
         print(f"{PREFIX}Server Message: {connection.receive()}", flush=True)

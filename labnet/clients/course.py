@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import sys
 import time
@@ -9,19 +10,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from labnet.wire.course import TextError, Told, decode_reply, encode_question
-from labnet.wire.types import fold, is_name
-
-
-class NoAnswer(Exception):
-    """The server did not answer; the text says how."""
+from labnet.clients.errors import NoAnswer
+from labnet.wire.course import decode_reply, encode_question
+from labnet.wire.course_line import TextError
+from labnet.wire.types import CourseReply, fold, is_name
 
 
 @dataclass(frozen=True)
-class Client:
-    """Asks the server at ``host`` and ``port``, ``tries`` times with ``timeout`` seconds each.
+class CourseClient:
+    """NameClient the server at ``host`` and ``port``, ``tries`` times with ``timeout`` seconds each.
 
-    ``tap`` is given each socket and returns the one to use: it may look at what passes.
+    ``tap`` takes each socket and returns the one to use, which may look at what passes.
     """
 
     host: str
@@ -46,52 +45,51 @@ class Client:
             try:
                 with socket.socket(family, kind, protocol) as sock:
                     sock.connect(address)
-                    told = self._exchange(self.tap(sock), name)
+                    reply = self._exchange(self.tap(sock), name)
             except OSError as error:
                 # localhost, for one, may have an address where nobody listens before the server's.
                 why = f": {error.strerror}"
                 continue
-            if not isinstance(told, _Silence):
-                return None if told is None else told.address
-            why = f" in {self.tries} tries of {self.timeout:g} s"
-            break
+            except _Silent:
+                why = f" in {self.tries} tries of {self.timeout:g} s"
+                break
+            return None if reply is None else reply.address
         raise NoAnswer(f"no answer from {where}{why}")
 
-    def _exchange(self, sock: socket.socket, name: str) -> Told | _Silence | None:
+    def _exchange(self, sock: socket.socket, name: str) -> CourseReply | None:
         for _ in range(self.tries):
             sock.send(encode_question(name))
-            told = self._receive(sock, name)
-            if not isinstance(told, _Silence):
-                return told
-        return _Silence()
+            with contextlib.suppress(_Silent):
+                return self._receive(sock, name)
+        raise _Silent
 
-    def _receive(self, sock: socket.socket, name: str) -> Told | _Silence | None:
+    def _receive(self, sock: socket.socket, name: str) -> CourseReply | None:
         until = time.monotonic() + self.timeout
         while (left := until - time.monotonic()) > 0:
             sock.settimeout(left)
             try:
-                told = decode_reply(sock.recv(65535))
+                reply = decode_reply(sock.recv(65535))
             except TimeoutError:
                 break
             except TextError:
                 return None
-            if told is None or told.name is None or fold(told.name) == fold(name):
-                return told
-        return _Silence()
+            if reply is None or reply.name is None or fold(reply.name) == fold(name):
+                return reply
+        raise _Silent
 
 
-class Asks(Protocol):
+class _Silent(Exception):
+    """No reply came in time."""
+
+
+class NameClient(Protocol):
     """A client of either protocol."""
 
     def ask(self, name: str) -> str | None:
-        """What is to be printed for ``name``, or None where it is not known. Raises :class:`NoAnswer`."""
+        """The text to print for ``name``, or None where it is not known. Raises :class:`NoAnswer`."""
 
 
-class _Silence:
-    """Nothing came in time."""
-
-
-def run(client: Asks, names: Sequence[str]) -> int:
+def run(client: NameClient, names: Sequence[str]) -> int:
     """Print the address of each name; the exit status: 0 all found, 1 one is unknown, 2 no answer."""
     status = 0
     for name in names:
@@ -109,7 +107,7 @@ def run(client: Asks, names: Sequence[str]) -> int:
     return status
 
 
-def converse(client: Asks) -> int:
+def converse(client: NameClient) -> int:
     """The assignment's loop: ask for a name, print its address or ``not found``, until end of file or Ctrl-C."""
     print("trying to connect to server...")
     while True:

@@ -10,12 +10,12 @@ import dns.query
 import dns.rcode
 import dns.rdatatype
 
-from labnet.clients.course import NoAnswer
+from labnet.clients.errors import NoAnswer
 
 
 @dataclass(frozen=True)
 class DNSClient:
-    """Asks the server at ``host`` and ``port`` for records of ``rrtype``; by UDP, and by TCP if told or truncated.
+    """Asks the server at ``host`` and ``port`` for records of ``rrtype``; by UDP, by TCP if ``tcp`` or truncated.
 
     ``tries`` times with ``timeout`` seconds each.
     """

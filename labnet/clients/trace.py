@@ -1,4 +1,4 @@
-"""``labnet resolve --trace``: a walk down from a root, each step told as it is taken."""
+"""``labnet resolve --trace``: a walk down from a root that prints each step as it is taken."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What everything in the resolver speaks: questions, RRsets, answers, and the course's mappings."""
+"""The values that every room of the resolver passes on: questions, RRsets, answers, and the course's mappings."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 import dns.rdatatype
 
@@ -46,7 +46,6 @@ class Rcode(IntEnum):
     REFUSED = 5
     YXDOMAIN = 6
     BADVERS = 16
-    BADCOOKIE = 23
 
 
 class InfoCode(IntEnum):
@@ -153,7 +152,7 @@ class Answer:
     """What is known about a question.
 
     ``answer`` holds the CNAME chain and what it leads to; ``authority`` the SOA of a negative answer, or a referral's
-    NS with its addresses in ``additional``. ``mapping`` is what the course protocol is told. ``origin`` says in a few
+    NS with its addresses in ``additional``. ``mapping`` is the answer in the course protocol. ``origin`` says in a few
     words where it comes from. Until the epoch second ``until`` it may be given again, byte for byte.
     """
 
@@ -166,12 +165,6 @@ class Answer:
     errors: tuple[ExtendedError, ...] = ()
     origin: str = ""
     until: float = 0.0
-
-    @property
-    def is_negative(self) -> bool:
-        """Whether it says that there is no such name or no such record (RFC 2308), and is no referral."""
-        empty = self.rcode == Rcode.NOERROR and not self.answer and not self.is_referral
-        return empty or self.rcode == Rcode.NXDOMAIN
 
     @property
     def is_referral(self) -> bool:
@@ -187,24 +180,32 @@ class Answer:
 
 
 def failure_of(says: str, code: InfoCode = InfoCode.OTHER, errors: tuple[ExtendedError, ...] = ()) -> Answer:
-    """The answer where there is none (SERVFAIL): why, in a few words, and the ``errors`` that others told."""
+    """The answer where there is none (SERVFAIL): why, in a few words, and the ``errors`` of the servers asked."""
     return Answer(Rcode.SERVFAIL, errors=(ExtendedError(code, says), *errors))
+
+
+class CourseReply(NamedTuple):
+    """What a course parent's reply says: ``name`` is None in a bare address, ``ttl`` (seconds) where there is none."""
+
+    name: str | None
+    address: str
+    ttl: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """What a parent told, checked against what it was asked.
+    """A parent's reply, checked against the question.
 
-    ``rrsets`` is the chain from the name asked for and what it leads to, nothing else; ``soa`` stands in a negative
-    answer. ``told`` is a course parent's: name, address, TTL. ``parent`` names who told it, for people. ``since`` is
-    the epoch second at which another lab was told this and passed it on; None where the parent told it just now.
+    ``rrsets`` is the chain from the name asked for and what it leads to, nothing else; ``soa`` is that of a negative
+    answer. ``course_reply`` is what a course parent said instead. ``parent`` names the parent, for people. ``since`` is
+    the epoch second at which another lab received the reply and shared it; None where the parent sent it just now.
     """
 
     rcode: Rcode
     parent: str
     rrsets: tuple[RRset, ...] = ()
     soa: RRset | None = None
-    told: tuple[str, str, int | None] | None = None
+    course_reply: CourseReply | None = None
     errors: tuple[ExtendedError, ...] = ()
     since: float | None = None
 

@@ -12,7 +12,8 @@ from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.clients.command import Connection, NoAnswer, converse, run
+from labnet.clients.command import CommandConnection, converse, run
+from labnet.clients.errors import NoAnswer
 
 GREETING = b"Connected: your IP address is 127.0.0.1 and your port is 39770\n"
 TIME = b"Sun Oct  1 13:33:03 2023\n"
@@ -45,9 +46,9 @@ class FakeSocket:
 class ClientTestCase(SynchronousTestCase):
     """A test that sees what is printed and plays the person at the keyboard."""
 
-    def connection(self, sock: FakeSocket) -> Connection:
+    def connection(self, sock: FakeSocket) -> CommandConnection:
         with mock.patch("socket.create_connection", return_value=sock):
-            return Connection("192.0.2.1", 8080, timeout=2.5)
+            return CommandConnection("192.0.2.1", 8080, timeout=2.5)
 
     def typed(self, *lines: str | type[BaseException]) -> list[str]:
         """``lines`` are what input() gives; the prompts it was called with come back in the list."""
@@ -118,7 +119,7 @@ class ConnectingTests(SynchronousTestCase):
         with mock.patch("socket.create_connection", side_effect=outcomes) as create:
             error = ""
             try:
-                Connection("server", 8080, timeout=2.5, tries=tries)
+                CommandConnection("server", 8080, timeout=2.5, tries=tries)
             except NoAnswer as failure:
                 error = str(failure)
         create.assert_called_with(("server", 8080), 2.5)
@@ -151,7 +152,7 @@ class ConnectingTests(SynchronousTestCase):
         with socket.socket() as bound:
             bound.bind(("127.0.0.1", 0))
             with self.assertRaisesRegex(NoAnswer, "Connection refused"):
-                Connection(*bound.getsockname())
+                CommandConnection(*bound.getsockname())
 
     def test_a_real_server_that_answers(self) -> None:
         """Over a real connection, replies and the end are told apart."""
@@ -165,7 +166,7 @@ class ConnectingTests(SynchronousTestCase):
         with socket.create_server(("127.0.0.1", 0)) as listening:
             thread = threading.Thread(target=serve, args=[listening])
             thread.start()
-            with Connection(*listening.getsockname(), timeout=30) as connection:
+            with CommandConnection(*listening.getsockname(), timeout=30) as connection:
                 self.assertEqual(connection.receive().encode() + b"\n", GREETING)
                 self.assertEqual(connection.ask("TIME"), "TIME")
                 self.assertEqual(connection.receive(), "")

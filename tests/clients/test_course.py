@@ -14,7 +14,8 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.clients import course as module
-from labnet.clients.course import Client, NoAnswer, converse, run
+from labnet.clients.course import CourseClient, converse, run
+from labnet.clients.errors import NoAnswer
 
 Event = bytes | OSError | float
 """What the network does: a reply comes, an error does, or so many seconds pass without either."""
@@ -125,7 +126,7 @@ class ClientCase(SynchronousTestCase):
 class AskTests(ClientCase):
     """One name."""
 
-    def fails(self, client: Client, says: str, name: str = NAME) -> None:
+    def fails(self, client: CourseClient, says: str, name: str = NAME) -> None:
         with self.assertRaises(NoAnswer) as caught:
             client.ask(name)
         self.assertEqual(str(caught.exception), says)
@@ -133,7 +134,7 @@ class AskTests(ClientCase):
     def test_the_address(self) -> None:
         """The bare name is sent to the server, and the address of its reply is the answer."""
         network = self.network(REPLY)
-        self.assertEqual(Client("192.0.2.1", 1199).ask(NAME), "21.09.1992.8")
+        self.assertEqual(CourseClient("192.0.2.1", 1199).ask(NAME), "21.09.1992.8")
         self.assertEqual(network.looked_up, ("192.0.2.1", 1199, socket.SOCK_DGRAM))
         self.assertEqual(network.sent, [("127.0.0.1", b"www.google.co.il")])
 
@@ -141,26 +142,26 @@ class AskTests(ClientCase):
         """Lines and bare addresses are understood too, and names compare without case and final dot."""
         for reply in (b"www.google.co.il,1.2.3.4,60\n", b"1.2.3.4", b"WWW.google.co.il.,1.2.3.4"):
             self.network(reply)
-            self.assertEqual(Client("127.0.0.1", 1199).ask(NAME), "1.2.3.4")
+            self.assertEqual(CourseClient("127.0.0.1", 1199).ask(NAME), "1.2.3.4")
 
     def test_unknown(self) -> None:
         """An empty list, an empty datagram and any other text, such as a server's own words, mean not found."""
         for reply in (b"[]", b"", b"not found", b"\xff"):
             network = self.network(reply, REPLY)
-            self.assertIsNone(Client("127.0.0.1", 1199).ask(NAME))
+            self.assertIsNone(CourseClient("127.0.0.1", 1199).ask(NAME))
             self.assertEqual(len(network.sent), 1)
 
     def test_what_is_no_name_is_not_asked(self) -> None:
         """What cannot be a name is not found, and nothing is sent."""
         network = self.network(REPLY)
         for name in ("", "www a", "a,b", "a" * 256, "www\udcff"):
-            self.assertIsNone(Client("127.0.0.1", 1199).ask(name))
+            self.assertIsNone(CourseClient("127.0.0.1", 1199).ask(name))
         self.assertEqual((network.sent, network.looked_up), ([], ()))
 
     def test_it_asks_again(self) -> None:
         """Without a reply it asks again after the time-out; a reply to a later try counts."""
         network = self.network(4.5, REPLY)
-        self.assertEqual(Client("127.0.0.1", 1199, timeout=2.0, tries=3).ask(NAME), "21.09.1992.8")
+        self.assertEqual(CourseClient("127.0.0.1", 1199, timeout=2.0, tries=3).ask(NAME), "21.09.1992.8")
         self.assertEqual(len(network.sent), 3)
         self.assertEqual(network.now, 104.5)
 
@@ -168,41 +169,43 @@ class AskTests(ClientCase):
         """After all tries it says where it asked, how often and how long."""
         network = self.network()
         self.fails(
-            Client("127.0.0.1", 1199, timeout=1.5, tries=2), "no answer from 127.0.0.1 port 1199 in 2 tries of 1.5 s"
+            CourseClient("127.0.0.1", 1199, timeout=1.5, tries=2),
+            "no answer from 127.0.0.1 port 1199 in 2 tries of 1.5 s",
         )
         self.assertEqual((len(network.sent), network.now), (2, 103.0))
 
     def test_another_names_reply_is_ignored(self) -> None:
         """A reply for another name, perhaps a late one, is not the answer; the right one behind it is."""
         network = self.network(b"www.b,6.6.6.6,60", 0.5, REPLY)
-        self.assertEqual(Client("127.0.0.1", 1199).ask(NAME), "21.09.1992.8")
+        self.assertEqual(CourseClient("127.0.0.1", 1199).ask(NAME), "21.09.1992.8")
         self.assertEqual(len(network.sent), 1)
 
     def test_other_names_replies_do_not_keep_it_waiting(self) -> None:
         """A try ends at its time-out however many replies for other names come in."""
         network = self.network(*[event for _ in range(20) for event in (b"www.b,6.6.6.6,60", 0.75)])
         self.fails(
-            Client("127.0.0.1", 1199, timeout=2.0, tries=2), "no answer from 127.0.0.1 port 1199 in 2 tries of 2 s"
+            CourseClient("127.0.0.1", 1199, timeout=2.0, tries=2),
+            "no answer from 127.0.0.1 port 1199 in 2 tries of 2 s",
         )
         self.assertEqual((len(network.sent), network.now), (2, 104.0))
 
     def test_a_reply_at_the_last_moment(self) -> None:
         """Where a reply for another name uses up the time, the next try follows."""
         network = self.network(1.0, b"www.b,6.6.6.6,60", REPLY)
-        self.assertEqual(Client("127.0.0.1", 1199, timeout=1.0, tries=2).ask(NAME), "21.09.1992.8")
+        self.assertEqual(CourseClient("127.0.0.1", 1199, timeout=1.0, tries=2).ask(NAME), "21.09.1992.8")
         self.assertEqual(len(network.sent), 2)
 
     def test_nobody_listens(self) -> None:
         """A refusal is said at once, without more tries."""
         network = self.network(ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused"), REPLY)
-        self.fails(Client("127.0.0.1", 1199), "no answer from 127.0.0.1 port 1199: Connection refused")
+        self.fails(CourseClient("127.0.0.1", 1199), "no answer from 127.0.0.1 port 1199: Connection refused")
         self.assertEqual(len(network.sent), 1)
 
     def test_the_next_address_is_asked(self) -> None:
         """Of a host with several addresses the next one is asked where nobody listens on the first."""
         network = self.network(REPLY, addresses=("127.0.0.2", "127.0.0.1"))
         network.refusing["127.0.0.2"] = ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
-        self.assertEqual(Client("localhost", 1199).ask(NAME), "21.09.1992.8")
+        self.assertEqual(CourseClient("localhost", 1199).ask(NAME), "21.09.1992.8")
         self.assertEqual(network.sent, [("127.0.0.2", NAME.encode()), ("127.0.0.1", NAME.encode())])
 
     def test_all_addresses_fail(self) -> None:
@@ -210,18 +213,18 @@ class AskTests(ClientCase):
         network = self.network(addresses=("127.0.0.2", "127.0.0.3"))
         network.refusing["127.0.0.2"] = ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
         network.refusing["127.0.0.3"] = OSError(errno.ENETUNREACH, "Network is unreachable")
-        self.fails(Client("a.b", 1199), "no answer from a.b port 1199: Network is unreachable")
+        self.fails(CourseClient("a.b", 1199), "no answer from a.b port 1199: Network is unreachable")
         network = self.network(addresses=("127.0.0.2", "127.0.0.3"))
-        self.fails(Client("a.b", 1199, tries=1), "no answer from a.b port 1199 in 1 tries of 3 s")
+        self.fails(CourseClient("a.b", 1199, tries=1), "no answer from a.b port 1199 in 1 tries of 3 s")
         self.assertEqual(network.sent, [("127.0.0.2", NAME.encode())])
 
     def test_a_host_that_does_not_exist(self) -> None:
         """A host that cannot be looked up, or is no host name at all, is one clear sentence."""
         network = self.network()
         network.look_up_error = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-        self.fails(Client("nowhere", 1199), "no answer from nowhere port 1199: Name or service not known")
+        self.fails(CourseClient("nowhere", 1199), "no answer from nowhere port 1199: Name or service not known")
         network.look_up_error = UnicodeError("label empty or too long")
-        self.fails(Client("a..b", 1199), "no answer from a..b port 1199: this is no host name")
+        self.fails(CourseClient("a..b", 1199), "no answer from a..b port 1199: this is no host name")
 
 
 class RunTests(ClientCase):
@@ -230,27 +233,27 @@ class RunTests(ClientCase):
     def test_all_found(self) -> None:
         """The bare addresses are printed, one a line; the exit status is 0."""
         self.network(REPLY, b"www.b,1.2.3.4,60")
-        result = self.printed(lambda: run(Client("127.0.0.1", 1199), [NAME, "www.b"]))
+        result = self.printed(lambda: run(CourseClient("127.0.0.1", 1199), [NAME, "www.b"]))
         self.assertEqual(result, (0, "21.09.1992.8\n1.2.3.4\n", ""))
 
     def test_not_found(self) -> None:
         """A name that is not found is said on stderr; the others are printed; the exit status is 1."""
         self.network(b"[]", REPLY)
-        result = self.printed(lambda: run(Client("127.0.0.1", 1199), ["www.b", NAME]))
+        result = self.printed(lambda: run(CourseClient("127.0.0.1", 1199), ["www.b", NAME]))
         self.assertEqual(result, (1, "21.09.1992.8\n", "labnet: www.b: not found\n"))
 
     def test_no_answer(self) -> None:
         """A server that does not answer is said on stderr; the exit status is 2, also where a name is not found."""
         for events, names in (((b"[]",), ("www.c", "www.b")), ((1.5, b"[]"), ("www.b", "www.c"))):
             self.network(*events)
-            status, out, err = self.printed(lambda names=names: run(Client("127.0.0.1", 1199, 1.0, 1), names))
+            status, out, err = self.printed(lambda names=names: run(CourseClient("127.0.0.1", 1199, 1.0, 1), names))
             self.assertEqual((status, out), (2, ""))
             self.assertIn("labnet: www.b: no answer from 127.0.0.1 port 1199 in 1 tries of 1 s\n", err)
             self.assertIn("labnet: www.c: not found\n", err)
 
     def test_no_names(self) -> None:
         """Nothing to ask for is no failure."""
-        self.assertEqual(self.printed(lambda: run(Client("127.0.0.1", 1199), [])), (0, "", ""))
+        self.assertEqual(self.printed(lambda: run(CourseClient("127.0.0.1", 1199), [])), (0, "", ""))
 
 
 class ConverseTests(ClientCase):
@@ -269,7 +272,7 @@ class ConverseTests(ClientCase):
             raise line
 
         self.patch(builtins, "input", fake_input)
-        return self.printed(lambda: converse(Client("127.0.0.1", 1199, 1.0, 1)))
+        return self.printed(lambda: converse(CourseClient("127.0.0.1", 1199, 1.0, 1)))
 
     def test_the_transcript(self) -> None:
         """It greets, prompts, prints the address alone or not found, and prompts again."""

@@ -13,8 +13,8 @@ import dns.query
 import dns.rcode
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.clients.course import NoAnswer
 from labnet.clients.dns import DNSClient
+from labnet.clients.errors import NoAnswer
 from tests.resolver.dnsfakes import reply_to
 
 Reply = Callable[[dns.message.Message], dns.message.Message]

@@ -17,7 +17,7 @@ from labnet.daemon.tap import ResolverOptions
 from labnet.resolver.cache.cache import Entry
 from labnet.resolver.cache.lines import encode_dns_line
 from labnet.resolver.loading import Loaded
-from labnet.wire.course import encode_record
+from labnet.wire.course_line import encode_record
 from labnet.wire.types import Answer, Mapping, Question, Rcode, RRset, RRType
 from tests.interop.daemon import Daemon
 from tests.soak.dns_packets import wire_of

@@ -8,19 +8,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.resolver.files.course import parse_line
-from labnet.wire.course import (
-    Dialect,
-    LooksLikeReply,
-    TextError,
-    Told,
-    decode_reply,
-    decode_since,
-    decode_ttl,
-    encode_question,
-    encode_record,
-)
-from labnet.wire.types import LONGEST_NAME, LONGEST_TTL, Mapping, is_name
+from labnet.wire.course import Dialect, LooksLikeReply, decode_reply, encode_question
+from labnet.wire.course_line import TextError, decode_since, decode_ttl, encode_record, parse_line
+from labnet.wire.types import LONGEST_NAME, LONGEST_TTL, CourseReply, Mapping, is_name
 
 GOOGLE = Mapping("www.google.co.il", "21.09.1992.8", 60, learned=True, since=1605280488.749312)
 BIU = Mapping("www.biu.ac.il", "1.2.3.4", 180, learned=False, since=1605280488.0)
@@ -91,7 +81,7 @@ class EncodeTests(SynchronousTestCase):
     def test_what_is_encoded_is_decoded(self, mapping: Mapping, dialect: Dialect) -> None:
         """A reply in either dialect is read back as the same name, address and TTL, and is no question."""
         reply = dialect.encode(mapping)
-        self.assertEqual(decode_reply(reply), Told(mapping.name, mapping.address, mapping.ttl))
+        self.assertEqual(decode_reply(reply), CourseReply(mapping.name, mapping.address, mapping.ttl))
         with self.assertRaises(LooksLikeReply):
             dialect.decode_question(reply)
 
@@ -166,7 +156,7 @@ class DecodeReplyTests(SynchronousTestCase):
 
     def test_a_list(self) -> None:
         """A JSON list of 2 to 5 fields, numbers or texts, gives name, address and TTL where there is one."""
-        self.assertEqual(decode_reply(b'["www.a", "1.2.3.4"]'), Told("www.a", "1.2.3.4", None))
+        self.assertEqual(decode_reply(b'["www.a", "1.2.3.4"]'), CourseReply("www.a", "1.2.3.4", None))
         for reply in (
             b'["www.a", "1.2.3.4", "60"]',
             b'["www.a","1.2.3.4",60]',
@@ -174,24 +164,24 @@ class DecodeReplyTests(SynchronousTestCase):
             b'["www.a", "1.2.3.4", "60", "1", 1605280488.749312]',
             b' [" www.a ", "1.2.3.4", "60\\n", 0, "never"]\n',
         ):
-            self.assertEqual(decode_reply(reply), Told("www.a", "1.2.3.4", 60), reply)
+            self.assertEqual(decode_reply(reply), CourseReply("www.a", "1.2.3.4", 60), reply)
 
     def test_a_line(self) -> None:
         """Comma-separated text of 2 to 5 fields gives the same; spaces and a final newline do not count."""
-        self.assertEqual(decode_reply(b"www.a,1.2.3.4"), Told("www.a", "1.2.3.4", None))
+        self.assertEqual(decode_reply(b"www.a,1.2.3.4"), CourseReply("www.a", "1.2.3.4", None))
         for reply in (
             b"www.a,1.2.3.4,60",
             b"www.a, 1.2.3.4, 60\r\n",
             b"www.a,1.2.3.4,60,1",
             b"www.a,1.2.3.4,60,1,1605280488.749312\n",
         ):
-            self.assertEqual(decode_reply(reply), Told("www.a", "1.2.3.4", 60), reply)
+            self.assertEqual(decode_reply(reply), CourseReply("www.a", "1.2.3.4", 60), reply)
 
     def test_a_bare_address(self) -> None:
         """A bare address is an address without name and TTL, as text or alone in a list; it may be the transcript's."""
         for address in ("1.2.3.4", "21.09.1992.8", "21.09.1992", "2001:db8::1", "::1"):
-            self.assertEqual(decode_reply(address.encode() + b"\n"), Told(None, address, None))
-            self.assertEqual(decode_reply(json.dumps([address]).encode()), Told(None, address, None))
+            self.assertEqual(decode_reply(address.encode() + b"\n"), CourseReply(None, address, None))
+            self.assertEqual(decode_reply(json.dumps([address]).encode()), CourseReply(None, address, None))
 
     def test_an_unknown_name(self) -> None:
         """The empty list, the empty datagram and white space say that the name is not known."""

@@ -17,9 +17,9 @@ from labnet.wire.dns_upstream import (
     MOST_CNAMES,
     MOST_ERRORS,
     Broken,
-    Chain,
     NotOurs,
     OtherCase,
+    ReplyChain,
     Sent,
     Truncated,
     chain_of,
@@ -222,11 +222,11 @@ class EDNSTests(SynchronousTestCase):
 class ChainTests(SynchronousTestCase):
     """What of a forwarder's reply may be believed and kept."""
 
-    def chain(self, *answer: str, asked: Question = WWW, **more: Any) -> Chain:
+    def chain(self, *answer: str, asked: Question = WWW, **more: Any) -> ReplyChain:
         query = encode_query(asked, 1, recursion_desired=True)
         return chain_of(asked, decode_reply(reply_to(query, *answer, **more), Sent.of(query)))
 
-    def names(self, chain: Chain) -> list[tuple[bytes, int]]:
+    def names(self, chain: ReplyChain) -> list[tuple[bytes, int]]:
         return [(each.name, each.rrtype) for each in chain.rrsets]
 
     def test_the_chain_comes_in_order_however_the_reply_is_mixed(self) -> None:
@@ -238,7 +238,7 @@ class ChainTests(SynchronousTestCase):
         )
         self.assertEqual(
             chain,
-            Chain(
+            ReplyChain(
                 (
                     rrset("www.example.com", 3, CNAME, wire("b.example")),
                     rrset("b.example", 2, CNAME, wire("c.example")),

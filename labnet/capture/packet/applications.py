@@ -17,8 +17,10 @@ from labnet.capture.packet.dns import DNSError, read_message
 from labnet.capture.packet.headers import BOOTP, read_header
 from labnet.capture.packet.options import read_dhcp_options
 from labnet.command.framing import COMMANDS
-from labnet.wire.course import Dialect, TextError, Told, decode_reply
+from labnet.wire.course import Dialect, decode_reply
+from labnet.wire.course_line import TextError
 from labnet.wire.dns_request import Refusal, Silence, decode_query
+from labnet.wire.types import CourseReply
 
 _COOKIE: Final = b"\x63\x82\x53\x63"
 _HTTP: Final = re.compile(rb"(GET|HEAD|POST|PUT|DELETE|OPTIONS|PATCH) (\S{1,2000}) (HTTP/1\.[01])\r?\n")
@@ -162,7 +164,7 @@ def _course(data: bytes, at: int, answers: bool) -> ApplicationData | None:
     return ApplicationData("Course", f"Reply {shown}", layer, "reply", reply.name, outcome=reply.address)
 
 
-def _reply_fields(data: bytes, at: int, reply: Told) -> list[Field]:
+def _reply_fields(data: bytes, at: int, reply: CourseReply) -> list[Field]:
     """Where in a reply each value stands; they come in this order in every dialect."""
     fields, start = [], 0
     parts = (

@@ -14,9 +14,8 @@ from labnet.daemon.workers.messages import learned_of, line_of
 from labnet.interfaces import ILearned
 from labnet.resolver.cache.dump import dump_lines
 from labnet.resolver.cache.log import LearnedLog, course_log, threads_of
-from labnet.resolver.files.course import parse_line
 from labnet.resolver.loading import DNS_LOG_SUFFIX, Loaded
-from labnet.wire.course import encode_record
+from labnet.wire.course_line import encode_record, parse_line
 from labnet.wire.names import is_below, key_of
 from labnet.wire.types import Mapping, RRType
 

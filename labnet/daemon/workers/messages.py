@@ -12,8 +12,7 @@ from zope.interface import implementer
 from labnet.resolver.cache.cache import Entry
 from labnet.resolver.cache.lines import CachedAnswer, decode_dns_line, encode_dns_line
 from labnet.resolver.cache.policy import entry_of_mapping
-from labnet.resolver.files.course import parse_line
-from labnet.wire.course import encode_record
+from labnet.wire.course_line import encode_record, parse_line
 from labnet.wire.names import key_of
 from labnet.wire.types import Question
 

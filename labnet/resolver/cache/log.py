@@ -30,7 +30,7 @@ from labnet.net.clocks import ahead
 from labnet.resolver.cache.lines import CachedAnswer, encode_dns_line
 from labnet.resolver.cache.rewrite import Identity, Rewriting, identity
 from labnet.resolver.files.course import authored
-from labnet.wire.course import encode_record
+from labnet.wire.course_line import encode_record
 from labnet.wire.types import Mapping
 
 FLUSH: Final = 1.0

@@ -45,9 +45,9 @@ def entry_of(question: Question, upstream: Upstream, now: float, bounds: Bounds)
     A course parent is asked for a name, not a type: what it told is kept for type A.
     """
     now = now if upstream.since is None else upstream.since
-    if upstream.told is not None:
-        name, address, told_ttl = upstream.told
-        mapping = Mapping(name, address, bounds.default_ttl if told_ttl is None else told_ttl, True, now)
+    if (reply := upstream.course_reply) is not None:
+        name = reply.name or question.spelled or text_of(question.key)
+        mapping = Mapping(name, reply.address, bounds.default_ttl if reply.ttl is None else reply.ttl, True, now)
         return entry_of_mapping(question.key, mapping, upstream.parent)
     if upstream.rrsets:
         rrsets = tuple([_bounded(rrset, bounds) for rrset in upstream.rrsets])

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from labnet.wire.course import TextError, decode_address, decode_name, decode_since, decode_ttl
+from labnet.wire.course_line import TextError, parse_line
 from labnet.wire.types import Mapping, fold
 
 _CUT: Final = "the last line is cut in the middle and was skipped"
@@ -102,24 +102,6 @@ def _doubts(mapping: Mapping, first: int, number: int) -> Iterator[str]:
         yield f"{mapping.name} stands in line {first} already; that line is the one answered"
     if not is_ip_address(mapping.address):
         yield f"{mapping.address!r} is no IP address; it is served all the same, but only to the course protocol"
-
-
-def parse_line(raw: bytes, now: float) -> Mapping:
-    """The mapping in one line. Raises :class:`~labnet.wire.course.TextError`."""
-    try:
-        fields = [part.strip() for part in raw.decode().split(",")]
-    except UnicodeDecodeError as error:
-        raise TextError("the line is not UTF-8") from error
-    if len(fields) not in (3, 5):
-        raise TextError(f"{len(fields)} field(s), expected name,address,ttl or name,address,ttl,flag,epoch")
-    name, address, ttl = decode_name(fields[0]), decode_address(fields[1]), decode_ttl(fields[2])
-    if len(fields) == 3:
-        return Mapping(name, address, ttl, learned=False, since=now)
-    if fields[3] not in ("0", "1"):
-        raise TextError(f"the flag is {fields[3]!r}, expected 0 (static) or 1 (learned)")
-    since = decode_since(fields[4])
-    learned = fields[3] == "1"
-    return Mapping(name, address, ttl, learned, since if learned else now)
 
 
 def is_ip_address(address: str) -> bool:

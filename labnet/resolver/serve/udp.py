@@ -15,7 +15,8 @@ from labnet.resolver.clients.admission import Admission, Client
 from labnet.resolver.clients.counts import FOUND, UNKNOWN, Counts, source_of
 from labnet.resolver.serve.late_replies import IRelays
 from labnet.resolver.serve.responder import Responder
-from labnet.wire.course import Dialect, LooksLikeReply, TextError
+from labnet.wire.course import Dialect, LooksLikeReply
+from labnet.wire.course_line import TextError
 from labnet.wire.names import key_of
 from labnet.wire.types import Answer, Question, Rcode, RRType
 

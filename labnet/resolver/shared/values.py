@@ -19,11 +19,10 @@ import dns.name
 
 from labnet.resolver.cache.lines import decode_dns_line, encode_dns_line
 from labnet.resolver.cache.policy import Bounds, entry_of
-from labnet.resolver.files.course import parse_line
-from labnet.wire.course import TextError, encode_record
+from labnet.wire.course_line import TextError, encode_record, parse_line
 from labnet.wire.dns_upstream import chain_of
 from labnet.wire.names import ROOT, is_below, is_opaque, key_of, text_of
-from labnet.wire.types import Answer, Question, Rcode, Reply, RRset, RRType, Upstream, type_text
+from labnet.wire.types import Answer, CourseReply, Question, Rcode, Reply, RRset, RRType, Upstream, type_text
 
 LONGEST_VALUE: Final = 400_000
 """Bytes; a DNS message of the greatest size takes fewer."""
@@ -147,8 +146,8 @@ def _course(question: Question, value: bytes) -> tuple[Upstream, int]:
     parent = source.decode()
     if not mapping.learned or key_of(mapping.name) != question.key or not parent.isprintable():
         raise ValueError("the value is about another name")
-    told = (mapping.name, mapping.address, mapping.ttl)
-    return Upstream(Rcode.NOERROR, parent, told=told, since=mapping.since), mapping.ttl
+    reply = CourseReply(mapping.name, mapping.address, mapping.ttl)
+    return Upstream(Rcode.NOERROR, parent, course_reply=reply, since=mapping.since), mapping.ttl
 
 
 def _dns(question: Question, value: bytes) -> tuple[Upstream, int]:

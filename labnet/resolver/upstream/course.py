@@ -13,7 +13,8 @@ from zope.interface import implementer
 from labnet.interfaces import IDatagramSocket, IDatagramSockets, IParent
 from labnet.net.addresses import address_text
 from labnet.resolver.upstream.errors import ParentFailed
-from labnet.wire.course import TextError, Told, decode_reply, encode_question
+from labnet.wire.course import decode_reply, encode_question
+from labnet.wire.course_line import TextError
 from labnet.wire.names import ROOT, text_of
 from labnet.wire.types import Question, Rcode, Upstream, fold, is_name
 
@@ -80,7 +81,7 @@ class _Exchange:
 
     def _received(self, datagram: bytes) -> None:
         try:
-            told = decode_reply(datagram)
+            reply = decode_reply(datagram)
         except TextError as error:
             self.log.info(
                 "{parent} answered {name} with what is no answer: {why}",
@@ -89,16 +90,11 @@ class _Exchange:
                 why=str(error),
                 event="parent.no-answer",
             )
-            told = None
-        if told is None or told.name is None or fold(told.name) == fold(self._name):
+            reply = None
+        if reply is None or reply.name is None or fold(reply.name) == fold(self._name):
             self._close()
-            self._done.callback(self._upstream(told))
-
-    def _upstream(self, told: Told | None) -> Upstream:
-        if told is None:
-            return Upstream(Rcode.NXDOMAIN, self._parent.address)
-        told_name = self._name if told.name is None else told.name
-        return Upstream(Rcode.NOERROR, self._parent.address, told=(told_name, told.address, told.ttl))
+            rcode = Rcode.NXDOMAIN if reply is None else Rcode.NOERROR
+            self._done.callback(Upstream(rcode, self._parent.address, course_reply=reply))
 
     def _failed(self, error: OSError) -> None:
         self._fail(f"{self._parent.address} cannot be reached: {error.strerror}")

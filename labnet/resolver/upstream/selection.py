@@ -285,4 +285,4 @@ class Parents:
 
 
 def _is_unknown(upstream: Upstream) -> bool:
-    return upstream.rcode == Rcode.NXDOMAIN and upstream.told is None and upstream.soa is None
+    return upstream.rcode == Rcode.NXDOMAIN and upstream.course_reply is None and upstream.soa is None

@@ -15,7 +15,7 @@ from zope.interface.verify import verifyObject
 
 from labnet.interfaces import ILearned
 from labnet.resolver.cache.log import FLUSH, LearnedLog, course_log
-from labnet.wire.course import encode_record
+from labnet.wire.course_line import encode_record
 from labnet.wire.types import Mapping
 
 AUTHORS = b"# ours\r\nwww.biu.ac.il, 1.2.3.4,180\n"

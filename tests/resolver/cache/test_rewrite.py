@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 from labnet.resolver.cache.log import FLUSH, RETRY, LearnedLog, course_log, dns_log
 from labnet.resolver.cache.rewrite import Rewriting
 from labnet.resolver.files.course import authored, parse_records
-from labnet.wire.course import encode_record
+from labnet.wire.course_line import encode_record
 from labnet.wire.types import Mapping
 from tests.net.test_clocks import HOUR, SettableClock
 from tests.resolver.cache.test_log import AUTHORS, LogCase, learned, line

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.resolver.files.course import Problem, Records, authored, is_ip_address, parse_records
-from labnet.wire.course import encode_record
+from labnet.wire.course_line import encode_record
 from labnet.wire.types import Mapping
 from tests.wire.test_course import mappings
 

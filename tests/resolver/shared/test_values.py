@@ -23,7 +23,7 @@ from labnet.resolver.shared.values import (
     patterns_of,
 )
 from labnet.wire.names import ROOT, key_of
-from labnet.wire.types import Question, Rcode, RRset, Upstream
+from labnet.wire.types import CourseReply, Question, Rcode, RRset, Upstream
 from tests.resolver.dnsfakes import SOA, A, question, rrset
 
 NOW = 1_700_000_000.0
@@ -31,7 +31,7 @@ WWW = question("www.example.com")
 FOUND = Upstream(Rcode.NOERROR, "192.0.2.53:53", (rrset("www.example.com", 60, A, b"\xc0\0\2\1"),))
 SOA_RDATA = b"\0\0" + bytes((0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0, 30))
 MISSING = Upstream(Rcode.NXDOMAIN, "192.0.2.53:53", soa=rrset("example.com", 90, SOA, SOA_RDATA))
-COURSE = Upstream(Rcode.NOERROR, "192.0.2.53:1200", told=("www.Example.com", "21.09.1992.8", 60))
+COURSE = Upstream(Rcode.NOERROR, "192.0.2.53:1200", course_reply=CourseReply("www.Example.com", "21.09.1992.8", 60))
 BOUNDS = Bounds()
 POOL = ParentGroup("main", ROOT, ("dns:192.0.2.53:53",), False)
 

@@ -24,7 +24,7 @@ from labnet.resolver.upstream.selection import (
     ParentState,
     order,
 )
-from labnet.wire.types import Question, Rcode, Reply, Upstream
+from labnet.wire.types import CourseReply, Question, Rcode, Reply, Upstream
 from tests.resolver.dnsfakes import SOA, A, FakeExchange, FakeParent, question, rrset
 
 WWW = question("www.example.com")
@@ -416,7 +416,7 @@ class ParentsTests(SynchronousTestCase):
     def test_that_a_course_parent_knows_nothing_lets_the_next_one_be_asked(self) -> None:
         """The name is unknown where every parent says so."""
         unknown = Upstream(Rcode.NXDOMAIN, "t")
-        known = Upstream(Rcode.NOERROR, "u", told=("www.example.com", "1.2.3.4", 60))
+        known = Upstream(Rcode.NOERROR, "u", course_reply=CourseReply("www.example.com", "1.2.3.4", 60))
         for second in (known, unknown, Upstream(Rcode.NXDOMAIN, "u", soa=rrset("com", 60, SOA, b"soa"))):
             first, other = FakeParent("t"), FakeParent("u")
             asked = Parents([first, other], self.clock, 4.0).ask(WWW)
@@ -442,7 +442,7 @@ class ParentsTests(SynchronousTestCase):
         course = FakeParent("t")
         parents = Parents([DNSParent("a", 53, False, self.exchange), course], self.clock, 4.0)
         asked = parents.ask(odd)
-        course.answers[0].callback(Upstream(Rcode.NOERROR, "t", told=("two..dots", "x", None)))
+        course.answers[0].callback(Upstream(Rcode.NOERROR, "t", course_reply=CourseReply("two..dots", "x", None)))
         self.successResultOf(asked)
         failure = self.failureResultOf(self.dns("a").ask(odd), ParentFailed)
         self.assertEqual(str(failure.value), "'two..dots' is a name that DNS cannot carry")
