@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from random import SystemRandom
-from typing import Any
+from typing import Any, Final
 
 import dns.rdatatype
 from twisted.internet.task import react
@@ -13,12 +13,17 @@ from twisted.internet.task import react
 from labnet.interfaces import IReactor
 from labnet.net.datagrams import SystemSockets
 from labnet.resolver.files.root_hints import Hints, NameServer
+from labnet.resolver.recursive.servers import Network, WalkOptions
 from labnet.resolver.recursive.steps import records_text
 from labnet.resolver.recursive.walk import RootWalk
 from labnet.resolver.upstream.dns import DNSExchange
 from labnet.resolver.upstream.errors import ParentFailed
+from labnet.resolver.upstream.infra import InfraCache
 from labnet.wire.names import key_of
 from labnet.wire.types import Question, Rcode, RRType
+
+_MOST_SERVERS: Final = 1000
+"""Servers whose round-trips are remembered while the names are resolved."""
 
 
 def trace(host: str, port: int, names: Sequence[str], rrtype: str, timeout: float, tries: int) -> int:
@@ -33,7 +38,8 @@ def trace(host: str, port: int, names: Sequence[str], rrtype: str, timeout: floa
         random = SystemRandom()
         exchange = DNSExchange(SystemSockets(root), root, random, timeout, tries)
         hints = Hints((NameServer(key_of("."), (host,)),))
-        walker = RootWalk(exchange, hints, root, random, port, ipv6=":" in host, steps=_say)
+        network = Network(exchange, InfraCache(_MOST_SERVERS), root, random)
+        walker = RootWalk(network, hints, WalkOptions(port, ipv6=":" in host, steps=_say))
         for name in names:
             statuses.append(await _one(walker, name, int(dns.rdatatype.from_text(rrtype))))
 

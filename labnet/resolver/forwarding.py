@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from random import Random
+from typing import Final
 
 from labnet.config import ResolverConfig
 from labnet.interfaces import IDatagramSockets, IParent, IReactor
 from labnet.resolver.loading import Loaded
+from labnet.resolver.recursive.servers import Network, WalkOptions
 from labnet.resolver.recursive.walk import RootWalk
 from labnet.resolver.shared.values import ParentGroup
 from labnet.resolver.upstream.course import TextParent
 from labnet.resolver.upstream.dns import DNSExchange, DNSParent
+from labnet.resolver.upstream.infra import InfraCache
 from labnet.resolver.upstream.selection import Parents
 from labnet.values import ParentAddress
 from labnet.wire.names import ROOT, key_of
@@ -19,17 +22,21 @@ from labnet.wire.names import ROOT, key_of
 Recipe = tuple[object, ...]
 """All that the parents of a domain are made of: as long as it is equal, so are they."""
 
+_MOST_SERVERS: Final = 20_000
+"""Servers whose round-trips and failures are remembered."""
+
 
 class Forwarding:
     """The parents of each domain of one resolver, asked over ``sockets`` and ``reactor``.
 
-    What is known of their health, and of the zones below the root, is kept as long as their configuration is.
+    What is known of their health, and of the zones below the root, lasts as long as their configuration does.
     """
 
     def __init__(self, sockets: IDatagramSockets, reactor: IReactor, random: Random) -> None:
         self._sockets = sockets
         self._reactor = reactor
         self._random = random
+        self._infra = InfraCache(_MOST_SERVERS)
         self._made: dict[bytes, tuple[Recipe, Parents]] = {}
 
     def take(self, config: ResolverConfig, loaded: Loaded) -> dict[bytes, IParent]:
@@ -75,7 +82,8 @@ class Forwarding:
                 )
             elif address.kind == "root":
                 assert loaded.hints is not None
-                yield RootWalk(exchange, loaded.hints, self._reactor, self._random, config.root_port)
+                network = Network(exchange, self._infra, self._reactor, self._random)
+                yield RootWalk(network, loaded.hints, WalkOptions(config.root_port))
             elif address.kind == "system":
                 for host in loaded.system:
                     yield DNSParent(host, 53, False, exchange)

@@ -1,7 +1,7 @@
 """What counts of a reply from a zone's server: only what lies in that zone (its *bailiwick*), and only with authority.
 
 Whatever else a server adds, it has no say in (RFC 2181, section 5.4.1; RFC 5452, section 6): it is dropped here, so it
-is neither answered nor kept.
+is neither answered nor cached.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Found:
 
 
 def read_reply(reply: Reply, question: Question, zone: bytes, now: float) -> Found | Delegation:
-    """What a server of ``zone`` told about ``question``: an answer, or who is to be asked next.
+    """What a server of ``zone`` says about ``question``: an answer, or who is to be asked next.
 
     Raises :class:`Lame` for everything else.
     """

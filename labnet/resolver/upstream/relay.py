@@ -20,8 +20,9 @@ from twisted.internet.interfaces import IDelayedCall
 from labnet.interfaces import IReactor
 from labnet.net.mmsg import Outbox
 from labnet.resolver.upstream.dns import DNSParent
+from labnet.resolver.upstream.infra import Health
 from labnet.resolver.upstream.relay_sockets import Pool, PoolSocket
-from labnet.resolver.upstream.selection import Health, Parents
+from labnet.resolver.upstream.selection import Parents
 from labnet.wire.dns_forward import (
     Shape,
     Shapes,

@@ -1,15 +1,13 @@
 """Which parent is asked first, how long it is waited for, and when it is left alone for a while.
 
-As unbound does it: the time a parent takes is smoothed as TCP does (RFC 6298), a parent that stays silent is waited
-for longer each time, and one that was silent three times in a row is down. :class:`Health` and :func:`order` are told
-the time; all times are in seconds, points in time on the clock of whoever tells.
+:class:`~labnet.resolver.upstream.infra.Health` holds what is known of each parent. All times are in seconds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.interfaces import IReactorTime
@@ -20,26 +18,9 @@ from labnet.interfaces import IParent
 from labnet.metrics import Sample
 from labnet.resolver.upstream.dns import DNSParent
 from labnet.resolver.upstream.errors import ParentFailed, Unusable
+from labnet.resolver.upstream.infra import BAND, Health
 from labnet.wire.names import is_opaque, text_of
 from labnet.wire.types import Question, Rcode, Upstream
-
-UNKNOWN: Final = 0.376
-"""Taken for the time-out of a parent that has not answered yet; unbound's."""
-
-LEAST_WAIT: Final = 0.4
-"""No parent has less time to answer: one that has to ask others first takes longer than its round trip."""
-
-BAND: Final = 0.4
-"""Parents whose time-outs differ by no more count as equally fast; unbound's."""
-
-TIMEOUTS_TO_DOWN: Final = 3
-FIRST_BACKOFF: Final = 1.0
-LONGEST_BACKOFF: Final = 60.0
-
-MEMORY: Final = 900.0
-"""After so long without a question the parent's time is unknown again, as unbound's infra-host-ttl has it."""
-
-_GRANULARITY: Final = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,85 +32,6 @@ class ParentState:
     timeout: float
     failures: int
     down_until: float | None
-
-
-@dataclass(slots=True)
-class Health:
-    """What is known of one parent. A ``ranked`` one takes its place by its time, any other keeps the configured one."""
-
-    ranked: bool = True
-    srtt: float | None = None
-    variance: float = 0.0
-    failures: int = 0
-    backoff: float = FIRST_BACKOFF
-    down_until: float = 0.0
-    last_asked: float = float("-inf")
-    last_failure: float = float("-inf")
-    questions: int = 0
-    failed: int = 0
-
-    @property
-    def is_down(self) -> bool:
-        """Whether it was silent so often that it is only probed now and then."""
-        return self.failures >= TIMEOUTS_TO_DOWN
-
-    def is_usable(self, now: float) -> bool:
-        """Whether it is up, or due to be probed, as it is too where the clock was set back."""
-        return not self.is_down or not now < self.down_until <= now + self.backoff
-
-    def timeout(self, now: float) -> float:
-        """The retransmission time-out (RFC 6298, section 2), twice as long with every time-out in a row.
-
-        It is the plain one where the parent is down, as its probe makes somebody wait, and after
-        :data:`LONGEST_BACKOFF` without a question, or nobody would ever see that it answers again.
-        """
-        if now - self.last_asked > MEMORY:
-            return UNKNOWN
-        measured = UNKNOWN if self.srtt is None else self.srtt + max(_GRANULARITY, 4 * self.variance)
-        if self.is_down or now - self.last_asked > LONGEST_BACKOFF:
-            return measured
-        return float(measured * 2**self.failures)
-
-    def wait(self, now: float, most: float) -> float:
-        """How long it is waited for while another parent could be asked: :data:`LEAST_WAIT` to ``most``."""
-        return min(most, max(LEAST_WAIT, self.timeout(now)))
-
-    def asked(self, now: float) -> None:
-        """It is being asked; where it is down this is the probe, and the next one is due after twice the time."""
-        if now - self.last_asked > MEMORY:
-            self.srtt = None
-            if not self.is_down:
-                self.failures = 0
-        self.questions += 1
-        self.last_asked = now
-        if self.is_down and self.is_usable(now):
-            self.backoff = min(LONGEST_BACKOFF, 2 * self.backoff)
-            self.down_until = now + self.backoff
-
-    def answered(self, took: float) -> None:
-        """It answered, be it an error; ``took`` covers lost tries too, as they are part of what asking it costs."""
-        if self.srtt is None:
-            self.srtt, self.variance = took, took / 2
-        else:
-            self.variance += (abs(self.srtt - took) - self.variance) / 4
-            self.srtt += (took - self.srtt) / 8
-        self.failures = 0
-        self.backoff = FIRST_BACKOFF
-
-    def stayed_silent(self, since: float, now: float) -> bool:
-        """A question asked at ``since`` got no answer. Those that were in flight together count once.
-
-        True where it is down from now on.
-        """
-        self.failed += 1
-        if since < self.last_failure <= now:
-            return False
-        self.last_failure = now
-        self.failures += 1
-        if self.failures != TIMEOUTS_TO_DOWN:
-            return False
-        self.down_until = now + self.backoff
-        return True
 
 
 T = TypeVar("T")

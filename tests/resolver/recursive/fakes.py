@@ -15,9 +15,10 @@ from zope.interface import implementer
 
 from labnet.interfaces import IExchange
 from labnet.resolver.files.root_hints import Hints, NameServer
-from labnet.resolver.recursive.steps import question_text
+from labnet.resolver.recursive.servers import Network, WalkOptions
 from labnet.resolver.recursive.walk import RootWalk
 from labnet.resolver.upstream.errors import ParentFailed
+from labnet.resolver.upstream.infra import InfraCache
 from labnet.wire.names import ancestors, is_below, key_of
 from labnet.wire.types import Question, Rcode, Reply, RRset, RRType, Upstream
 
@@ -39,7 +40,7 @@ def ask(text: str) -> Question:
 
 def shown(rrsets: Iterable[RRset | None]) -> list[str]:
     """RRsets as ``name type``, in their order."""
-    return [question_text(Question(rrset.key, rrset.rrtype)) for rrset in rrsets if rrset is not None]
+    return [str(Question(rrset.key, rrset.rrtype)) for rrset in rrsets if rrset is not None]
 
 
 @dataclass
@@ -106,7 +107,7 @@ class Servers:
         assert not recursion_desired
         assert not tcp
         self.ports.add(port)
-        text = f"{host} {question_text(question)}"
+        text = f"{host} {question}"
         self.asked.append(text)
         what = self.told.get(text, self.told.get(host))
         if what is None:
@@ -155,9 +156,9 @@ class WalkTestCase(SynchronousTestCase):
         self.servers.serve(LAB, "lab.test.", f"@ NS ns\nns A {LAB}\nwww A 192.0.2.80\nmail A 192.0.2.25\nweb CNAME www")
         self.walk = self.make()
 
-    def make(self, **arguments: object) -> RootWalk:
-        arguments = {"hints": HINTS, "steps": self.steps.append, **arguments}
-        return RootWalk(exchange=self.servers, clock=self.clock, random=Random(7), **arguments)
+    def make(self, hints: Hints = HINTS, **options: object) -> RootWalk:
+        network = Network(self.servers, InfraCache(1000), self.clock, Random(7))
+        return RootWalk(network, hints, WalkOptions(**{"steps": self.steps.append, **options}))
 
     def asked(self) -> list[str]:
         """What was asked since the last call."""

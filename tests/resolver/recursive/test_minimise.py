@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.resolver.recursive.minimise import MAX_MINIMISE_COUNT, Minimised
-from labnet.resolver.recursive.steps import question_text
 from labnet.wire.names import ROOT, key_of
 from tests.resolver.recursive.fakes import ask
 
@@ -19,7 +18,7 @@ def asked(text: str, zone: bytes = ROOT) -> list[str]:
     texts = []
     while True:
         part = path.next()
-        texts.append(question_text(part))
+        texts.append(str(part))
         if part == question:
             return texts
         path.reached(part.key)

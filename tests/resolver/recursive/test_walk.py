@@ -6,7 +6,7 @@ from zope.interface.verify import verifyObject
 
 from labnet.interfaces import IParent
 from labnet.resolver.files.root_hints import Hints, NameServer
-from labnet.resolver.recursive.walk import Limits
+from labnet.resolver.recursive.walks import Limits
 from labnet.resolver.upstream.errors import ParentFailed
 from labnet.wire.names import key_of
 from labnet.wire.types import Question, Rcode, Reply

@@ -9,8 +9,11 @@ from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.resolver.recursive.walk import Limits, RootWalk
+from labnet.resolver.recursive.servers import Network, WalkOptions
+from labnet.resolver.recursive.walk import RootWalk
+from labnet.resolver.recursive.walks import Limits
 from labnet.resolver.upstream.errors import ParentFailed
+from labnet.resolver.upstream.infra import InfraCache
 from labnet.wire.names import ancestors, key_of, wire_of
 from labnet.wire.types import Question, Rcode, Reply, RRset, RRType
 from tests.resolver.recursive.fakes import (
@@ -317,14 +320,15 @@ class AnythingTests(SynchronousTestCase):
         servers = Servers()
         random = Random(seed)
         servers._answer = lambda host, question: random.choice(replies)
-        walk = RootWalk(servers, HINTS, servers.clock, Random(seed), limits=Limits(questions=40))
+        network = Network(servers, InfraCache(10), servers.clock, Random(seed))
+        walk = RootWalk(network, HINTS, WalkOptions(limits=Limits(questions=40)))
         question = ask(f"a.b.c.lab.test {rrtype}")
         results: list[object] = []
         waiting: Deferred[object] = walk.ask(question)
         waiting.addErrback(lambda failure: failure.trap(ParentFailed) and None).addCallback(results.append)
         self.assertEqual(len(results), 1)
         self.assertLessEqual(len(servers.asked), 40)
-        self.assertEqual(walk._walks, {})
+        self.assertTrue(walk.is_idle)
         key = question.key
         for rrset in getattr(results[0], "rrsets", ()):
             self.assertEqual(rrset.key, key)

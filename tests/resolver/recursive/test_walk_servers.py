@@ -137,7 +137,7 @@ class WaitingTests(WalkTestCase):
 class StepsTests(WalkTestCase):
     """What an observer is told."""
 
-    def test_each_step_names_server_time_and_what_came(self) -> None:
+    def test_each_step_names_server_time_and_outcome(self) -> None:
         """In the order in which they were taken."""
         late: Deferred[Reply] = Deferred()
         self.servers.tell(f"{LAB} www.lab.test A", late)
@@ -164,11 +164,11 @@ class StepsTests(WalkTestCase):
         self.servers.tell(f"{TLD} lab.test A", Reply(Rcode.REFUSED))
         self.servers.tell(f"{TLD} mail.lab.test A", Reply(Rcode.REFUSED))
         self.failing("mail.lab.test A")
-        came = [step.came for step in self.steps]
-        self.assertIn("NXDOMAIN: there is no such name", came)
-        self.assertIn("NODATA: no such record at that name", came)
-        self.assertIn(f"{LAB} did not answer", came)
-        self.assertEqual(came[-1], "lame: answered REFUSED")
+        outcomes = [step.outcome for step in self.steps]
+        self.assertIn("NXDOMAIN: there is no such name", outcomes)
+        self.assertIn("NODATA: no such record at that name", outcomes)
+        self.assertIn(f"{LAB} did not answer", outcomes)
+        self.assertEqual(outcomes[-1], "lame: answered REFUSED")
 
     def test_steps_aside_are_indented(self) -> None:
         """The walk for a name server's address stands two columns further right."""

@@ -13,137 +13,14 @@ from zope.interface.verify import verifyObject
 from labnet.interfaces import IParent
 from labnet.resolver.upstream.dns import DNSParent
 from labnet.resolver.upstream.errors import ParentFailed, Unusable
-from labnet.resolver.upstream.selection import (
-    BAND,
-    LEAST_WAIT,
-    LONGEST_BACKOFF,
-    MEMORY,
-    UNKNOWN,
-    Health,
-    Parents,
-    ParentState,
-    order,
-)
+from labnet.resolver.upstream.infra import BAND, LEAST_WAIT, LONGEST_BACKOFF, Health
+from labnet.resolver.upstream.selection import Parents, ParentState, order
 from labnet.wire.types import CourseReply, Question, Rcode, Reply, Upstream
 from tests.resolver.dnsfakes import SOA, A, FakeExchange, FakeParent, question, rrset
+from tests.resolver.upstream.healths import down, took
 
 WWW = question("www.example.com")
 FOUND = (rrset("www.example.com", 60, A, b"\xc0\0\2\1"),)
-
-
-def down(now: float, ranked: bool = True) -> Health:
-    """The health of a parent that goes down at ``now``."""
-    health = Health(ranked)
-    for _ in range(3):
-        health.asked(now)
-        health.stayed_silent(now, now)
-    return health
-
-
-def took(*seconds: float, ranked: bool = True) -> Health:
-    """The health of a parent that answered so fast, just now."""
-    health = Health(ranked)
-    health.asked(0.0)
-    for one in seconds:
-        health.answered(one)
-    return health
-
-
-class HealthTests(SynchronousTestCase):
-    """One parent's health."""
-
-    def test_the_time_is_smoothed_as_tcp_does(self) -> None:
-        """RFC 6298, sections 2.2 and 2.3, with alpha 1/8 and beta 1/4."""
-        health = took(0.1)
-        self.assertAlmostEqual(health.timeout(0.0), 0.1 + 4 * 0.05)
-        health.answered(0.2)
-        self.assertAlmostEqual(health.variance, 0.75 * 0.05 + 0.25 * 0.1)
-        self.assertAlmostEqual(health.srtt or 0.0, 0.875 * 0.1 + 0.125 * 0.2)
-
-    def test_a_parent_not_yet_heard_of_has_a_time_out_of_its_own(self) -> None:
-        """And so again after a long time without a question."""
-        self.assertEqual(Health().timeout(0.0), UNKNOWN)
-        health = took(0.001)
-        self.assertLess(health.timeout(MEMORY), 0.01)
-        self.assertEqual(health.timeout(MEMORY + 1), UNKNOWN)
-        health.stayed_silent(0.0, 0.0)
-        health.asked(MEMORY + 1)
-        self.assertEqual((health.srtt, health.failures), (None, 0))
-
-    def test_the_time_out_doubles_with_each_time_out_in_a_row(self) -> None:
-        """And is the measured one again after a reply, or after a while without a question."""
-        health = took(0.1)
-        for now, expected in ((1.0, 0.6), (2.0, 1.2)):
-            health.stayed_silent(now, now)
-            self.assertAlmostEqual(health.timeout(now), expected)
-        self.assertAlmostEqual(health.timeout(LONGEST_BACKOFF), 1.2)
-        self.assertAlmostEqual(health.timeout(LONGEST_BACKOFF + 1), 0.3)
-        health.answered(0.1)
-        self.assertLess(health.timeout(2.0), 0.3)
-
-    def test_the_wait_is_bounded_on_both_sides(self) -> None:
-        """A fast parent may have to ask others first; a slow one has no more than the exchange gives."""
-        self.assertEqual(took(0.001).wait(0.0, 4.0), LEAST_WAIT)
-        self.assertEqual(took(30.0).wait(0.0, 4.0), 4.0)
-        self.assertAlmostEqual(took(0.5).wait(0.0, 4.0), 1.5)
-
-    def test_three_time_outs_in_a_row_make_it_down(self) -> None:
-        """Two with a reply after them do not."""
-        health = Health()
-        for now in (1.0, 2.0):
-            self.assertFalse(health.stayed_silent(now, now))
-        health.answered(0.1)
-        for now in (3.0, 4.0):
-            self.assertFalse(health.stayed_silent(now, now))
-        self.assertFalse(health.is_down)
-        self.assertTrue(health.stayed_silent(5.0, 5.0))
-        self.assertTrue(health.is_down)
-
-    def test_time_outs_of_questions_in_flight_together_count_once(self) -> None:
-        """A burst of questions into one hiccup does not make a parent down."""
-        health = Health()
-        for _ in range(10):
-            health.stayed_silent(0.0, 2.0)
-        self.assertEqual(health.failures, 1)
-        health.stayed_silent(2.0, 4.0)
-        self.assertEqual(health.failures, 2)
-
-    def test_a_down_parent_is_probed_once_per_backoff_which_doubles(self) -> None:
-        """From 1 second to 60; between two probes it is not usable."""
-        health = down(100.0)
-        now, pauses = 100.0, []
-        for _ in range(9):
-            start = now
-            self.assertFalse(health.is_usable(now))
-            while not health.is_usable(now):
-                now += 0.5
-            health.asked(now)
-            health.stayed_silent(now, now)
-            pauses.append(now - start)
-        self.assertEqual(pauses, [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0])
-
-    def test_any_answer_brings_it_back(self) -> None:
-        """With the first backoff for the next time."""
-        health = down(0.0)
-        health.asked(1.0)
-        health.answered(0.1)
-        self.assertTrue(health.is_usable(1.0))
-        for now in (2.0, 3.0, 4.0):
-            health.asked(now)
-            health.stayed_silent(now, now)
-        self.assertEqual(health.down_until, 5.0)
-
-    def test_a_clock_set_back_does_not_keep_it_down(self) -> None:
-        """A down parent is probed at once then, and its time-outs count."""
-        health = down(1e9)
-        self.assertTrue(health.is_usable(5.0))
-        health.asked(5.0)
-        self.assertFalse(health.is_usable(5.0))
-        self.assertTrue(health.is_usable(7.0))
-        health = Health()
-        health.stayed_silent(1e9, 1e9)
-        health.stayed_silent(5.0, 5.0)
-        self.assertEqual(health.failures, 2)
 
 
 class OrderTests(SynchronousTestCase):
