@@ -5,7 +5,7 @@ Every arrow between rooms that a test or another implementation may want to repl
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from twisted.internet.interfaces import (
     IConsumer,
@@ -21,7 +21,7 @@ from twisted.internet.interfaces import (
 from zope.interface import Attribute, Interface
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
     from twisted.internet.defer import Deferred
 
@@ -145,29 +145,6 @@ class IMeasured(Interface):
 
     def samples() -> Iterable[Sample]:
         """What it counted so far; each sample's family is declared in :mod:`labnet.metrics`."""
-
-
-class ILearned(Interface):
-    """Where learned answers outlive this process: a log on disk, or in a worker the way to the process that has it.
-
-    What is learned is a :class:`labnet.wire.types.Mapping` in the log of the course protocol, and a
-    :data:`labnet.resolver.cache.lines.CachedAnswer` in that of DNS; its times are on the reactor's clock.
-    """
-
-    def open(lines: int, cut: bool) -> None:
-        """Start on what was read: ``lines`` learned lines, and the start of another where it was ``cut``."""
-
-    def append(learned: Sequence[Any]) -> None:
-        """Note all that is ``learned``, which the cache has already, before any of it is answered.
-
-        Never raises and never waits: a failure is logged once.
-        """
-
-    def rewrite() -> None:
-        """Have the log hold what the cache has now and nothing else, as after ``labnet flush``."""
-
-    def close() -> None:
-        """Bring everything to the disk; nothing is appended after that."""
 
 
 class IQueryLog(Interface):

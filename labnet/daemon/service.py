@@ -40,7 +40,7 @@ from labnet.net.clocks import wall_of
 from labnet.net.datagrams import SystemSockets
 from labnet.net.systemd import Inherited, Notifier
 from labnet.resolver.loading import Loaded
-from labnet.resolver.service import ResolverService
+from labnet.resolver.service import ResolverService, Surroundings
 from labnet.resolver.shared.cache import SharedCache
 from labnet.resolver.shared.values import Flush
 from labnet.wire.names import ROOT, key_of
@@ -136,9 +136,13 @@ class LabService(MultiService):
 
     def _make_resolver(self, name: str, config: Config, loaded: Mapping[str, Loaded]) -> ResolverService:
         own = self._resolver_config(name, config)
-        made = ResolverService(name, own, loaded[name], self._services_reactor, self._sockets, shared=self._shared)
+        made = ResolverService(name, own, loaded[name], self._services_reactor, self._surroundings(name))
         made.counts.log = self.console.query_log
         return made
+
+    def _surroundings(self, resolver: str) -> Surroundings:
+        """What the ``resolver`` of this name uses of this process."""
+        return Surroundings(self._sockets, shared=self._shared)
 
     def _resolver_config(self, name: str, config: Config) -> ResolverConfig:
         if self._traffic is None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from labnet.config import ResolverConfig
+from labnet.resolver.cache.cache import Cache
 from labnet.resolver.cache.lines import CachedAnswer, decode_dns_line
+from labnet.resolver.cache.logs import DNS_LOG_SUFFIX, LogStart
+from labnet.resolver.cache.policy import entry_of_mapping
 from labnet.resolver.files.course import Problem, Records, parse_records
 from labnet.resolver.files.detect import kind_of, read_hosts, read_zone
 from labnet.resolver.files.resolv_conf import parse_resolv_conf
@@ -16,29 +20,22 @@ from labnet.resolver.files.root_hints import Hints, builtin_hints, parse_hints
 from labnet.resolver.records.zone import Zone
 from labnet.values import ParentAddress, RecordsFile
 from labnet.wire.names import key_of
-from labnet.wire.types import Mapping
 
 RESOLV_CONF = "/etc/resolv.conf"
-
-DNS_LOG_SUFFIX = ".dns"
-"""What the name of the log of DNS answers has behind that of the course protocol's."""
 
 
 @dataclass(slots=True)
 class Loaded:
-    """What the files of one resolver hold.
+    """What the files of one resolver hold; ``cached`` is what its logs do, the newest of each last.
 
-    ``errors`` keep it from starting, ``warnings`` do not; each names file and line.
+    ``errors`` prevent its start, ``warnings`` do not; each names file and line.
     """
 
     zone: Zone
     records: int = 0
-    learned: list[Mapping] = field(default_factory=list)
-    kept: list[CachedAnswer] = field(default_factory=list)
-    lines: int = 0
-    kept_lines: int = 0
-    cut: bool = False
-    kept_cut: bool = False
+    cached: list[CachedAnswer] = field(default_factory=list)
+    course_log: LogStart = field(default_factory=LogStart)
+    dns_log: LogStart = field(default_factory=LogStart)
     hints: Hints | None = None
     system: tuple[str, ...] = ()
     errors: list[str] = field(default_factory=list)
@@ -61,7 +58,7 @@ def load_files(config: ResolverConfig, now: float) -> Loaded:
     if config.learned is not None:
         if config.learned not in {file.path for file in config.records}:
             _load_learned(config.learned, now, loaded)
-        _load_kept(config.learned + DNS_LOG_SUFFIX, loaded)
+        _load_dns_log(config.learned + DNS_LOG_SUFFIX, loaded)
     kinds = {parent.kind for parent in every_parent(config)}
     if "root" in kinds:
         _load_hints(config.hints, loaded)
@@ -69,6 +66,17 @@ def load_files(config: ResolverConfig, now: float) -> Loaded:
         _load_system(loaded)
     _give_back_memory()
     return loaded
+
+
+def fill(cache: Cache, loaded: Loaded, now: float) -> None:
+    """Put what the logs hold and is valid at ``now`` (epoch seconds) into ``cache``."""
+    for question, entry in loaded.cached:
+        # Of one question the last line counts, even if its time is over.
+        cache.forget(question)
+        # What is dated later than now was learned before the clock was set back: its lifetime begins now at the latest.
+        entry.since = min(entry.since, now)
+        if entry.is_valid(now):
+            cache.put(question, entry)
 
 
 def every_parent(config: ResolverConfig) -> list[ParentAddress]:
@@ -99,7 +107,7 @@ def _load_records(file: RecordsFile, now: float, is_log: bool, loaded: Loaded) -
             left_out = loaded.zone.add_mapping(mapping)
             if left_out is not None:
                 loaded.note(file.path, [Problem(0, left_out, warning=True)])
-        _take_learned(records, is_log, loaded)
+        _take_learned(file.path, records, is_log, loaded)
         loaded.note(file.path, records.problems)
     elif kind == "hosts":
         loaded.note(file.path, read_hosts(content, loaded.zone.add))
@@ -112,27 +120,28 @@ def _load_learned(path: str, now: float, loaded: Loaded) -> None:
     content = _read(path, loaded, needed=False)
     if content is not None:
         records = parse_records(content, now, log=True)
-        _take_learned(records, True, loaded)
+        _take_learned(path, records, True, loaded)
         # A log is nobody's work: a line in it that cannot be read costs that line, not the start.
         loaded.note(path, records.problems, harmless=True)
 
 
-def _take_learned(records: Records, is_log: bool, loaded: Loaded) -> None:
-    loaded.learned += records.learned
+def _take_learned(path: str, records: Records, is_log: bool, loaded: Loaded) -> None:
+    source = os.path.basename(path)
+    loaded.cached += [entry_of_mapping(key_of(mapping.name), mapping, source) for mapping in records.learned]
     if is_log:
-        loaded.lines, loaded.cut = len(records.learned), records.cut
+        loaded.course_log = LogStart(len(records.learned), records.cut)
 
 
-def _load_kept(path: str, loaded: Loaded) -> None:
+def _load_dns_log(path: str, loaded: Loaded) -> None:
     lines = (_read(path, loaded, needed=False) or b"").split(b"\n")
-    loaded.kept_cut = bool(lines.pop())
-    loaded.kept_lines = len(lines)
+    cut = bool(lines.pop())
     for number, line in enumerate(lines, 1):
         try:
-            loaded.kept.append(decode_dns_line(line))
+            loaded.cached.append(decode_dns_line(line))
         except ValueError as error:
             loaded.note(path, [Problem(number, f"{error}; it was skipped", warning=True)])
-            loaded.kept_cut = True
+            cut = True
+    loaded.dns_log = LogStart(len(lines), cut)
 
 
 def _load_hints(path: str | None, loaded: Loaded) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from random import Random, SystemRandom
 from typing import Any
 
@@ -14,32 +13,48 @@ from twisted.internet.interfaces import IListeningPort
 from zope.interface import implementer
 
 from labnet.config import ResolverConfig
-from labnet.interfaces import IChange, IDatagramSockets, ILearned, IMeasured, IParent, IReactor
+from labnet.interfaces import IChange, IDatagramSockets, IMeasured, IParent, IReactor
 from labnet.metrics import Sample
 from labnet.net.batch import overflowed
 from labnet.net.datagrams import SystemSockets
 from labnet.resolver.cache.cache import Cache, Entry
 from labnet.resolver.cache.dump import dump_lines
-from labnet.resolver.cache.lines import CachedAnswer
-from labnet.resolver.cache.log import course_log, dns_log
-from labnet.resolver.cache.policy import Bounds, entry_of_mapping
-from labnet.resolver.clients.admission import Admission, Rules
+from labnet.resolver.cache.interfaces import ILearned
+from labnet.resolver.cache.lines import CachedAnswer, encode_line, is_from_course
+from labnet.resolver.cache.logs import LearnedLogs
+from labnet.resolver.clients.admission import Admission
 from labnet.resolver.clients.cookies import Cookies
 from labnet.resolver.clients.counts import Counts
 from labnet.resolver.engine.resolver import Resolver
 from labnet.resolver.forwarding import Forwarding
-from labnet.resolver.loading import DNS_LOG_SUFFIX, Loaded
+from labnet.resolver.loading import Loaded, fill
 from labnet.resolver.ready.packetcache import PacketCaches
 from labnet.resolver.serve.ports import Listener, Ports, changed
 from labnet.resolver.serve.responder import Responder
 from labnet.resolver.serve.tcp import DNSStreams
 from labnet.resolver.serve.udp import ResolverProtocol
+from labnet.resolver.settings import bounds_of, dialect_of, rules_of
 from labnet.resolver.shared.cache import SharedCache
 from labnet.resolver.shared.values import Flush, ParentGroup
 from labnet.resolver.upstream.relay import Relays
-from labnet.wire.course import Dialect
 from labnet.wire.names import ROOT, key_of, text_of
-from labnet.wire.types import Mapping, Question
+from labnet.wire.types import Question
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a resolver uses of the process that it runs in.
+
+    ``sockets`` are those to its parents (default: the system's), ``shared`` is the cache that it shares with other
+    labs. In one of several processes ``learned`` takes what it learns in place of log files of its own, and ``secret``
+    is what the DNS cookies of all of them are made with.
+    """
+
+    sockets: IDatagramSockets | None = None
+    random: Random = field(default_factory=SystemRandom)
+    shared: SharedCache | None = None
+    learned: ILearned | None = None
+    secret: bytes | None = None
 
 
 @implementer(IMeasured)
@@ -52,32 +67,30 @@ class ResolverService(Service):
         config: ResolverConfig,
         loaded: Loaded,
         reactor: IReactor,
-        sockets: IDatagramSockets | None = None,
-        random: Random | None = None,
-        shared: SharedCache | None = None,
+        surroundings: Surroundings = Surroundings(),
     ) -> None:
         self.title = name
         self._config = config
         self._reactor = reactor
         self._listeners: list[Listener] = []
-        random = random or SystemRandom()
+        random = surroundings.random
         self._cache = Cache(config.cache_bytes, config.serve_stale)
-        _fill(self._cache, config, loaded, reactor.seconds())
-        self._told: Callable[[Question, Entry], object] | None = None
-        self._log: ILearned | None = None
-        self._dns_log: ILearned | None = None
-        self._make_logs(loaded)
-        self._forwarding = Forwarding(sockets or SystemSockets(reactor), reactor, random)
-        self._shared = shared
+        fill(self._cache, loaded, reactor.seconds())
+        self._logs = LearnedLogs(self._live, encode_line, is_from_course, reactor)
+        self._keeps_logs = surroundings.learned is None
+        self._learned_by: ILearned = surroundings.learned or self._logs
+        self._log_starts = (loaded.course_log, loaded.dns_log)
+        self._forwarding = Forwarding(surroundings.sockets or SystemSockets(reactor), reactor, random)
+        self._shared = surroundings.shared
         self._groups: dict[bytes, ParentGroup] = {}
         forwards = self._forwards(config, loaded)
         self._records = loaded.records
-        self._resolver = Resolver(loaded.zone, self._cache, forwards, self._learned, reactor, _bounds(config))
+        self._resolver = Resolver(loaded.zone, self._cache, forwards, self._learned, reactor, bounds_of(config))
         self.packets = PacketCaches(config.packet_cache_bytes, reactor)
         self.packets.change(config.packet_cache_bytes, loaded.zone)
-        self.admission = Admission(_rules(config))
+        self.admission = Admission(rules_of(config))
         self.counts = Counts(name)
-        self._cookies = Cookies(random.randbytes(16))
+        self._cookies = Cookies(surroundings.secret or random.randbytes(16))
         self._responder = self._make_responder()
         self._streams = DNSStreams(
             self._responder, reactor, config.tcp_idle, config.tcp_connections, config.tcp_per_address
@@ -85,19 +98,8 @@ class ResolverService(Service):
         self._relays = Relays(reactor, self._resolver, config.explain, (config.ttl_min, config.ttl_max))
         self._ports = Ports(reactor, self._make_protocol, self._streams, self.packets)
 
-    def share(self, tell: Callable[[Question, Entry], object], secret: bytes) -> None:
-        """Be one of several processes: ``tell`` them what is learned, and make DNS cookies by the same ``secret``.
-
-        The files of what is learned are theirs then. To be called before the start.
-        """
-        self._told = tell
-        self._log = self._dns_log = None
-        self._cookies = Cookies(secret)
-        self._responder = self._make_responder()
-        self._streams.responder = self._responder
-
     def learn(self, question: Question, entry: Entry) -> None:
-        """Another process learned this."""
+        """Take up what another process learned."""
         if entry.is_valid(self._reactor.seconds()):
             self._cache.put(question, entry)
 
@@ -138,17 +140,17 @@ class ResolverService(Service):
         if moved:
             self._move_logs(loaded)
         groups = self._groups
-        self._resolver.change(loaded.zone, self._forwards(config, loaded), _bounds(config))
+        self._resolver.change(loaded.zone, self._forwards(config, loaded), bounds_of(config))
         if self._shared is not None and self._groups != groups:
             # Somebody else is asked from now on: what was told so far counts no more, in no lab.
             self.forget(ROOT)
             self._shared.flush(Flush(None, self.title))
         self._relays.change(config.explain, (config.ttl_min, config.ttl_max))
         self._responder = self._make_responder()
-        self.admission.change(_rules(config))
+        self.admission.change(rules_of(config))
         self._streams.change(self._responder, config.tcp_idle, config.tcp_connections, config.tcp_per_address)
         for listener in self._listeners:
-            listener.protocol.change(self._make_dialect(), self._responder)
+            listener.protocol.change(dialect_of(config), self._responder)
             listener.delay(config.batch_delay)
         self.packets.change(config.packet_cache_bytes, loaded.zone)
 
@@ -165,7 +167,7 @@ class ResolverService(Service):
         self._resolver.stop()
         closed: list[Deferred[Any]] = [self._streams.close()]
         listeners, self._listeners = self._listeners, []
-        self._close_logs()
+        self._logs.close()
         for listener in listeners:
             closed.append(listener.close())
         return gatherResults(closed).addCallback(lambda _: None)
@@ -227,16 +229,15 @@ class ResolverService(Service):
         }
 
     def flush(self, name: str) -> int:
-        """Drop what was learned about ``name`` and every name below it, from the logs too; how many answers."""
+        """Drop what was learned about ``name`` and every name below it, in the logs too; returns how many answers."""
         return self.forget(key_of(name))
 
     def forget(self, key: bytes) -> int:
-        """The same for the name with that ``key``."""
+        """Drop what was learned about the name with that ``key``, as :meth:`flush` does."""
         dropped = self._resolver.flush(key)
         self.packets.clear()
         if dropped:
-            for log in self._logs:
-                log.rewrite()
+            self._learned_by.rewrite()
         return dropped
 
     def dump(self) -> Iterator[str]:
@@ -253,16 +254,12 @@ class ResolverService(Service):
         self._groups = self._forwarding.groups(self.title)
         patience = config.parent_timeout * config.parent_tries
         return {
-            domain: self._shared.parent(self._groups[domain], parents, _bounds(config), patience)
+            domain: self._shared.parent(self._groups[domain], parents, bounds_of(config), patience)
             for domain, parents in forwards.items()
         }
 
     def _make_protocol(self) -> ResolverProtocol:
-        return ResolverProtocol(self._resolver, self._make_dialect(), self._responder, self._relays)
-
-    def _make_dialect(self) -> Dialect:
-        config = self._config
-        return Dialect(json=config.dialect == "json", end="\n" if config.newline else "", unknown=config.unknown)
+        return ResolverProtocol(self._resolver, dialect_of(self._config), self._responder, self._relays)
 
     def _make_responder(self) -> Responder:
         config = self._config
@@ -279,59 +276,27 @@ class ResolverService(Service):
             self.counts,
         )
 
-    @property
-    def _logs(self) -> list[ILearned]:
-        return [log for log in (self._log, self._dns_log) if log is not None]
-
-    def _make_logs(self, loaded: Loaded) -> None:
-        self._log = self._dns_log = None
-        if self._config.learned is not None and self._told is None:
-            self._log = course_log(self._config.learned, self._live_mappings, self._reactor)
-            self._dns_log = dns_log(self._config.learned + DNS_LOG_SUFFIX, self._live_kept, self._reactor)
-        self._log_state = (loaded.lines, loaded.cut)
-        self._kept_state = (loaded.kept_lines, loaded.kept_cut)
-
     def _open_logs(self) -> None:
-        if self._log is not None and self._dns_log is not None:
-            self._log.open(*self._log_state)
-            self._dns_log.open(*self._kept_state)
-
-    def _close_logs(self) -> None:
-        for log in self._logs:
-            log.close()
+        self._logs.open(self._config.learned if self._keeps_logs else None, *self._log_starts)
 
     def _move_logs(self, loaded: Loaded) -> None:
         """The logs are elsewhere now: what they have there counts where nothing newer is known; then they have all."""
-        self._close_logs()
+        self._logs.close()
         known = list(self._cache.valid(self._reactor.seconds()))
-        _fill(self._cache, self._config, loaded, self._reactor.seconds())
+        fill(self._cache, loaded, self._reactor.seconds())
         for question, entry in known:
             self._cache.put(question, entry)
-        self._make_logs(loaded)
+        self._log_starts = (loaded.course_log, loaded.dns_log)
         self._open_logs()
-        for log in self._logs:
-            log.rewrite()
+        self._logs.rewrite()
 
     def _learned(self, learned: Sequence[CachedAnswer]) -> None:
-        lasting = [kept for kept in learned if kept[1].ttl]
-        if self._told is not None:
-            for kept in lasting:
-                self._told(*kept)
-        dns = [kept for kept in lasting if not kept[1].from_course]
-        mappings = [
-            entry.answer.mapping for _, entry in lasting if entry.from_course and entry.answer.mapping is not None
-        ]
-        for log, several in (self._dns_log, dns), (self._log, mappings):
-            if log is not None and several:
-                log.append(several)
+        lasting = [cached for cached in learned if cached[1].ttl]
+        if lasting:
+            self._learned_by.append(lasting)
 
-    def _live_mappings(self) -> Iterator[Mapping]:
-        for _, entry in self._cache.valid(self._reactor.seconds()):
-            if entry.from_course and entry.answer.mapping is not None:
-                yield entry.answer.mapping
-
-    def _live_kept(self) -> Iterator[tuple[Question, Entry]]:
-        return (kept for kept in self._cache.valid(self._reactor.seconds()) if not kept[1].from_course)
+    def _live(self) -> Iterator[CachedAnswer]:
+        return self._cache.valid(self._reactor.seconds())
 
 
 @implementer(IChange)
@@ -360,42 +325,3 @@ class _Change:
     def cancel(self) -> None:
         for listener in self._opened:
             listener.close()
-
-
-def _fill(cache: Cache, config: ResolverConfig, loaded: Loaded, now: float) -> None:
-    for mapping in loaded.learned:
-        # What is dated later than now was learned before the clock was set back: its lifetime begins now at the latest.
-        mapping = replace(mapping, since=min(mapping.since, now))
-        question, entry = entry_of_mapping(key_of(mapping.name), mapping, os.path.basename(config.learned or ""))
-        # Of one name the last line counts, even if its time is over.
-        cache.forget(question)
-        if entry.is_valid(now):
-            cache.put(question, entry)
-    for question, entry in loaded.kept:
-        entry.since = min(entry.since, now)
-        if entry.is_valid(now):
-            cache.put(question, entry)
-
-
-def _rules(config: ResolverConfig) -> Rules:
-    return Rules(
-        allow=config.allow,
-        deny=config.deny,
-        recursion=config.recursion,
-        exempt=config.rate_exempt,
-        rate=config.rate_limit,
-        burst=config.rate_burst,
-        slip=config.rate_slip,
-        in_flight=config.in_flight_per_client,
-    )
-
-
-def _bounds(config: ResolverConfig) -> Bounds:
-    return Bounds(
-        default_ttl=config.default_ttl,
-        ttl_min=config.ttl_min,
-        ttl_max=config.ttl_max,
-        negative_ttl_max=config.negative_ttl_max,
-        prefetch=config.prefetch,
-        in_flight=config.in_flight,
-    )

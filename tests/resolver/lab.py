@@ -18,7 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.config import ResolverConfig
 from labnet.resolver.loading import Loaded, load_files
-from labnet.resolver.service import ResolverService
+from labnet.resolver.service import ResolverService, Surroundings
 from tests.resolver.dnsfakes import reply_to
 from tests.resolver.fakes import Address, Datagram, FakeReactor
 
@@ -68,7 +68,7 @@ class Lab:
         assert not loaded.errors, loaded.errors
         self.warnings = loaded.warnings
         reactor: Any = self.reactor
-        self.service = ResolverService("main", config, loaded, reactor, self.network, Random(1))
+        self.service = ResolverService("main", config, loaded, reactor, Surroundings(self.network, Random(1)))
         self.service.privilegedStartService()
         self.service.startService()
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from labnet.config import ResolverConfig
 from labnet.resolver.loading import Loaded, load_files
-from labnet.resolver.service import ResolverService
+from labnet.resolver.service import ResolverService, Surroundings
 from tests.resolver.fakes import THIS_HOST, Address, Datagram, FakeReactor, FakeSocket
 
 EPOCH = 1605280488.749312
@@ -130,7 +130,7 @@ class Run:
             assert not loaded.errors, loaded.errors
             self._warnings += loaded.warnings
             reactor: Any = self._reactor
-            service = ResolverService(name, config, loaded, reactor, self._reactor.network, Random(1))
+            service = ResolverService(name, config, loaded, reactor, Surroundings(self._reactor.network, Random(1)))
             self._services[name] = service
             service.privilegedStartService()
             service.startService()

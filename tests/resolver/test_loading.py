@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.config import ResolverConfig
 from labnet.resolver import loading
+from labnet.resolver.cache.logs import LogStart
 from labnet.resolver.loading import Loaded, every_parent, load_files
 from labnet.wire.types import Rcode
 from tests.resolver.cache.test_lines import LINE
@@ -130,17 +131,17 @@ class LogTests(LoadingTests):
     def test_no_logs_yet(self) -> None:
         """At the first start there is nothing to read, which is no error."""
         loaded = self.load(learned=self.path("learned"))
-        self.assertEqual((loaded.errors, loaded.warnings, loaded.learned, loaded.kept), ([], [], [], []))
-        self.assertEqual((loaded.lines, loaded.cut, loaded.kept_lines, loaded.kept_cut), (0, False, 0, False))
+        self.assertEqual((loaded.errors, loaded.warnings, loaded.cached), ([], [], []))
+        self.assertEqual((loaded.course_log, loaded.dns_log), (LogStart(), LogStart()))
 
     def test_both_logs(self) -> None:
         """The log of the course protocol and that of DNS beside it are read, and their lines counted."""
         line = LINE.decode()
         self.write(learned="a.course,10.0.0.1,60,1,5.0\nb.course,10.0.0.1,60,1,5.0\n", learned__dns=f"{line}\n" * 3)
         loaded = self.load(learned=self.path("learned"))
-        self.assertEqual([mapping.name for mapping in loaded.learned], ["a.course", "b.course"])
-        self.assertEqual((loaded.lines, loaded.cut, loaded.kept_lines, loaded.kept_cut), (2, False, 3, False))
-        self.assertEqual([kept[0] for kept in loaded.kept], [question("a.example", A)] * 3)
+        self.assertEqual((loaded.course_log, loaded.dns_log), (LogStart(2), LogStart(3)))
+        names = ["a.course", "b.course", *["a.example"] * 3]
+        self.assertEqual([asked for asked, _ in loaded.cached], [question(name, A) for name in names])
 
     def test_broken_lines_are_warnings(self) -> None:
         """In a log a line that cannot be read keeps nobody from starting; the log is mended at the start."""
@@ -150,8 +151,8 @@ class LogTests(LoadingTests):
         self.assertEqual(
             [text.split(": ")[0] for text in self.said(loaded.warnings)], ["learned:1", "learned:3", "learned.dns:1"]
         )
-        self.assertEqual((len(loaded.learned), len(loaded.kept)), (1, 1))
-        self.assertEqual((loaded.cut, loaded.kept_cut), (True, True))
+        self.assertEqual([str(asked) for asked, _ in loaded.cached], ["a.course A", "a.example A"])
+        self.assertEqual((loaded.course_log.cut, loaded.dns_log.cut), (True, True))
 
     def test_learned_lines_in_the_records_file(self) -> None:
         """The log may be the records file itself, as in the assignment; then it is a course's file and read once."""
@@ -160,9 +161,9 @@ class LogTests(LoadingTests):
         self.assertTrue(self.load("ips", learned=self.path("ips")).errors)
         self.write(ips="www.course,10.0.0.1,60\na.course,10.0.0.1,60,1,5.0\n")
         loaded = self.load("ips", learned=self.path("ips"))
-        self.assertEqual((loaded.lines, len(loaded.learned), loaded.records), (1, 1, 1))
+        self.assertEqual((loaded.course_log.lines, len(loaded.cached), loaded.records), (1, 1, 1))
         self.write(other="b.course,10.0.0.1,60,1,5.0\n")
-        self.assertEqual((self.load("other").lines, len(self.load("other").learned)), (0, 1))
+        self.assertEqual((self.load("other").course_log.lines, len(self.load("other").cached)), (0, 1))
 
     def test_log_that_cannot_be_read(self) -> None:
         """A log that is there and cannot be read keeps the resolver from starting: it would be lost."""

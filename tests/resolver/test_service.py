@@ -2,23 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import dns.message
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import CannotListenError
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+from zope.interface.verify import verifyObject
 
 from labnet.interfaces import StartError
 from labnet.resolver import loading
+from labnet.resolver.cache.interfaces import ILearned
+from labnet.resolver.cache.lines import CachedAnswer
 from labnet.resolver.serve import ports
-from labnet.resolver.service import ResolverService
-from labnet.wire.types import Question
+from labnet.resolver.service import Surroundings
+from tests.resolver import lab as lab_module
 from tests.resolver.dnsfakes import FakeConnection, reply_to
 from tests.resolver.fakes import FakeStreamPort
 from tests.resolver.lab import COURSE, Lab, errors, rcode, shown
 
 RECORDS = {"ips.txt": "www.lab,10.0.0.1,60\n"}
+
+
+@implementer(ILearned)
+class Learned:
+    """What a resolver learned, in place of its logs."""
+
+    def __init__(self) -> None:
+        self.learned: list[CachedAnswer] = []
+
+    def append(self, learned: Sequence[CachedAnswer]) -> None:
+        self.learned += learned
+
+    def rewrite(self) -> None:
+        """Nothing is on disk."""
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 class ListeningTests(SynchronousTestCase):
@@ -190,17 +213,12 @@ class StartAndStopTests(SynchronousTestCase):
 
     def test_one_of_several_processes_tells_and_writes_nothing(self) -> None:
         """The files are those of whom it tells: of two that write one, each takes the other for an editor."""
-        told: list[Question] = []
-        start = ResolverService.privilegedStartService
-
-        def shared(service: ResolverService) -> None:
-            service.share(lambda question, entry: told.append(question), bytes(16))
-            start(service)
-
-        self.patch(ResolverService, "privilegedStartService", shared)
+        learned = Learned()
+        verifyObject(ILearned, learned)
+        self.patch(lab_module, "Surroundings", partial(Surroundings, learned=learned, secret=bytes(16)))
         lab = Lab(self)
         lab.resolve("web.example", "web.example. 60 A 192.0.2.1")
-        self.assertEqual([str(question) for question in told], ["web.example A"])
+        self.assertEqual([str(question) for question, _ in learned.learned], ["web.example A"])
         lab.service.flush("web.example")
         lab.stop()
         self.assertEqual(list(lab.folder.iterdir()), [])

@@ -134,8 +134,8 @@ class Known:
 
 def kept_in(loaded: Loaded) -> dict[str, str]:
     """Name and address of everything that was learned, as the last line of each says it."""
-    kept = {mapping.name: mapping.address for mapping in loaded.learned}
-    for _, entry in loaded.kept:
+    kept = {}
+    for _, entry in loaded.cached:
         assert entry.answer.mapping is not None
         kept[entry.answer.mapping.name] = entry.answer.mapping.address
     kept.pop("over.test", None)

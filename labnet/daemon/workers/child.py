@@ -14,8 +14,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import count
 from typing import Any, Final, cast
 
@@ -28,22 +28,22 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.logger import ILogObserver, LogEvent, globalLogBeginner
 from twisted.protocols.basic import LineOnlyReceiver
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from labnet.config import Config
 from labnet.console.logs import encoded
 from labnet.daemon.garbage import spare_program
 from labnet.daemon.service import LabService
-from labnet.daemon.workers.messages import LONGEST_MESSAGE, LearnedOutbox, encoded_message, learned_of, line_of
+from labnet.daemon.workers.messages import LONGEST_MESSAGE, LearnedOutbox, encoded_message
 from labnet.daemon.workers.orders import Orders, read_lab
 from labnet.interfaces import StartError
 from labnet.net.clocks import Steady, since_boot
 from labnet.net.listening import listening_reactor
 from labnet.net.systemd import FIRST_INHERITED, Inherited
-from labnet.resolver.cache.cache import Entry
-from labnet.resolver.cache.lines import CachedAnswer
+from labnet.resolver.cache.interfaces import ILearned
+from labnet.resolver.cache.lines import CachedAnswer, decode_line, encode_line
 from labnet.resolver.loading import Loaded
-from labnet.resolver.service import ResolverService
-from labnet.wire.types import Question
+from labnet.resolver.service import Surroundings
 
 ORPHANED: Final = 0.2
 """Seconds that a worker without a supervisor has to answer what is in flight."""
@@ -63,7 +63,7 @@ class SupervisorProtocol(LineOnlyReceiver):
         self._ended = ended
         self._is_to_end = False
         self._outbox: LearnedOutbox | None = None
-        self.learned: Callable[[str, CachedAnswer], object] = lambda resolver, kept: None
+        self.learned: Callable[[str, CachedAnswer], object] = lambda resolver, cached: None
         """Called with what another worker learned, and the resolver that did."""
 
     def connectionMade(self) -> None:
@@ -79,17 +79,17 @@ class SupervisorProtocol(LineOnlyReceiver):
             self._ended(True)
         for resolver, lines in message.get("learned", {}).items():
             for each in lines:
-                self.learned(resolver, learned_of(each, "another worker"))
+                self.learned(resolver, decode_line(each, "another worker"))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._outbox = None
         if not self._is_to_end:
             self._ended(False)
 
-    def learn(self, resolver: str, question: Question, entry: Entry) -> None:
-        """Tell what this worker's resolver of that name learned."""
+    def learn(self, resolver: str, cached: CachedAnswer) -> None:
+        """Tell what this worker's ``resolver`` of that name learned."""
         if self._outbox is not None:
-            self._outbox.put(resolver, line_of(question, entry))
+            self._outbox.put(resolver, encode_line(cached))
 
     def log(self, event: LogEvent) -> None:
         """Tell ``event``, in place of a log."""
@@ -107,6 +107,25 @@ class SupervisorProtocol(LineOnlyReceiver):
             sys.stdout.flush()
 
 
+@implementer(ILearned)
+class LearnedBySupervisor:
+    """In place of logs: what the resolver of this name learns goes to the ``supervisor``, which keeps them."""
+
+    def __init__(self, resolver: str, supervisor: SupervisorProtocol) -> None:
+        self._resolver = resolver
+        self._supervisor = supervisor
+
+    def append(self, learned: Sequence[CachedAnswer]) -> None:
+        for cached in learned:
+            self._supervisor.learn(self._resolver, cached)
+
+    def rewrite(self) -> None:
+        """The supervisor flushes its logs itself."""
+
+    def close(self) -> None:
+        """The supervisor closes its logs itself."""
+
+
 class WorkerLab(LabService):
     """The lab of one worker: what it learns goes to its supervisor, and what others learned comes from there."""
 
@@ -116,16 +135,15 @@ class WorkerLab(LabService):
         supervisor.learned = self.learned
         super().__init__(*arguments, **options)
 
-    def _make_resolver(self, name: str, config: Config, loaded: Mapping[str, Loaded]) -> ResolverService:
-        made = super()._make_resolver(name, config, loaded)
-        made.share(partial(self._supervisor.learn, name), bytes.fromhex(self._orders.secret))
-        return made
+    def _surroundings(self, resolver: str) -> Surroundings:
+        learned = LearnedBySupervisor(resolver, self._supervisor)
+        return replace(super()._surroundings(resolver), learned=learned, secret=bytes.fromhex(self._orders.secret))
 
-    def learned(self, resolver: str, kept: CachedAnswer) -> None:
-        """Another worker's ``resolver`` learned ``kept``."""
+    def learned(self, resolver: str, cached: CachedAnswer) -> None:
+        """Another worker's ``resolver`` learned ``cached``."""
         service = self.resolvers.get(resolver)
         if service is not None:
-            service.learn(*kept)
+            service.learn(*cached)
 
     def hurry(self) -> None:
         """Nobody supervises: whoever starts the lab again is to find the ports free."""

@@ -10,14 +10,13 @@ from typing import Final, NamedTuple
 from twisted.internet.interfaces import IReactorTime
 
 from labnet.config import ResolverConfig
-from labnet.daemon.workers.messages import learned_of, line_of
-from labnet.interfaces import ILearned
 from labnet.resolver.cache.dump import dump_lines
-from labnet.resolver.cache.log import LearnedLog, course_log, threads_of
-from labnet.resolver.loading import DNS_LOG_SUFFIX, Loaded
-from labnet.wire.course_line import encode_record, parse_line
+from labnet.resolver.cache.lines import decode_line, encode_line
+from labnet.resolver.cache.logs import LearnedLogs
+from labnet.resolver.loading import Loaded
+from labnet.wire.course_line import parse_line
 from labnet.wire.names import is_below, key_of
-from labnet.wire.types import Mapping, RRType
+from labnet.wire.types import RRType
 
 _LINE_BYTES: Final = 700
 """What a line counts beside its characters: what its entry takes in a cache, so that all keep about the same."""
@@ -29,17 +28,21 @@ Key = tuple[bytes, int]
 
 
 class Line(NamedTuple):
-    """One thing learned, as a worker told it: ``mapping`` where a course parent told it that."""
+    """One answer that a worker learned, as the line of the log that it belongs to; times in epoch seconds."""
 
     text: str
     since: float
     until: float
-    mapping: Mapping | None
 
     @property
     def size(self) -> int:
         """Bytes that it counts."""
         return _LINE_BYTES + len(self.text)
+
+    @property
+    def is_course(self) -> bool:
+        """Whether it came from a course parent."""
+        return not self.text.startswith("{")
 
 
 def read_line(text: str) -> tuple[Key, Line]:
@@ -47,13 +50,13 @@ def read_line(text: str) -> tuple[Key, Line]:
     if not text.startswith("{"):
         mapping = parse_line(text.encode(), 0.0)
         until = mapping.since + mapping.ttl
-        return (key_of(mapping.name), int(RRType.A)), Line(text, mapping.since, until, mapping)
+        return (key_of(mapping.name), int(RRType.A)), Line(text, mapping.since, until)
     try:
         fields = json.loads(text)
         key, since, ttl = (bytes.fromhex(fields["q"]), int(fields["t"])), float(fields["s"]), float(fields["l"])
     except (LookupError, TypeError) as error:
         raise ValueError("the line is nothing that was learned") from error
-    return key, Line(text, since, since + ttl, None)
+    return key, Line(text, since, since + ttl)
 
 
 class Journal:
@@ -65,8 +68,7 @@ class Journal:
         self._lines: dict[Key, Line] = {}
         self._bytes = 0
         self._flushed: list[tuple[bytes, float]] = []
-        self._course_log: ILearned | None = None
-        self._dns_log: ILearned | None = None
+        self._logs = LearnedLogs(self._valid, _shifted, lambda line: line.is_course, clock)
         self._take(loaded)
 
     def __len__(self) -> int:
@@ -74,24 +76,11 @@ class Journal:
 
     def open(self, loaded: Loaded) -> None:
         """Start on the files of the configuration, which held what was ``loaded``."""
-        if self._config.learned is not None:
-            self._course_log = course_log(self._config.learned, self._live_mappings, self._clock)
-            self._dns_log = LearnedLog(
-                self._config.learned + DNS_LOG_SUFFIX,
-                self._live_lines,
-                _kept_line,
-                lambda _: iter(()),
-                self._clock,
-                threads_of(self._clock),
-            )
-            self._course_log.open(loaded.lines, loaded.cut)
-            self._dns_log.open(loaded.kept_lines, loaded.kept_cut)
+        self._logs.open(self._config.learned, loaded.course_log, loaded.dns_log)
 
     def close(self) -> None:
         """Bring everything to the disk."""
-        for log in self._logs:
-            log.close()
-        self._course_log = self._dns_log = None
+        self._logs.close()
 
     def change(self, config: ResolverConfig, loaded: Loaded) -> None:
         """Go by ``config`` from now on; where its files are others, they get all that is known."""
@@ -103,21 +92,17 @@ class Journal:
             known, self._lines, self._bytes = self._lines, {}, 0
             self._take(loaded)
             for key, line in known.items():
-                self._keep(key, line)
+                self._put(key, line)
             self.open(loaded)
-            for log in self._logs:
-                log.rewrite()
+            self._logs.rewrite()
 
     def learn(self, text: str) -> bool:
-        """A worker told the line ``text``; whether the others are to know it. Raises ValueError for what is no line."""
+        """Take up the line ``text`` of a worker; whether the others are to know it. Raises ValueError."""
         key, line = read_line(text)
         if self._is_flushed(key, line):
             return False
-        self._keep(key, line)
-        if line.mapping is not None and self._course_log is not None:
-            self._course_log.append([line.mapping])
-        elif line.mapping is None and self._dns_log is not None:
-            self._dns_log.append([line])
+        self._put(key, line)
+        self._logs.append([line])
         return True
 
     def lines(self) -> Iterator[str]:
@@ -132,40 +117,27 @@ class Journal:
         for key in found:
             self._forget(key)
         if found:
-            for log in self._logs:
-                log.rewrite()
+            self._logs.rewrite()
         return len(found)
 
     def dump(self) -> Iterator[str]:
         """What is learned and valid, a line each, as in a master file with the seconds that are left as TTL."""
         now = self._clock.seconds()
         for line in self._valid():
-            yield from dump_lines(*learned_of(line.text, os.path.basename(self._config.learned or "")), now)
-
-    @property
-    def _logs(self) -> list[ILearned]:
-        return [log for log in (self._course_log, self._dns_log) if log is not None]
+            yield from dump_lines(*decode_line(line.text, os.path.basename(self._config.learned or "")), now)
 
     def _take(self, loaded: Loaded) -> None:
-        for mapping in loaded.learned:
-            self._keep(*read_line(encode_record(mapping)))
-        for question, entry in loaded.kept:
-            self._keep(*read_line(line_of(question, entry)))
+        for cached in loaded.cached:
+            self._put(*read_line(encode_line(cached)))
 
     def _valid(self) -> Iterator[Line]:
         now = self._clock.seconds()
         return (line for line in list(self._lines.values()) if now <= line.until)
 
-    def _live_mappings(self) -> Iterator[Mapping]:
-        return (line.mapping for line in self._valid() if line.mapping is not None)
-
-    def _live_lines(self) -> Iterator[Line]:
-        return (line for line in self._valid() if line.mapping is None)
-
     def _is_flushed(self, key: Key, line: Line) -> bool:
         return any(line.since <= at and is_below(key[0], zone) for zone, at in self._flushed)
 
-    def _keep(self, key: Key, line: Line) -> None:
+    def _put(self, key: Key, line: Line) -> None:
         self._forget(key)
         self._lines[key] = line
         self._bytes += line.size
@@ -181,9 +153,6 @@ class Journal:
             self._bytes -= line.size
 
 
-def _kept_line(line: Line, later: float) -> str:
-    if not later:
-        return line.text
-    fields = json.loads(line.text)
-    fields["s"] += later
-    return json.dumps(fields, separators=(",", ":"))
+def _shifted(line: Line, later: float) -> str:
+    """The text of ``line``, its times ``later`` seconds later."""
+    return encode_line(decode_line(line.text, ""), later) if later else line.text

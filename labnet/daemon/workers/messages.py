@@ -9,13 +9,6 @@ from typing import Any, Final, cast
 from twisted.internet.interfaces import IConsumer, IDelayedCall, IPushProducer, IReactorTime, ITransport
 from zope.interface import implementer
 
-from labnet.resolver.cache.cache import Entry
-from labnet.resolver.cache.lines import CachedAnswer, decode_dns_line, encode_dns_line
-from labnet.resolver.cache.policy import entry_of_mapping
-from labnet.wire.course_line import encode_record, parse_line
-from labnet.wire.names import key_of
-from labnet.wire.types import Question
-
 MOST_UNSENT: Final = 32_000_000
 """Bytes of what was learned that wait for another process to read them."""
 
@@ -82,17 +75,3 @@ class LearnedOutbox:
 def encoded_message(**message: Any) -> bytes:
     """A message between a worker and its supervisor: a line of JSON."""
     return json.dumps(message, separators=(",", ":")).encode() + b"\n"
-
-
-def line_of(question: Question, entry: Entry) -> str:
-    """What was learned, as the line of a log: that of the course protocol, or that of DNS."""
-    mapping = entry.answer.mapping
-    return encode_record(mapping) if entry.from_course and mapping is not None else encode_dns_line((question, entry))
-
-
-def learned_of(line: str, source: str) -> CachedAnswer:
-    """What a process of ours learned, from its line; raises ValueError. ``source`` is whom a course line is from."""
-    if line.startswith("{"):
-        return decode_dns_line(line.encode())
-    mapping = parse_line(line.encode(), 0.0)
-    return entry_of_mapping(key_of(mapping.name), mapping, source)

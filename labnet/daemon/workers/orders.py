@@ -88,7 +88,7 @@ def write_lab(path: str, config: Config, loaded: Mapping[str, Loaded]) -> None:
 
     What was learned is not in it: the supervisor tells it. Raises OSError.
     """
-    bare = {name: replace(files, learned=[], kept=[], warnings=[]) for name, files in loaded.items()}
+    bare = {name: replace(files, cached=[], warnings=[]) for name, files in loaded.items()}
     with tempfile.NamedTemporaryFile(dir=os.path.dirname(path), delete=False) as file:
         try:
             pickle.dump((config, bare), file, protocol=pickle.HIGHEST_PROTOCOL)

@@ -1,14 +1,16 @@
-"""What DNS parents told, a line each in a log of its own: the records file has no place for types and chains (sans-IO).
+"""Cached answers as lines of a log (sans-IO): those of the course protocol as in the records file, the others as JSON.
 
-A line is a JSON object: ``q`` and ``t`` the question's name (hex of its key) and type, ``s`` since when (epoch second),
-``l`` its lifetime (seconds), ``r`` the RCODE, ``f`` who told, ``a`` and ``n`` the answer and authority RRsets as
-``[name, type, ttl, [rdata, …]]``, names and rdatas in hex.
+The records file has no place for types and chains. A DNS log line is a JSON object: ``q`` and ``t`` are the question's
+name (hex of its key) and type, ``s`` is the epoch second at which it was learned, ``l`` its lifetime (seconds), ``r``
+the RCODE, ``f`` the server it came from, ``a`` and ``n`` the answer and authority RRsets as ``[name, type, ttl, [rdata,
+…]]``, names and rdatas in hex.
 """
 
 from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final
 
@@ -18,8 +20,9 @@ import dns.rdataclass
 import dns.rdatatype
 
 from labnet.resolver.cache.cache import Entry
-from labnet.resolver.cache.policy import mapping_of
-from labnet.wire.names import LONGEST_NAME
+from labnet.resolver.cache.policy import entry_of_mapping, mapping_of
+from labnet.wire.course_line import encode_record, parse_line
+from labnet.wire.names import LONGEST_NAME, key_of
 from labnet.wire.types import LONGEST_TTL, Answer, Question, Rcode, RRset, RRType
 
 _LONGEST_LABEL: Final = 63  # bytes; RFC 1035, section 2.3.4
@@ -27,13 +30,38 @@ _LONGEST_LABEL: Final = 63  # bytes; RFC 1035, section 2.3.4
 _ADDRESS_BYTES: Final[dict[int, int]] = {RRType.A: 4, RRType.AAAA: 16}
 
 CachedAnswer = tuple[Question, Entry]
+"""A question and what is known of it."""
 
 
-def encode_dns_line(kept: CachedAnswer) -> str:
-    """The line for a question and its entry, without its newline."""
-    question, entry = kept
+def is_from_course(cached: CachedAnswer) -> bool:
+    """Whether ``cached`` came from a course parent, and so belongs into the course log."""
+    return cached[1].from_course
+
+
+def encode_line(cached: CachedAnswer, later: float = 0.0) -> str:
+    """The line for ``cached`` in its log, without the newline; the times in it are ``later`` seconds later."""
+    question, entry = cached
+    if later:
+        entry = replace(entry, since=entry.since + later)
+    if not entry.from_course:
+        return encode_dns_line((question, entry))
+    assert entry.answer.mapping is not None
+    return encode_record(replace(entry.answer.mapping, since=entry.since))
+
+
+def decode_line(line: str, source: str) -> CachedAnswer:
+    """The cached answer in a line of either log; a course line does not name its ``source``. Raises ValueError."""
+    if line.startswith("{"):
+        return decode_dns_line(line.encode())
+    mapping = parse_line(line.encode(), 0.0)
+    return entry_of_mapping(key_of(mapping.name), mapping, source)
+
+
+def encode_dns_line(cached: CachedAnswer) -> str:
+    """The DNS log line for ``cached``, without its newline."""
+    question, entry = cached
     answer = entry.answer
-    # By hand it takes a third of the time; but for who told there is nothing in it that JSON would write otherwise.
+    # By hand it takes a third of the time; but for the source there is nothing in it that JSON would write otherwise.
     return (
         f'{{"q":"{question.key.hex()}","t":{question.rrtype:d},"s":{entry.since!r},"l":{entry.ttl:d},'
         f'"r":{answer.rcode:d},"f":{_quoted(entry.source)},'
@@ -50,8 +78,8 @@ def decode_dns_line(line: bytes) -> CachedAnswer:
         authority = tuple(_decoded(rrset) for rrset in fields["n"])
         since, ttl = _since(fields["s"]), _number(fields["l"], LONGEST_TTL)
         mapping = mapping_of(question, answer, ttl, since)
-        told = Answer(Rcode(fields["r"]), answer, authority, mapping=mapping)
-        return question, Entry(told, since, ttl, _text(fields["f"]))
+        entry = Entry(Answer(Rcode(fields["r"]), answer, authority, mapping=mapping), since, ttl, _text(fields["f"]))
+        return question, entry
     except (ValueError, LookupError, TypeError, ArithmeticError, RecursionError, dns.exception.DNSException):
         # What exactly is wrong with it helps nobody: no line of this log is written by hand.
         raise ValueError("the line is no answer that was kept") from None

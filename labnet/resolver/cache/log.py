@@ -1,11 +1,47 @@
-"""What was learned, on disk: append-only logs, that of the course protocol in the records file's own format.
+"""One log of what was learned, on disk: an append-only file that is whole at any moment.
 
-What is learned at a time is one ``write``, done before any of it is answered, so a crash loses nothing that was; at
-most :data:`FLUSH` seconds later it is on the disk itself. Everything larger (compaction, healing after a failed write,
-a file that somebody edited) goes through a temporary file and a rename, so the file is whole at any moment. Lines that
-are not ours are kept as their author wrote them.
+Theory of operation
+===================
 
-Nothing here keeps the reactor for long: a whole file is written a bit at a time, and a thread waits for the disk.
+**Appending.** All that is learned at a time is one ``write`` to the end of the file, done before any of it is answered,
+so a crash loses nothing that was answered; :mod:`labnet.resolver.cache.syncing` bounds what a loss of power costs.
+Everything larger (compaction, healing after a failed write, a file that somebody edited) is a *rewrite*: a temporary
+file (:mod:`labnet.resolver.cache.rewrite`) is filled beside the old one and renamed over it. Lines that are not ours
+are kept as their author wrote them.
+
+**Waiting.** Nothing here holds up the reactor: a rewrite writes for :data:`_TURN` seconds and then lets others be
+served for :data:`_PAUSE` seconds, and a thread waits for the disk where there is much to be brought to it. What is
+learned meanwhile is appended to the old file, which counts until the rename, and put behind the new one.
+
+**States.** :class:`State` says what is under way, :data:`TRANSITIONS` what leads from one state to the next; an event
+that a state does not list is a fault of this module and raises KeyError.
+
+=========  ============================================================  =====================
+State      Meaning                                                       What exists then
+=========  ============================================================  =====================
+IDLE       Nothing is under way.                                         no timer, no new file
+WRITING    The file is being written anew, some lines in each turn.      a new file, a timer
+SYNCING    The new file has every line; a thread brings it to the disk.  a new file, a thread
+WAITING    A rewrite failed or was overtaken and will be tried again.    a timer
+CLOSING    The last rewrite is done in one go, as far as one is needed.  a new file or nothing
+CLOSED     The end.                                                      nothing
+=========  ============================================================  =====================
+
+Two more things are known, whatever the state:
+
+* ``_known`` is the file as this log left it (device, inode, size, time of change), or None: then somebody else may have
+  changed it, or a write failed, or it does not end in a whole line of ours, and nothing may be appended.
+* :class:`Durability` says how much of what is live the file has, as far as writing it failed; each step down is logged
+  once, and so is the way back.
+
+**Invariants.**
+
+1. A line is appended only to a file that is ``_known`` and ends in a learned line: a crash that cut the new line behind
+   its TTL would else leave a line that looks static and never expires.
+2. The new file replaces the old one only where that is as this log left it (or as the rewrite read it); else it is
+   dropped, and the rewrite begins again on what stands there now.
+3. Where lines could not be appended (``_known`` is None), a rewrite is under way or due, and it writes everything live.
+4. In IDLE, WAITING and CLOSED there is no temporary file, and no file is open.
 """
 
 from __future__ import annotations
@@ -13,28 +49,18 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from enum import Enum, auto
 from itertools import chain
-from typing import Any, Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
-from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
-from labnet.interfaces import ILearned
 from labnet.net.clocks import ahead
-from labnet.resolver.cache.lines import CachedAnswer, encode_dns_line
 from labnet.resolver.cache.rewrite import Identity, Rewriting, identity
-from labnet.resolver.files.course import authored
-from labnet.wire.course_line import encode_record
-from labnet.wire.types import Mapping
-
-FLUSH: Final = 1.0
-"""Seconds after which a line is on the disk itself, so that a loss of power costs no more."""
+from labnet.resolver.cache.syncing import DelayedSync, InThread, sync_file
 
 RETRY: Final = 1.0
 """Seconds between two tries to write a file that cannot be written; more where a try takes a tenth of that."""
@@ -45,25 +71,76 @@ _PAUSE: Final = 0.002
 
 _LONGEST_LINE: Final = 300_000
 
-_IN_MEMORY: Final = "it is kept in memory until that is mended"
-_APPENDED: Final = "new lines are still appended, old ones cannot be removed"
-
-InThread = Callable[[Callable[[], None]], "Deferred[None]"]
-"""Has something done where it may wait for the disk."""
-
 T = TypeVar("T")
 
 
-@implementer(ILearned)
+class State(Enum):
+    """What a log is doing."""
+
+    IDLE = auto()
+    WRITING = auto()
+    SYNCING = auto()
+    WAITING = auto()
+    CLOSING = auto()
+    CLOSED = auto()
+
+
+class Event(Enum):
+    """What leads from one state to the next."""
+
+    BEGIN = auto()
+    WRITTEN = auto()
+    REPLACED = auto()
+    OVERTAKEN = auto()
+    FAILED = auto()
+    CLOSE = auto()
+    END = auto()
+
+
+TRANSITIONS: Final[Mapping[State, Mapping[Event, State]]] = {
+    State.IDLE: {Event.BEGIN: State.WRITING, Event.FAILED: State.WAITING, Event.CLOSE: State.CLOSING},
+    State.WRITING: {
+        Event.WRITTEN: State.SYNCING,
+        Event.REPLACED: State.IDLE,
+        Event.OVERTAKEN: State.WAITING,
+        Event.FAILED: State.WAITING,
+        Event.CLOSE: State.CLOSING,
+    },
+    State.SYNCING: {
+        Event.REPLACED: State.IDLE,
+        Event.OVERTAKEN: State.WAITING,
+        Event.FAILED: State.WAITING,
+        Event.CLOSE: State.CLOSING,
+    },
+    State.WAITING: {Event.BEGIN: State.WRITING, Event.FAILED: State.WAITING, Event.CLOSE: State.CLOSING},
+    State.CLOSING: {
+        Event.BEGIN: State.CLOSING,
+        Event.REPLACED: State.CLOSING,
+        Event.FAILED: State.CLOSING,
+        Event.OVERTAKEN: State.CLOSING,
+        Event.END: State.CLOSED,
+    },
+    State.CLOSED: {},
+}
+
+
+class Durability(Enum):
+    """How much of what is live the file has; the value is what the log's reader is told of a failure."""
+
+    WHOLE = ""
+    APPENDED = "new lines are still appended, old ones cannot be removed"
+    IN_MEMORY = "it is kept in memory until that is mended"
+
+
 class LearnedLog(Generic[T]):
-    """Appends what was learned to ``path``; ``live`` gives all of it that is valid now, for when the file is rewritten.
+    """Appends what was learned to ``path``; ``live`` gives all of it that is valid now, for a rewrite of the file.
 
-    ``encode`` makes a line of one item, without its newline, whose times are so many seconds later than the item's: in
-    the file they are those of the system's clock. ``authored`` gives, line by line, what of an old file is to stay, or
-    is None where nothing is.
+    ``encode`` makes the line of one item without its newline; its second argument is the number of seconds by which the
+    times in the line are later than the item's (the file has the times of the system's clock). ``authored`` gives, line
+    by line, the bytes of an old file that stay; None stands for a file of which nothing stays.
 
-    A file that cannot be written costs no answer: it is said once, tried again every :data:`RETRY` seconds, and then
-    everything live is written.
+    A file that cannot be written costs no answer: the failure is logged once, the file is tried again every
+    :data:`RETRY` seconds, and then everything live is written.
     """
 
     log = Logger()
@@ -89,23 +166,18 @@ class LearnedLog(Generic[T]):
         self._authored = authored
         self._clock = clock
         self._in_thread = in_thread
+        self._state = State.IDLE
+        self._durability = Durability.WHOLE
+        self._known: Identity | None = None
         self._lines = 0
         self._most_lines = self.SLACK
-        self._known: Identity | None = None
-        """The file as we left it; None where nothing can be appended to it."""
         self._ahead = 0.0
         self._rewriting: Rewriting | None = None
-        self._again = False
-        self._began: float | None = None
-        self._next: IDelayedCall | None = None
-        self._flush: IDelayedCall | None = None
-        self._flushing = False
-        self._unflushed = False
-        self._failing = False
-        self._losing = False
-        self._closed = False
+        self._timer: IDelayedCall | None = None
+        self._disk = DelayedSync(self._path, clock, in_thread, self._not_synced)
 
     def open(self, lines: int, cut: bool) -> None:
+        """Start on a file with so many learned ``lines``, and the start of another one where it was ``cut``."""
         self._lines = lines
         self._most_lines = 2 * sum(1 for _ in self._live()) + self.SLACK
         with contextlib.suppress(OSError):
@@ -114,42 +186,47 @@ class LearnedLog(Generic[T]):
             self.rewrite()
 
     def append(self, learned: Sequence[T]) -> None:
+        """Write the lines of all that is ``learned``, which is live by now. Never raises; a failure is logged once."""
         shift = ahead(self._clock)
         lines = [self._encode(each, shift).encode() + b"\n" for each in learned]
         if self._rewriting is not None:
             self._rewriting.behind += lines
-        # What is appended stands behind a learned line, so that parse_records can tell a cut line from a static one.
         if self._known is not None and self._lines:
             try:
                 self._write(lines, self._known)
             except OSError as error:
-                self._failed(error, lost=True)
+                self._failed(error, is_lost=True)
         is_fit = self._known is not None and 0 < self._lines <= self._most_lines and shift == self._ahead
-        if not is_fit and self._rewriting is None and self._next is None:
+        if not is_fit and self._state is State.IDLE:
             self._begin()
 
     def rewrite(self) -> None:
-        if self._rewriting is None:
+        """Write what is live now and nothing else of ours; where a rewrite is under way, once more behind it."""
+        if self._rewriting is not None:
+            self._rewriting.is_outdated = True
+        elif self._state is not State.CLOSED:
             self._begin()
-        else:
-            self._again = True
 
     def close(self) -> None:
-        self._closed = True
-        if (self._known is None and (self._failing or self._next is not None or self._rewriting is not None)) or (
-            self._lines and ahead(self._clock) != self._ahead
-        ):
+        """Bring everything to the disk. Idempotent."""
+        if self._state is State.CLOSED:
+            return
+        has_failed = self._durability is not Durability.WHOLE or self._state is not State.IDLE
+        is_needed = (self._known is None and has_failed) or (self._lines and ahead(self._clock) != self._ahead)
+        self._disk.close()
+        self._go(Event.CLOSE)
+        if is_needed:
             self._begin()
-        self._drop()
-        self._cancel()
-        if self._flush is not None:
-            self._flush.cancel()
-            self._flush = None
+        self._give_up()
+        self._go(Event.END)
         with contextlib.suppress(OSError):
-            _sync(self._path)
+            sync_file(self._path)
+
+    def _go(self, event: Event) -> None:
+        self._state = TRANSITIONS[self._state][event]
 
     def _take_up(self, cut: bool) -> None:
-        """See whether lines can be appended as the file is: it has to end in a whole line of ours. One ``cut`` goes."""
+        """Find out whether lines may be appended to the file as it is; the start of a line that was ``cut`` goes."""
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self._path + Rewriting.SUFFIX)
         with open(self._path, "r+b", buffering=0) as file:
@@ -166,7 +243,7 @@ class LearnedLog(Generic[T]):
                 self._known = identity(file.fileno())
 
     def _write(self, lines: list[bytes], known: Identity) -> None:
-        """Append ``lines``, unless somebody edited or replaced the file: its last line may lack a newline."""
+        """Append ``lines``, unless the file is another one than ``known``: its last line may lack a newline."""
         self._known = None
         try:
             file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
@@ -183,42 +260,42 @@ class LearnedLog(Generic[T]):
         finally:
             os.close(file)
         self._lines += len(lines)
-        self._flush_soon()
+        self._disk.soon()
 
     def _begin(self) -> None:
         """Write the whole file anew."""
-        self._drop()
-        self._cancel()
-        self._again = False
-        self._began = self._clock.seconds()
+        self._give_up()
+        self._go(Event.BEGIN)
+        began = self._clock.seconds()
         self._ahead = ahead(self._clock)
         try:
-            self._rewriting = rewriting = Rewriting(self._path, reads=self._authored is not None)
+            self._rewriting = rewriting = Rewriting(self._path, self._authored is not None, began)
         except OSError as error:
-            self._failed(error)
+            self._failed(error, began)
             return
         if rewriting.old != self._known:
             self._known = None
         shift = self._ahead
         lines = (self._encode(learned, shift).encode() + b"\n" for learned in self._live())
-        kept = self._authored(rewriting.content) if self._authored else ()
-        rewriting.lines = chain(kept, rewriting.counted(lines))
+        authors = self._authored(rewriting.content) if self._authored else ()
+        rewriting.lines = chain(authors, rewriting.counted(lines))
         self._go_on(rewriting)
 
     def _go_on(self, rewriting: Rewriting) -> None:
-        self._next = None
+        is_last = self._state is State.CLOSING
         until = self._clock.seconds() + _TURN
         try:
-            if not rewriting.go_on(lambda: self._closed or self._clock.seconds() < until):
-                self._next = self._clock.callLater(_PAUSE, self._go_on, rewriting)
-            elif self._closed or rewriting.size <= self.AT_ONCE:
+            if not rewriting.go_on(lambda: is_last or self._clock.seconds() < until):
+                self._timer = self._clock.callLater(_PAUSE, self._go_on, rewriting)
+            elif is_last or rewriting.size <= self.AT_ONCE:
                 rewriting.sync()
                 self._replace(rewriting)
             else:
+                self._go(Event.WRITTEN)
                 rewriting.is_syncing = True
                 self._in_thread(rewriting.sync).addBoth(self._synced, rewriting)
         except OSError as error:
-            self._failed(error)
+            self._failed(error, rewriting.began)
 
     def _synced(self, result: object, rewriting: Rewriting) -> None:
         rewriting.is_syncing = False
@@ -231,115 +308,58 @@ class LearnedLog(Generic[T]):
                 result.raiseException()
             self._replace(rewriting)
         except OSError as error:
-            self._failed(error)
+            self._failed(error, rewriting.began)
 
     def _replace(self, rewriting: Rewriting) -> None:
-        expected = self._known or rewriting.old
-        known = rewriting.replace(expected)
-        self._rewriting = self._began = None
-        if known is None:
-            # Somebody edited or replaced the file meanwhile: what they wrote is to stay.
-            self._known = None
-            if self._closed:
-                self._begin()
-            else:
-                self._next = self._clock.callLater(RETRY, self._begin)
+        self._known = rewriting.replace(self._known or rewriting.old)
+        self._rewriting = None
+        if self._known is None:
+            self._overtaken()
             return
-        self._known = known
+        self._go(Event.REPLACED)
         self._lines = rewriting.learned + len(rewriting.behind)
         self._most_lines = 2 * rewriting.learned + self.SLACK
-        if self._failing:
+        if self._durability is not Durability.WHOLE:
             self.log.info("what was learned is kept in {path} again", path=self._path, event="learned.kept-again")
-        self._failing = self._losing = False
-        self._flush_soon()
-        if self._again:
+        self._durability = Durability.WHOLE
+        self._disk.soon()
+        if rewriting.is_outdated:
             self._begin()
 
-    def _failed(self, error: OSError, lost: bool = False) -> None:
-        """The file cannot be written whole; ``lost`` says that a line could not even be appended."""
-        self._drop()
-        self._cancel()
-        if not self._failing or (lost and not self._losing):
+    def _overtaken(self) -> None:
+        """Somebody edited or replaced the file during the rewrite: what they wrote stays."""
+        self._go(Event.OVERTAKEN)
+        if self._state is State.CLOSING:
+            self._begin()
+        else:
+            self._timer = self._clock.callLater(RETRY, self._begin)
+
+    def _not_synced(self, error: OSError) -> None:
+        self._known = None  # what of it is on the disk nobody knows
+        self._failed(error, is_lost=True)
+
+    def _failed(self, error: OSError, began: float | None = None, is_lost: bool = False) -> None:
+        """The file cannot be written whole, by a rewrite that ``began`` then, or ``is_lost``: not even appended to."""
+        self._give_up()
+        self._go(Event.FAILED)
+        before = self._durability
+        self._durability = Durability.IN_MEMORY if self._known is None else Durability.APPENDED
+        if before is Durability.WHOLE or (is_lost and before is not Durability.IN_MEMORY):
             self.log.warn(
-                "cannot keep what was learned in {path}: {reason}; "
-                + (_IN_MEMORY if self._known is None else _APPENDED),
+                "cannot keep what was learned in {path}: {reason}; " + self._durability.value,
                 path=self._path,
                 reason=error.strerror or str(error),
                 event="learned.failed",
             )
-        self._failing = True
-        self._losing = self._known is None
-        if not self._closed:
-            took = 0.0 if self._began is None else self._clock.seconds() - self._began
-            self._next = self._clock.callLater(max(RETRY, 10 * took), self._begin)
-        self._began = None
+        if self._state is State.WAITING:
+            took = 0.0 if began is None else self._clock.seconds() - began
+            self._timer = self._clock.callLater(max(RETRY, 10 * took), self._begin)
 
-    def _drop(self) -> None:
-        """Give up the file that is being written, if there is one."""
+    def _give_up(self) -> None:
+        """Drop the file that is being written, and the timer of what was to come next."""
         rewriting, self._rewriting = self._rewriting, None
         if rewriting is not None:
             rewriting.drop()
-
-    def _cancel(self) -> None:
-        scheduled, self._next = self._next, None
-        if scheduled is not None and scheduled.active():
-            scheduled.cancel()
-
-    def _flush_soon(self) -> None:
-        self._unflushed = True
-        if self._flush is None and not self._flushing and not self._closed:
-            self._flush = self._clock.callLater(FLUSH, self._flush_now)
-
-    def _flush_now(self) -> None:
-        self._flush, self._unflushed, self._flushing = None, False, True
-        self._in_thread(lambda: _sync(self._path)).addErrback(self._flush_failed).addCallback(self._flushed)
-
-    def _flush_failed(self, failure: Failure) -> None:
-        error = failure.value
-        if not isinstance(error, OSError):
-            failure.raiseException()
-        elif not isinstance(error, FileNotFoundError) and not self._closed:
-            self._known = None  # what of it is on the disk nobody knows
-            self._failed(error, lost=True)
-
-    def _flushed(self, _: object) -> None:
-        self._flushing = False
-        if self._unflushed:
-            self._flush_soon()
-
-
-def course_log(path: str, live: Callable[[], Iterable[Mapping]], clock: IReactorTime) -> LearnedLog[Mapping]:
-    """The log of what the course protocol told, in the records file's format; ``path`` may be a records file itself."""
-    return LearnedLog(path, live, _course_line, authored, clock, threads_of(clock))
-
-
-def dns_log(path: str, live: Callable[[], Iterable[CachedAnswer]], clock: IReactorTime) -> LearnedLog[CachedAnswer]:
-    """The log of what DNS parents told (:mod:`labnet.resolver.cache.lines`): no line of it is an author's."""
-    return LearnedLog(path, live, _kept_line, None, clock, threads_of(clock))
-
-
-def threads_of(reactor: Any) -> InThread:
-    """The reactor's threads; where it has none, as in tests, what is to be done is done at once."""
-    pool = getattr(reactor, "getThreadPool", None)
-    if pool is None:
-        return maybeDeferred
-    return lambda work: deferToThreadPool(reactor, pool(), work)
-
-
-def _course_line(mapping: Mapping, later: float) -> str:
-    return encode_record(replace(mapping, since=mapping.since + later) if later else mapping)
-
-
-def _kept_line(kept: CachedAnswer, later: float) -> str:
-    question, entry = kept
-    return encode_dns_line((question, replace(entry, since=entry.since + later)) if later else kept)
-
-
-def _sync(path: str) -> None:
-    """Bring a file and its place in the folder to the disk."""
-    for each in (path, os.path.dirname(path)):
-        file = os.open(each, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(file)
-        finally:
-            os.close(file)
+        timer, self._timer = self._timer, None
+        if timer is not None and timer.active():
+            timer.cancel()

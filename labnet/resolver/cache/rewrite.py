@@ -29,13 +29,15 @@ def identity(file: int | str) -> Identity:
 class Rewriting:
     """The file at ``path`` on its way to a new content: :attr:`lines`, then what was put :attr:`behind` meanwhile.
 
-    Making one opens a temporary file beside the old one, which it ``reads`` or not. Every step may raise OSError.
+    Making one opens a temporary file beside the old one, which it ``reads`` or not; it ``began`` then (seconds of the
+    log's clock). Every step may raise OSError.
     """
 
     SUFFIX: Final = ".new"
 
-    def __init__(self, path: str, reads: bool) -> None:
+    def __init__(self, path: str, reads: bool, began: float) -> None:
         self._path = path
+        self.began = began
         self.content = b""
         self.old: Identity | None = None
         """The old file as it was read; None where there was none."""
@@ -45,6 +47,8 @@ class Rewriting:
         self.size = 0
         self.is_syncing = False
         """Whether a thread has the file in its hands."""
+        self.is_outdated = False
+        """Whether another rewrite has to follow."""
         mode, owner = 0o644, None
         with contextlib.suppress(FileNotFoundError), open(path, "rb") as old:
             self.content = old.read() if reads else b""

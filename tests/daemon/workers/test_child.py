@@ -20,8 +20,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from labnet import config
 from labnet.daemon.running.reload import load_lab
 from labnet.daemon.workers.child import ORPHANED, SupervisorProtocol, WorkerLab, read_orders
-from labnet.daemon.workers.messages import encoded_message, learned_of, line_of
+from labnet.daemon.workers.messages import encoded_message
 from labnet.daemon.workers.orders import Orders
+from labnet.resolver.cache.lines import decode_line, encode_line
 from labnet.resolver.cache.policy import entry_of_mapping
 from labnet.wire.names import key_of
 from labnet.wire.types import Mapping
@@ -63,13 +64,13 @@ class ProtocolTests(ProtocolTestCase):
         first, second = lines
         self.assertEqual(json.loads(first), {"failed": "no"})
         self.assertEqual(json.loads(second)["log"]["message"], "so")
-        self.protocol.learn("main", *learned_of(LINE, "x"))
+        self.protocol.learn("main", decode_line(LINE, "x"))
 
     def test_what_it_learns(self) -> None:
         """What it learned is told in a batch at the end of the turn."""
         self.protocol.makeConnection(self.transport)
         self.protocol.tell(up=7)
-        self.protocol.learn("main", *learned_of(LINE, "x"))
+        self.protocol.learn("main", decode_line(LINE, "x"))
         self.assertEqual(self.told(), [{"up": 7}])
         self.reactor.advance(0)
         self.assertEqual(self.told(), [{"learned": {"main": ["www.example.org,1.2.3.4,60,1,1700000000.0"]}}])
@@ -77,7 +78,7 @@ class ProtocolTests(ProtocolTestCase):
     def test_what_others_learned(self) -> None:
         """What others learned is called out; the rest of a half line is passed over."""
         learned: list[Any] = []
-        self.protocol.learned = lambda resolver, kept: learned.append((resolver, line_of(*kept)))
+        self.protocol.learned = lambda resolver, kept: learned.append((resolver, encode_line(kept)))
         self.protocol.makeConnection(self.transport)
         self.protocol.dataReceived(b'ned":{"main":[]}}\n' + encoded_message(learned={"main": [LINE]}))
         self.assertEqual(learned, [("main", LINE + ".0")])
@@ -95,7 +96,7 @@ class ProtocolTests(ProtocolTestCase):
         self.protocol.makeConnection(self.transport)
         self.protocol.connectionLost(Failure(ConnectionDone()))
         self.assertEqual(self.ended, [False])
-        self.protocol.learn("main", *learned_of(LINE, "x"))
+        self.protocol.learn("main", decode_line(LINE, "x"))
 
 
 class OrderTests(SynchronousTestCase):

@@ -10,39 +10,7 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.daemon.workers import messages
-from labnet.daemon.workers.messages import LearnedOutbox, learned_of, line_of
-from labnet.resolver.cache.cache import Entry
-from labnet.resolver.cache.policy import entry_of_mapping
-from labnet.wire.names import key_of
-from labnet.wire.types import Answer, Mapping, Question, Rcode, RRset
-
-KEY = key_of("www.example.org")
-TXT = 16
-
-
-def a_dns_answer() -> tuple[Question, Entry]:
-    rrset = RRset(KEY, TXT, 300, (b"\x01a", b"\x01b"))
-    return Question(KEY, TXT), Entry(Answer(Rcode.NOERROR, (rrset,)), 1000.0, 300, "192.0.2.1:53")
-
-
-class LineTests(SynchronousTestCase):
-    """Lines there and back."""
-
-    def test_a_dns_answer(self) -> None:
-        """What DNS told is the same again, whole."""
-        question, entry = a_dns_answer()
-        self.assertEqual(learned_of(line_of(question, entry), "x"), (question, entry))
-
-    def test_a_course_answer(self) -> None:
-        """What the course protocol told is the same again, from whom it is said to be."""
-        mapping = Mapping("www.example.org", "21.09.1992.8", 60, True, 1000.0)
-        question, entry = entry_of_mapping(KEY, mapping, "another worker")
-        self.assertEqual(learned_of(line_of(question, entry), "another worker"), (question, entry))
-
-    def test_what_is_no_line(self) -> None:
-        """Anything else is a ValueError."""
-        for line in ("", "{}", "a,b", "{"):
-            self.assertRaises(ValueError, learned_of, line, "x")
+from labnet.daemon.workers.messages import LearnedOutbox
 
 
 class OutboxTests(SynchronousTestCase):

@@ -77,13 +77,13 @@ class LabTests(SynchronousTestCase):
         (self.folder / "learned").write_text("b.example,1.2.3.4,60,1,1700000000\n")
         table = {"listen": "udp:0", "records": str(self.folder / "ips"), "learned": str(self.folder / "learned")}
         whole, loaded = load_lab(lambda: a_config(resolver={"main": table}), 1700000000.0)
-        self.assertEqual(len(loaded["main"].learned), 1)
+        self.assertEqual(len(loaded["main"].cached), 1)
         path = str(self.folder / "lab")
         write_lab(path, whole, loaded)
         (self.folder / "ips").unlink()
         read, files = read_lab(path, orders(2))
         self.assertEqual(read, share(whole, orders(2)))
-        self.assertEqual((files["main"].records, files["main"].learned), (1, []))
+        self.assertEqual((files["main"].records, files["main"].cached), (1, []))
         self.assertEqual(os.stat(path).st_mode & 0o077, 0)
 
     def test_a_failure_leaves_the_old_one(self) -> None:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.resolver.cache.cache import Entry
-from labnet.resolver.cache.lines import decode_dns_line, encode_dns_line
+from labnet.resolver.cache.lines import decode_dns_line, decode_line, encode_dns_line, encode_line
+from labnet.resolver.cache.policy import entry_of_mapping
 from labnet.wire.names import key_of
 from labnet.wire.types import Answer, Mapping, Rcode, RRset
 from tests.resolver.dnsfakes import CNAME, SOA, TXT, A, question, rrset, wire
@@ -43,6 +44,22 @@ class CodecTests(SynchronousTestCase):
         for answer in (Answer(rcode, chain), Answer(rcode, authority=(soa,))):
             kept = question("b.example", TXT), Entry(answer, since, ttl, 'the "parent" in K\u00f6ln')
             self.assertEqual(decode_dns_line(encode_dns_line(kept).encode()), kept)
+
+    def test_a_line_of_either_log_comes_back(self) -> None:
+        """What DNS said and what the course protocol said is the same again; a course line does not name its source."""
+        key = key_of("www.example.org")
+        dns = (
+            question("b.example", TXT),
+            Entry(Answer(Rcode.NOERROR, (rrset("b.example", 60, TXT, b"\1a"),)), 5.5, 60, "p"),
+        )
+        course = entry_of_mapping(key, Mapping("www.example.org", "21.09.1992.8", 60, True, 1000.0), "another worker")
+        for cached in (dns, course):
+            self.assertEqual(decode_line(encode_line(cached), "another worker"), cached)
+            self.assertEqual(
+                decode_line(encode_line(cached, 3600.0), "another worker")[1].since, cached[1].since + 3600
+            )
+        for line in ("", "{}", "a,b", "{"):
+            self.assertRaises(ValueError, decode_line, line, "x")
 
     def test_broken_lines_are_refused(self) -> None:
         """A line with a field that is missing, of another kind or out of range is refused, and never raises else."""

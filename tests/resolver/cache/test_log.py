@@ -5,62 +5,18 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import tempfile
 from pathlib import Path
 from unittest import mock
 
-from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
-from zope.interface.verify import verifyObject
 
-from labnet.interfaces import ILearned
-from labnet.resolver.cache.log import FLUSH, LearnedLog, course_log
-from labnet.wire.course_line import encode_record
-from labnet.wire.types import Mapping
-
-AUTHORS = b"# ours\r\nwww.biu.ac.il, 1.2.3.4,180\n"
-
-
-def learned(name: str, ttl: int = 60) -> Mapping:
-    return Mapping(name, "1.2.3.4", ttl, learned=True, since=1605280488.5)
-
-
-def line(name: str) -> bytes:
-    return encode_record(learned(name)).encode() + b"\n"
-
-
-class LogCase(SynchronousTestCase):
-    """A log in a folder of its own, and what is live."""
-
-    def setUp(self) -> None:
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = Path(folder.name)
-        self.path = self.folder / "learned"
-        self.live: list[Mapping] = []
-        self.clock = Clock()
-
-    def opened(self, lines: int = 0, cut: bool = False) -> LearnedLog:
-        log = course_log(os.fspath(self.path), lambda: iter(self.live), self.clock)
-        log.open(lines, cut)
-        return log
-
-    def keep(self, log: LearnedLog, name: str) -> None:
-        """Learn ``name``: it is live from now on, and the log is told."""
-        self.live.append(learned(name))
-        log.append([self.live[-1]])
-
-    def assertHolds(self, *lines: bytes) -> None:
-        self.assertEqual(self.path.read_bytes(), b"".join(lines))
-        self.assertEqual([path.name for path in self.folder.iterdir()], [self.path.name])
+from labnet.resolver.cache.log import TRANSITIONS, Event, LearnedLog, State
+from labnet.resolver.cache.syncing import FLUSH
+from tests.resolver.cache.logcase import AUTHORS, LogCase, learned, line
 
 
 class AppendTests(LogCase):
     """Line by line."""
-
-    def test_it_is_ilearned(self) -> None:
-        """A log is what the resolver takes for keeping what it learned."""
-        verifyObject(ILearned, self.opened())
 
     def test_nothing_is_written_before_something_is_learned(self) -> None:
         """Opening and closing a log writes no file."""
@@ -299,3 +255,17 @@ class RewriteTests(LogCase):
         (self.folder / "learned.new").write_bytes(b"half a fi")
         self.keep(self.opened(), "www.a")
         self.assertHolds(line("www.a"))
+
+
+class StateTests(SynchronousTestCase):
+    """The table of transitions."""
+
+    def test_every_state_can_be_closed(self) -> None:
+        """From each state but the last two a close leads to the end."""
+        for state in set(State) - {State.CLOSING, State.CLOSED}:
+            self.assertIs(TRANSITIONS[TRANSITIONS[state][Event.CLOSE]][Event.END], State.CLOSED)
+
+    def test_a_failed_rewrite_is_tried_again(self) -> None:
+        """Whatever fails while the log is open leads to a state that begins again."""
+        for state in (State.IDLE, State.WRITING, State.SYNCING, State.WAITING):
+            self.assertIs(TRANSITIONS[TRANSITIONS[state][Event.FAILED]][Event.BEGIN], State.WRITING)

@@ -13,7 +13,7 @@ from twisted.logger import LogLevel, capturedLogs, formatEvent
 
 from labnet.resolver.cache.log import RETRY
 from labnet.resolver.files.course import parse_records
-from tests.resolver.cache.test_log import AUTHORS, LogCase, learned, line
+from tests.resolver.cache.logcase import AUTHORS, LogCase, learned, line
 
 
 class ForeignHandTests(LogCase):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from unittest import mock
 
 from twisted.internet.defer import Deferred
@@ -12,13 +13,17 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.python.failure import Failure
 
-from labnet.resolver.cache.log import FLUSH, RETRY, LearnedLog, course_log, dns_log
+from labnet.resolver.cache.cache import Entry
+from labnet.resolver.cache.lines import decode_dns_line, encode_line, is_from_course
+from labnet.resolver.cache.log import RETRY, LearnedLog
+from labnet.resolver.cache.logs import DNS_LOG_SUFFIX, LearnedLogs, LogStart
 from labnet.resolver.cache.rewrite import Rewriting
+from labnet.resolver.cache.syncing import FLUSH
 from labnet.resolver.files.course import authored, parse_records
 from labnet.wire.course_line import encode_record
-from labnet.wire.types import Mapping
+from labnet.wire.types import Answer, Mapping, Rcode
 from tests.net.test_clocks import HOUR, SettableClock
-from tests.resolver.cache.test_log import AUTHORS, LogCase, learned, line
+from tests.resolver.cache.logcase import AUTHORS, LogCase, course_log, learned, line
 from tests.resolver.dnsfakes import A, question, rrset
 
 
@@ -402,16 +407,12 @@ class SteppedClockTests(LogCase):
 
     def test_answers_of_dns_too(self) -> None:
         """The log of DNS answers does the same."""
-        from labnet.resolver.cache.cache import Entry
-        from labnet.resolver.cache.lines import decode_dns_line
-        from labnet.wire.types import Answer, Rcode
-
         answer = Answer(Rcode.NOERROR, (rrset("www.example", 60, A, b"\1\2\3\4"),))
         kept = question("www.example", A), Entry(answer, self.settable.seconds(), 60, "parent")
-        log = dns_log(os.fspath(self.path), lambda: iter([kept]), self.settable)
-        log.open(0, cut=False)
+        logs = LearnedLogs(lambda: [kept], encode_line, is_from_course, self.settable)
+        logs.open(os.fspath(self.path), LogStart(), LogStart())
         self.settable.set_by += HOUR
-        log.append([kept])
-        lines = self.path.read_bytes().splitlines()
+        logs.append([kept])
+        lines = Path(os.fspath(self.path) + DNS_LOG_SUFFIX).read_bytes().splitlines()
         self.assertEqual([decode_dns_line(line)[1].since for line in lines], [1_003_600.0])
         self.assertEqual(kept[1].since, 1_000_000.0)

@@ -19,7 +19,7 @@ from labnet.config import ResolverConfig
 from labnet.resolver.loading import load_files
 from labnet.resolver.serve import tcp as streams_module
 from labnet.resolver.serve.tcp import GRACE, MOST_IN_FLIGHT
-from labnet.resolver.service import ResolverService
+from labnet.resolver.service import ResolverService, Surroundings
 from tests.fakes import Client, MemoryReactor
 from tests.resolver.dnsfakes import FakeSockets, framed, reply_to
 
@@ -56,7 +56,7 @@ class Streams:
             settings = ResolverConfig.model_validate(given | {"parent_timeout": 60, "prefetch": False} | config)
             loaded = load_files(settings, self.reactor.seconds())
         reactor: Any = self.reactor
-        self.service = ResolverService("main", settings, loaded, reactor, self.parents)
+        self.service = ResolverService("main", settings, loaded, reactor, Surroundings(self.parents))
         self.service.privilegedStartService()
         self.service.startService()
         test.addCleanup(self.stop)
