@@ -7,6 +7,7 @@ import struct
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+from unittest import SkipTest
 
 logging.getLogger("scapy").setLevel(logging.CRITICAL)
 
@@ -18,6 +19,14 @@ from scapy.layers.l2 import ARP, CookedLinux, CookedLinuxV2, Dot1Q, Ether  # noq
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "captures"
 """Real captures beside the checkout, where they are there."""
+
+
+def exercise_capture(name: str) -> str:
+    """The path of the exercises' capture ``name``; skips the test where the folder of captures is not there."""
+    if not SHARED.is_dir():
+        raise SkipTest(f"there is no {SHARED}: the captures of the exercises are no part of the checkout")
+    return str(SHARED / f"{name}.pcap")
+
 
 CLIENT, CHILD, PARENT = "10.0.0.1", "10.0.0.2", "10.0.0.3"
 CLIENT_MAC, CHILD_MAC, PARENT_MAC = "02:00:00:00:00:01", "02:00:00:00:00:02", "02:00:00:00:00:03"

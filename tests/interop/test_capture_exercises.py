@@ -7,7 +7,6 @@ import pytest
 from labnet.capture.exercises.marking import mark
 from labnet.capture.exercises.run import Done, run
 from tests.capture import samples
-from tests.interop import peers
 
 RIGHT = {
     ("ip", "icmp-ping"): {
@@ -48,10 +47,7 @@ PUBLISHED = {("arp", "arp"): "0x0800", ("http", "get"): "0x0800 (IPv4, TCP)"}
 
 
 def done(exercise: str, name: str) -> Done:
-    path = samples.SHARED / f"{name}.pcap"
-    if not path.exists():
-        peers.unavailable(f"there is no {path}: it comes with the exercises")
-    return run(exercise, str(path), lambda read: None)
+    return run(exercise, samples.exercise_capture(name), lambda read: None)
 
 
 @pytest.mark.parametrize(("exercise", "name"), RIGHT)

@@ -48,10 +48,7 @@ def test_captures_of_every_kind_are_dissected_as_tshark_does(name: str, tmp_path
 @pytest.mark.parametrize("name", ["arp", "dhcp", "get", "icmp-ping"])
 def test_real_captures_are_dissected_as_tshark_does(name: str) -> None:
     """Those that lie beside the checkout."""
-    path = samples.SHARED / f"{name}.pcap"
-    if not path.exists():
-        peers.unavailable(f"there is no {path}: it comes with the exercises")
-    count, problems = differences(path)
+    count, problems = differences(Path(samples.exercise_capture(name)))
     assert problems == []
     assert count > 50
 
