@@ -130,9 +130,7 @@ def _explain(arguments: argparse.Namespace) -> int:
     from labnet.capture.narrative.explain import STORIES, explain, explain_frame
     from labnet.capture.narrative.hexdump import wants_colour
     from labnet.capture.narrative.progress import Bar
-    from labnet.capture.packet.headers import require_scapy
 
-    require_scapy()
     colour = wants_colour(sys.stdout)
     if arguments.frame is not None:
         lines = explain_frame(arguments.file, arguments.frame, colour)
@@ -140,7 +138,7 @@ def _explain(arguments: argparse.Namespace) -> int:
         most = STORIES if arguments.packets is None else arguments.packets
         lines = explain(arguments.file, most, colour, Bar(sys.stderr, sys.stdout).show)
     for line in lines:
-        print(line)
+        sys.stdout.write(line + "\n")
     return 0
 
 
@@ -164,9 +162,7 @@ def _exercise(arguments: argparse.Namespace) -> int:
     from labnet.capture.exercises.text import answered, as_json, blank, marked
     from labnet.capture.narrative.hexdump import wants_colour
     from labnet.capture.narrative.progress import Bar
-    from labnet.capture.packet.headers import require_scapy
 
-    require_scapy()
     sheet = None if arguments.check is None else read_sheet(arguments.check, arguments.exercise)
     done = run(arguments.exercise, arguments.file, Bar(sys.stderr, sys.stdout).show)
     marks = None if sheet is None else mark(done.answers, sheet)

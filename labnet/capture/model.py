@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final, Protocol
 
 ETHERNET: Final = 1
 NULL: Final = 0
@@ -15,6 +15,7 @@ IPV4: Final = 228
 IPV6: Final = 229
 COOKED_V1: Final = 113
 COOKED_V2: Final = 276
+PPP: Final = 9
 
 LINK_NAMES: Final = {
     ETHERNET: "Ethernet",
@@ -27,6 +28,7 @@ LINK_NAMES: Final = {
     IPV6: "raw IPv6",
     COOKED_V1: "Linux cooked v1",
     COOKED_V2: "Linux cooked v2",
+    PPP: "PPP",
 }
 """Link types by their number in a capture (the tcpdump group's LINKTYPE registry)."""
 
@@ -87,37 +89,104 @@ class Field:
         return self.offset + self.length
 
 
-@dataclass(slots=True)
-class Layer:
-    """One protocol's part of a frame; ``length`` in bytes is that of its header, or of all it has for the innermost."""
+class FieldSource(Protocol):
+    """A header's table of fields (:class:`labnet.capture.packet.headers.HeaderFormat`)."""
 
-    name: str
-    title: str
-    offset: int
-    length: int = 0
-    fields: list[Field] = field(default_factory=list)
-    cut: bool = False
+    @property
+    def fields(self) -> Sequence[Any]:
+        """Each field of the header, in order."""
+
+    @property
+    def by_name(self) -> Mapping[str, Any]:
+        """The fields by Wireshark's names."""
+
+
+class Layer:
+    """One protocol's part of a frame; ``length`` in bytes is that of its header, or of all it has for the innermost.
+
+    ``source`` is the header's table and the frame's bytes: the fields are made of it when all are asked for, and a
+    single value is read straight from the bytes. ``late`` adds what stands behind the table's fields, such as options.
+    """
+
+    __slots__ = ("_data", "_fields", "_header", "_late", "cut", "length", "name", "offset", "title")
+
+    def __init__(
+        self,
+        name: str,
+        title: str,
+        offset: int,
+        length: int = 0,
+        fields: list[Field] | None = None,
+        cut: bool = False,
+        source: tuple[FieldSource, bytes] | None = None,
+    ) -> None:
+        self.name = name
+        self.title = title
+        self.offset = offset
+        self.length = length
+        self.cut = cut
+        self._fields = fields
+        if source is not None:
+            self._header, self._data = source
+        elif fields is None:
+            self._fields = []
+        self._late: Callable[[Layer], None] | None = None
+
+    def add_later(self, late: Callable[[Layer], None]) -> None:
+        """Have ``late`` append more fields when the fields are asked for."""
+        self._late = late
+
+    @property
+    def fields(self) -> list[Field]:
+        """All fields in their order; the list may be changed."""
+        if self._fields is None:
+            self._fields = [one.field(self._data, self.offset) for one in self._header.fields]
+        if self._late is not None:
+            late, self._late = self._late, None
+            late(self)
+        return self._fields
 
     @property
     def end(self) -> int:
+        """The offset of the first byte behind it."""
         return self.offset + self.length
 
     def get(self, name: str) -> Field | None:
         """The first field of that name."""
+        if self._fields is None:
+            found = self._header.by_name.get(name)
+            if found is not None:
+                field: Field = found.field(self._data, self.offset)
+                return field
         for one in self.fields:
             if one.name == name:
                 return one
         return None
 
+    def value(self, name: str) -> Value | None:
+        """The value of the first field of that name; None where there is none."""
+        if self._fields is None:
+            found = self._header.by_name.get(name)
+            if found is not None:
+                value: Value = found.read(self._data, self.offset)
+                return value
+        for one in self.fields:
+            if one.name == name:
+                return one.value
+        return None
+
     def number(self, name: str) -> int | None:
         """The value of a field that is a number; None where it is not there."""
-        found = self.get(name)
-        return found.value if found is not None and isinstance(found.value, int) else None
+        if self._fields is None and (found := self._header.by_name.get(name)) is not None:
+            value = found.read(self._data, self.offset)
+        else:
+            value = self.value(name)
+        return value if isinstance(value, int) else None
 
     def text(self, name: str) -> str | None:
         """The value of a field that is text; None where it is not there."""
-        found = self.get(name)
-        return found.value if found is not None and isinstance(found.value, str) else None
+        value = self.value(name)
+        return value if isinstance(value, str) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +223,19 @@ class Dissected:
     """Offset in bytes, whether more follow, and the identification, in a fragment of an IP datagram."""
     joined: Joined | None = None
     """The datagram that this frame completes, where it came in fragments."""
+    network: Layer | None = None
+    """The innermost IP header, which the transport is in."""
+    transport: Layer | None = None
+    """The UDP or TCP header."""
+    size: int = 0
+    """Bytes of application data that the packet had, by its headers' lengths; the capture may hold fewer."""
+    quoted: Dissected | None = None
+    """The packet that an ICMP error quotes."""
+    unread: str = ""
+    """What stands where no further header could be read; empty where everything was."""
+    ends: tuple[str, str] | None = None
+    own_ports: tuple[int, int] | None = None
+    """Source and destination port of its own transport header, where that is whole."""
 
     def layer(self, *names: str) -> Layer | None:
         """The outermost layer that has one of ``names``."""
@@ -171,48 +253,39 @@ class Dissected:
         return None
 
     def fields(self) -> Iterator[Field]:
+        """Every field of every layer, outermost first."""
         for one in self.layers:
             yield from one.fields
 
     @property
-    def network(self) -> Layer | None:
-        """The IP header that the transport is in."""
-        for one in reversed(self.layers):
-            if one.name in ("ip", "ipv6"):
-                return one
-        return None
-
-    @property
-    def transport(self) -> Layer | None:
-        return self.layer("udp", "tcp")
-
-    @property
     def source(self) -> str:
-        """The network address it comes from, or the MAC address, or nothing."""
-        return self._end("src")
+        """The network address it comes from, or the MAC address, or ``?``."""
+        return (self.ends or self._find_ends())[0]
 
     @property
     def destination(self) -> str:
-        return self._end("dst")
+        """The network address it goes to, or the MAC address, or ``?``."""
+        return (self.ends or self._find_ends())[1]
 
-    def _end(self, which: str) -> str:
+    def _find_ends(self) -> tuple[str, str]:
         network = self.network
         if network is not None:
-            return network.text(f"{network.name}.{which}") or "?"
-        outer = self.layers[0] if self.layers else None
-        if outer is None:
-            return "?"
-        if outer.name == "sll":
-            return (outer.text("sll.src.eth") or "?") if which == "src" else "?"
-        return outer.text(f"eth.{which}") or "?"
+            ends = network.text(f"{network.name}.src"), network.text(f"{network.name}.dst")
+        elif self.layers:
+            outer = self.layers[0]
+            ends = (
+                (outer.text("sll.src.eth"), None)
+                if outer.name == "sll"
+                else (outer.text("eth.src"), outer.text("eth.dst"))
+            )
+        else:
+            ends = None, None
+        self.ends = ends[0] or "?", ends[1] or "?"
+        return self.ends
 
     @property
     def ports(self) -> tuple[int, int] | None:
         """Source and destination port; None without a transport layer that has both."""
         if self.joined is not None:
             return self.joined.ports
-        layer = self.transport
-        if layer is None:
-            return None
-        source, destination = layer.number(f"{layer.name}.srcport"), layer.number(f"{layer.name}.dstport")
-        return None if source is None or destination is None else (source, destination)
+        return self.own_ports

@@ -7,18 +7,35 @@ from typing import Final
 ETHERTYPES: Final = {
     0x0800: "IPv4",
     0x0806: "ARP",
+    0x6558: "Ethernet",
     0x8100: "VLAN tag",
     0x88A8: "VLAN service tag",
+    0x9100: "VLAN service tag",
+    0x8847: "MPLS",
+    0x8848: "MPLS multicast",
     0x86DD: "IPv6",
     0x8863: "PPPoE discovery",
     0x8864: "PPPoE session",
     0x888E: "802.1X",
     0x88CC: "LLDP",
 }
+LINK_TYPES: Final = {
+    105: "IEEE 802.11 (Wi-Fi)",
+    127: "IEEE 802.11 (Wi-Fi) with radiotap",
+    119: "IEEE 802.11 (Wi-Fi) with Prism headers",
+    163: "IEEE 802.11 (Wi-Fi) with AVS headers",
+    189: "USB",
+    201: "Bluetooth",
+    220: "USB",
+    249: "USB",
+}
+"""Link types that are named and not read (the tcpdump group's LINKTYPE registry)."""
+
 IP_PROTOCOLS: Final = {
     0: "IPv6 hop-by-hop options",
     1: "ICMP",
     2: "IGMP",
+    4: "IPv4",
     6: "TCP",
     17: "UDP",
     41: "IPv6",
@@ -43,6 +60,7 @@ ARP_OPERATIONS: Final = {1: "request", 2: "reply"}
 ICMP_TYPES: Final = {
     0: "echo reply",
     3: "destination unreachable",
+    4: "source quench",
     5: "redirect",
     8: "echo request",
     11: "time exceeded",
@@ -77,6 +95,11 @@ _TCP_FLAGS: Final = ("FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR", "AE
 def tcp_flags(value: int) -> str:
     """The flags set in ``value``, as Wireshark's list has them."""
     return ", ".join(name for bit, name in enumerate(_TCP_FLAGS) if value >> bit & 1) or "none"
+
+
+def both_orders(value: int) -> str:
+    """A number of 16 bits as it is, and with its bytes swapped: Windows counts in its own byte order."""
+    return f"{value} (little-endian {(value & 0xFF) << 8 | value >> 8})"
 
 
 def ip_flags(value: int) -> str:

@@ -42,6 +42,9 @@ class ARP:
         self._reply: Dissected | None = None
         self._pair: tuple[Dissected, Dissected] | None = None
 
+    def wants(self, frame: Dissected) -> bool:
+        return False
+
     def see(self, frame: Dissected, message: ApplicationData | None) -> bool:
         layer = frame.layer("arp")
         if layer is None or layer.cut:

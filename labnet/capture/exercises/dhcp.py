@@ -6,6 +6,7 @@ from labnet.capture.exercises.model import ExerciseAnswer, proof
 from labnet.capture.model import Dissected
 from labnet.capture.packet.applications import ApplicationData
 
+_PORTS = (67, 68)
 _NO_DHCP = (
     "The capture has no DHCP {what}: start capturing on the network card, then give the address back and ask anew: "
     "dhclient -r; dhclient (Windows: ipconfig /release, ipconfig /renew)"
@@ -50,6 +51,10 @@ class DHCP:
         self._client: Dissected | None = None
         self._offer: Dissected | None = None
         self._messages = 0
+
+    def wants(self, frame: Dissected) -> bool:
+        ports = frame.ports
+        return ports is not None and (ports[0] in _PORTS or ports[1] in _PORTS)
 
     def see(self, frame: Dissected, message: ApplicationData | None) -> bool:
         if message is None or message.protocol != "DHCP":

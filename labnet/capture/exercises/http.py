@@ -41,6 +41,9 @@ class HTTP:
         self._reply: Dissected | None = None
         self._neighbours: dict[str, Dissected] = {}
 
+    def wants(self, frame: Dissected) -> bool:
+        return self._request is None and frame.transport is not None and frame.transport.name == "tcp"
+
     def see(self, frame: Dissected, message: ApplicationData | None) -> bool:
         arp = frame.layer("arp")
         if arp is not None and arp.number("arp.opcode") == 2 and len(self._neighbours) < MOST_NEIGHBOURS:

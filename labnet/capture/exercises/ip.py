@@ -39,6 +39,9 @@ class IPHeader:
         self._request: Dissected | None = None
         self._only_v6 = False
 
+    def wants(self, frame: Dissected) -> bool:
+        return False
+
     def see(self, frame: Dissected, message: ApplicationData | None) -> bool:
         icmp = frame.layer("icmp")
         if icmp is not None and icmp.number("icmp.type") == 8:

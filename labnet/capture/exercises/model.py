@@ -69,6 +69,9 @@ class Exercise(Protocol):
     frames: dict[int, Dissected]
     """The frames that the answers' proofs are in."""
 
+    def wants(self, frame: Dissected) -> bool:
+        """Whether it matters what ``frame`` carries; if not, only its headers are read."""
+
     def see(self, frame: Dissected, message: ApplicationData | None) -> bool:
         """Look at the next packet; True once nothing more is needed."""
 

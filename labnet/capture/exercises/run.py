@@ -12,7 +12,7 @@ from labnet.capture.exercises.http import HTTP
 from labnet.capture.exercises.ip import IPHeader
 from labnet.capture.exercises.model import Exercise, ExerciseAnswer
 from labnet.capture.exercises.trace import Trace
-from labnet.capture.files.formats import open_capture
+from labnet.capture.files.formats import PROGRESS, open_capture
 from labnet.capture.model import Dissected
 from labnet.capture.packet.applications import recognise
 from labnet.capture.packet.dissect import dissect
@@ -44,13 +44,16 @@ def run(name: str, path: str, progress: Callable[[float], None]) -> Done:
     fragments, exchanges = Fragments(), Exchanges()
     with open_capture(path) as capture:
         for packet in capture:
-            frame = dissect(packet)
-            fragments.join(frame)
-            message = recognise(frame, exchanges.expects(frame))
-            if message is not None:
-                for _ in exchanges.add(frame, message):
-                    pass
-            progress(capture.progress)
+            frame, message = dissect(packet), None
+            if frame.fragment is not None:
+                fragments.join(frame)
+            if exercise.wants(frame):
+                message = recognise(frame, exchanges.expects(frame))
+                if message is not None:
+                    for _ in exchanges.add(frame, message):
+                        pass
+            if packet.number % PROGRESS == 0:
+                progress(capture.progress)
             if exercise.see(frame, message):
                 break
         progress(1.0)

@@ -32,6 +32,9 @@ class Trace:
         self._recent: OrderedDict[int, Dissected] = OrderedDict()
         self._found: list[Dissected] = []
 
+    def wants(self, frame: Dissected) -> bool:
+        return frame.joined is not None or (frame.transport is not None and frame.transport.name == "udp")
+
     def see(self, frame: Dissected, message: ApplicationData | None) -> bool:
         if message is None:
             return False

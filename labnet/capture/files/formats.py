@@ -21,6 +21,10 @@ _NOT_OURS: Final = {
 }
 
 
+PROGRESS: Final = 256
+"""Packets between two looks at how much of a file is read."""
+
+
 class Capture:
     """An open capture: iterate over it once for its packets; ``stopped`` then says where and why it ended early."""
 

@@ -1,8 +1,6 @@
 """Reading pcap files, both byte orders, micro- and nanoseconds (draft-ietf-opsawg-pcap).
 
-labnet reads captures itself and leaves to scapy what is inside the packets. scapy's own reader drops the nanoseconds'
-exactness into floating point, takes a record's length on trust, and ends a cut file without a word; a student's file
-that was cut by a full disk or a half download must be read up to the byte where it ends, in bounded memory.
+A student's file that was cut by a full disk or a half download is read up to the byte where it ends, in bounded memory.
 """
 
 from __future__ import annotations

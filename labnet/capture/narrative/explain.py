@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import IO, Final
 
-from labnet.capture.files.formats import open_capture
+from labnet.capture.files.formats import PROGRESS, open_capture
 from labnet.capture.model import CaptureError, Dissected, Packet
 from labnet.capture.narrative.narrative import HEADING, exchange_story, fields_of, frame_story, list_line, session_story
 from labnet.capture.packet.applications import ApplicationData, recognise
@@ -72,7 +72,8 @@ def explain(path: str, most: int, colour: bool, progress: Progress) -> Iterator[
             if count <= most:
                 _put(frames, frame_story(frame, notes(frame), colour))
                 _put(frames, [""])
-            progress(capture.progress)
+            if count % PROGRESS == 0:
+                progress(capture.progress)
         _put(stories, understanding.rest())
         progress(1.0)
         if not count:

@@ -56,4 +56,6 @@ def letter(byte: int) -> str:
 
 def printable(text: str) -> str:
     """``text`` without control characters: a capture must not steer the reader's terminal."""
+    if text.isprintable():
+        return text
     return "".join(one if one.isprintable() else "·" for one in text)

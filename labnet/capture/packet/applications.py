@@ -197,6 +197,8 @@ def _segment(frame: Dissected, ports: tuple[int, int]) -> ApplicationData | None
 
 def _whole_dns(data: bytes, at: int) -> ApplicationData | None:
     """A DNS message whose length came in a segment of its own."""
+    if data[4:6] != b"\0\1":
+        return None
     try:
         if read_message(data, at).length != len(data):
             return None

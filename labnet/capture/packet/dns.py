@@ -6,7 +6,9 @@ turn.
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
+import struct
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -20,6 +22,7 @@ import dns.wire
 from labnet.capture.model import Field, Layer, Value
 
 HEADER: Final = 12
+_HEADER_FIELDS: Final = struct.Struct("!HHHHHH")
 MOST_RECORDS: Final = 2000
 """Records of one message that are read."""
 
@@ -65,34 +68,44 @@ class DNSMessage:
 
 
 def read_message(data: bytes, at: int) -> DNSMessage:
-    """The DNS message in ``data``, whose first byte is byte ``at`` of the frame. Raises :class:`DNSError`."""
+    """The DNS message in ``data``, whose first byte is byte ``at`` of the frame. Raises :class:`DNSError`.
+
+    The fields of its layer are made when somebody asks for them.
+    """
     if len(data) < HEADER:
         raise DNSError(f"a DNS header has {HEADER} bytes, here are {len(data)}")
-    flags = int.from_bytes(data[2:4], "big")
+    ident, flags, *counts = _HEADER_FIELDS.unpack_from(data)
     layer = Layer("dns", "Domain Name System", at, len(data))
-    message = DNSMessage(int.from_bytes(data[:2], "big"), bool(flags >> 15), flags & 15, layer)
-    layer.fields.append(Field("dns.id", "Transaction ID", at, 2, message.ident, f"0x{message.ident:04x}"))
-    layer.fields.append(Field("dns.flags", "Flags", at + 2, 2, flags, f"0x{flags:04x}"))
-    for name, title, first, bits in _FLAGS:
-        value = flags >> (16 - first - bits) & (1 << bits) - 1
-        start = 2 + first // 8
-        layer.fields.append(Field(name, title, at + start, 1, value, str(value), (first % 8, bits)))
-    counts = [int.from_bytes(data[4 + 2 * n : 6 + 2 * n], "big") for n in range(4)]
-    for n, count in enumerate(counts):
-        layer.fields.append(Field(_COUNTS[n], _COUNT_TITLES[n], at + 4 + 2 * n, 2, count, str(count)))
+    message = DNSMessage(ident, bool(flags >> 15), flags & 15, layer)
     message.answer_count = counts[1]
-    reader = _Reader(data, at)
+    reader = _Reader(data, at, None)
     try:
         _read_sections(reader, counts, message)
     except DNSError as error:
         message.problem = str(error)
     message.length = reader.position
+    layer.add_later(lambda layer: _add_fields(layer, data, at))
     return message
+
+
+def _add_fields(layer: Layer, data: bytes, at: int) -> None:
+    """Every field of the message, up to where it stops making sense."""
+    ident, flags, *counts = _HEADER_FIELDS.unpack_from(data)
+    layer.fields.append(Field("dns.id", "Transaction ID", at, 2, ident, f"0x{ident:04x}"))
+    layer.fields.append(Field("dns.flags", "Flags", at + 2, 2, flags, f"0x{flags:04x}"))
+    for name, title, first, bits in _FLAGS:
+        value = flags >> (16 - first - bits) & (1 << bits) - 1
+        start = 2 + first // 8
+        layer.fields.append(Field(name, title, at + start, 1, value, str(value), (first % 8, bits)))
+    for n, count in enumerate(counts):
+        layer.fields.append(Field(_COUNTS[n], _COUNT_TITLES[n], at + 4 + 2 * n, 2, count, str(count)))
+    with contextlib.suppress(DNSError):
+        _read_sections(_Reader(data, at, layer), counts, DNSMessage(ident, False, 0, layer))
 
 
 def _read_sections(reader: _Reader, counts: list[int], message: DNSMessage) -> None:
     for n in range(counts[0]):
-        name, kind = reader.question(message.layer, n)
+        name, kind = reader.question()
         if n == 0:
             message.name, message.kind = name, kind
     read = 0
@@ -101,17 +114,21 @@ def _read_sections(reader: _Reader, counts: list[int], message: DNSMessage) -> N
             read += 1
             if read > MOST_RECORDS:
                 raise DNSError(f"only the first {MOST_RECORDS} records are read")
-            says = reader.record(message.layer)
+            says = reader.record()
             if section == 1:
                 message.answers.append(says)
 
 
 class _Reader:
-    """Reads ``data`` field by field; offsets count from ``base``, where the message begins in its frame."""
+    """Reads ``data``, and adds each field to ``layer`` if there is one.
 
-    def __init__(self, data: bytes, base: int) -> None:
+    Offsets count from ``base``, where the message begins in its frame.
+    """
+
+    def __init__(self, data: bytes, base: int, layer: Layer | None) -> None:
         self._data = data
         self._base = base
+        self._layer = layer
         self._parser = dns.wire.Parser(data, HEADER)
         self._unusual = 0
 
@@ -120,31 +137,31 @@ class _Reader:
         """The offset of the next byte, from the start of the message."""
         return self._parser.current
 
-    def question(self, layer: Layer, n: int) -> tuple[str, str]:
-        """Read a question into ``layer``; gives its name and its type. Raises :class:`DNSError`."""
+    def question(self) -> tuple[str, str]:
+        """Read a question; gives its name and its type. Raises :class:`DNSError`."""
         start = self.position
         name = self._name("the question")
-        self._field(layer, "dns.qry.name", "Name", start, name, name)
-        kind = self._number(layer, "dns.qry.type", "Type", 2)
-        self._number(layer, "dns.qry.class", "Class", 2)
+        self._field("dns.qry.name", "Name", start, name, name)
+        kind = self._number("dns.qry.type", "Type", 2)
+        self._number("dns.qry.class", "Class", 2)
         return name, TYPES.get(kind, f"TYPE{kind}")
 
-    def record(self, layer: Layer) -> str:
-        """Read a resource record into ``layer``; gives it as a line of text. Raises :class:`DNSError`."""
+    def record(self) -> str:
+        """Read a resource record; gives it as a line of text. Raises :class:`DNSError`."""
         start = self.position
         name = self._name("a record")
-        self._field(layer, "dns.resp.name", "Name", start, name, name)
-        kind = self._number(layer, "dns.resp.type", "Type", 2)
-        self._number(layer, "dns.resp.class", "Class", 2)
-        ttl = self._number(layer, "dns.resp.ttl", "Time to live", 4)
-        length = self._number(layer, "dns.resp.len", "Data length", 2)
+        self._field("dns.resp.name", "Name", start, name, name)
+        kind = self._number("dns.resp.type", "Type", 2)
+        self._number("dns.resp.class", "Class", 2)
+        ttl = self._number("dns.resp.ttl", "Time to live", 4)
+        length = self._number("dns.resp.len", "Data length", 2)
         start = self.position
         if length > self._parser.remaining():
             raise DNSError(f"the data of the record for {name} are cut")
         says = self._rdata(kind, length)
         self._parser.seek(start + length)
         label = TYPES.get(kind, f"TYPE{kind}")
-        self._field(layer, _ADDRESS_OR_NAME.get(kind, "dns.rdata"), f"{label} data", start, says, says)
+        self._field(_ADDRESS_OR_NAME.get(kind, "dns.rdata"), f"{label} data", start, says, says)
         return f"{name} {ttl} {label} {says}"
 
     def _rdata(self, kind: int, length: int) -> str:
@@ -165,18 +182,19 @@ class _Reader:
         except (dns.exception.DNSException, ValueError):
             return data.hex(" ")
 
-    def _number(self, layer: Layer, name: str, title: str, length: int) -> int:
+    def _number(self, name: str, title: str, length: int) -> int:
         start = self.position
         try:
             value = int.from_bytes(self._parser.get_bytes(length), "big")
         except dns.exception.FormError:
             raise DNSError(f"the message ends inside {title.lower()}") from None
         shown = f"{TYPES[value]} ({value})" if name.endswith(".type") and value in TYPES else str(value)
-        self._field(layer, name, title, start, value, shown)
+        self._field(name, title, start, value, shown)
         return value
 
-    def _field(self, layer: Layer, name: str, title: str, start: int, value: Value, shown: str) -> None:
-        layer.fields.append(Field(name, title, self._base + start, self.position - start, value, shown))
+    def _field(self, name: str, title: str, start: int, value: Value, shown: str) -> None:
+        if self._layer is not None:
+            self._layer.fields.append(Field(name, title, self._base + start, self.position - start, value, shown))
 
     def _name(self, where: str) -> str:
         """The name that begins here, odd bytes escaped as in a zone file (RFC 1035, section 5.1)."""

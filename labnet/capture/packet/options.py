@@ -50,9 +50,9 @@ _SECONDS: Final = (51, 58, 59)
 _TEXTS: Final = (12, 15, 56, 60)
 
 
-def read_tcp_options(layer: Layer, data: bytes, end: int) -> None:
-    """Add the options that lie from ``layer``'s end to ``end`` of the frame ``data``."""
-    for kind, start, stop in _triples(data, layer.end, end, pad=1, last=None):
+def read_tcp_options(layer: Layer, data: bytes, first: int, end: int) -> None:
+    """Add the options that lie from byte ``first`` to ``end`` of the frame ``data``."""
+    for kind, start, stop in _triples(data, first, end, pad=1, last=None):
         name, title = _TCP.get(kind, ("tcp.options.unknown", f"Option {kind}"))
         layer.fields.append(Field(name, title, start, stop - start, data[start:stop], data[start:stop].hex(" ")))
         at = start + 2

@@ -110,8 +110,8 @@ class Sessions:
 
     def add(self, frame: Dissected, message: ApplicationData | None) -> Iterator[Session]:
         """The sessions that are over with the segment in ``frame``."""
-        layer, ports = frame.layer("tcp"), frame.ports
-        if layer is None or ports is None or layer.cut:
+        layer, ports = frame.transport, frame.ports
+        if layer is None or layer.name != "tcp" or ports is None or layer.cut:
             return
         flags = layer.number("tcp.flags") or 0
         source, destination = (frame.source, ports[0]), (frame.destination, ports[1])
@@ -141,7 +141,7 @@ class Sessions:
     ) -> None:
         session.last_frame = number = frame.packet.number
         now = frame.packet.time_ns
-        layer = frame.layer("tcp")
+        layer = frame.transport
         sequence = (layer.number("tcp.seq_raw") or 0) if layer is not None else 0
         who = "client" if source == session.client else "server"
         stream = session.sides.setdefault(source, _Stream())

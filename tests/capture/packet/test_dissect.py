@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import struct
-import subprocess
-import sys
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -69,9 +67,10 @@ class LinkTests(SynchronousTestCase):
         self.assertIsTheDatagram(layers(b"\0\0\0\2" + bytes(DATAGRAM), model.LOOP), ["null"], 32)
 
     def test_an_old_style_frame_has_a_length_and_no_ethertype(self) -> None:
-        """Below 0x0600 the field counts bytes."""
-        frame = layers(bytes(12) + b"\0\3" + b"\x42\x42\x03" + bytes(43))
-        self.assertEqual((names(frame), frame.field("eth.len").value, frame.payload), (["eth"], 3, (14, 17)))
+        """Below 0x0600 the field counts bytes, and IEEE 802.2 follows."""
+        frame = layers(bytes(12) + b"\0\5" + b"\x42\x42\x03ab" + bytes(41))
+        self.assertEqual((names(frame), frame.field("eth.len").value), (["eth", "llc"], 5))
+        self.assertEqual((frame.payload, frame.data, frame.unread), ((17, 19), b"ab", "IEEE 802.2 (LLC)"))
 
     def test_an_unknown_link_type_has_no_layers(self) -> None:
         """The bytes are left as they are."""
@@ -177,31 +176,6 @@ class CutTests(SynchronousTestCase):
             for first in (b"\x45\0" + struct.pack("!H", len(data)), b"\x60\0\0\0", b""):
                 frame = layers(bytes(12) + struct.pack("!H", ethertype) + first + data)
                 self.assertTrue(all(field.end <= len(frame.packet.data) for field in frame.fields()))
-
-
-class ScapyTests(SynchronousTestCase):
-    """The extra."""
-
-    def test_scapy_is_imported_only_when_a_packet_is_dissected(self) -> None:
-        """The other subcommands, and the parser of this one, do without it."""
-        program = (
-            "import sys\nfrom labnet import cli\n"
-            "try:\n    cli.main(['explain', '--help'])\nexcept SystemExit:\n    pass\n"
-            "sys.exit('scapy' in sys.modules)"
-        )
-        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-        self.assertEqual(done.returncode, 0, done.stderr)
-
-    def test_where_it_is_missing_the_sentence_says_what_to_install(self) -> None:
-        """No traceback, and exit status 2."""
-        program = (
-            "import sys\nsys.modules['scapy'] = None\nfrom labnet import cli\nsys.exit(cli.main(['explain', 'x.pcap']))"
-        )
-        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-        self.assertEqual(done.returncode, 2)
-        self.assertEqual(
-            done.stderr, "labnet: captures are read with scapy, which is missing: pip install txlabnet[capture]\n"
-        )
 
 
 class NeighbourTests(SynchronousTestCase):
