@@ -74,6 +74,7 @@ class CommandConfig(_Table):
     )
     clients: int = Field(1, ge=0, description="Clients served at a time, the others wait; 0: no limit.")
     timeout: Seconds = Field(15.0, description="Seconds without a command until a connection is closed.")
+    turn: Seconds = Field(600.0, description="Seconds that a session may last in all while others wait for its place.")
     replies: Literal["handout", "transcript"] = Field(
         "handout", description="The assignment's words, or the published solution's."
     )

@@ -9,13 +9,14 @@ from labnet.config import CommandConfig
 from labnet.policy.access import Access
 from labnet.policy.ratelimit import TokenBuckets, network_of
 
-RefusalReason = Literal["denied", "limit", "rate"]
+RefusalReason = Literal["denied", "limit", "rate", "http"]
 """Why a connection is closed at once, as ``labnet_sessions_ended_total`` has it."""
 
 WHY: Final[dict[RefusalReason, str]] = {
     "denied": "its address is not in `allow`, or it is in `deny`",
     "limit": "there are as many connections as `sessions` or `sessions_per_address` says",
     "rate": "its network opens more connections a second than `connect_rate` says",
+    "http": "it sent an HTTP request, as a browser does for a web page",
 }
 
 _BURST: Final = 2.0

@@ -10,9 +10,11 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from labnet.wire.http import is_request
+
 COMMANDS: Final = (b"TIME", b"EXIT")
 
-INVALID: Final = b""
+INVALID: Final = b"\n"
 """The command that stands for a line longer than :data:`LONGEST_LINE`."""
 
 LONGEST_LINE: Final = 1024
@@ -35,12 +37,14 @@ _REST_OF_LINE: Final = re.compile(rb"[ \t\v\f\r]*(?:\n|\r\0)")
 class CommandFramer:
     """Collects the bytes of one connection and gives its commands, white space around each taken off."""
 
-    __slots__ = ("_answered", "_overlong", "_rest")
+    __slots__ = ("_answered", "_overlong", "_rest", "is_http")
 
     def __init__(self) -> None:
         self._rest = b""
         self._overlong = False  # the line that goes on was answered as too long
         self._answered = False  # what came last counted as a command before its line ended
+        self.is_http = False
+        """Whether a line of an HTTP request has come: what follows is a browser's, and no command."""
 
     def receive(self, data: bytes, most: int = ANY) -> list[bytes]:
         """The commands that ``data`` completes, in order.
@@ -48,7 +52,8 @@ class CommandFramer:
         After ``most`` of them the rest stays as bytes, which take less room than unread replies would: while
         :attr:`has_line`, a further call, with nothing, goes on there.
         """
-        if self.is_fresh and data[-1:] == b"\n" and len(data) <= LONGEST_LINE and b"\0" not in data:
+        plain = b"\0" not in data and b":" not in data and b"/" not in data
+        if plain and self.is_fresh and data[-1:] == b"\n" and len(data) <= LONGEST_LINE:
             lines = data.split(b"\n")
             if len(lines) <= most:
                 lines.pop()
@@ -64,6 +69,9 @@ class CommandFramer:
             self._answered = rest is None and not data.strip(_SPACE)
         lines = _LINE_END.split(data, most) if b"\0" in data else data.split(b"\n", most)
         self._rest = lines.pop()
+        if b"/" in data or b":" in data:
+            begun = [self._rest] if len(self._rest) > LONGEST_LINE else []
+            self.is_http = any(map(is_request, lines + begun))
         commands = [line.strip(_SPACE) if len(line) <= LONGEST_LINE else INVALID for line in lines]
         if self._overlong and lines:
             del commands[0]

@@ -14,15 +14,17 @@ S = TypeVar("S", bound=ISession)
 class Gate(Generic[S]):
     """Serves at most ``limit`` sessions at a time (0: any number), the others in the order in which they came.
 
+    ``seconds`` is the clock that says since when a session is served, which counts where there is a limit alone.
     ``hold(True)`` is called when a session starts to wait, so that the welcome port accepts no more, and
     ``hold(False)`` when none waits any longer. A port may have accepted several connections in one wake-up by then:
     those wait here.
     """
 
-    def __init__(self, limit: int, hold: Callable[[bool], None]) -> None:
+    def __init__(self, limit: int, hold: Callable[[bool], None], seconds: Callable[[], float]) -> None:
         self._limit = limit
         self._hold = hold
-        self._served: dict[S, None] = {}  # of a set each one takes twice as much
+        self._seconds = seconds
+        self._served: dict[S, float | None] = {}  # of a set each one takes twice as much
         self._waiting: deque[S] = deque()
 
     @property
@@ -45,14 +47,19 @@ class Gate(Generic[S]):
         """Whether there is no session at all."""
         return not self._served and not self._waiting
 
+    @property
+    def longest(self) -> tuple[S, float]:
+        """Which session is served for the longest time, and since when; where one waits there is one."""
+        session, since = next(iter(self._served.items()))
+        return session, since or 0.0
+
     def arrive(self, session: S) -> None:
         """A connection came: serve it now or when its turn comes."""
         if self._limit and len(self._served) >= self._limit:
             self._waiting.append(session)
             self._hold(True)
         else:
-            self._served[session] = None
-            session.serve()
+            self._serve(session)
 
     def leave(self, session: S) -> None:
         """A connection is gone; the next in line is served."""
@@ -71,6 +78,8 @@ class Gate(Generic[S]):
 
         Those who are served are served on, be they more than that.
         """
+        if not self._limit:
+            self._served = dict.fromkeys(self._served, self._seconds())
         self._limit = limit
         if self._waiting:
             self._serve_next()
@@ -78,6 +87,8 @@ class Gate(Generic[S]):
 
     def _serve_next(self) -> None:
         while self._waiting and (not self._limit or len(self._served) < self._limit):
-            turn = self._waiting.popleft()
-            self._served[turn] = None
-            turn.serve()
+            self._serve(self._waiting.popleft())
+
+    def _serve(self, session: S) -> None:
+        self._served[session] = self._seconds() if self._limit else None
+        session.serve()

@@ -140,6 +140,9 @@ class Server(Protocol):
     def exit(self, session: CommandProtocol) -> None:
         """EXIT came from ``session``."""
 
+    def refuse_http(self, session: CommandProtocol) -> None:
+        """An HTTP request came from ``session``, whose commands are not to be answered."""
+
 
 @implementer(ISession, IHalfCloseableProtocol, IPushProducer)
 class CommandProtocol(DirectStream, LineReceiver):
@@ -236,14 +239,21 @@ class CommandProtocol(DirectStream, LineReceiver):
         if not self.line_mode:
             cast(Any, self).rawDataReceived(data)
             return
-        commands = self._framer.receive(data, self._most)
-        if commands:
-            self._take(commands)
+        self._take(self._commands_in(data))
         if self._framer.is_unfinished or self._unsent:
             self._go_on()
 
+    def _commands_in(self, data: bytes) -> list[bytes]:
+        commands = self._framer.receive(data, self._most)
+        if not self._framer.is_http:
+            return commands
+        self._server.refuse_http(self)
+        return []
+
     def _take(self, commands: list[bytes], complete: bool = True) -> None:
-        if complete:
+        if not commands:
+            return
+        if complete and any(commands):  # a blank line is answered, and is no command
             self._server.deadlines.touch(self)
         if self._most == BATCH and b"EXIT" not in commands:
             self._flush()
@@ -264,7 +274,7 @@ class CommandProtocol(DirectStream, LineReceiver):
         while framer.has_line and self.line_mode and self._may_answer:
             if len(self._unsent) > SEGMENT:
                 self._flush()
-            self._take(framer.receive(b"", self._most))
+            self._take(self._commands_in(b""))
         self._flush()
         if not self._may_answer:
             return
@@ -316,9 +326,8 @@ class CommandProtocol(DirectStream, LineReceiver):
         self._silence = None
         commands = self._framer.pause()
         # What else dribbles in is answered too, but it does not keep the connection alive.
-        if commands:
-            self._take(commands, complete=any(command in COMMANDS for command in commands))
-            self._flush()
+        self._take(commands, complete=any(command in COMMANDS for command in commands))
+        self._flush()
 
     def readConnectionLost(self) -> None:
         """Answer what the client has sent, then close: it sends no more."""
@@ -336,10 +345,8 @@ class CommandProtocol(DirectStream, LineReceiver):
             self._go_on()
 
     def _say_last_words(self) -> None:
-        commands = self._framer.end()
-        if commands:
-            self._take(commands)
-            self._flush()
+        self._take(self._framer.end())
+        self._flush()
         if self._state < SessionState.FLUSHING:
             self._unsent += self._last_words
             self._flush()

@@ -9,7 +9,7 @@ from typing import Final
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IListeningPort
+from twisted.internet.interfaces import IDelayedCall, IListeningPort
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -33,7 +33,10 @@ GRACE: Final = 0.5
 CROWD: Final = 1000
 """Sessions at a time whose memory is worth giving back to the system when the last of them has left."""
 
-_ENDS: Final = ("client", "exit", "server", "timeout", *WHY)
+_BETWEEN_TURNS: Final = 2 * GRACE
+"""Seconds between two sessions that are closed because others wait: the first is gone by then."""
+
+_ENDS: Final = ("client", "exit", "server", "timeout", "turn", *WHY)
 
 
 @implementer(IMeasured)
@@ -45,7 +48,7 @@ class CommandService(Service):
     def __init__(self, config: CommandConfig, reactor: IReactor, exited: Callable[[], None]) -> None:
         self.reactor = reactor
         self.style = STYLES[config.replies]
-        self.gate: Gate[CommandProtocol] = Gate(config.clients, self._hold)
+        self.gate: Gate[CommandProtocol] = Gate(config.clients, self._hold, reactor.seconds)
         self.reader = shared_reader(reactor, self.look_at_the_clock)
         self.deadlines: Deadlines[CommandProtocol] = Deadlines(reactor, config.timeout, CommandProtocol.expire)
         self.closing: Deadlines[CommandProtocol] = Deadlines(reactor, GRACE, CommandProtocol.abort)
@@ -70,6 +73,7 @@ class CommandService(Service):
         self._ends = array("Q", [0] * len(_ENDS))  # no objects: they would hold a crowd's memory
         self._refusals_logged = float("-inf")
         self._refusals_unlogged = 0
+        self._turn: IDelayedCall | None = None  # the next look at who is served for how long, while others wait
 
     @property
     def ports(self) -> tuple[IListeningPort, ...]:
@@ -163,13 +167,18 @@ class CommandService(Service):
         if refusal is None:
             return True
         self._ends[_ENDS.index(refusal)] += 1
-        self._refusals_unlogged += 1
-        if now - self._refusals_logged >= 1:
-            self._log_refusal(host, refusal)
-            self._refusals_logged = now
+        self._log_refusal(host, refusal, now)
         return False
 
-    def _log_refusal(self, host: str, refusal: RefusalReason) -> None:
+    def refuse_http(self, session: CommandProtocol) -> None:
+        """Close ``session``, on which an HTTP request came; none of its commands counts."""
+        session.close("http")
+        self._log_refusal(session.host, "http", self.reactor.seconds())
+
+    def _log_refusal(self, host: str, refusal: RefusalReason, now: float) -> None:
+        self._refusals_unlogged += 1
+        if now - self._refusals_logged < 1:
+            return
         self.log.warn(
             "{count} new connection(s) closed at once, the last from {host}: {why}",
             count=self._refusals_unlogged,
@@ -177,7 +186,7 @@ class CommandService(Service):
             why=WHY[refusal],
             event="command.refused",
         )
-        self._refusals_unlogged = 0
+        self._refusals_logged, self._refusals_unlogged = now, 0
 
     def arrived(self, session: CommandProtocol) -> None:
         """``session`` has a connection."""
@@ -200,6 +209,30 @@ class CommandService(Service):
 
     def _hold(self, hold: bool) -> None:
         self._welcome.hold(hold)
+        if hold:
+            self._look_at_turns()
+        elif self._turn is not None:
+            self._turn.cancel()
+            self._turn = None
+
+    def _look_at_turns(self) -> None:
+        """While sessions wait: close the one that is served for the longest time, once its turn has lasted its bound.
+
+        The next look is when the bound of the one that is served for the longest time is reached.
+        """
+        if self._turn is not None and self._turn.active():
+            self._turn.cancel()
+        session, since = self.gate.longest
+        left = since + self._config.turn - self.reactor.seconds()
+        if left <= 0:
+            self.log.info(
+                "the session of {host} is closed after {seconds:.0f} s, for others wait",
+                host=session.host,
+                seconds=self._config.turn - left,
+                event="command.turn",
+            )
+            session.close("turn")
+        self._turn = self.reactor.callLater(max(left, _BETWEEN_TURNS), self._look_at_turns)
 
     def _close(self, end: str) -> Deferred[None]:
         """Close the welcome ports and every session; fires when all are gone."""

@@ -21,6 +21,7 @@ from twisted.web.server import NOT_DONE_YET, Request, Site
 from labnet.console.metrics import exposition
 from labnet.interfaces import IReactor, IStreamTransport, StartError
 from labnet.metrics import Sample
+from labnet.net.listening import with_backlog
 
 CONNECTIONS: Final = 50
 """Connections at a time; the oldest makes room."""
@@ -294,7 +295,7 @@ class WebService(Service):
         for description in self._listen:
             outcome: list[IListeningPort | Failure] = []
             try:
-                serverFromString(self._reactor, description).listen(self._site).addBoth(outcome.append)
+                serverFromString(self._reactor, with_backlog(description)).listen(self._site).addBoth(outcome.append)
             except Exception as error:
                 outcome.append(Failure(error))
             if not outcome:

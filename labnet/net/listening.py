@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import errno
 import os
+import re
 import socket
 import stat
 import struct
@@ -33,8 +34,8 @@ from labnet.values import UDPListen
 OpenSocket = Callable[[str, int], socket.socket]
 """Gives a bound UDP socket for an interface's address and a port number; raises OSError."""
 
-BACKLOG: Final = 128
-"""Connections that wait for being accepted, where nobody says how many."""
+BACKLOG: Final = 511
+"""Connections that may wait for being accepted, where the configuration does not say how many."""
 
 RECEIVE_BUFFER: Final = 2 << 20
 """Bytes that may wait at a UDP port, the system's own for each datagram included: 5,000 small questions.
@@ -85,6 +86,13 @@ def opener_beside(reactor: object) -> OpenSocket:
     """How UDP sockets are opened that ``reactor`` is to watch, but not to make a port of."""
     opener: OpenSocket = getattr(reactor, "open_datagrams", open_datagrams)
     return opener
+
+
+def with_backlog(endpoint: str) -> str:
+    """The Twisted endpoint string ``endpoint`` with :data:`BACKLOG`, where it names no backlog of its own."""
+    scheme, *arguments = re.split(r"(?<!\\):", endpoint)
+    takes_one = scheme in ("tcp", "tcp6", "unix", "ssl") and all("=" in argument for argument in arguments[1:])
+    return f"{endpoint}:backlog={BACKLOG}" if takes_one and ":backlog=" not in endpoint else endpoint
 
 
 def open_datagrams(interface: str, port: int) -> socket.socket:

@@ -38,6 +38,32 @@ class CommandFramerTests(SynchronousTestCase):
         self.assertEqual(self.framer.patience, patience)
         self.assertEqual(self.framer.pause(), list(commands))
 
+    def test_a_line_of_an_http_request_is_known(self) -> None:
+        """A request line, a Host field; complete, in pieces, behind other lines, or too long to be a command."""
+        for segments in (
+            [b"POST / HTTP/1.1\r\nEXIT\r\n"],
+            [b"GE", b"T /index.html?a=b HTTP/1.0\r\n"],
+            [b"TIME\nOPTIONS * HTTP/1.1\n"],
+            [b"GET http://lab.test/ HTTP/1.1\r\n"],
+            [b"CONNECT 127.0.0.1:8080 HTTP/1.1\r\n"],
+            [b"host: 127.0.0.1\r\n"],
+            [b"Host:\n"],
+            [b"POST /" + b"x" * 3000],
+            [b"POST /" + b"x" * 3000 + b" HTTP/1.1\r\nEXIT\r\n"],
+            [b"GET /", b"x" * 3000],
+        ):
+            framer = CommandFramer()
+            for segment in segments:
+                framer.receive(segment)
+            self.assertTrue(framer.is_http, segments)
+
+    def test_what_only_resembles_an_http_request_is_a_command(self) -> None:
+        """Clients of the course send anything, so it takes a whole request line or field name."""
+        for line in b"GET", b"GET TIME", b"TIME / EXIT", b"localhost: 1", b"HTTP/1.1", b"12:30", b"a/b c/d":
+            framer = CommandFramer()
+            self.assertEqual(framer.receive(line + b"\n"), [line])
+            self.assertFalse(framer.is_http, line)
+
     def test_a_line_is_a_command(self) -> None:
         """LF, CR LF and a telnet's CR NUL end a line."""
         for end in b"\n", b"\r\n", b"\r\0":

@@ -90,6 +90,33 @@ class RefusalTests(RunningServer):
         self.assertEqual([(event["count"], event["host"]) for event in self.refusals()], [(1, FAR), (5, NEAR)])
         self.assertIn("`allow`", self.refusals()[0]["why"])
 
+    def test_an_http_request_closes_the_connection(self) -> None:
+        """A web page's form or fetch: nothing in its body is a command, and the log says so once a second at most."""
+        self.start(clients=0)
+        for number in range(3):
+            client = self.greeted(NEAR, number)
+            client.send(b"POST / HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\nx=1\r\nEXIT\r\n")
+            self.assertTrue(client.closed)
+            self.assertEqual(client.received(), b"")
+        self.assertEqual(self.exits, 0)
+        self.assertEqual(self.counted("labnet_sessions_ended_total"), {"http": 3})
+        self.assertEqual(self.counted("labnet_commands_total"), {})
+        (event,) = self.refusals()
+        self.assertIn("HTTP", event["why"])
+
+    def test_an_http_request_in_pieces_closes_the_connection(self) -> None:
+        """Its head comes in one segment and its body in another, or its line is longer than a command."""
+        self.start(clients=0)
+        for segments in (
+            [b"GET / HT", b"TP/1.1\r\n", b"Host: x\r\n\r\n", b"EXIT\r\n"],
+            [b"POST /" + b"x" * 5000, b" HTTP/1.1\r\nHost: x\r\n\r\nEXIT\r\n"],
+            [b"Host: x\r\n", b"EXIT\r\n"],
+        ):
+            client = self.greeted()
+            client.send(*segments)
+            self.assertTrue(client.closed)
+        self.assertEqual(self.exits, 0)
+
 
 class CountingTests(RunningServer):
     """What the metrics show of sessions."""

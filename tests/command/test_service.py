@@ -77,6 +77,11 @@ class GateOnThePortTests(RunningServer):
         first.half_close()
         self.assertTrue(second.received().endswith(b"and your port is 2\n" + self.time()))
 
+    def test_the_systems_queue_is_long_unless_the_endpoint_says_how_long(self) -> None:
+        """So that a class that connects in one moment is not told to try again after a second."""
+        self.start(listen=["tcp:8080", "tcp:8081:backlog=7"])
+        self.assertEqual([port.backlog for port in self.service.ports], [511, 7])
+
     def test_several_accepted_in_one_wake_up_are_served_in_order(self) -> None:
         """Those that the port took in before it was held wait in the gate."""
         self.start()
@@ -122,6 +127,48 @@ class GateOnThePortTests(RunningServer):
         self.assertEqual([client.received() != b"" for client in clients], [True, True, True, False, False])
         clients[1].half_close()
         self.assertEqual([client.received() != b"" for client in clients[3:]], [True, False])
+
+    def test_a_session_has_an_end_while_others_wait(self) -> None:
+        """Commands keep it open for ten minutes in all; then the next is served, and each has as long."""
+        self.start()
+        first, second, third = clients_of(self.reactor, 3)
+        for client, after in (first, second), (second, third):
+            client.received()
+            self.assertEqual(after.received(), b"")
+            for _ in range(59):
+                self.reactor.pass_time(10)
+                client.send(b"TIME\n")
+            self.assertFalse(client.closed)
+            self.reactor.pass_time(10)
+            self.assertTrue(client.closed)
+            self.reactor.turn()
+        self.assertNotEqual(third.received(), b"")
+        self.assertEqual(self.counted("labnet_sessions_ended_total"), {"turn": 2})
+
+    def test_a_session_lasts_while_none_waits(self) -> None:
+        """One that waits later ends it at once, if it has had its time, and one of several places is given a second."""
+        self.start(clients=2, turn=60)
+        clients = clients_of(self.reactor, 2)
+        for _ in range(10):
+            self.reactor.pass_time(10)
+            for client in clients:
+                client.send(b"TIME\n")
+        self.assertEqual([client.closed for client in clients], [False, False])
+        waiting = clients_of(self.reactor, 2)
+        self.assertEqual([client.closed for client in clients], [True, False])
+        self.reactor.pass_time(1)
+        self.assertEqual([client.closed for client in clients], [True, True])
+        self.assertTrue(all(client.received() for client in waiting))
+
+    def test_a_reload_may_shorten_the_turn(self) -> None:
+        """It counts for the session that is served."""
+        service = self.start()
+        first, second = clients_of(self.reactor, 2)
+        self.reactor.pass_time(10)
+        service.prepare(CommandConfig(turn=5)).commit()
+        self.reactor.turn()
+        self.assertTrue(first.closed)
+        self.assertNotEqual(second.received(), b"")
 
     def test_a_port_that_cannot_be_held_has_its_clients_wait_in_the_gate(self) -> None:
         """A listener that is no file descriptor of Twisted's accepts on."""

@@ -35,6 +35,21 @@ class TimeoutTests(RunningServer):
         self.reactor.pass_time(1.25)
         self.assertTrue(self.client.closed)
 
+    def test_blank_lines_do_not_keep_a_connection_alive(self) -> None:
+        """Each is answered, and none counts; a line that is too long is a command."""
+        for _ in range(14):
+            self.client.send(b"\n", b" \r\n")
+            self.reactor.pass_time(1)
+        self.assertEqual(self.client.received(), INVALID * 28)
+        self.reactor.pass_time(1.25)
+        self.assertTrue(self.client.closed)
+        client = self.greeted()
+        client.send(b"x" * 2000 + b"\n")
+        self.reactor.pass_time(14)
+        client.send(b"y" * 2000 + b"\n")
+        self.reactor.pass_time(14)
+        self.assertFalse(client.closed)
+
     def test_dribbling_bytes_does_not_keep_a_connection_alive(self) -> None:
         """The beginning of a command, of another line, or white space, a byte a second or faster."""
         for drip, pause in (b"T", 1), (b"x", 1), (b" ", 1), (b"\0", 0.6), (b"x", 0.1), (b"\xff", 0.02):

@@ -26,6 +26,7 @@ from labnet.net.listening import (
     listening_reactor,
     open_datagrams,
     socket_opener,
+    with_backlog,
 )
 from labnet.net.systemd import Inherited
 from labnet.values import UDPListen
@@ -35,6 +36,22 @@ SO_ATTACH_REUSEPORT_CBPF = 51
 
 HOST = f"127.77.{os.getpid() // 250 % 250 + 1}.{os.getpid() % 250 + 2}"
 """An address of this machine where the ports of one number are free for both UDP and TCP: no client comes from it."""
+
+
+class BacklogTests(SynchronousTestCase):
+    """How many connections may wait for being accepted."""
+
+    def test_an_endpoint_without_a_backlog_gets_the_default(self) -> None:
+        """One that names its own keeps it, and one that takes none is left as it is."""
+        for endpoint, expected in (
+            ("tcp:8080", "tcp:8080:backlog=511"),
+            (r"tcp6:8080:interface=\:\:1", r"tcp6:8080:interface=\:\:1:backlog=511"),
+            ("unix:/run/labnet.sock:mode=660", "unix:/run/labnet.sock:mode=660:backlog=511"),
+            ("tcp:8080:backlog=7", "tcp:8080:backlog=7"),
+            ("tcp:8080:127.0.0.1:7", "tcp:8080:127.0.0.1:7"),
+            ("systemd:domain=INET:index=0", "systemd:domain=INET:index=0"),
+        ):
+            self.assertEqual(with_backlog(endpoint), expected)
 
 
 class Watching(PosixReactorBase):

@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IListeningPort
 
 from labnet.interfaces import IReactor, StartError
 from labnet.net.datagrams import never_fragment
-from labnet.net.listening import opener_beside
+from labnet.net.listening import BACKLOG, opener_beside
 from labnet.resolver.ready.packetcache import PacketCaches
 from labnet.resolver.serve.batch_port import BatchPort, is_available
 from labnet.resolver.serve.tcp import DNSStreams
@@ -100,7 +100,7 @@ class Ports:
             number = cast(IPv4Address | IPv6Address, udp.getHost()).port
             try:
                 return Listener(
-                    listen, udp, self._reactor.listenTCP(number, self._streams, 128, listen.interface), protocol
+                    listen, udp, self._reactor.listenTCP(number, self._streams, BACKLOG, listen.interface), protocol
                 )
             except CannotListenError as error:
                 udp.stopListening()
