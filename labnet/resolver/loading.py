@@ -13,10 +13,13 @@ from labnet.resolver.cache.cache import Cache
 from labnet.resolver.cache.lines import CachedAnswer, decode_dns_line
 from labnet.resolver.cache.logs import DNS_LOG_SUFFIX, LogStart
 from labnet.resolver.cache.policy import entry_of_mapping
-from labnet.resolver.files.course import Problem, Records, parse_records
-from labnet.resolver.files.detect import kind_of, read_hosts, read_zone
+from labnet.resolver.files.course import Records, parse_records
+from labnet.resolver.files.detect import kind_of
+from labnet.resolver.files.hosts import read_hosts
+from labnet.resolver.files.problem import Problem
 from labnet.resolver.files.resolv_conf import parse_resolv_conf
 from labnet.resolver.files.root_hints import Hints, builtin_hints, parse_hints
+from labnet.resolver.files.zonefile import read_zone
 from labnet.resolver.records.zone import Zone
 from labnet.values import ParentAddress, RecordsFile
 from labnet.wire.names import key_of
@@ -113,7 +116,7 @@ def _load_records(file: RecordsFile, now: float, is_log: bool, loaded: Loaded) -
         loaded.note(file.path, read_hosts(content, loaded.zone.add))
     else:
         loaded.zone.expect(content.count(b"\n"))
-        loaded.note(file.path, read_zone(content, loaded.zone.add, add_addresses=loaded.zone.add_addresses).problems)
+        loaded.note(file.path, read_zone(content, loaded.zone.add, loaded.zone.add_addresses).problems)
 
 
 def _load_learned(path: str, now: float, loaded: Loaded) -> None:

@@ -14,12 +14,12 @@ import dns.rdataclass
 import dns.rdatatype
 import pytest
 
-from labnet.resolver.files.detect import parse_zone
 from labnet.resolver.records.zone import Zone
 from labnet.wire.names import key_of, text_of
 from labnet.wire.types import Question, RRset, RRType
 from tests.interop import peers
 from tests.interop.daemon import DEADLINE
+from tests.resolver.zonefiles import read
 
 ZONE = b"""$TTL 3600
 @               IN SOA  ns hostmaster ( 1 7200 3600 1209600 300 )
@@ -205,11 +205,8 @@ def _await_running(process: subprocess.Popen[str]) -> None:
 @pytest.fixture(scope="module")
 def zone() -> Zone:
     """The same zone file, read by labnet."""
-    file = parse_zone(ZONE, "example.lab")
-    assert file.problems == []
     zone = Zone([key_of("example.lab")])
-    for rrset in file.rrsets:
-        assert zone.add(rrset) is None
+    assert read(ZONE, "example.lab", add=zone.add).problems == []
     zone.finish()
     return zone
 

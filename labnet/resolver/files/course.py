@@ -8,23 +8,16 @@ from __future__ import annotations
 
 import io
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from labnet.resolver.files.problem import Problem
 from labnet.wire.course_line import TextError, parse_line
 from labnet.wire.types import Mapping, fold
 
+_LINES: Final = 4096  # between two calls of a checkpoint
 _CUT: Final = "the last line is cut in the middle and was skipped"
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing wrong in a file, in one sentence. A warning does not keep the resolver from starting."""
-
-    line: int
-    says: str
-    warning: bool = False
 
 
 @dataclass(slots=True)
@@ -44,15 +37,20 @@ class CutLine(TextError):
     """The last line was left unfinished by a crash."""
 
 
-def parse_records(content: bytes, now: float, log: bool = False) -> Records:
+def parse_records(
+    content: bytes, now: float, log: bool = False, checkpoint: Callable[[], None] = lambda: None
+) -> Records:
     """Read a records file's ``content``; ``now`` (epoch seconds) is when its static mappings count as loaded.
 
     ``log`` says that the resolver appends to this file, so that a last line without its newline may be the work of a
-    crash rather than of the author.
+    crash rather than of the author. ``checkpoint`` is called every some thousand lines; what it raises ends
+    the reading.
     """
     records = Records()
     line_of: dict[str, int] = {}
     for number, _, found in _scan(content, now, log):
+        if number % _LINES == 0:
+            checkpoint()
         if isinstance(found, TextError):
             records.cut = isinstance(found, CutLine)
             records.problems.append(Problem(number, str(found), warning=records.cut))

@@ -10,7 +10,7 @@ import ipaddress
 import re
 from dataclasses import dataclass
 
-from labnet.resolver.files.course import Problem
+from labnet.resolver.files.problem import Problem
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ import dns.name
 import dns.rdatatype
 import dns.zonefile
 
-from labnet.resolver.files.course import Problem
+from labnet.resolver.files.problem import Problem
 from labnet.wire.names import ROOT, text_of
 
 _IDLE_TTL: Final = 3_600_000  # hints are used as they are: no TTL in them means anything

@@ -1,4 +1,4 @@
-"""Many plain lines of a zone file at a time, ``www 300 IN A 192.0.2.1`` and nothing else: most of any large zone.
+"""Many address lines of a zone file at a time, ``www 300 IN A 192.0.2.1`` and nothing else: most of any large zone.
 
 What takes a million lines must not take a step of Python for each part of each line. A chunk of the file is either
 read here as a whole, or left untouched to be read line by line.
@@ -22,7 +22,7 @@ _LINE = re.compile(
     re.MULTILINE,
 )
 _IN_FIELDS: Final = b"abcdefghijklmnopqrstuvwxyz0123456789_-."
-_MARKS: Final = (b"\v", b"\f")  # what no plain line has, and what split() splits at
+_MARKS: Final = (b"\v", b"\f")  # what no such line has, and what split() splits at
 _BETWEEN_KEYS: Final = "\xff"
 _LENGTHS: Final = [chr(length) for length in range(64)]
 
@@ -40,12 +40,12 @@ class Addresses(NamedTuple):
 
 
 def read_chunk(chunk: bytes, behind: Callable[[bytes], bytes | None]) -> Addresses | None:
-    """The addresses in ``chunk``, whole lines; None where any of them is not plain.
+    """The addresses in ``chunk``, whole lines; None where any of them has another form.
 
     ``behind`` gives the wire form of what stands behind the first label of names, its dot included; None for what
     cannot stand there.
     """
-    columns = _uniform(chunk) or _plain(chunk)
+    columns = _uniform(chunk) or _rows(chunk)
     if columns is None:
         return None
     wires: dict[str, bytes] = {}
@@ -85,7 +85,7 @@ class _Columns(NamedTuple):
     texts: Sequence[str]
 
 
-def _plain(chunk: bytes) -> _Columns | None:
+def _rows(chunk: bytes) -> _Columns | None:
     rows = _LINE.findall(chunk.decode("latin-1"))
     return _Columns(*zip(*rows, strict=True)) if rows and len(rows) == chunk.count(b"\n") else None
 

@@ -29,7 +29,7 @@ _GONE: Final = b"\xff\xff\xff\xff"
 """In the place of a TTL: the entry was taken out. No TTL is as long."""
 
 
-class Nodes:
+class PackedRecords:
     """Values (:mod:`labnet.resolver.records.packed`) by key, as a dictionary has them.
 
     What is one address may come in bulk.

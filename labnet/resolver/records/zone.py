@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from labnet.resolver.files.detect import clash
 from labnet.resolver.records.packed import (
     HAS_DNAME,
     HAS_NS,
@@ -19,8 +18,9 @@ from labnet.resolver.records.packed import (
     unpack,
 )
 from labnet.resolver.records.reverse import ReverseNames
+from labnet.resolver.records.rules import clash
 from labnet.resolver.records.special import is_invalid, made_up_soa
-from labnet.resolver.records.table import Nodes
+from labnet.resolver.records.table import PackedRecords
 from labnet.wire.names import LONGEST_NAME, ROOT, ancestors, is_below, key_of, parent, text_of, wire_of
 from labnet.wire.types import Answer, ExtendedError, InfoCode, Mapping, Question, Rcode, RRset, RRType
 
@@ -47,7 +47,7 @@ class Zone:
         self._authoritative = frozenset(authoritative)
         self._loaded_at = loaded_at
         # Packed nodes by key; an empty non-terminal has an empty value. A key of no wire form has no ancestors.
-        self._nodes = Nodes()
+        self._nodes = PackedRecords()
         self._written = 0
         self._wildcards: set[bytes] = set()
         self._has_cuts = False

@@ -10,7 +10,8 @@ from labnet.resolver.records import packed as packing
 from labnet.resolver.records.zone import Zone
 from labnet.wire.names import key_of
 from labnet.wire.types import Mapping, RRset, RRType
-from tests.resolver.records.test_zone import NOW, answer_of, course, wire, zone_of
+from tests.resolver.records.zones import NOW, answer_of, static
+from tests.resolver.zonefiles import ip, wire
 
 
 class Packed(SynchronousTestCase):
@@ -18,10 +19,13 @@ class Packed(SynchronousTestCase):
 
     def test_a_name_with_one_address_takes_fifteen_bytes(self) -> None:
         """A million names are a million of these; 16 bytes would cost 16 MB more."""
-        zone = zone_of("www A 192.0.2.1")
-        self.assertEqual(len(zone._nodes.get(key_of("www.lab")) or b""), 15)
-        zone = course(("www.lab", "192.0.2.1", 60))
-        self.assertEqual(len(zone._nodes.get(key_of("www.lab")) or b""), 15)
+        rrsets = {int(RRType.A): (60, (ip("192.0.2.1"),))}
+        for mapping in (None, static("www.lab", "192.0.2.1")):
+            value = packing.pack(packing.Node(key_of("www.lab"), mapping, rrsets), key_of("www.lab"), NOW)
+            self.assertEqual(len(value), 15)
+        one_address = packing.pack_address(RRset(key_of("www.lab"), RRType.A, 60, (ip("192.0.2.1"),)))
+        assert one_address is not None
+        self.assertEqual(len(one_address), 15)
 
     def test_an_rrset_has_no_more_records_than_a_message_can_count(self) -> None:
         """What is beyond is left out."""

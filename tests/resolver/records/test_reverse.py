@@ -9,7 +9,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from labnet.resolver.records.reverse import MOST_NAMES, ReverseNames, reverse_name
 from labnet.resolver.records.zone import Zone
 from labnet.wire.types import RRset, RRType
-from tests.resolver.records.test_zone import NOW, TXT, answer_of, course, gist, ip, wire, zone_of
+from tests.resolver.records.zones import NOW, TXT, answer_of, course, gist, zone_of
+from tests.resolver.zonefiles import ip, wire
 
 
 class Reverse(SynchronousTestCase):

@@ -1,4 +1,4 @@
-"""The names of a zone, held against a plain dictionary."""
+"""The names of a zone, held against a dictionary."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.resolver.records import table as module
 from labnet.resolver.records.packed import pack_address
-from labnet.resolver.records.table import Nodes
+from labnet.resolver.records.table import PackedRecords
 from labnet.wire.names import key_of, parent
 from labnet.wire.types import RRset, RRType
 
@@ -34,14 +34,14 @@ def filled(count: int, first: int = 0) -> tuple[list[bytes], list[int], list[byt
     )
 
 
-def add(nodes: Nodes, keys: list[bytes], ttls: list[int], addresses: list[bytes]) -> bool:
+def add(nodes: PackedRecords, keys: list[bytes], ttls: list[int], addresses: list[bytes]) -> bool:
     return nodes.add_addresses(keys, ttls, addresses, {parent(key) for key in keys})
 
 
-class NodesTests(SynchronousTestCase):
+class PackedRecordsTests(SynchronousTestCase):
     def test_what_came_in_bulk_is_found(self) -> None:
         """Through every growth of the index, with TTL and address, in both directions."""
-        nodes = Nodes()
+        nodes = PackedRecords()
         for first in range(0, 5000, 500):
             self.assertTrue(add(nodes, *filled(500, first)))
         self.assertEqual(len(nodes), 5000)
@@ -60,7 +60,7 @@ class NodesTests(SynchronousTestCase):
 
     def test_room_is_made_for_what_comes(self) -> None:
         """And for no more than that, whether it is the first or comes after others."""
-        nodes = Nodes()
+        nodes = PackedRecords()
         for first, size in ((0, 4096), (1000, 8192), (2000, 16384)):
             nodes.expect(1000)
             table = nodes.bulk()
@@ -70,7 +70,7 @@ class NodesTests(SynchronousTestCase):
 
     def test_a_key_that_is_there_refuses_all(self) -> None:
         """One that came in bulk, one of the dictionary, one that comes twice: and all that was is as it was."""
-        nodes = Nodes()
+        nodes = PackedRecords()
         add(nodes, *filled(100))
         nodes[key_of("x.lab.test")] = OTHER
         keys, ttls, addresses = filled(10, 200)
@@ -84,7 +84,7 @@ class NodesTests(SynchronousTestCase):
 
     def test_a_value_replaces_what_came_in_bulk(self) -> None:
         """It is not found twice, and no address of it is left."""
-        nodes = Nodes()
+        nodes = PackedRecords()
         add(nodes, *filled(10))
         nodes[KEYS[4]] = OTHER
         nodes.setdefault(KEYS[5], OTHER)
@@ -99,7 +99,7 @@ class NodesTests(SynchronousTestCase):
 
     def test_one_address_in_the_dictionary_is_one_too(self) -> None:
         """However it came."""
-        nodes = Nodes()
+        nodes = PackedRecords()
         nodes[KEYS[0]] = value(60, b"abcd")
         nodes[KEYS[1]] = OTHER
         nodes[KEYS[2]] = b""
@@ -107,7 +107,7 @@ class NodesTests(SynchronousTestCase):
 
     def test_another_process_finds_the_same(self) -> None:
         """Though hashes are each process's own; whether keys have one length or several, and one was replaced."""
-        nodes = Nodes()
+        nodes = PackedRecords()
         keys, ttls, addresses = filled(3000)
         for part in slice(0, 1000), slice(1000, 3000):
             add(nodes, keys[part], ttls[part], addresses[part])
@@ -133,7 +133,7 @@ class NodesTests(SynchronousTestCase):
     )
     def test_it_is_a_dictionary(self, steps: list[tuple[str, list[bytes]]]) -> None:
         """Whatever comes, in whatever order."""
-        nodes, expected = Nodes(), dict[bytes, bytes]()
+        nodes, expected = PackedRecords(), dict[bytes, bytes]()
         for number, (kind, keys) in enumerate(steps):
             if kind == "set":
                 nodes[keys[0]] = expected[keys[0]] = OTHER

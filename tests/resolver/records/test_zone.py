@@ -4,85 +4,11 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.resolver.files.detect import parse_zone
 from labnet.resolver.records.zone import Zone
-from labnet.wire.names import key_of, wire_of
-from labnet.wire.types import Answer, ExtendedError, InfoCode, Mapping, Question, Rcode, RRset, RRType
-
-NOW = 1605280488.5
-MX, TXT, DS = 15, 16, 43
-
-LAB = b"""$TTL 3600
-@ SOA ns host 1 2 3 4 300
-@ NS ns
-ns A 192.0.2.1
-"""
-
-
-def zone_of(text: str | bytes, *authoritative: str, origin: str = "lab", reverse: bool = True) -> Zone:
-    """A finished zone with the records of a zone file, by default without being the authority for anything."""
-    zone = Zone([key_of(name) for name in authoritative], NOW)
-    file = parse_zone(text.encode() if isinstance(text, str) else text, origin, default_ttl=60)
-    assert file.problems == [], file.problems
-    for rrset in file.rrsets:
-        assert zone.add(rrset) is None
-    zone.finish(reverse)
-    return zone
-
-
-def course(*lines: tuple[str, str, int]) -> Zone:
-    """A finished zone with a course's lines: name, address, TTL."""
-    zone = Zone((), NOW)
-    for name, address, ttl in lines:
-        zone.add_mapping(static(name, address, ttl))
-    zone.finish()
-    return zone
-
-
-def static(name: str, address: str, ttl: int = 60) -> Mapping:
-    """A static line of a course's file."""
-    return Mapping(name, address, ttl, learned=False, since=NOW)
-
-
-def ask(zone: Zone, name: str, rrtype: int = RRType.A) -> Answer | None:
-    """The zone's answer for a text name."""
-    return zone.find(Question(key_of(name), rrtype))
-
-
-def answer_of(zone: Zone, name: str, rrtype: int = RRType.A) -> Answer:
-    """The zone's answer, which has to be there."""
-    answer = ask(zone, name, rrtype)
-    assert answer is not None, f"{name} is not known"
-    return answer
-
-
-def gist(zone: Zone, name: str, rrtype: int = RRType.A) -> str:
-    """An answer in a word: what it holds, or that there is no such name, no such record, nothing known, a referral."""
-    answer = ask(zone, name, rrtype)
-    if answer is None:
-        return "unknown"
-    if answer.is_referral:
-        return "referral"
-    if answer.rcode != Rcode.NOERROR:
-        return answer.rcode.name
-    return (
-        " ".join(
-            [RRType(rrset.rrtype).name if rrset.rrtype in set(RRType) else str(rrset.rrtype) for rrset in answer.answer]
-        )
-        or "nodata"
-    )
-
-
-def ip(text: str) -> bytes:
-    """An IPv4 address's bytes."""
-    return bytes(map(int, text.split(".")))
-
-
-def wire(text: str) -> bytes:
-    """A name's wire form."""
-    found = wire_of(text)
-    assert found is not None
-    return found
+from labnet.wire.names import key_of
+from labnet.wire.types import ExtendedError, InfoCode, Question, Rcode, RRset, RRType
+from tests.resolver.records.zones import MX, NOW, TXT, answer_of, ask, course, gist, static, zone_of
+from tests.resolver.zonefiles import ip, wire
 
 
 class CourseLines(SynchronousTestCase):

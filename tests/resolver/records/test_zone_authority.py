@@ -6,12 +6,12 @@ from struct import pack as packed
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.resolver.files.detect import parse_zone
 from labnet.resolver.records.special import made_up_soa
 from labnet.resolver.records.zone import MADE_UP_TTL, Zone
 from labnet.wire.names import key_of, text_of
 from labnet.wire.types import ExtendedError, InfoCode, Rcode, RRset, RRType
-from tests.resolver.records.test_zone import DS, LAB, MX, NOW, TXT, answer_of, course, gist, ip, static, wire, zone_of
+from tests.resolver.records.zones import DS, LAB, MX, NOW, TXT, answer_of, course, gist, static, zone_of
+from tests.resolver.zonefiles import ip, read, wire
 
 
 class Wildcards(SynchronousTestCase):
@@ -43,9 +43,9 @@ sub.*.w TXT "no wildcard"
 
     def test_a_wildcard_covers_what_its_closest_encloser_leaves_open(self) -> None:
         """Names that exist, empty ones among them, block it; outside authoritative zones the rest is not known."""
-        plain, authority = zone_of(self.ZONE), zone_of(self.ZONE, "lab")
+        heap, authority = zone_of(self.ZONE), zone_of(self.ZONE, "lab")
         for name, rrtype, without, under in self.TABLE:
-            self.assertEqual(gist(plain, name, rrtype), without, name)
+            self.assertEqual(gist(heap, name, rrtype), without, name)
             self.assertEqual(gist(authority, name, rrtype), under, name)
 
     def test_the_records_have_the_name_that_was_asked_for(self) -> None:
@@ -166,8 +166,7 @@ under.signed TXT t
         """Below a delegation that is itself an authoritative zone, that zone answers; only DS is its parent's."""
         zone = Zone([key_of("lab"), key_of("sub.lab")], NOW)
         for origin, content in (("lab", self.ZONE), ("sub.lab", LAB)):
-            for rrset in parse_zone(content, origin).rrsets:
-                zone.add(rrset)
+            read(content, origin, add=zone.add)
         zone.finish()
         self.assertEqual(answer_of(zone, "no.sub.lab").authority[0].name, wire("sub.lab"))
         self.assertEqual(answer_of(zone, "sub.lab", DS).authority[0].name, wire("lab"))
