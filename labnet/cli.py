@@ -82,7 +82,7 @@ def _command(arguments: argparse.Namespace) -> int:
 
 def _check(arguments: argparse.Namespace) -> int:
     from labnet import config
-    from labnet.daemon.service import load_lab
+    from labnet.daemon.running.reload import load_lab
 
     path = config.find(arguments.file)
     try:

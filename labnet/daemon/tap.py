@@ -14,8 +14,10 @@ from twisted.python import usage
 
 from labnet import config
 from labnet.config import Config, ConfigError
+from labnet.daemon.base import Environment
 from labnet.daemon.garbage import spare_program
-from labnet.daemon.service import LabService, load_lab
+from labnet.daemon.running.reload import load_lab
+from labnet.daemon.service import LabService
 from labnet.daemon.started import Started, owner_of_daemon
 from labnet.daemon.workers.service import SupervisorService
 from labnet.interfaces import IReactor
@@ -77,7 +79,8 @@ def _make(options: _Options, reactor: IReactor | None = None) -> IService:
     if options.config.lab.workers > 1 and options.config.resolver:
         return cast(IService, supervisor(options, reactor, started))
     listening = listening_reactor(reactor, started.inherited)
-    made = LabService(options.config, options.loaded, listening, options.build, options.path, started=started)
+    environment = Environment(started=started)
+    made = LabService(options.config, options.loaded, listening, options.build, options.path, environment)
     return cast(IService, made)
 
 
@@ -89,7 +92,7 @@ def supervisor(options: _Options, reactor: IReactor, started: Started) -> Superv
         atexit.register(os._exit, 1)
 
     config, loaded, read, path = options.config, options.loaded, options.build, options.path
-    return SupervisorService(config, loaded, reactor, read, path, started=started, failed=failed)
+    return SupervisorService(config, loaded, reactor, read, path, Environment(started=started, failed=failed))
 
 
 class LabOptions(_Options):

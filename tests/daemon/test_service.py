@@ -14,7 +14,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from labnet import config
 from labnet.config import ConfigError
-from labnet.daemon.service import LabService, load_lab
+from labnet.daemon.running.reload import load_lab
+from labnet.daemon.service import LabService
 from labnet.interfaces import StartError
 from tests.fakes import MemoryReactor
 

@@ -15,9 +15,10 @@ from twisted.logger import LogLevel, LogPublisher
 
 from labnet import config
 from labnet.config import Config
-from labnet.daemon.running.reload import POLL, STOPPING
+from labnet.daemon.base import Environment, Lab
+from labnet.daemon.running.reload import POLL, STOPPING, load_lab
 from labnet.daemon.running.signals import Terminal
-from labnet.daemon.service import Lab, LabService, load_lab
+from labnet.daemon.service import LabService
 from labnet.metrics import FAMILIES
 from tests.daemon.test_service import COMMAND, MAIN, PARENT, LabTestCase
 
@@ -44,7 +45,9 @@ class ReloadTestCase(LabTestCase):
         self.write(*tables)
         path = str(self.folder / "labnet.toml")
         found = load_lab(self.read, self.reactor.seconds())
-        return LabService(*found, self.reactor, self.read, path, self.call_in_thread, self.publisher)
+        return LabService(
+            *found, self.reactor, self.read, path, Environment(self.publisher, in_thread=self.call_in_thread)
+        )
 
     def call_in_thread(self, work: Callable[[], Lab]) -> Deferred[Lab]:
         return self.in_thread(work)
@@ -221,7 +224,7 @@ class ReloadTests(ReloadTestCase):
         """As where another program made the configuration."""
         self.write(PARENT)
         found = load_lab(self.read, 0)
-        lab = LabService(*found, self.reactor, in_thread=maybeDeferred, publisher=self.publisher)
+        lab = LabService(*found, self.reactor, environment=Environment(self.publisher, in_thread=maybeDeferred))
         lab.privilegedStartService()
         lab.startService()
         self.addCleanup(self._stop, lab, self.reactor)

@@ -32,6 +32,7 @@ from zope.interface import implementer
 
 from labnet.config import Config
 from labnet.console.logs import encoded
+from labnet.daemon.base import Environment
 from labnet.daemon.garbage import spare_program
 from labnet.daemon.service import LabService
 from labnet.daemon.workers.messages import LONGEST_MESSAGE, LearnedOutbox, encoded_message
@@ -203,7 +204,7 @@ def run(orders: Orders, reactor: Any) -> int:
     shared = listening_reactor(reactor, Inherited(zip(orders.inherited, count(FIRST_INHERITED))), orders.workers)
     try:
         config, loaded = reading()
-        lab = WorkerLab(orders, supervisor, config, loaded, shared, in_thread=in_thread)
+        lab = WorkerLab(orders, supervisor, config, loaded, shared, environment=Environment(in_thread=in_thread))
         lab.privilegedStartService()
         lab.startService()
     except StartError as error:

@@ -5,40 +5,32 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Final, cast
+from typing import Any, Final
 
-from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.task import LoopingCall
-from twisted.internet.threads import deferToThreadPool
-from twisted.logger import Logger, LogPublisher, globalLogPublisher
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from labnet.config import Config, ConfigError
-from labnet.console.control import ControlServer, IControlled, actions_of
-from labnet.console.process import version
-from labnet.console.service import Console
+from labnet.config import Config, ConsoleConfig
+from labnet.console.control import IControlled
+from labnet.daemon.base import BaseService, Environment, warnings_of
 from labnet.daemon.running.changeover import kept_until_restart
-from labnet.daemon.running.recent_warnings import RecentWarnings
-from labnet.daemon.running.reload import STOPPING, FileWatch, Reloads, load_lab, watched_files
-from labnet.daemon.running.signals import Signals
-from labnet.daemon.started import Started
 from labnet.daemon.workers.fleet import Fleet
 from labnet.daemon.workers.journal import Journal
 from labnet.daemon.workers.orders import Orders, Settled, unprivileged, write_lab
 from labnet.daemon.workers.processes import WorkerProcess, Workers
 from labnet.daemon.workers.status import merged_services
-from labnet.interfaces import StartError
+from labnet.interfaces import IReactor, StartError
 from labnet.metrics import Sample
 from labnet.net.clocks import since_boot
 from labnet.net.listening import check_free
-from labnet.net.systemd import Inherited, Notifier
 from labnet.resolver.loading import Loaded
+
+_ORDINARY: Final = Environment()
 
 POLL: Final = 1.0
 """Seconds between two questions to the workers how they are: what one counted since is lost when it is killed."""
@@ -46,49 +38,27 @@ POLL: Final = 1.0
 CLOSING: Final = 2.0
 """Seconds, beyond those of the drain, after which a worker that is to end is killed."""
 
-Lab = tuple[Config, dict[str, Loaded]]
-
 
 @implementer(IControlled)
-class SupervisorService(MultiService):
-    """Runs ``config`` in as many processes as it says; the arguments are those of
-    :class:`labnet.daemon.service.LabService`.
+class SupervisorService(BaseService):
+    """Runs ``config`` in as many processes as it says.
 
     It serves no client: the workers open the ports. Its own are the control socket, the pages of the console, signals,
-    the watched files, and the logs. ``failed`` ends the process with status 1, after the reactor.
+    the watched files, and the logs.
     """
-
-    log = Logger()
 
     def __init__(
         self,
         config: Config,
         loaded: Mapping[str, Loaded],
-        reactor: Any,
+        reactor: IReactor,
         read: Callable[[], Config],
         path: str | None = None,
-        publisher: LogPublisher = globalLogPublisher,
-        started: Started | None = None,
-        failed: Callable[[], object] = lambda: None,
+        environment: Environment = _ORDINARY,
     ) -> None:
-        super().__init__()
-        self.setName("labnet")
-        self.config = config
+        super().__init__(config, loaded, reactor, read, path, environment)
         self._loaded = dict(loaded)
-        self._reactor = reactor
-        self._read = read
-        self._path = path
-        self._publisher = publisher
-        self._started = started or Started(Inherited(), Notifier(reactor, {}))
-        self._fail = failed
-        self._signals = Signals(reactor)
-        self._recent_warnings = RecentWarnings()
-        self._reloads = Reloads(lambda: Deferred.fromCoroutine(self._reload()))
-        self._reloaded: dict[str, Any] = {"at": None, "problems": [], "done": 0, "failed": 0}
-        self._said_problems: list[str] = []
-        self._started_at = reactor.seconds()
-        self._stopping = False
-        self._command_has_exited = False
+        self._fail = environment.failed
         self._settled = Settled()
         self._secret = secrets.token_hex(16)
         self._inherited: list[str] = []
@@ -97,13 +67,7 @@ class SupervisorService(MultiService):
         self.fleet = Fleet(reactor, config.lab.workers, self._control_of, self.journals)
         self._poll = LoopingCall(self.fleet.refresh)
         self._poll.clock = reactor
-        seen = config.console.model_copy(update={"query_log": None})
-        self.console = Console(seen, reactor, publisher, self.samples, self.last_status, self._hindrances)
-        self.console.setServiceParent(self)
-        FileWatch(reactor, self._watched, self.reload).setServiceParent(self)
-        if config.console.control is not None:
-            control = ControlServer(config.console.control, actions_of(cast(IControlled, self)), reactor)
-            control.setServiceParent(self)
+        self._add_console()
         names = [str(worker.number) for worker in self.fleet.workers]
         self.workers = Workers(self._reactor, names, self._orders, self, config.lab.grace + CLOSING)
         self.workers.setServiceParent(self)
@@ -124,8 +88,6 @@ class SupervisorService(MultiService):
         self._started.hand_over(self.config.lab.state, [])
 
     def startService(self) -> None:
-        self.console.open()
-        self._publisher.addObserver(self._recent_warnings)
         self._folder = tempfile.mkdtemp(prefix="labnet-")
         write_lab(self._lab_file, self.config, self._loaded)
         descriptors, environment = self._started.inherited.passed_on()
@@ -133,12 +95,8 @@ class SupervisorService(MultiService):
         self.workers.pass_on(descriptors)
         for name, journal in self.journals.items():
             journal.open(self._loaded[name])
-        super().startService()
-        self._signals.catch(signal.SIGHUP, self.reload)
-        for files in self._loaded.values():
-            for warning in files.warnings:
-                self.log.warn("{text}", text=warning, event="lab.warning")
         self._loaded = {}
+        super().startService()
         self._poll.start(POLL)
 
     def stopService(self) -> Deferred[None]:
@@ -150,18 +108,15 @@ class SupervisorService(MultiService):
             self._poll.stop()
         return maybeDeferred(super().stopService).addBoth(self._stopped)
 
-    def _stopped(self, result: object) -> None:
+    def _close(self) -> None:
         for journal in self.journals.values():
             journal.close()
         if self._folder:
             shutil.rmtree(self._folder, ignore_errors=True)
         self._settled.close()
-        self._signals.give_back()
-        self._started.notifier.close()
-        self._publisher.removeObserver(self._recent_warnings)
-        self.console.close()
-        if isinstance(result, Failure):
-            result.raiseException()
+
+    def _seen(self, config: ConsoleConfig) -> ConsoleConfig:
+        return config.model_copy(update={"query_log": None})
 
     def samples(self) -> Deferred[Iterable[Sample]]:
         """What all workers counted and how each is; the memory and processor time are those of all processes."""
@@ -174,39 +129,16 @@ class SupervisorService(MultiService):
     def last_status(self) -> dict[str, Any]:
         """How the lab was when the workers were asked last."""
         statuses = [worker.status for worker in self.fleet.up if worker.status is not None]
-        return {
-            "version": version(),
-            "pid": os.getpid(),
-            "config": self._path,
-            "started": self._started_at,
-            "uptime": self._reactor.seconds() - self._started_at,
-            "reload": dict(self._reloaded),
-            "services": merged_services(statuses),
-            "troubles": self._recent_warnings.last(),
-            "workers": self.fleet.status(),
-        }
-
-    def reload(self) -> Deferred[list[str]]:
-        """Read the configuration and all files again and have every worker take them.
-
-        Fires with what is wrong, each in a sentence; then nothing was changed, unless it is said of a worker.
-        """
-        return self._reloads.request()
+        return self._status(merged_services(statuses)) | {"workers": self.fleet.status()}
 
     def flush(self, name: str) -> Deferred[int]:
         """Drop what was learned about ``name`` and the names below it, in every worker; how many answers that were."""
         count = sum(journal.flush(name) for journal in self.journals.values())
         asked = self.fleet.ask("flush", name=name)
-        return asked.addCallback(lambda told: max([count, *[one for one in told.values() if isinstance(one, int)]]))
+        return asked.addCallback(lambda counts: max([count, *[one for one in counts.values() if isinstance(one, int)]]))
 
-    def dump(self, resolver: str | None = None) -> Iterator[str]:
-        """What the ``resolver``, or each in turn, has learned, a line for each record. Raises ValueError."""
-        if resolver is None:
-            found = self.journals.items()
-            return (line for name, journal in found for line in (f"; resolver {name}", *journal.dump()))
-        if resolver not in self.journals:
-            raise ValueError(f"there is no resolver {resolver!r}: there are {', '.join(self.journals) or 'none'}")
-        return self.journals[resolver].dump()
+    def _dumps(self) -> Mapping[str, Journal]:
+        return self.journals
 
     def started(self, process: WorkerProcess) -> None:
         """``process`` has its orders."""
@@ -221,7 +153,7 @@ class SupervisorService(MultiService):
         elif "up" in message:
             self.fleet.serves(process)
             if len(self.fleet.up) == len(self.fleet.workers):
-                self._started.notifier.ready(f"{len(self.fleet.workers)} workers serve")
+                self._started.notifier.ready(self._serving())
         elif "exited" in message:
             self._command_has_exited = True
         elif "failed" in message:
@@ -251,42 +183,25 @@ class SupervisorService(MultiService):
             self._fail()
             self._reactor.stop()
 
-    async def _reload(self) -> list[str]:
-        problems: list[str] = []
-        self._started.notifier.reloading()
-        try:
-            config, loaded = await self._in_pool(lambda: load_lab(self._read, self._reactor.seconds()))
-            if self._stopping:
-                return [STOPPING]
-            problems = await self._take(config, loaded)
-        except ConfigError as error:
-            problems += error.problems
-        except (StartError, OSError) as error:
-            problems.append(str(error).removeprefix("labnet: "))
-        except Exception:
-            self.log.failure("the reload failed", event="reload.broken")
-            problems.append("the reload failed by a fault in labnet itself; the log has it")
-        self._tell(problems)
-        self._started.notifier.ready(f"{len(self.fleet.workers)} workers serve")
-        return problems
-
     async def _take(self, wanted: Config, loaded: dict[str, Loaded]) -> list[str]:
         wanted = self._settled.config(wanted)
         config, warnings = kept_until_restart(self.config, wanted)
-        warnings += [warning for files in loaded.values() for warning in files.warnings]
+        warnings += warnings_of(loaded)
         before = set(map(str, _listeners(self.config)))
         fresh = [one for one in _listeners(config) if str(one) not in before and not self._settled.has(one)]
         check_free(fresh, self._started.inherited)
-        write_lab(self._lab_file, config, loaded)
+        try:
+            write_lab(self._lab_file, config, loaded)
+        except OSError as error:
+            return [str(error)]
         self.config = config
         self._take_journals(config, loaded)
-        for warning in warnings:
-            self.log.warn("{text}", text=warning, event="lab.warning")
+        self._outcomes.warn(warnings)
         results = await self.fleet.ask("reload")
         problems: dict[str, None] = {}
         for number, result in results.items():
-            told = [result.getErrorMessage()] if isinstance(result, Failure) else result
-            problems |= dict.fromkeys(f"worker {number}: {problem}" for problem in told)
+            found = [result.getErrorMessage()] if isinstance(result, Failure) else result
+            problems |= dict.fromkeys(f"worker {number}: {problem}" for problem in found)
         return list(problems)
 
     def _take_journals(self, config: Config, loaded: dict[str, Loaded]) -> None:
@@ -299,19 +214,8 @@ class SupervisorService(MultiService):
                 self.journals[name] = Journal(resolver, loaded[name], self._reactor)
                 self.journals[name].open(loaded[name])
 
-    def _tell(self, problems: list[str]) -> None:
-        self._reloaded |= {"at": self._reactor.seconds(), "problems": problems}
-        self._reloaded["failed" if problems else "done"] += 1
-        for problem in problems:
-            self.log.error("{problem}", problem=problem, event="reload.problem")
-        if problems:
-            self.log.error(
-                "the lab was not reloaded: {count} problem(s), as labnet check says them",
-                count=len(problems),
-                event="reload.failed",
-            )
-        else:
-            self.log.info("the lab was reloaded in every worker", event="reload.done")
+    def _serving(self) -> str:
+        return f"{len(self.fleet.workers)} workers serve"
 
     def _orders(self, name: str) -> Orders:
         return Orders(
@@ -335,17 +239,8 @@ class SupervisorService(MultiService):
         beside = control is not None and os.access(os.path.dirname(control), os.W_OK)
         return f"{control if beside else os.path.join(self._folder, 'control.sock')}.{number}"
 
-    def _watched(self) -> Iterable[str]:
-        return watched_files(self.config, self._path) if self.config.lab.watch else ()
-
-    def _hindrances(self) -> list[str]:
-        if self._stopping:
-            return [STOPPING]
-        down = [worker.number for worker in self.fleet.workers if not worker.is_up]
-        return [f"worker {number} does not serve yet" for number in down]
-
-    def _in_pool(self, work: Callable[[], Lab]) -> Deferred[Lab]:
-        return deferToThreadPool(self._reactor, self._reactor.getThreadPool(), work)
+    def _not_serving(self) -> list[str]:
+        return [f"worker {worker.number} does not serve yet" for worker in self.fleet.workers if not worker.is_up]
 
 
 def _listeners(config: Config) -> Iterator[Any]:

@@ -17,6 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from labnet import config
 from labnet.config import Config
+from labnet.daemon.base import Environment
 from labnet.daemon.running.reload import STOPPING, load_lab
 from labnet.daemon.started import Owner, Started
 from labnet.daemon.workers import service as service_module
@@ -69,7 +70,6 @@ class SupervisorTestCase(SynchronousTestCase):
         self.checked: list[list[str]] = []
         self.taken = False
         self.patch(service_module, "check_free", self._check_free)
-        self.patch(SupervisorService, "_in_pool", lambda service, work: maybeDeferred(work))
         self.events: list[str] = []
         observer = lambda event: self.events.append(formatEvent(event))  # noqa: E731
         globalLogPublisher.addObserver(observer)
@@ -93,10 +93,8 @@ class SupervisorTestCase(SynchronousTestCase):
         whole, loaded = load_lab(self.read, self.reactor.seconds())
         started = Started(self.inherited, Notifier(self.reactor, {}), self.owner)
         path = str(self.folder / "labnet.toml")
-        publisher = LogPublisher()
-        return SupervisorService(
-            whole, loaded, self.reactor, self.read, path, publisher, started=started, failed=self.failed
-        )
+        environment = Environment(LogPublisher(), started, maybeDeferred, self.failed)
+        return SupervisorService(whole, loaded, self.reactor, self.read, path, environment)
 
     def started(self) -> SupervisorService:
         service = self.made()
@@ -140,7 +138,7 @@ class StartTests(SupervisorTestCase):
         self.assertEqual(read_lab(first.lab, first)[1]["main"].records, 2)
         self.assertEqual(self.checked, [["tcp:8080:interface=127.0.0.1", "udp:1199:interface=127.0.0.1"]])
         self.assertTrue(any("is no IP address" in event for event in self.events))
-        self.assertEqual(service._hindrances(), ["worker 1 does not serve yet", "worker 2 does not serve yet"])
+        self.assertEqual(service.hindrances(), ["worker 1 does not serve yet", "worker 2 does not serve yet"])
 
     def test_a_port_that_is_taken(self) -> None:
         """A port that somebody else has is told before anything starts, on the real standard error."""
@@ -215,7 +213,7 @@ class AskedTests(SupervisorTestCase):
         status = self.successResultOf(service.status())
         self.assertEqual([worker["pid"] for worker in status["workers"]], [50, 51])
         self.assertEqual((status["pid"], status["services"]), (os.getpid(), []))
-        self.assertEqual(service._hindrances(), [])
+        self.assertEqual(service.hindrances(), [])
 
     def test_they_are_asked_every_second(self) -> None:
         """What a worker counted is known a second later."""
@@ -264,6 +262,22 @@ class ReloadTests(SupervisorTestCase):
         self.assertIs(service.config, before)
         self.assertNotIn("reload", [do for client in clients for do, _ in client.asked])
         self.assertEqual(service.last_status()["reload"]["failed"], 2)
+
+    def test_a_problem_that_lasts_is_logged_once(self) -> None:
+        """The same problem in two reloads in a row is logged by the first, and a warning of the start by no reload."""
+        service, clients = self.serving()
+        for client in clients:
+            client.answers["reload"] = succeed([])
+        doubts = [event for event in self.events if "is no IP address" in event]
+        self.assertEqual(len(doubts), 1)
+        self.events.clear()
+        self.assertEqual(self.reload(service), [])
+        self.assertEqual([event for event in self.events if "is no IP address" in event], [])
+        self.write(LAB.replace("records", "recrods"))
+        for _ in range(2):
+            problems = self.reload(service)
+        self.assertEqual(len([event for event in self.events if event in problems]), 1)
+        self.assertEqual(service.last_status()["reload"]["problems"], problems)
 
     def test_a_new_port_that_is_taken(self) -> None:
         """A new listener that somebody else has is told, and changes nothing; those that are ours are not looked at."""
@@ -319,7 +333,7 @@ class StopTests(SupervisorTestCase):
         folder = service._folder
         stopped = service.stopService()
         self.assertEqual(self.successResultOf(service.reload()), [STOPPING])
-        self.assertEqual(service._hindrances(), [STOPPING])
+        self.assertEqual(service.hindrances(), [STOPPING])
         self.assertNoResult(stopped)
         for process in self.reactor.processes:
             process.tell(ended=0)

@@ -1,0 +1,227 @@
+"""What a lab in one process and the supervisor of several have in common: start, reload, status, and the end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
+
+from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred
+from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger, LogPublisher, globalLogPublisher
+from twisted.python.failure import Failure
+
+from labnet.config import Config, ConfigError, ConsoleConfig
+from labnet.console.control import ControlServer, IControlled, actions_of
+from labnet.console.process import version
+from labnet.console.service import Console
+from labnet.daemon.running.recent_warnings import RecentWarnings
+from labnet.daemon.running.reload import STOPPING, FileWatch, Outcomes, Reloads, load_lab, watched_files
+from labnet.daemon.running.signals import Signals, Terminal
+from labnet.daemon.started import Started
+from labnet.interfaces import IReactor, StartError
+from labnet.metrics import Sample
+from labnet.net.clocks import wall_of
+from labnet.net.systemd import Inherited, Notifier
+from labnet.resolver.loading import Loaded
+
+Lab = tuple[Config, dict[str, Loaded]]
+"""A configuration, and what the files of each resolver in it hold."""
+
+
+class Dumps(Protocol):
+    """Something that shows what it learned."""
+
+    def dump(self) -> Iterator[str]:
+        """A line for each record that was learned and is valid."""
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What a lab uses of the process that it runs in.
+
+    ``in_thread`` is how files are read without holding up the reactor (default: its thread pool), ``started`` is what
+    was found at the start of the process, and ``failed`` has it end with status 1 once the reactor has stopped.
+    """
+
+    publisher: LogPublisher = globalLogPublisher
+    started: Started | None = None
+    in_thread: Callable[[Callable[[], Lab]], Deferred[Lab]] | None = None
+    failed: Callable[[], object] = lambda: None
+
+
+class BaseService(MultiService):
+    """A running ``config``, whose files hold what was ``loaded``.
+
+    ``read`` reads the configuration again for a reload, from the file at ``path`` where it has one; without it only the
+    files of the resolvers are read again.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        config: Config,
+        loaded: Mapping[str, Loaded],
+        reactor: IReactor,
+        read: Callable[[], Config] | None,
+        path: str | None,
+        environment: Environment,
+    ) -> None:
+        super().__init__()
+        self.setName("labnet")
+        self.config = config
+        self._reactor = reactor
+        self._read = read or (lambda: config)
+        self._path = path
+        self._in_thread = environment.in_thread or self._in_pool
+        self._publisher = environment.publisher
+        self._started = environment.started or Started(Inherited(), Notifier(reactor, {}))
+        self._warnings = warnings_of(loaded)
+        self._recent_warnings = RecentWarnings()
+        self._signals = Signals(reactor)
+        self._terminal = Terminal()
+        self._reloads = Reloads(lambda: Deferred.fromCoroutine(self._reload()))
+        self._outcomes = Outcomes(reactor, self.log)
+        self._started_at = wall_of(reactor)()
+        self._began = reactor.seconds()
+        self._stopping = False
+        self._command_has_exited = False
+        seen = self._seen(config.console)
+        self.console = Console(seen, reactor, self._publisher, self.samples, self.last_status, self.hindrances)
+        self.console.setServiceParent(self)
+
+    # What differs.
+
+    def _seen(self, config: ConsoleConfig) -> ConsoleConfig:
+        """What of ``config`` this process itself shows and writes."""
+        return config
+
+    def samples(self) -> Iterable[Sample] | Deferred[Iterable[Sample]]:
+        """What was counted."""
+        raise NotImplementedError
+
+    def last_status(self) -> dict[str, Any]:
+        """How the lab is as far as is known at once, for JSON: points in time are epoch seconds, spans seconds."""
+        raise NotImplementedError
+
+    async def _take(self, wanted: Config, loaded: dict[str, Loaded]) -> list[str]:
+        """Go over to ``wanted``; what is wrong, each in a sentence. Raises StartError with nothing changed."""
+        raise NotImplementedError
+
+    def _serving(self) -> str:
+        """What serves, in one line for systemd."""
+        raise NotImplementedError
+
+    def _not_serving(self) -> list[str]:
+        """Why no client should be sent here yet."""
+        raise NotImplementedError
+
+    def _dumps(self) -> Mapping[str, Dumps]:
+        """What has learned something, by the resolver's name."""
+        raise NotImplementedError
+
+    def _close(self) -> None:
+        """Close what is no service, once every service has stopped."""
+
+    # What is the same.
+
+    def _add_console(self) -> None:
+        """Add what watches the files and what takes orders, as children."""
+        FileWatch(self._reactor, self._watched, self.reload).setServiceParent(self)
+        if self.config.console.control is not None:
+            control = ControlServer(self.config.console.control, actions_of(cast(IControlled, self)), self._reactor)
+            control.setServiceParent(self)
+
+    def startService(self) -> None:
+        self.console.open()
+        self._publisher.addObserver(self._recent_warnings)
+        super().startService()
+        self._signals.catch(signal.SIGHUP, self._hung_up)
+        self._outcomes.warn(self._warnings)
+
+    def _stopped(self, result: object) -> None:
+        """Every service has stopped, or failed to: ``result`` is a Failure then, and raised at the end."""
+        self._close()
+        self._signals.give_back()
+        self._started.notifier.close()
+        with contextlib.suppress(ValueError):
+            self._publisher.removeObserver(self._recent_warnings)
+        self.console.close()
+        if isinstance(result, Failure):
+            result.raiseException()
+
+    def reload(self) -> Deferred[list[str]]:
+        """Read the configuration and all files again and take them.
+
+        Fires with what is wrong, each in a sentence; then nothing was changed, unless it is said of a single worker.
+        What cannot change without a restart stays, and is said in the log.
+        """
+        return self._reloads.request()
+
+    async def _reload(self) -> list[str]:
+        problems: list[str] = []
+        self._started.notifier.reloading()
+        try:
+            config, loaded = await self._in_thread(lambda: load_lab(self._read, self._reactor.seconds()))
+            if self._stopping:
+                return [STOPPING]
+            problems += await self._take(config, loaded)
+        except ConfigError as error:
+            problems += error.problems
+        except StartError as error:
+            problems.append(str(error).removeprefix("labnet: "))
+        except Exception:
+            self.log.failure("the reload failed", event="reload.broken")
+            problems.append("the reload failed by a fault in labnet itself; the log has it")
+        self._outcomes.tell(problems)
+        not_reloaded = f"not reloaded: {problems[0]}; goes on " if problems else ""
+        self._started.notifier.ready(not_reloaded + self._serving())
+        return problems
+
+    def _hung_up(self) -> None:
+        if self._terminal.is_gone:
+            self._reactor.stop()
+        else:
+            self.reload()
+
+    def _status(self, services: list[dict[str, Any]]) -> dict[str, Any]:
+        return {
+            "version": version(),
+            "pid": os.getpid(),
+            "config": self._path,
+            "started": self._started_at,
+            "uptime": self._reactor.seconds() - self._began,
+            "reload": self._outcomes.status(),
+            "services": services,
+            "troubles": self._recent_warnings.last(),
+        }
+
+    def dump(self, resolver: str | None = None) -> Iterator[str]:
+        """What the ``resolver``, or each in turn, has learned, a line for each record. Raises ValueError."""
+        found = self._dumps()
+        if resolver is None:
+            return (line for name, each in found.items() for line in (f"; resolver {name}", *each.dump()))
+        if resolver not in found:
+            raise ValueError(f"there is no resolver {resolver!r}: there are {', '.join(found) or 'none'}")
+        return found[resolver].dump()
+
+    def hindrances(self) -> list[str]:
+        """Why no client should be sent here now, each reason in a sentence."""
+        return [STOPPING] if self._stopping else self._not_serving()
+
+    def _watched(self) -> Iterable[str]:
+        return watched_files(self.config, self._path) if self.config.lab.watch else ()
+
+    def _in_pool(self, work: Callable[[], Lab]) -> Deferred[Lab]:
+        reactor: Any = self._reactor
+        return deferToThreadPool(reactor, reactor.getThreadPool(), work)
+
+
+def warnings_of(loaded: Mapping[str, Loaded]) -> list[str]:
+    """All that is doubtful in the files of the resolvers."""
+    return [warning for files in loaded.values() for warning in files.warnings]
