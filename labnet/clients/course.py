@@ -47,7 +47,7 @@ class CourseClient:
                     sock.connect(address)
                     reply = self._exchange(self.tap(sock), name)
             except OSError as error:
-                # localhost, for one, may have an address where nobody listens before the server's.
+                # localhost, for one, may have an address where no server listens before the server's.
                 why = f": {error.strerror}"
                 continue
             except _Silent:

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
-
-import dns.exception
-import dns.name
-import dns.rdata
-import dns.rdataclass
-import dns.rdatatype
-import dns.renderer
-import dns.rrset
 
 from labnet.wire.dns_common import (
     AA,
@@ -21,6 +14,7 @@ from labnet.wire.dns_common import (
     DO,
     EXTENDED_ERROR,
     HEADER,
+    IN,
     OPCODE,
     OPTION,
     PAYLOAD,
@@ -30,15 +24,17 @@ from labnet.wire.dns_common import (
     RECORD,
     TC,
     TYPE_CLASS,
+    end_of_name,
 )
 from labnet.wire.dns_request import COOKIE, KEEPALIVE, NSID, Edns, Query, Refusal
+from labnet.wire.rdata import COMPRESSED
 from labnet.wire.types import Answer, ExtendedError, RRset, RRType
-
-# A type whose class is imported when it is first seen would go without an answer while no file can be opened.
-dns.rdata.load_all_types()
 
 WITHOUT_EDNS: Final = 512
 """Bytes of a UDP message to a client without EDNS (RFC 1035, section 4.2.1)."""
+
+_SINGLE: Final = frozenset((RRType.CNAME, RRType.SOA, RRType.DNAME))
+"""Types of which a name has one record (RFC 2181, section 10.1; RFC 1035, section 5.2; RFC 6672, section 2.4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,27 +44,40 @@ class Options:
     cookie: bytes | None = None
     nsid: bytes | None = None
     keepalive: int | None = None
-    """Tenths of a second that an idle TCP connection is kept (RFC 7828)."""
+    """Tenths of a second that an idle TCP connection stays open (RFC 7828)."""
 
 
 def encode_answer(query: Query, answer: Answer, stream: bool, recursion: bool, options: Options) -> bytes:
     """The response to ``query``; over UDP one that does not fit is truncated (TC) to be asked for by TCP.
 
-    ``recursion`` says whether the resolver can ask on (RA).
+    ``recursion`` says whether the resolver can ask on (RA). What does not fit is left out in order of its worth:
+    additional records first, unless they are a referral's (RFC 9471), then extended errors, then everything. The
+    records of an RRset take turns in being the first, by the id of the query.
     """
-    limit = 65535 if stream else WITHOUT_EDNS if query.edns is None else min(max(query.edns.payload, 512), PAYLOAD)
-    flags = query.flags & (RD | CD) | (RA if recursion else 0) | (AA if answer.authoritative else 0)
-    sections: tuple[tuple[RRset, ...], ...] = (answer.answer, answer.authority, answer.additional)
-    wire = _render(query, flags, answer.rcode, sections, answer.errors, options, limit)
-    if wire is None and answer.additional and not answer.is_referral:
-        sections = (*sections[:2], ())
-        wire = _render(query, flags, answer.rcode, sections, answer.errors, options, limit)
-    if wire is None and answer.errors:
-        wire = _render(query, flags, answer.rcode, sections, (), options, limit)  # what it is goes before why it is
-    if wire is None:
-        wire = _render(query, flags | TC, answer.rcode, ((), (), ()), (), options, limit)
-    assert wire is not None, "a header, one question and our options fit into any limit"
-    return wire
+    edns = query.edns
+    limit = 65535 if stream else WITHOUT_EDNS if edns is None else min(max(edns.payload, WITHOUT_EDNS), PAYLOAD)
+    flags = QR | query.flags & (RD | CD) | (RA if recursion else 0) | (AA if answer.authoritative else 0)
+    opt = bare = b"" if edns is None else opt_of(edns, answer.rcode, (), options)
+    if edns is not None and answer.errors:
+        opt = opt_of(edns, answer.rcode, answer.errors, options)
+    body = _Body(query, limit - len(bare))
+    counts = [0, 0, 0]
+    try:
+        counts[0] = body.add(answer.answer)
+        counts[1] = body.add(answer.authority)
+        if answer.is_referral:
+            counts[2] = body.add(answer.additional)
+    except _Full:
+        body, counts, flags, opt = _Body(query, limit), [0, 0, 0], flags | TC, bare
+    else:
+        if len(body.wire) + len(opt) > limit:
+            opt = bare
+        elif not answer.is_referral:
+            body.limit = limit - len(opt)
+            with contextlib.suppress(_Full):
+                counts[2] = body.add(answer.additional)
+    HEADER.pack_into(body.wire, 0, query.id, flags | answer.rcode & 15, 1, *counts[:2], counts[2] + bool(opt))
+    return bytes(body.wire + opt)
 
 
 def encode_refusal(
@@ -108,37 +117,84 @@ def _cut_text(text: str) -> bytes:
     return text.encode()[:200].decode(errors="ignore").encode()
 
 
-def _render(
-    query: Query,
-    flags: int,
-    rcode: int,
-    sections: Sequence[Sequence[RRset]],
-    errors: Sequence[ExtendedError],
-    options: Options,
-    limit: int,
-) -> bytes | None:
-    opt = b"" if query.edns is None else opt_of(query.edns, rcode, errors, options)
-    renderer = dns.renderer.Renderer(query.id, QR | flags | rcode & 15, max(limit - len(opt), 1))
-    try:
-        renderer.add_question(
-            dns.name.from_wire(query.name, 0)[0],
-            dns.rdatatype.RdataType.make(query.question.rrtype),
-            dns.rdataclass.RdataClass.make(query.rrclass),
-        )
-        for section, rrsets in enumerate(sections, dns.renderer.ANSWER):
-            for rrset in rrsets:
-                renderer.add_rrset(section, _rrset(rrset))
-    except dns.exception.TooBig:
-        return None
-    renderer.write_header()
-    wire = bytearray(renderer.get_wire())
-    if opt:
-        struct.pack_into("!H", wire, 10, struct.unpack_from("!H", wire, 10)[0] + 1)
-        wire += opt
-    return bytes(wire)
+class _Full(Exception):
+    """A section does not fit."""
 
 
-def _rrset(rrset: RRset) -> dns.rrset.RRset:
-    rrtype = dns.rdatatype.RdataType.make(rrset.rrtype)
-    rdatas = [dns.rdata.from_wire(dns.rdataclass.IN, rrtype, rdata, 0, len(rdata)) for rdata in rrset.rdatas]
-    return dns.rrset.from_rdata_list(dns.name.from_wire(rrset.name, 0)[0], rrset.ttl, rdatas)
+class _Body:
+    """A message while it is written: room for the header, the question, then records; ``limit`` is in bytes."""
+
+    def __init__(self, query: Query, limit: int) -> None:
+        self.wire = bytearray(HEADER.size)
+        self.limit = limit
+        self._turn = query.id
+        self._places: dict[bytes, int] = {}
+        self.wire += self._name(query.name)
+        self.wire += TYPE_CLASS.pack(query.question.rrtype, query.rrclass)
+
+    def add(self, rrsets: Sequence[RRset]) -> int:
+        """Write a section and give the number of its records; :class:`_Full` where it does not fit, none is written."""
+        begin, count = len(self.wire), 0
+        for rrset in rrsets:
+            # Each record takes 11 bytes and its data, so a long RRset is known not to fit before it is written.
+            if len(self.wire) + 11 * len(rrset.rdatas) <= self.limit:
+                rdatas = self._turned(rrset)
+                count += len(rdatas)
+                if rrset.rrtype in COMPRESSED:
+                    self._add_with_names(rrset, rdatas)
+                elif rdatas:
+                    self._add_opaque(rrset, rdatas)
+                if len(self.wire) <= self.limit:
+                    continue
+            del self.wire[begin:]
+            raise _Full
+        return count
+
+    def _add_opaque(self, rrset: RRset, rdatas: Sequence[bytes]) -> None:
+        self.wire += self._name(rrset.name)
+        again = self._name(rrset.name)
+        kind = TYPE_CLASS.pack(rrset.rrtype, IN) + rrset.ttl.to_bytes(4, "big")
+        sizes = set(map(len, rdatas))
+        if len(sizes) == 1:
+            behind = kind + sizes.pop().to_bytes(2, "big")
+            self.wire += behind + (again + behind).join(rdatas)
+        else:
+            self.wire += again.join([kind + len(rdata).to_bytes(2, "big") + rdata for rdata in rdatas])
+
+    def _add_with_names(self, rrset: RRset, rdatas: Sequence[bytes]) -> None:
+        before, names, _, _ = COMPRESSED[rrset.rrtype]
+        wire = self.wire
+        for rdata in rdatas:
+            wire += self._name(rrset.name)
+            wire += RECORD.pack(rrset.rrtype, IN, rrset.ttl, 0)
+            begin = len(wire)
+            wire += rdata[:before]
+            at = before
+            for _ in range(names):
+                end = end_of_name(rdata, at)
+                wire += self._name(rdata[at:end])
+                at = end
+            wire += rdata[at:]
+            wire[begin - 2 : begin] = (len(wire) - begin).to_bytes(2, "big")
+
+    def _turned(self, rrset: RRset) -> Sequence[bytes]:
+        """The data of ``rrset``, each once (RFC 2181, section 5), beginning with the one whose turn it is."""
+        if len(rrset.rdatas) < 2 or rrset.rrtype in _SINGLE:
+            return rrset.rdatas[:1]
+        once = list(dict.fromkeys(rrset.rdatas))
+        first = self._turn % len(once)
+        return once[first:] + once[:first]
+
+    def _name(self, name: bytes) -> bytes:
+        """``name`` as it is written next: what of it was written before becomes a pointer (RFC 1035, section 4.1.4)."""
+        places, here = self._places, len(self.wire)
+        key = name.lower()
+        at = 0
+        while length := key[at]:
+            rest = key[at:]
+            if (place := places.get(rest)) is not None:
+                return name[:at] + (0xC000 | place).to_bytes(2, "big")
+            if here + at < 0x4000:
+                places[rest] = here + at
+            at += 1 + length
+        return name

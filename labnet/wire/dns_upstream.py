@@ -134,7 +134,7 @@ def encode_query(
 
     Each bit of ``case_bits`` that is set makes the letter under it a capital: for mixed case
     (draft-vixie-dnsext-dns0x20) give eight random bits for each byte of the name. ``payload`` is the size that EDNS
-    (RFC 6891) tells, None for a query without EDNS.
+    (RFC 6891) announces, None for a query without EDNS.
     """
     key = question.key
     if is_opaque(key):
@@ -350,7 +350,7 @@ class _Reader:
 
 
 def _extended_error(value: bytes) -> ExtendedError:
-    """One extended error; of a code that the resolver does not give itself, the text tells the code."""
+    """One extended error; a code that the resolver does not give itself stands in the text."""
     number = int.from_bytes(value[:2], "big")
     text = value[2:].decode("utf-8", "replace").rstrip("\0")[:200]
     text = "".join(char if char.isprintable() else "?" for char in text)

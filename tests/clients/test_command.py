@@ -139,7 +139,7 @@ class ConnectingTests(SynchronousTestCase):
         self.assertEqual(self.attempts(far, far, far), (3, "cannot connect to server port 8080: No route to host"))
 
     def test_it_does_not_try_again_what_cannot_succeed(self) -> None:
-        """A server that refuses, a name that nobody knows, a name that is none."""
+        """A server that refuses, an unknown host name, and text that is no host name each end with the reason."""
         for error, words in [
             (ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused"), "Connection refused"),
             (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), "Name or service not known"),
@@ -155,7 +155,7 @@ class ConnectingTests(SynchronousTestCase):
                 CommandConnection(*bound.getsockname())
 
     def test_a_real_server_that_answers(self) -> None:
-        """Over a real connection, replies and the end are told apart."""
+        """Over a real connection, replies and the end are distinguished."""
 
         def serve(listening: socket.socket) -> None:
             connected, _ = listening.accept()

@@ -202,7 +202,7 @@ class AskTests(ClientCase):
         self.assertEqual(len(network.sent), 1)
 
     def test_the_next_address_is_asked(self) -> None:
-        """Of a host with several addresses the next one is asked where nobody listens on the first."""
+        """Of a host with several addresses the next one is asked where no server listens on the first."""
         network = self.network(REPLY, addresses=("127.0.0.2", "127.0.0.1"))
         network.refusing["127.0.0.2"] = ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
         self.assertEqual(CourseClient("localhost", 1199).ask(NAME), "21.09.1992.8")

@@ -63,7 +63,7 @@ class DNSClientTests(SynchronousTestCase):
         self.assertEqual(self.asked, [("tcp", "www.lab. IN MX", ("192.0.2.1", 2.0, 1199))])
 
     def test_any(self) -> None:
-        """Who asks for any type gets all that is told."""
+        """A client that asks for type ANY prints all records of the reply."""
         self.events = [replying("www.lab. 60 A 10.0.0.1", "www.lab. 60 TXT x")]
         self.assertEqual(self.client(rrtype="ANY").ask("www.lab"), '10.0.0.1\n"x"')
 

@@ -67,7 +67,7 @@ class EncodeTests(SynchronousTestCase):
         self.assertEqual(encode_question("www.google.co.il"), b"www.google.co.il")
 
     def test_a_record_is_a_learned_line(self) -> None:
-        """A mapping is kept as the records file's learned line, its epoch second exactly."""
+        """A mapping is stored as the records file's learned line, its epoch second exactly."""
         self.assertEqual(encode_record(GOOGLE), "www.google.co.il,21.09.1992.8,60,1,1605280488.749312")
 
     @given(mapping=mappings)
@@ -87,7 +87,7 @@ class EncodeTests(SynchronousTestCase):
 
     @given(mapping=mappings)
     def test_a_record_is_read_back(self, mapping: Mapping) -> None:
-        """A kept line is read back as the same mapping, to the last digit of its epoch second."""
+        """A stored line is read back as the same mapping, to the last digit of its epoch second."""
         if mapping.learned:
             self.assertEqual(parse_line(encode_record(mapping).encode(), now=7.0), mapping)
 
@@ -131,13 +131,13 @@ class DecodeQuestionTests(SynchronousTestCase):
         self.assertEqual(len(Dialect().decode_question(b"a" * LONGEST_NAME)), LONGEST_NAME)
 
     def test_a_comment_is_no_name(self) -> None:
-        """A name that starts with # is refused: it would be kept as a comment of the records file."""
+        """A name that starts with # is refused: it would be stored as a comment of the records file."""
         self.refuses(b"#www.a", TextError)
         self.assertEqual(Dialect().decode_question(b"www.#a"), "www.#a")
 
     @given(datagram=st.binary(max_size=300), json_=st.booleans())
     def test_any_bytes(self, datagram: bytes, json_: bool) -> None:
-        """Any bytes give a name that can be asked and kept, or a TextError, nothing else."""
+        """Any bytes give a name that can be asked and stored, or a TextError, nothing else."""
         try:
             name = Dialect(json=json_).decode_question(datagram)
         except TextError:
@@ -237,19 +237,19 @@ class DecodeReplyTests(SynchronousTestCase):
         self.assertIn("'" + "x" * 60 + "…'", str(caught.exception))
         self.assertLess(len(str(caught.exception)), 200)
 
-    @given(reply=st.binary(max_size=300) | st.text('[],"0:.a #\n', max_size=30).map(str.encode))
-    @example(reply=b"[NaN,1]")
-    @example(reply=b"[-Infinity]")
-    def test_any_bytes(self, reply: bytes) -> None:
-        """Any bytes give an answer that can be told and kept, or a TextError, nothing else."""
+    @given(datagram=st.binary(max_size=300) | st.text('[],"0:.a #\n', max_size=30).map(str.encode))
+    @example(datagram=b"[NaN,1]")
+    @example(datagram=b"[-Infinity]")
+    def test_any_bytes(self, datagram: bytes) -> None:
+        """Any bytes give an answer that can be answered and stored, or a TextError, nothing else."""
         try:
-            told = decode_reply(reply)
+            reply = decode_reply(datagram)
         except TextError:
             return
-        if told is not None:
-            self.assertTrue(told.name is None or is_name(told.name))
-            self.assertTrue(is_name(told.address))
-            self.assertTrue(told.ttl is None or 0 <= told.ttl <= LONGEST_TTL)
+        if reply is not None:
+            self.assertTrue(reply.name is None or is_name(reply.name))
+            self.assertTrue(is_name(reply.address))
+            self.assertTrue(reply.ttl is None or 0 <= reply.ttl <= LONGEST_TTL)
 
     @given(
         value=st.recursive(st.none() | st.booleans() | st.floats() | st.text(), st.lists, max_leaves=6).map(json.dumps)

@@ -1,4 +1,4 @@
-"""The plain shapes of questions and replies, held against the full codecs."""
+"""Forwardable questions and replies, held against the full codecs."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def reply(*records: tuple[int, str], query: bytes = QUERY, rrtype: str = "A", ed
 
 
 class QuestionTests(SynchronousTestCase):
-    """What :class:`Shapes` takes for plain."""
+    """What :class:`Shapes` takes for forwardable."""
 
     def test_a_name_ends_behind_its_last_label(self) -> None:
         """The end of the name is found, with and without EDNS."""
@@ -91,29 +91,29 @@ class QuestionTests(SynchronousTestCase):
             assert shape is not None
             rrset = RRset(KEY, RRType[rrtype], 60, tuple(bytes((number,)) * length for number in range(count)))
             records = encode_addresses(shape.type_class, 60, rrset.rdatas)
-            plain = encode_forwarded_reply(asked, end, shape, count, records)
+            forwarded = encode_forwarded_reply(asked, end, shape, count, records)
             answer = Answer(Rcode.NOERROR, (rrset,), errors=ERRORS)
             full = encode_answer(decode_query(asked), answer, False, True, Options())
-            self.assertEqual(dns.message.from_wire(plain), dns.message.from_wire(full))
-            self.assertEqual(plain[:12], full[:12])
+            self.assertEqual(dns.message.from_wire(forwarded), dns.message.from_wire(full))
+            self.assertEqual(forwarded[:12], full[:12])
             if count == 1:  # more of them may stand in another order
-                self.assertEqual(plain, full)
+                self.assertEqual(forwarded, full)
 
-    def test_what_else_is_asked_is_not_plain(self) -> None:
-        """No recursion, another opcode or class, EDNS options or version, more records and cut ones go the long way."""
-        plain = question(edns=True)
+    def test_any_other_question_is_not_forwardable(self) -> None:
+        """No recursion, another opcode or class, EDNS options or version, more and cut records take the full path."""
+        good = question(edns=True)
         cookie = dns.message.make_query(
             "www.lab.test", "A", use_edns=0, options=[dns.edns.GenericOption(10, b"12345678")]
         )
         for asked in (
             question(flags=0),
-            plain[:2] + b"\x09" + plain[3:],
-            plain[:-12] + b"\x03" + plain[-11:],
+            good[:2] + b"\x09" + good[3:],
+            good[:-12] + b"\x03" + good[-11:],
             cookie.to_wire(),
-            plain.replace(b"\0\0\x29\x04\xd0\0\0", b"\0\0\x29\x04\xd0\0\x01"),
-            plain + b"\0",
-            plain[:-1],
-            plain[:7] + b"\x01" + plain[8:],
+            good.replace(b"\0\0\x29\x04\xd0\0\0", b"\0\0\x29\x04\xd0\0\x01"),
+            good + b"\0",
+            good[:-1],
+            good[:7] + b"\x01" + good[8:],
         ):
             self.assertIsNone(Shapes(ERRORS).find(asked, name_end(asked)), asked.hex())
 
@@ -208,7 +208,7 @@ def step_by_step(reply: bytes, section: bytes) -> tuple[int, tuple[bytes, ...]] 
 
 
 class ReplyTests(SynchronousTestCase):
-    """What :func:`forwardable_addresses` takes for plain."""
+    """What :func:`forwardable_addresses` takes for forwardable."""
 
     def test_addresses_and_the_lowest_ttl(self) -> None:
         """Of A and AAAA records, with and without EDNS in the reply."""
@@ -227,7 +227,7 @@ class ReplyTests(SynchronousTestCase):
         )
 
     def test_all_else_is_left_to_the_full_codec(self) -> None:
-        """No answer, an error, truncation, other records and sections, options, and cut replies are not plain."""
+        """No answer, an error, truncation, other records and sections, options, and cut replies are not forwardable."""
         good = reply((60, "192.0.2.1"))
         nxdomain = response()
         nxdomain.set_rcode(dns.rcode.NXDOMAIN)
@@ -261,7 +261,7 @@ class ReplyTests(SynchronousTestCase):
     def test_it_reads_what_stands_there(
         self, count: int, ipv6: bool, edns: bool, changes: list[tuple[int, int]], longer: int
     ) -> None:
-        """A reply with bytes changed, cut or added is taken for plain if and only if it is, field by field."""
+        """A reply with bytes changed, cut or added is taken for forwardable if and only if it is, field by field."""
         query, section, rrtype = (QUERY_AAAA, SECTION_AAAA, "AAAA") if ipv6 else (QUERY, SECTION, "A")
         every = [f"2001:db8::{n}" if ipv6 else f"192.0.2.{n}" for n in (1, 2, 3, 4, 5, 6, 7, 1, 9)]
         wire = bytearray(reply(*[(60, text) for text in every[:count]], query=query, rrtype=rrtype, edns=edns))
@@ -271,19 +271,19 @@ class ReplyTests(SynchronousTestCase):
         self.assertEqual(forwardable_addresses(changed, section), step_by_step(changed, section))
 
     def test_every_bit_is_looked_at(self) -> None:
-        """Turned over one by one they leave the reply plain or not, as field by field; so does any value of flags."""
+        """Each bit, turned over, leaves a reply forwardable or not, as field by field; so does any value of flags."""
         for records in (1, 2):
             good = reply(*[(60, f"192.0.2.{n}") for n in range(records)])
-            plain = 0
+            found_count = 0
             for bit in range(16, 8 * len(good)):
                 turned = bytearray(good)
                 turned[bit // 8] ^= 0x80 >> bit % 8
                 found = forwardable_addresses(bytes(turned), SECTION)
                 self.assertEqual(found, step_by_step(bytes(turned), SECTION), f"bit {bit}")
-                plain += found is not None
+                found_count += found is not None
             own = records * (31 + 32) + 5 + 32
             self.assertEqual(
-                plain, own, "TTL but for a bit, address; AA, RD, RA, AD and CD; payload and flags in the OPT"
+                found_count, own, "TTL but for a bit, address; AA, RD, RA, AD and CD; payload and flags in the OPT"
             )
             for value in range(256):
                 for flags in (bytes((value, 0x80)), bytes((0x81, value))):
@@ -296,7 +296,7 @@ class ReplyTests(SynchronousTestCase):
         st.lists(st.tuples(st.integers(0, 80), st.integers(0, 255)), min_size=1, max_size=4),
         st.sampled_from(((), (1,), (1, 2, 3))),
     )
-    def test_whatever_is_plain_reads_the_same_in_full(
+    def test_whatever_is_forwardable_reads_the_same_in_full(
         self, changes: list[tuple[int, int]], last: tuple[int, ...]
     ) -> None:
         """A reply with bytes changed is either left to the full codec, or means what that says it means."""
@@ -311,6 +311,6 @@ class ReplyTests(SynchronousTestCase):
         try:
             full = decode_reply(bytes(wire), Sent.of(QUERY))
         except (Broken, NotOurs, Truncated) as error:
-            self.fail(f"{wire.hex()} is taken for plain, but {error!r}")
+            self.fail(f"{wire.hex()} is taken for forwardable, but {error!r}")
         self.assertEqual([(rrset.ttl, rrset.rdatas) for rrset in full.answer], [found])
         self.assertEqual(full.rcode, Rcode.NOERROR)

@@ -13,6 +13,9 @@ from labnet.resolver.cache.cache import Entry
 from labnet.wire.names import ROOT, text_of
 from labnet.wire.types import Question, Rcode, RRset, type_text
 
+# A type whose class is imported when it is first seen could not be shown while no file can be opened.
+dns.rdata.load_all_types()
+
 
 def dump_lines(question: Question, entry: Entry, now: float) -> Iterator[str]:
     """A line for each record of ``entry`` at ``now`` (epoch seconds), its TTL what is left; who told it behind ``;``.
