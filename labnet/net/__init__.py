@@ -3,6 +3,7 @@
 The only room that imports ``ctypes``: system calls for many datagrams (``mmsg``, ``batch``), a port that polls while it
 is busy (``busypoll``) and lets datagrams gather (``coalescing``). Beside them: ports that are opened, inherited or
 shared (``listening``, ``systemd``), sockets to one address (``datagrams``), time-outs by the thousand (``deadlines``),
-a clock that nobody sets (``clocks``), and what is done where no file descriptor is left (``descriptors``). Begin with
+a clock that nobody sets (``clocks``), what is done where no file descriptor is left (``descriptors``), filters in the
+kernel (``packet_filter``), memory (``memory``, ``hugepages``), and addresses as text (``addresses``). Begin with
 ``datagrams`` and ``listening``; ``batch`` and ``busypoll`` explain themselves in their first paragraphs.
 """

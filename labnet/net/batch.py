@@ -7,15 +7,16 @@ from where its bytes lie already, so that nothing of it is copied on the way.
 from __future__ import annotations
 
 import ctypes
-import errno
 import socket
 import struct
 from array import array
 from collections.abc import Sequence
 from functools import cache
-from itertools import accumulate
+from itertools import accumulate, chain
 from struct import Struct
 from typing import Any, Final
+
+from labnet.net.mmsg import MESSAGE, NAME, IOVec, lengths_of, messages_over, send_from
 
 BATCH: Final = 128
 """Datagrams read by one system call."""
@@ -26,10 +27,6 @@ MOST: Final = 4096
 HEAD: Final = 76
 """Bytes of a datagram that stand beside those of the others of its batch; most questions are no longer."""
 
-NAME: Final = 32
-"""Bytes for a struct sockaddr_in6 (28), in whole words."""
-
-_MESSAGE: Final = 64  # bytes of a struct mmsghdr
 _IPV4: Final = Struct("!2xH4s")
 _IPV6: Final = Struct("!2xH4x16s")
 _SCOPE: Final = Struct("=24xI")  # the one field in the machine's own byte order
@@ -46,32 +43,6 @@ _address_of.argtypes = [ctypes.py_object]
 _address_of.restype = ctypes.c_void_p
 _BEFORE: Final = _address_of(probe := b"any bytes") - id(probe)
 """Bytes of a bytes object before those that it holds: with them the address is an addition, not a call."""
-
-
-class Vector(ctypes.Structure):
-    """A struct iovec."""
-
-    _fields_ = [("base", ctypes.c_uint64), ("length", ctypes.c_uint64)]
-
-
-class Header(ctypes.Structure):
-    """A struct msghdr; addresses are numbers."""
-
-    _fields_ = [
-        ("name", ctypes.c_uint64),
-        ("namelen", ctypes.c_uint32),
-        ("vectors", ctypes.c_uint64),
-        ("vectorslen", ctypes.c_uint64),
-        ("control", ctypes.c_uint64),
-        ("controllen", ctypes.c_uint64),
-        ("flags", ctypes.c_int),
-    ]
-
-
-class Message(ctypes.Structure):
-    """A struct mmsghdr."""
-
-    _fields_ = [("header", Header), ("length", ctypes.c_uint)]
 
 
 Source = int | tuple[int, int]
@@ -128,8 +99,6 @@ class Incoming:
     """
 
     def __init__(self, fileno: int, ipv6: bool) -> None:
-        self._held = (Vector * (2 * BATCH))()
-        self._messages = (Message * BATCH)()
         self._head_bytes, self._rest_bytes = (ctypes.create_string_buffer(BATCH * size) for size in (_SLOT, _REST))
         self._heads, self._rests = memoryview(self._head_bytes).cast("B"), memoryview(self._rest_bytes).cast("B")
         self._marks = self._heads.cast("I")[HEAD // _MARK.size :: _SLOT // _MARK.size]
@@ -138,14 +107,10 @@ class Incoming:
         self.names = ctypes.create_string_buffer(BATCH * NAME)
         self._ipv6 = ipv6
         rests = ctypes.addressof(self._rest_bytes)
-        for slot in range(BATCH):
-            self._held[2 * slot] = Vector(self.head_at(slot), HEAD)
-            self._held[2 * slot + 1] = Vector(rests + slot * _REST, _REST)
-            header = self._messages[slot].header
-            header.name, header.namelen = self.name_at(slot), 28
-            header.vectors, header.vectorslen = ctypes.addressof(self._held[2 * slot]), 2
-        words = memoryview(self._messages).cast("B").cast("I")
-        self._lengths = words[Message.length.offset // 4 :: _MESSAGE // 4]
+        parts = ((IOVec(self.head_at(slot), HEAD), IOVec(rests + slot * _REST, _REST)) for slot in range(BATCH))
+        self._vectors = (IOVec * (2 * BATCH))(*chain.from_iterable(parts))
+        self._messages = messages_over(self._vectors, 2, self.name_at(0), 28)
+        self._lengths = lengths_of(self._messages)
         self._names = names = memoryview(self.names).cast("B")
         self._hosts = names.cast("I")[1 :: NAME // 4]
         self._upper, self._lower = (names.cast("Q")[word :: NAME // 8] for word in (1, 2))
@@ -249,23 +214,18 @@ class Outgoing:
 
     def __init__(self, incoming: Incoming, fileno: int, ipv6: bool, echoed: int) -> None:
         self.unsent = 0
-        vectors, self._messages = (Vector * (2 * BATCH))(), (Message * BATCH)()
-        self._held = vectors
-        skipped = 0 if echoed else 1
-        for slot in range(BATCH):
-            vectors[2 * slot] = Vector(incoming.head_at(slot), echoed)
-            header = self._messages[slot].header
-            header.name, header.namelen = incoming.name_at(slot), 28 if ipv6 else 16
-            header.vectors, header.vectorslen = ctypes.addressof(vectors[2 * slot + skipped]), 2 - skipped
+        parts = ((IOVec(incoming.head_at(slot), echoed), IOVec()) for slot in range(BATCH))
+        self._vectors = vectors = (IOVec * (2 * BATCH))(*chain.from_iterable(parts))
+        name_bytes = 28 if ipv6 else 16
+        self._messages = messages_over(vectors, 2, incoming.name_at(0), name_bytes, skipped=0 if echoed else 1)
         self._first = memoryview(vectors).cast("B")[16:32]
         words = memoryview(vectors).cast("B").cast("Q")
         self._starts, self._bases, self._sizes = words[0::4], words[2::4], words[3::4]
-        self._names = memoryview(self._messages).cast("B").cast("Q")[0 :: _MESSAGE // 8]
+        self._names = memoryview(self._messages).cast("B").cast("Q")[0 :: MESSAGE // 8]
         self._own_names, self._own_starts = array("Q", self._names), array("Q", self._starts)
         self._is_mapped = False
         self._fileno = fileno
         self._send = ctypes.CDLL(None).sendmmsg
-        self._send_telling = ctypes.CDLL(None, use_errno=True).sendmmsg
 
     def reply_first(self, vector: bytes) -> None:
         """Send the reply that ``vector`` (:func:`vector_of`) points to, to the first datagram."""
@@ -305,13 +265,4 @@ class Outgoing:
 
     def _send_rest(self, done: int, count: int) -> None:
         """Go on after a part was sent."""
-        while done < count:
-            rest = ctypes.byref(self._messages, done * _MESSAGE)
-            sent = self._send_telling(self._fileno, rest, count - done, 0)
-            if sent > 0:
-                done += sent
-            elif ctypes.get_errno() != errno.EINTR:
-                # The system does not take this one: as good as lost on the way. A full buffer takes none of the others.
-                lost = count - done if ctypes.get_errno() == errno.EAGAIN else 1
-                self.unsent += lost
-                done += lost
+        self.unsent += send_from(self._fileno, self._messages, done, count)[0]

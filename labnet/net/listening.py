@@ -7,13 +7,11 @@ first at what was inherited (sd_listen_fds(3)).
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import os
 import re
 import socket
 import stat
-import struct
 from collections.abc import Callable, Iterable
 from typing import Any, Final, cast
 
@@ -28,6 +26,7 @@ from zope.interface import directlyProvides, providedBy
 from labnet.interfaces import IReactor, StartError
 from labnet.net.addresses import family_of
 from labnet.net.descriptors import Refusals
+from labnet.net.packet_filter import ATTACH_REUSEPORT, attach, program_of
 from labnet.net.systemd import Inherited
 from labnet.values import UDPListen
 
@@ -44,10 +43,9 @@ That is what comes during the longest pause of a busy server. More would only wa
 """
 
 _SO_RCVBUFFORCE: Final = 33
-_SO_ATTACH_REUSEPORT_CBPF: Final = 51
 _LOAD_WORD: Final = 0x20  # BPF_LD | BPF_W | BPF_ABS
 _MODULO: Final = 0x94  # BPF_ALU | BPF_MOD | BPF_K
-_RETURN: Final = 0x16  # BPF_RET | BPF_A
+_RETURN: Final = (0x16, 0, 0, 0)  # BPF_RET | BPF_A
 _RANDOM: Final = 0xFFFFF000 + 56  # SKF_AD_OFF + SKF_AD_RANDOM
 
 
@@ -143,14 +141,8 @@ def attach_random_split(sock: socket.socket, sockets: int) -> bool:
     As it is, a hash of both addresses picks one, and a busy client's all go to the same worker. Returns False where the
     system refuses (it is not Linux, or older than 4.5); then the hash stays.
     """
-    program = b"".join(
-        struct.pack("=HBBI", code, 0, 0, value)
-        for code, value in ((_LOAD_WORD, _RANDOM), (_MODULO, sockets), (_RETURN, 0))
-    )
-    held = ctypes.create_string_buffer(program)
     try:
-        options = struct.pack("@HP", len(program) // 8, ctypes.addressof(held))
-        sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_REUSEPORT_CBPF, options)
+        attach(sock, ATTACH_REUSEPORT, program_of([(_LOAD_WORD, 0, 0, _RANDOM), (_MODULO, 0, 0, sockets), _RETURN]))
     except OSError:
         return False
     return True

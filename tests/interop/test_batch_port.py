@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import ipaddress
 import socket
@@ -16,7 +17,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.task import deferLater
 
-from labnet.net import batch as batches
+from labnet.net import mmsg
 from labnet.net.batch import BATCH, HEAD, overflowed
 from labnet.resolver.clients.admission import Rules
 from labnet.resolver.ready.ttl_patch import Ageing
@@ -217,7 +218,7 @@ async def test_one_wake_up_reads_a_bounded_number() -> None:
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_partial_send_is_gone_on_with() -> None:
+async def test_a_partial_send_is_gone_on_with(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the system takes a part of the replies, the rest is sent by another call; what it refuses is counted."""
     made = _batch()
     out = made.port._out
@@ -227,17 +228,18 @@ async def test_a_partial_send_is_gone_on_with() -> None:
     def partly(fileno: int, messages: Any, count: int, flags: int) -> int:
         calls.append(count)
         if len(calls) == 2:
-            batches.ctypes.set_errno(errno.EPERM)
+            ctypes.set_errno(errno.EPERM)
             return -1
         if len(calls) == 3:
-            batches.ctypes.set_errno(errno.EINTR)
+            ctypes.set_errno(errno.EINTR)
             return -1
         if len(calls) == 6:
-            batches.ctypes.set_errno(errno.EAGAIN)
+            ctypes.set_errno(errno.EAGAIN)
             return -1
         return int(real(fileno, messages, min(count, 2), flags))
 
-    out._send = out._send_telling = partly
+    out._send = partly
+    monkeypatch.setattr(mmsg.libc, "sendmmsg", partly)
     for number in range(8):
         made.packets.course.keep(b"n%d" % number, b"r%d" % number, 1e12, CELL)
         made.client.send(b"n%d" % number)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Sequence
-from struct import pack
 from typing import Any
+from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.net import mmsg
 from labnet.net.mmsg import BATCH, SLOT, Inbox, Outbox
+from tests.net.sockaddr import name_of
 
 
 class MmsgTestCase(SynchronousTestCase):
@@ -29,14 +30,6 @@ class MmsgTestCase(SynchronousTestCase):
                 came.append(sock.recv(2 * SLOT))
             except BlockingIOError:
                 return came
-
-
-def name_of(sock: socket.socket) -> bytes:
-    """The address of ``sock`` as a struct sockaddr."""
-    host, port = sock.getsockname()[:2]
-    packed = socket.inet_pton(sock.family, host)
-    start = pack("=H", sock.family) + pack("!H", port)
-    return start + (packed + bytes(8) if sock.family == socket.AF_INET else bytes(4) + packed + bytes(4))
 
 
 class OutboxTests(MmsgTestCase):
@@ -62,7 +55,7 @@ class OutboxTests(MmsgTestCase):
         datagrams = [b"%d" % number for number in range(2 * BATCH + 1)]
         outbox.send(sender.fileno(), datagrams)
         self.assertEqual(self.received(receiver), datagrams)
-        self.patch(outbox, "_sendmmsg", None)
+        self.patch(mmsg, "libc", None)
         outbox.send(sender.fileno(), [])
 
     def send(self, results: Sequence[int], count: int) -> tuple[list[int], int]:
@@ -72,7 +65,7 @@ class OutboxTests(MmsgTestCase):
         """
         receiver, sender, outbox, asked = self.socket(), self.socket(), Outbox(0), list[int]()
         sender.connect(receiver.getsockname())
-        real, left = outbox._sendmmsg, list(results)
+        real, left = mmsg.libc.sendmmsg, list(results)
 
         def partly(fileno: int, messages: Any, count: int, flags: int) -> int:
             asked.append(count)
@@ -82,10 +75,10 @@ class OutboxTests(MmsgTestCase):
                 return -1
             return int(real(fileno, messages, min(count, result), flags))
 
-        self.patch(outbox, "_sendmmsg", partly)
         datagrams = [b"%d" % number for number in range(count)]
         try:
-            outbox.send(sender.fileno(), datagrams)
+            with mock.patch.object(mmsg.libc, "sendmmsg", partly):
+                outbox.send(sender.fileno(), datagrams)
         finally:
             self.assertEqual(self.received(receiver), datagrams[: count - outbox.unsent])
         return asked, outbox.unsent
@@ -100,7 +93,18 @@ class OutboxTests(MmsgTestCase):
         self.assertEqual(self.send((2, -errno.EAGAIN), 5), ([5, 3], 3))
         self.assertEqual(self.send((BATCH, 1, -errno.EAGAIN), 2 * BATCH), ([BATCH, BATCH, BATCH - 1], BATCH - 1))
 
-    def test_an_error_is_raised(self) -> None:
+    def test_an_address_that_the_system_refuses_costs_no_other_its_datagram(self) -> None:
+        """It is lost and counted; those behind it go out, in the same batch and the next."""
+        receiver, sender = self.socket(), self.socket()
+        name = name_of(receiver)
+        refused = name[:4] + bytes((255, 255, 255, 255)) + name[8:]  # not without SO_BROADCAST
+        outbox = Outbox(len(name))
+        datagrams = [b"%d" % number for number in range(BATCH + 2)]
+        outbox.send(sender.fileno(), datagrams, [name, refused, *[name] * BATCH])
+        self.assertEqual(self.received(receiver), [datagrams[0], *datagrams[2:]])
+        self.assertEqual(outbox.unsent, 1)
+
+    def test_an_error_of_a_connected_socket_is_raised(self) -> None:
         """What is left then is lost and counted."""
         for taken in ((), (2,)):
             with self.assertRaises(OSError) as raised:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import shutil
 import socket
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from labnet.capture.model import COOKED_V2, ETHERNET, RAW, CaptureError
+from labnet.net.packet_filter import ATTACH_FILTER, attach, program_of
 
 ALL_PROTOCOLS: Final = 0x0003
 SNAP_LENGTH: Final = 262_144
@@ -22,13 +22,12 @@ TICK: Final = 0.25
 """Seconds after which what was captured is on disk and the counts are shown."""
 
 _SO_TIMESTAMPNS: Final = 35
-_SO_ATTACH_FILTER: Final = 26
 _SOL_PACKET: Final = 263
 _PACKET_STATISTICS: Final = 6
 _PACKET_AUXDATA: Final = 8
 _PACKET_OUTGOING: Final = 4
 _VLAN_VALID: Final = 1 << 4
-_NOTHING: Final = struct.pack("HBBI", 0x06, 0, 0, 0)
+_NOTHING: Final = program_of([(0x06, 0, 0, 0)])
 """The filter that lets nothing through: return 0."""
 _BUFFER: Final = 8 * 1024 * 1024
 _LOOPBACK, _ETHER, _NO_LINK = 772, 1, (65534, 519, 768, 769, 776, 778)
@@ -95,18 +94,13 @@ class Live:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
         sock.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
         if program and self._source.is_any:
-            self._filter(_NOTHING)
+            attach(sock, ATTACH_FILTER, _NOTHING)
             self._drain()
         if program:
-            self._filter(program)
+            attach(sock, ATTACH_FILTER, program)
         sock.settimeout(TICK)
         if not self._source.is_any:
             sock.bind((self._source.name, ALL_PROTOCOLS))
-
-    def _filter(self, program: bytes) -> None:
-        buffer = ctypes.create_string_buffer(program)
-        descriptor = struct.pack("HP", len(program) // 8, ctypes.addressof(buffer))
-        self._socket.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, descriptor)
 
     def _drain(self) -> None:
         """Forget what came before there was a filter."""
@@ -187,4 +181,4 @@ def compile_filter(text: str, source: PacketSource) -> bytes:
         on_any = " (on `any` it can speak of IP packets only)" if source.link_type != ETHERNET else ""
         raise CaptureError(f"the filter {text!r} does not compile{on_any}: {why}")
     rows = [line.split() for line in done.stdout.splitlines()[1:]]
-    return b"".join(struct.pack("HBBI", *map(int, row)) for row in rows)
+    return program_of(map(int, row) for row in rows)

@@ -15,7 +15,7 @@ from operator import itemgetter
 from struct import Struct, unpack
 from typing import Any, Final
 
-from labnet.resolver.records.hugepages import collapse
+from labnet.net.hugepages import collapse
 from labnet.resolver.records.packed import is_one_address, pack_address_head
 from labnet.wire.names import parent
 

@@ -14,7 +14,7 @@ from labnet.net.batch import address_in
 from labnet.resolver.clients.admission import Admission, Rules
 from labnet.resolver.clients.counts import Counts
 from labnet.resolver.serve.late_replies import Asker, Whence
-from tests.net.test_mmsg import name_of
+from tests.net.sockaddr import name_of
 
 
 def question(name: str) -> bytes:

@@ -9,7 +9,7 @@ from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.resolver.records.hugepages import SIZE, collapse
+from labnet.net.hugepages import SIZE, collapse
 
 
 class _System:
