@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Callable
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from twisted.internet.endpoints import serverFromString
+from twisted.internet.protocol import Factory
 
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -143,11 +145,32 @@ def _endpoint(value: object) -> str:
     if text.startswith("udp:"):
         raise ValueError(f"{text!r} is UDP; the command server listens on tcp:PORT, unix:PATH or systemd:…")
     try:
-        endpoint = serverFromString(object(), text)
-        _port(str(getattr(endpoint, "_port", 0)))
+        _port(str(tcp_address(text)[1]))
     except Exception as error:
         raise ValueError(f"{text!r} is no Twisted endpoint ({error}); try tcp:8080:interface=127.0.0.1") from None
     return text
+
+
+class _Listening:
+    """In the place of a reactor: notes where an endpoint would listen."""
+
+    address = "", 0
+
+    def listenTCP(self, port: int, factory: object, backlog: int = 0, interface: str = "") -> None:
+        self.address = interface, port
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *arguments, **options: None
+
+
+def tcp_address(endpoint: str) -> tuple[str, int]:
+    """Interface and port of a Twisted ``endpoint``; "" and 0 for another kind than TCP.
+
+    Raises what Twisted raises for text that is no endpoint.
+    """
+    reactor = _Listening()
+    serverFromString(reactor, endpoint).listen(Factory()).addErrback(lambda _: None)
+    return reactor.address
 
 
 def _network(value: object) -> IPNetwork:

@@ -15,6 +15,7 @@ from twisted.internet import tcp
 
 from labnet.command.reader import SEGMENT, Reading, SharedReader
 from labnet.interfaces import IStreamTransport
+from labnet.net.twisted_private import has_unsent, is_direct
 
 
 class DirectStream(Reading):
@@ -42,7 +43,7 @@ class DirectStream(Reading):
     def _adopt(self) -> None:
         """Find out what the transport, connected just now, lets itself be spared."""
         transport: Any = self.transport
-        if type(transport) is tcp.Server:
+        if is_direct(transport):
             self._tcp = transport
             self._by_reader = self._reader is not None and isinstance(transport.socket, socket.socket)
             transport.logstr = transport.repstr = type(self).__name__  # one text for all takes no room
@@ -51,11 +52,11 @@ class DirectStream(Reading):
     def _is_direct(self) -> bool:
         """Whether the shared reader may read, and the transport has nothing to send."""
         plain = self._tcp
-        return self._by_reader and plain is not None and not (plain._tempDataLen or plain.dataBuffer)
+        return self._by_reader and plain is not None and not has_unsent(plain)
 
     def _write(self, data: bytes) -> None:
         plain = self._tcp
-        if plain is not None and (self._fast or not (plain._tempDataLen or plain.dataBuffer or plain.TLS)):
+        if plain is not None and (self._fast or not has_unsent(plain)):
             try:
                 sent = plain.socket.send(data)
             except OSError:

@@ -11,7 +11,6 @@ import contextlib
 import errno
 import json
 import os
-import socket
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, cast
@@ -27,12 +26,10 @@ from twisted.python.failure import Failure
 from zope.interface import Interface, implementer
 
 from labnet.interfaces import StartError
+from labnet.net.unixpath import LONGEST_PATH, remove_dead
 
 Action = Callable[[dict[str, Any]], Any]
 """Takes a request; gives a result or a Deferred of one, of what JSON has, or an iterator of a long one's items."""
-
-LONGEST_PATH: Final = 107
-"""Bytes of a UNIX socket's path (unix(7): ``sun_path`` has 108 with its NUL)."""
 
 LONGEST_REQUEST: Final = 1_000_000
 """Bytes of a request; what is longer ends the connection."""
@@ -164,20 +161,11 @@ class ControlServer(Service):
 def _make_room(path: str) -> None:
     """Remove the socket of a dead process at ``path``. Raises StartError where one that lives has it, and OSError."""
     try:
-        if not stat.S_ISSOCK(os.lstat(path).st_mode):
-            raise FileExistsError(errno.EEXIST, "there is a file that is no socket")
-    except FileNotFoundError:
-        return
-    with socket.socket(socket.AF_UNIX) as probe:
-        probe.setblocking(False)
-        try:
-            probe.connect(path)
-        except ConnectionRefusedError:
-            os.unlink(path)
-        except BlockingIOError:  # its queue is full: somebody has it open
+        remove_dead(path)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
             raise StartError(path, "a lab that runs has it") from None
-        else:
-            raise StartError(path, "a lab that runs has it")
+        raise
 
 
 class ControlFactory(Factory):

@@ -10,7 +10,7 @@ from typing import Any, Final
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.endpoints import serverFromString
-from twisted.internet.interfaces import IListeningPort, IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IListeningPort, IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -197,6 +197,7 @@ class _Channel(HTTPChannel):
     abortTimeout = LINGER
     factory: ConsoleSite
     transport: IStreamTransport
+    _lingering: IDelayedCall | None = None
 
     def connectionMade(self) -> None:
         super().connectionMade()
@@ -204,21 +205,24 @@ class _Channel(HTTPChannel):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         super().connectionLost(reason)
+        self._end_lingering()
         self.factory.lost(self)
 
     def timeoutConnection(self) -> None:
         # Twisted's own says each in the log, which would let clients fill it.
-        if self._abortingCall is None:
-            self._abortingCall = self.callLater(self.abortTimeout, self.abort)
+        if self._lingering is None:
+            self._lingering = self.callLater(LINGER, self.abort)
         self.loseConnection()
 
     def abort(self) -> None:
         """Close at once, whatever is unsent."""
-        if self._abortingCall is not None:
-            if self._abortingCall.active():
-                self._abortingCall.cancel()
-            self._abortingCall = None
+        self._end_lingering()
         self.transport.abortConnection()
+
+    def _end_lingering(self) -> None:
+        lingering, self._lingering = self._lingering, None
+        if lingering is not None and lingering.active():
+            lingering.cancel()
 
 
 class ConsoleSite(Site):

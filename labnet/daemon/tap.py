@@ -9,7 +9,6 @@ import time
 from typing import Any, Final, NoReturn, cast
 
 from twisted.application.service import IService
-from twisted.internet.endpoints import serverFromString
 from twisted.python import usage
 
 from labnet import config
@@ -25,6 +24,7 @@ from labnet.net.clocks import count_steadily
 from labnet.net.listening import listening_reactor
 from labnet.net.systemd import Inherited, Notifier
 from labnet.resolver.loading import Loaded
+from labnet.values import tcp_address
 
 _ALONE: Final[dict[str, Any]] = {"console": {"control": None}}
 """What a server without a configuration file has: no state of its own, so no socket to be controlled by."""
@@ -189,7 +189,7 @@ def _served_on(listen: str) -> str:
     if listen.startswith("unix:"):
         return LOOPBACK
     try:
-        interface = str(getattr(serverFromString(object(), listen), "_interface", ""))
+        interface, _ = tcp_address(listen)
         is_loopback = ipaddress.ip_address(interface.partition("%")[0]).is_loopback
     except Exception:  # what is no endpoint is told by the check of the configuration
         is_loopback = ":interface=localhost" in listen

@@ -43,6 +43,7 @@ from typing import Any, Final
 from twisted.internet.interfaces import IReadDescriptor
 
 from labnet.net.coalescing import Coalescing
+from labnet.net.twisted_private import epoll_of
 
 QUICK: Final = 0.001
 """Seconds from one wake-up of a busy reader to the next, at most."""
@@ -75,7 +76,7 @@ class BusyPoll:
         self._reactor = reactor
         self._reader = reader
         self._drain = drain
-        self._fds = (_PollFD * 2)(_PollFD(-1, select.POLLIN), _PollFD(reader.fileno(), select.POLLIN))
+        self._fds = (_PollFD * 2)(_PollFD(epoll_of(reactor), select.POLLIN), _PollFD(reader.fileno(), select.POLLIN))
         self._found = memoryview(self._fds).cast("B").cast("h")[3::4]
         self._seconds = (ctypes.c_int64 * 2)()
         self._ppoll = ctypes.CDLL(None).ppoll
@@ -83,10 +84,6 @@ class BusyPoll:
         self._streak = 0
         self._is_polling = False
         self._skips = self._skipped = 0
-        # It has no public name. A reactor without it watches by other means, and there it waits as any other.
-        poller = getattr(reactor, "_poller", None)
-        if isinstance(poller, select.epoll):
-            self._fds[0].fd = poller.fileno()
         self._is_able = False
 
     def enable(self) -> None:

@@ -12,6 +12,8 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import ILogObserver, LogEvent, Logger, globalLogPublisher
 from zope.interface import implementer
 
+from labnet.net.twisted_private import redirect_log
+
 SAID_FOR: Final = 60.0
 """Seconds for which it is not said again."""
 
@@ -41,9 +43,7 @@ class Refusals:
 
     def watch(self, port: Any) -> Any:
         """``port``, a TCP port of Twisted's, which tells this from now on what it would have logged."""
-        own = getattr(port, "_logger", None)
-        if own is not None:
-            port._logger = Logger(own.namespace, observer=self)
+        redirect_log(port, self)
         return port
 
     def _say(self) -> None:

@@ -6,16 +6,12 @@ first at what was inherited (sd_listen_fds(3)).
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import os
 import re
 import socket
-import stat
 from collections.abc import Callable, Iterable
 from typing import Any, Final, cast
 
-from twisted.internet import tcp, unix
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.posixbase import PosixReactorBase
@@ -28,6 +24,8 @@ from labnet.net.addresses import family_of
 from labnet.net.descriptors import Refusals
 from labnet.net.packet_filter import ATTACH_REUSEPORT, attach, program_of
 from labnet.net.systemd import Inherited
+from labnet.net.twisted_private import inherited_unix_port
+from labnet.net.unixpath import UNIXPort, remove_dead
 from labnet.values import UDPListen
 
 OpenSocket = Callable[[str, int], socket.socket]
@@ -186,7 +184,7 @@ class _Probe:
     def listenUNIX(self, address: str, factory: Any, *arguments: Any, **options: Any) -> None:
         found = self._inherited.find(socket.AF_UNIX, socket.SOCK_STREAM, os.path.abspath(address))
         if found is None:
-            _make_room(address)
+            remove_dead(address)
         else:
             found.close()
 
@@ -239,10 +237,10 @@ class _Reactor:
             return self.wrapped.listenUNIX(address, factory, backlog, mode, wantPID)
         sock = self._inherited.find(socket.AF_UNIX, socket.SOCK_STREAM, os.path.abspath(address))
         if sock is not None:
-            return self._adopt_unix(sock, factory)
-        port: Any = _UNIXPort(os.fsencode(address), factory, backlog, mode, self.wrapped)
+            return inherited_unix_port(sock, factory, self.wrapped)
+        port: Any = UNIXPort(address, factory, backlog, mode, self.wrapped)
         try:
-            _make_room(address)
+            remove_dead(address)
             port.startListening()
         except OSError as error:
             raise CannotListenError(None, address, error) from error
@@ -256,65 +254,9 @@ class _Reactor:
         if sock is None:
             return self.wrapped.adoptStreamPort(descriptor, family, factory)
         if sock.family == socket.AF_UNIX:
-            return self._adopt_unix(sock, factory)
+            return inherited_unix_port(sock, factory, self.wrapped)
         with sock:
             return self._refusals.watch(self.wrapped.adoptStreamPort(sock.fileno(), sock.family, factory))
-
-    def _adopt_unix(self, sock: socket.socket, factory: Any) -> Any:
-        port: Any = _InheritedUNIXPort(sock, factory, self.wrapped)
-        port.startListening()
-        return port
-
-
-class _UNIXPort(unix.Port):
-    """Twisted's, but its file may be gone, another's by now, or in a folder that is no longer ours to write to."""
-
-    _file: tuple[int, int] | None = None
-
-    def startListening(self) -> None:
-        cast(Any, super()).startListening()
-        self._file = _identity(self._bindPath)
-
-    def connectionLost(self, reason: Failure) -> None:
-        if self._file is not None and self._file == _identity(self._bindPath):
-            with contextlib.suppress(OSError):
-                os.unlink(self._bindPath)
-        tcp.Port.connectionLost(self, reason)
-
-
-class _InheritedUNIXPort(unix.Port):
-    """Twisted's own would give systemd's file another mode, remove it, and shut the socket down for everybody."""
-
-    _shouldShutdown = False
-
-    def __init__(self, sock: socket.socket, factory: Any, reactor: Any) -> None:
-        # What begins with NUL is in no file system.
-        super().__init__(b"\0" + os.fsencode(sock.getsockname()), factory, BACKLOG, reactor=reactor)
-        self._preexistingSocket = sock
-
-
-def _identity(path: bytes) -> tuple[int, int] | None:
-    try:
-        found = os.lstat(path)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
-
-
-def _make_room(path: str) -> None:
-    """Remove the socket at ``path`` if nobody listens on it any more; raises OSError where somebody does."""
-    try:
-        if not stat.S_ISSOCK(os.lstat(path).st_mode):
-            return
-    except OSError:
-        return  # what is wrong with it, bind(2) says
-    with socket.socket(socket.AF_UNIX) as client:
-        client.setblocking(False)
-        outcome = client.connect_ex(path)
-    if outcome in (0, errno.EAGAIN):
-        raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
-    if outcome == errno.ECONNREFUSED:
-        os.unlink(path)
 
 
 def _listening_socket(interface: str, port: int, backlog: int) -> socket.socket:

@@ -20,7 +20,6 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.console.control import (
-    LONGEST_PATH,
     LONGEST_REQUEST,
     ControlError,
     ControlFactory,
@@ -29,6 +28,7 @@ from labnet.console.control import (
     actions_of,
 )
 from labnet.interfaces import StartError
+from labnet.net.unixpath import LONGEST_PATH
 
 
 class Transport(StringTransport):

@@ -361,7 +361,7 @@ class UnixTests(ListeningTestCase):
     def test_a_folder_that_may_no_longer_be_written_to_does_not_matter_at_the_end(self) -> None:
         """As after a start as root that goes on as somebody else."""
         port = self.listen()
-        with mock.patch("labnet.net.listening.os.unlink", side_effect=PermissionError(errno.EACCES, "no")):
+        with mock.patch("labnet.net.unixpath.os.unlink", side_effect=PermissionError(errno.EACCES, "no")):
             self.stop(port)
         self.assertFalse(port.connected)
 
