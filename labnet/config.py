@@ -147,7 +147,7 @@ class ResolverConfig(_Table):
     explain: bool = Field(True, description="Say by an extended DNS error where each answer comes from.")
     tcp_idle: Seconds = Field(10.0, description="Seconds that a silent TCP connection of DNS is kept.")
     tcp_connections: int = Field(150, ge=1, description="TCP connections of DNS at a time; the oldest makes room.")
-    tcp_per_address: int = Field(0, ge=0, description="TCP connections of DNS of one address at a time; 0: no limit.")
+    tcp_per_address: int = Field(50, ge=0, description="TCP connections of DNS of one address at a time; 0: no limit.")
     allow: Many[Network] = Field(LOOPBACK, description="Networks that are served; others are refused.")
     deny: Many[Network] = Field((), description="Networks that get no answer at all, even inside an allowed one.")
     recursion: Many[Network] | None = Field(

@@ -30,6 +30,7 @@ www  A   192.0.2.1
 
 LAB = """
 [resolver.main]
+tcp_per_address = 0
 listen = "udp:0"
 records = "zone:lab.zone"
 parents = "dns:127.0.0.1:{parent}"

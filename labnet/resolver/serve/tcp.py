@@ -8,12 +8,14 @@ from typing import Final
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IHalfCloseableProtocol, IPushProducer
 from twisted.internet.protocol import Protocol, ServerFactory
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from labnet.interfaces import IReactor, ISession, IStreamTransport
 from labnet.net.deadlines import Deadlines
 from labnet.resolver.serve.responder import Responder
+from labnet.wire.http import is_request
 
 MOST_IN_FLIGHT: Final = 100
 """Questions of one TCP connection that are worked on at a time; then no more are read (RFC 7766, section 6.2.1.1)."""
@@ -36,6 +38,7 @@ class DNSStreamProtocol(Protocol):
     def __init__(self, streams: DNSStreams) -> None:
         self._streams = streams
         self._received = b""
+        self._is_first = True  # no message is complete yet
         self._held = False
         self._in_flight = 0
         self._read_all = False
@@ -45,12 +48,18 @@ class DNSStreamProtocol(Protocol):
 
     def connectionMade(self) -> None:
         peer = self.transport.getPeer()
-        self.peer = str(getattr(peer, "host", "127.0.0.1")), int(getattr(peer, "port", 0))
+        self.peer = _host_of(peer), int(getattr(peer, "port", 0))
         self.transport.registerProducer(self, True)
         self._streams.opened(self)
 
     def dataReceived(self, data: bytes) -> None:
         self._received += data
+        if self._is_first:
+            # Read as a length, the first two letters of a request are 16 KiB or more, which its body could fill.
+            if is_request(self._received):
+                self._streams.refuse_http(self)
+                return
+            self._is_first = len(self._received) < 2 + int.from_bytes(self._received[:2], "big")
         self._read()
 
     def _read(self) -> None:
@@ -175,6 +184,7 @@ class DNSStreams(ServerFactory):
     """
 
     noisy = False
+    log = Logger()
 
     def __init__(self, responder: Responder, reactor: IReactor, idle: float, most: int, per_address: int = 0) -> None:
         self.responder = responder
@@ -185,9 +195,28 @@ class DNSStreams(ServerFactory):
         self._open: dict[DNSStreamProtocol, None] = {}
         self._by_address: dict[str, dict[DNSStreamProtocol, None]] = {}
         self._waiting_for_close: list[Deferred[None]] = []
+        self._http_logged = float("-inf")
 
-    def buildProtocol(self, addr: IAddress | None) -> DNSStreamProtocol:
-        return DNSStreamProtocol(self)
+    def buildProtocol(self, addr: IAddress | None) -> DNSStreamProtocol | None:
+        """None closes the connection at once: its client is not served."""
+        client = self.responder.admission.client(_host_of(addr))
+        if client.allowed:
+            return DNSStreamProtocol(self)
+        self.responder.counts.lost["denied" if client.denied else "refused"] += 1
+        return None
+
+    def refuse_http(self, stream: DNSStreamProtocol) -> None:
+        """Close ``stream``, on which an HTTP request came; the log says so once a second at most."""
+        self.responder.counts.lost["malformed"] += 1
+        stream.abort()
+        now = self.responder.clock.seconds()
+        if now - self._http_logged >= 1:
+            self._http_logged = now
+            self.log.warn(
+                "a TCP connection of {host} is closed: it sent an HTTP request, as a browser does for a web page",
+                host=stream.peer[0],
+                event="resolver.http",
+            )
 
     def ready_for(self, stream: DNSStreamProtocol) -> Callable[[bytes], bytes | None]:
         """What finds the ready answers for a connection, to be asked for each message that has come by now."""
@@ -208,12 +237,7 @@ class DNSStreams(ServerFactory):
         return find
 
     def opened(self, stream: DNSStreamProtocol) -> None:
-        host = stream.peer[0]
-        if self.responder.admission.client(host).denied:
-            self.responder.counts.lost["denied"] += 1
-            stream.abort()
-            return
-        own = self._by_address.setdefault(host, {})
+        own = self._by_address.setdefault(stream.peer[0], {})
         own[stream] = self._open[stream] = None
         self.idle.touch(stream)
         if self._per_address and len(own) > self._per_address:
@@ -256,7 +280,7 @@ class DNSStreams(ServerFactory):
         self._most = most
         self._per_address = per_address
         for stream in list(self._open):
-            if responder.admission.client(stream.peer[0]).denied:
+            if not responder.admission.client(stream.peer[0]).allowed:
                 self._forget(stream)
                 stream.abort()
         while len(self._open) > most:
@@ -291,3 +315,7 @@ class DNSStreams(ServerFactory):
             waiting, self._waiting_for_close = self._waiting_for_close, []
             for closed in waiting:
                 closed.callback(None)
+
+
+def _host_of(peer: IAddress | None) -> str:
+    return str(getattr(peer, "host", "127.0.0.1"))

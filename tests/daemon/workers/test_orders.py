@@ -33,7 +33,13 @@ class ShareTests(SynchronousTestCase):
 
     def test_limits_are_divided(self) -> None:
         """What counts over all workers is divided, and rounded up; no limit stays none."""
-        limits = {"rate_limit": 100.0, "in_flight": 10, "in_flight_per_client": 3, "tcp_connections": 5}
+        limits = {
+            "rate_limit": 100.0,
+            "in_flight": 10,
+            "in_flight_per_client": 3,
+            "tcp_connections": 5,
+            "tcp_per_address": 0,
+        }
         own = share(a_config(resolver={"main": {"listen": "udp:0", **limits}}), orders()).resolver["main"]
         self.assertEqual((own.rate_limit, own.rate_burst, own.in_flight), (25.0, 2.0, 3))
         self.assertEqual((own.in_flight_per_client, own.tcp_connections, own.tcp_per_address), (1, 2, 0))

@@ -7,12 +7,14 @@ import os
 import tempfile
 from typing import Any
 
+import dns.edns
 import dns.message
 import dns.rcode
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.address import UNIXAddress
 from twisted.internet.testing import StringTransport
+from twisted.logger import LogEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.config import ResolverConfig
@@ -480,6 +482,53 @@ class ClosingTests(SynchronousTestCase):
 
 class LimitTests(SynchronousTestCase):
     """What one address may have of connections, and one connection of memory."""
+
+    def test_a_client_that_is_not_allowed_is_closed_at_accept(self) -> None:
+        """Nothing is made for it and nothing of it is read; it is counted as refused, one that is denied as that."""
+        streams = Streams(self, allow=["127.0.0.0/24"], deny=["127.0.0.9"])
+        for host in "127.0.1.1", "127.0.0.9":
+            client = streams.reactor.connect(host, 1)
+            self.assertTrue(client.closed)
+        self.assertFalse(streams.reactor.connect("127.0.0.1", 2).closed)
+        self.assertEqual(streams.service.counts.lost, {"refused": 1, "denied": 1})
+
+    def test_one_address_does_not_take_all_places_by_default(self) -> None:
+        """Its oldest connection makes room, and who is elsewhere keeps hers."""
+        streams = Streams(self, allow=["127.0.0.0/8"])
+        other = streams.reactor.connect("127.0.0.2", 1)
+        clients = [streams.connect(40000 + number) for number in range(150)]
+        self.assertEqual(sum(not client.closed for client in clients), 50)
+        self.assertFalse(other.closed)
+
+    def test_an_http_request_ends_the_connection(self) -> None:
+        """However it is cut: what a web page writes behind its head is no question, and the log says so once."""
+        events: list[LogEvent] = []
+        globalLogPublisher.addObserver(events.append)
+        self.addCleanup(globalLogPublisher.removeObserver, events.append)
+        head = b"POST / HTTP/1.1\r\nHost: 127.0.0.1:1199\r\n\r\n"
+        padding = b"x" * (2 + int.from_bytes(head[:2], "big") - len(head))
+        streams = Streams(self)
+        for segments in (
+            [head + padding + query("www.lab")],
+            [head[:1], head[1:3], head[3:], padding, query("www.lab")],
+        ):
+            client = streams.connect()
+            client.send(*segments)
+            self.assertTrue(client.closed)
+            self.assertEqual(client.received(), b"")
+        self.assertEqual(streams.service.counts.lost["malformed"], 2)
+        self.assertEqual([event["host"] for event in events if event.get("event") == "resolver.http"], ["127.0.0.1"])
+
+    def test_a_long_first_message_is_no_http_request(self) -> None:
+        """A query that is padded past 16 KiB, come in pieces, is answered."""
+        streams = Streams(self)
+        client = streams.connect()
+        message = dns.message.make_query(
+            "www.lab", "A", use_edns=0, options=[dns.edns.GenericOption(12, b"\0" * 20_000)]
+        )
+        data = framed(message.to_wire(max_size=65535))
+        client.send(data[:1], data[1:2], data[2:10_000], data[10_000:])
+        self.assertEqual(len(split(client.received())), 1)
 
     def test_address_has_so_many_connections(self) -> None:
         """Past ``tcp_per_address`` the oldest of that address makes room; another address is not touched."""
