@@ -125,6 +125,7 @@ class ResolverConfig(_Table):
     unknown: Printable = Field("", max_length=255, description="In dialect line: the reply for an unknown name.")
     parent_timeout: Seconds = Field(2.0, description="Seconds that a parent has for each try.")
     parent_tries: int = Field(2, ge=1, le=10, description="Tries with each parent.")
+    mixed_case: bool = Field(True, description="Ask DNS servers in letters of random case, against forged replies.")
     default_ttl: TTL = Field(60, description="Seconds, for a course parent's answer without a TTL.")
     ttl_min: TTL = Field(0, description="Seconds that a DNS parent's answer is kept at least.")
     ttl_max: TTL = Field(86400, description="Seconds that a DNS parent's answer is kept at most.")

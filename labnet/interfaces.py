@@ -97,12 +97,24 @@ class IParent(Interface):
 class IExchange(Interface):
     """Asks DNS servers, one question to one server at a time."""
 
-    def ask(host: str, port: int, question: Question, recursion_desired: bool, tcp: bool) -> Deferred[Reply]:
+    def ask(
+        host: str,
+        port: int,
+        question: Question,
+        recursion_desired: bool,
+        tcp: bool,
+        sending: Callable[[], None] = lambda: None,
+    ) -> Deferred[Reply]:
         """Ask the server at the address ``host`` and ``port``: by UDP, then TCP if the reply is truncated; or by TCP.
+
+        ``sending`` is called before each query; what it raises ends the question.
 
         Fires with the first reply that matches, or fails with ``ParentFailed`` of
         :mod:`labnet.resolver.upstream.errors` after the tries. Cancelling closes every socket and timer.
         """
+
+    def is_regular(host: str, port: int) -> bool:
+        """Whether the server is asked with EDNS and in mixed case: it is not known to answer such queries wrongly."""
 
 
 class IResolver(Interface):

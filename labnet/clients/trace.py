@@ -16,7 +16,7 @@ from labnet.resolver.files.root_hints import Hints, NameServer
 from labnet.resolver.recursive.servers import Network, WalkOptions
 from labnet.resolver.recursive.steps import records_text
 from labnet.resolver.recursive.walk import RootWalk
-from labnet.resolver.upstream.dns import DNSExchange
+from labnet.resolver.upstream.dns import DNSExchange, ExchangeOptions
 from labnet.resolver.upstream.errors import ParentFailed
 from labnet.resolver.upstream.infra import InfraCache
 from labnet.wire.names import key_of
@@ -36,9 +36,10 @@ def trace(host: str, port: int, names: Sequence[str], rrtype: str, timeout: floa
     async def walk(reactor: Any) -> None:
         root: IReactor = reactor
         random = SystemRandom()
-        exchange = DNSExchange(SystemSockets(root), root, random, timeout, tries)
+        infra = InfraCache(_MOST_SERVERS)
+        exchange = DNSExchange(SystemSockets(root), root, random, infra, ExchangeOptions(timeout, tries))
         hints = Hints((NameServer(key_of("."), (host,)),))
-        network = Network(exchange, InfraCache(_MOST_SERVERS), root, random)
+        network = Network(exchange, infra, root, random)
         walker = RootWalk(network, hints, WalkOptions(port, ipv6=":" in host, steps=_say))
         for name in names:
             statuses.append(await _one(walker, name, int(dns.rdatatype.from_text(rrtype))))

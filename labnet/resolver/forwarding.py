@@ -13,7 +13,7 @@ from labnet.resolver.recursive.servers import Network, WalkOptions
 from labnet.resolver.recursive.walk import RootWalk
 from labnet.resolver.shared.values import ParentGroup
 from labnet.resolver.upstream.course import TextParent
-from labnet.resolver.upstream.dns import DNSExchange, DNSParent
+from labnet.resolver.upstream.dns import DNSExchange, DNSParent, ExchangeOptions
 from labnet.resolver.upstream.infra import InfraCache
 from labnet.resolver.upstream.selection import Parents
 from labnet.values import ParentAddress
@@ -69,7 +69,8 @@ class Forwarding:
     def _parents(
         self, addresses: tuple[ParentAddress, ...], config: ResolverConfig, loaded: Loaded
     ) -> Iterator[IParent]:
-        exchange = DNSExchange(self._sockets, self._reactor, self._random, config.parent_timeout, config.parent_tries)
+        options = ExchangeOptions(config.parent_timeout, config.parent_tries, config.mixed_case)
+        exchange = DNSExchange(self._sockets, self._reactor, self._random, self._infra, options)
         for address in addresses:
             if address.kind == "text":
                 yield TextParent(
@@ -92,7 +93,7 @@ class Forwarding:
 
 
 def _group_of(resolver: str, domain: bytes, recipe: Recipe) -> ParentGroup:
-    addresses, _, _, root, system = recipe
+    addresses, _, _, _, root, system = recipe
     assert isinstance(addresses, tuple)
     parents = (*(f"{address.kind}:{address.host}:{address.port}" for address in addresses), repr(root), repr(system))
     return ParentGroup(resolver, domain, parents, all(address.kind == "text" for address in addresses))
@@ -104,6 +105,7 @@ def _recipe(addresses: tuple[ParentAddress, ...], config: ResolverConfig, loaded
         addresses,
         config.parent_timeout,
         config.parent_tries,
+        config.mixed_case,
         (config.root_port, loaded.hints and loaded.hints.servers) if "root" in kinds else None,
         loaded.system if "system" in kinds else None,
     )

@@ -23,8 +23,9 @@ from twisted.internet.task import deferLater
 from twisted.internet.tcp import Client
 
 from labnet.net.datagrams import SystemSockets
-from labnet.resolver.upstream.dns import DNSExchange, DNSParent
+from labnet.resolver.upstream.dns import DNSExchange, DNSParent, ExchangeOptions
 from labnet.resolver.upstream.errors import ParentFailed, Unusable
+from labnet.resolver.upstream.infra import InfraCache
 from labnet.wire.names import key_of
 from labnet.wire.types import InfoCode, Question, Rcode, Reply
 from tests.interop.daemon import DEADLINE
@@ -198,7 +199,7 @@ def exchange() -> DNSExchange:
     from twisted.internet import reactor
 
     actual: Any = reactor
-    return DNSExchange(SystemSockets(actual), actual, SystemRandom(), timeout=5.0, tries=3)
+    return DNSExchange(SystemSockets(actual), actual, SystemRandom(), InfraCache(10), ExchangeOptions(5.0, 3))
 
 
 async def done(asked: Deferred[Any]) -> Any:

@@ -184,7 +184,18 @@ class FakeExchange:
         self.replies: list[Deferred[Reply]] = []
         self.cancelled: list[str] = []
 
-    def ask(self, host: str, port: int, question: Question, recursion_desired: bool, tcp: bool) -> Deferred[Reply]:
+    def is_regular(self, host: str, port: int) -> bool:
+        return True
+
+    def ask(
+        self,
+        host: str,
+        port: int,
+        question: Question,
+        recursion_desired: bool,
+        tcp: bool,
+        sending: Callable[[], None] = lambda: None,
+    ) -> Deferred[Reply]:
         self.asked.append((host, port, question, recursion_desired, tcp))
         self.replies.append(Deferred(lambda _: self.cancelled.append(host)))
         return self.replies[-1]

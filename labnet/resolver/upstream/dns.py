@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import errno
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, replace
 from random import Random
-from typing import Final
+from typing import Any, Final
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from labnet.interfaces import IDatagramSocket, IDatagramSockets, IExchange, IParent, IReactor
 from labnet.net.addresses import address_text
 from labnet.resolver.upstream.dns_stream import StreamQuery
-from labnet.resolver.upstream.errors import ParentFailed, Unusable
-from labnet.wire.dns_common import PAYLOAD
+from labnet.resolver.upstream.errors import NoRoute, ParentFailed, Unusable, unreadable
+from labnet.resolver.upstream.infra import InfraCache, Quirk
+from labnet.wire.dns_common import HEADER, PAYLOAD
 from labnet.wire.dns_upstream import (
     Broken,
     NotOurs,
@@ -31,6 +34,7 @@ from labnet.wire.types import Question, Rcode, Reply, RRType, Upstream
 MOST_IGNORED: Final = 100
 """Datagrams of one try that are no reply to its query; with the next one the question fails."""
 
+_NO_ROUTE: Final = frozenset({errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 _KNOWS_NO_EDNS: Final = (Rcode.FORMERR, Rcode.NOTIMP, Rcode.BADVERS)
 
 
@@ -39,14 +43,27 @@ class _Silent(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class ExchangeOptions:
+    """How a server is asked: ``timeout`` seconds for each UDP try and each TCP connection, and ``tries`` by UDP.
+
+    ``mixed_case`` says whether names are sent in letters of random case (draft-vixie-dnsext-dns0x20).
+    """
+
+    timeout: float
+    tries: int
+    mixed_case: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class _Asked:
-    """What is asked of whom, over all tries."""
+    """What is asked of whom, over all tries; ``sending`` is called before each query."""
 
     host: str
     port: int
     question: Question
     recursion_desired: bool
     payload: int | None
+    sending: Callable[[], None]
 
     @property
     def address(self) -> str:
@@ -65,61 +82,96 @@ class _Asked:
 
 @implementer(IExchange)
 class DNSExchange:
-    """Asks over ``sockets`` and, by TCP, the ``reactor``; each UDP try and each TCP connection has ``timeout`` seconds.
+    """Asks over ``sockets`` and, by TCP, the ``reactor``.
 
-    ``random`` gives ids and case; in a service it has to be a ``SystemRandom``. Every UDP try (of ``tries``) has a new
-    socket, id and case. A reply of another case makes the question go by TCP, in small letters, at once: nobody can
-    guess his way into that, and a server that changes the case costs no time. A server that does not know EDNS is asked
-    once more without it (RFC 6891, section 7).
+    ``random`` gives ids and case; in a service it has to be a ``SystemRandom``. Every UDP try has a new socket, id and
+    case. A reply whose name has letters of another case than the query's is a guess from elsewhere, or its server
+    changes the case: the question goes by TCP at once, where nobody can guess. A server that takes no TCP and changes
+    the case again is asked by UDP in small letters. A server that does not know EDNS is asked once more without it
+    (RFC 6891, section 7). ``infra`` remembers both kinds of server: the next question goes in the form that worked.
     """
 
     def __init__(
-        self, sockets: IDatagramSockets, reactor: IReactor, random: Random, timeout: float, tries: int
+        self,
+        sockets: IDatagramSockets,
+        reactor: IReactor,
+        random: Random,
+        infra: InfraCache,
+        options: ExchangeOptions,
     ) -> None:
         self._sockets = sockets
         self._reactor = reactor
         self._random = random
-        self._timeout = timeout
-        self._tries = tries
+        self._infra = infra
+        self._options = options
 
-    def ask(self, host: str, port: int, question: Question, recursion_desired: bool, tcp: bool) -> Deferred[Reply]:
-        return Deferred.fromCoroutine(self._ask(host, port, question, recursion_desired, tcp))
-
-    async def _ask(self, host: str, port: int, question: Question, recursion_desired: bool, tcp: bool) -> Reply:
+    def ask(
+        self,
+        host: str,
+        port: int,
+        question: Question,
+        recursion_desired: bool,
+        tcp: bool,
+        sending: Callable[[], None] = lambda: None,
+    ) -> Deferred[Reply]:
         if is_opaque(question.key):
-            raise ParentFailed(f"{text_of(question.key)!r} is a name that DNS cannot carry")
-        ask = self._by_tcp if tcp else self._by_udp
-        reply = await ask(_Asked(host, port, question, recursion_desired, PAYLOAD))
+            return fail(ParentFailed(f"{text_of(question.key)!r} is a name that DNS cannot carry"))
+        asked = _Asked(host, port, question, recursion_desired, PAYLOAD, sending)
+        return Deferred.fromCoroutine(self._ask(asked, self._by_tcp if tcp else self._by_udp))
+
+    def is_regular(self, host: str, port: int) -> bool:
+        now = self._reactor.seconds()
+        return not any(self._infra.has(quirk, (host, port), now) for quirk in Quirk)
+
+    async def _ask(self, asked: _Asked, ask: Callable[[_Asked], Coroutine[Any, Any, Reply]]) -> Reply:
+        server, without_edns = (asked.host, asked.port), replace(asked, payload=None)
+        if self._infra.has(Quirk.NO_EDNS, server, self._reactor.seconds()):
+            return await ask(without_edns)
+        reply = await ask(asked)
         if reply.rcode in _KNOWS_NO_EDNS:
-            reply = await ask(_Asked(host, port, question, recursion_desired, None))
+            reply = await ask(without_edns)
+            if reply.rcode not in _KNOWS_NO_EDNS:
+                self._infra.note(Quirk.NO_EDNS, server, self._reactor.seconds())
         return reply
 
     async def _by_udp(self, asked: _Asked) -> Reply:
-        other_case = False
-        for _ in range(self._tries):
-            datagrams = _Datagrams(self._sockets, self._reactor, asked, asked.query(self._random, mixed_case=True))
+        server = (asked.host, asked.port)
+        changes_case = self._infra.has(Quirk.CHANGES_CASE, server, self._reactor.seconds())
+        for is_first in True, False:  # a forged reply may have come the first time
             try:
-                return await datagrams.start(self._timeout)
+                return await self._try_by_udp(asked, self._options.mixed_case and not changes_case)
+            except OtherCase:
+                pass
+            if is_first:
+                try:
+                    return await self._by_tcp(asked)
+                except Unusable:
+                    raise
+                except ParentFailed:
+                    pass
+        reply = await self._try_by_udp(asked, mixed_case=False)
+        self._infra.note(Quirk.CHANGES_CASE, server, self._reactor.seconds())
+        return reply
+
+    async def _try_by_udp(self, asked: _Asked, mixed_case: bool) -> Reply:
+        """The reply by UDP, or by TCP if it was truncated. Without ``mixed_case`` it may have letters of any case."""
+        for _ in range(self._options.tries):
+            asked.sending()
+            query = asked.query(self._random, mixed_case)
+            datagrams = _Datagrams(self._sockets, self._reactor, asked, query, any_case=not mixed_case)
+            try:
+                return await datagrams.start(self._options.timeout)
             except _Silent:
                 continue
             except Truncated:
                 return await self._by_tcp(asked)
-            except OtherCase:
-                if other_case:
-                    continue
-                other_case = True
-            try:
-                return await self._by_tcp(asked)
-            except ParentFailed:
-                continue
-        if other_case:
-            raise ParentFailed(f"{asked.address} changes the case of names and does not answer by TCP")
         raise ParentFailed(f"{asked.address} did not answer")
 
     async def _by_tcp(self, asked: _Asked) -> Reply:
+        asked.sending()
         stream = StreamQuery(asked.address, asked.query(self._random, mixed_case=False))
-        connector = self._reactor.connectTCP(asked.host, asked.port, stream, timeout=self._timeout)
-        timer = self._reactor.callLater(self._timeout, stream.timed_out)
+        connector = self._reactor.connectTCP(asked.host, asked.port, stream, timeout=self._options.timeout)
+        timer = self._reactor.callLater(self._options.timeout, stream.timed_out)
         try:
             return await stream.done
         finally:
@@ -131,12 +183,15 @@ class DNSExchange:
 class _Datagrams:
     """One try by UDP: its query, its socket, its timer."""
 
-    def __init__(self, sockets: IDatagramSockets, reactor: IReactor, asked: _Asked, query: bytes) -> None:
+    def __init__(
+        self, sockets: IDatagramSockets, reactor: IReactor, asked: _Asked, query: bytes, any_case: bool
+    ) -> None:
         self._sockets = sockets
         self._reactor = reactor
         self._asked = asked
         self._query = query
         self._sent = Sent.of(query)
+        self._any_case = any_case
         self._ignored = 0
         self._socket: IDatagramSocket | None = None
         self._done: Deferred[Reply] = Deferred(lambda _: self._close())
@@ -155,14 +210,20 @@ class _Datagrams:
     def _received(self, datagram: bytes) -> None:
         try:
             reply = decode_reply(datagram, self._sent)
-        except (OtherCase, Truncated) as error:
+        except OtherCase as error:
+            if self._any_case:
+                question, start = self._sent.question, HEADER.size
+                self._received(datagram[:start] + question + datagram[start + len(question) :])
+            else:
+                self._fail(error)
+        except Truncated as error:
             self._fail(error)
         except NotOurs:
             self._ignored += 1
             if self._ignored > MOST_IGNORED:
                 self._fail(ParentFailed(f"{self._asked.address} sent too much that is no reply to the question"))
         except Broken as error:
-            self._fail(ParentFailed(f"{self._asked.address} sent a reply that cannot be read: {error}"))
+            self._fail(unreadable(self._asked.address, error))
         else:
             self._close()
             self._done.callback(reply)
@@ -171,7 +232,8 @@ class _Datagrams:
         if isinstance(error, ConnectionRefusedError):
             self._fail(ParentFailed(f"nobody listens on {self._asked.address}"))
         else:
-            self._fail(ParentFailed(f"cannot ask {self._asked.address}: {error.strerror or error}"))
+            failed = NoRoute if error.errno in _NO_ROUTE else ParentFailed
+            self._fail(failed(f"cannot ask {self._asked.address}: {error.strerror or error}"))
 
     def _fail(self, error: Exception) -> None:
         if not self._done.called:
@@ -201,6 +263,11 @@ class DNSParent:
     @property
     def address(self) -> str:
         return address_text(self.host, self.port)
+
+    @property
+    def is_regular(self) -> bool:
+        """Whether it is asked with EDNS and in mixed case, as far as is known."""
+        return self.exchange.is_regular(self.host, self.port)
 
     def ask(self, question: Question) -> Deferred[Upstream]:
         asked = self.exchange.ask(self.host, self.port, question, True, self.tcp)

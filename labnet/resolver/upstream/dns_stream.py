@@ -9,7 +9,7 @@ from twisted.internet.interfaces import IAddress, IConnector, ITCPTransport
 from twisted.internet.protocol import ClientFactory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
-from labnet.resolver.upstream.errors import ParentFailed
+from labnet.resolver.upstream.errors import ParentFailed, unreadable
 from labnet.wire.dns_upstream import Broken, NotOurs, Sent, Truncated, decode_reply
 from labnet.wire.types import Reply
 
@@ -47,7 +47,7 @@ class StreamQuery(Protocol, ClientFactory):
         try:
             reply = decode_reply(bytes(self._received[2:length]), Sent.of(self._query))
         except (NotOurs, Truncated, Broken) as error:
-            self._fail(f"{self._address} sent a reply by TCP that cannot be used: {error}")
+            self.done.errback(unreadable(self._address, error))
         else:
             self._replied = True
             self.done.callback(reply)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labnet.wire.types import ExtendedError
+from labnet.wire.types import ExtendedError, Rcode
 
 
 class ParentFailed(Exception):
@@ -19,3 +19,12 @@ class Unusable(ParentFailed):
     def __init__(self, text: str, rcode: int, errors: tuple[ExtendedError, ...] = ()) -> None:
         super().__init__(text, errors)
         self.rcode = rcode
+
+
+class NoRoute(ParentFailed):
+    """This machine has no way to the server's address, as where it has no IPv6: nothing was sent."""
+
+
+def unreadable(address: str, why: Exception) -> Unusable:
+    """The failure for a reply that arrived from ``address`` and cannot be read: the server is there."""
+    return Unusable(f"{address} sent a reply that cannot be read: {why}", Rcode.SERVFAIL)

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
+from enum import Enum, auto
 from random import Random
 from typing import Final, Generic, TypeVar
 
@@ -163,12 +164,30 @@ class Memory(Generic[K, V]):
         self._values.pop(key, None)
 
 
+class Quirk(Enum):
+    """What a server was found to do against the protocol."""
+
+    NO_EDNS = auto()
+    """It answers queries with EDNS with an error (RFC 6891, section 7)."""
+    CHANGES_CASE = auto()
+    """It does not repeat the letters of the name as they were sent, and does not answer by TCP."""
+
+
 class InfraCache:
     """The servers that were asked in the last :data:`MEMORY` seconds, at most ``most`` of them."""
 
     def __init__(self, most: int) -> None:
         self._servers: Memory[Address, Health] = Memory(most)
         self._lame: Memory[tuple[bytes, Address], bool] = Memory(most)
+        self._quirks: Memory[tuple[Quirk, Address], bool] = Memory(most)
+
+    def note(self, quirk: Quirk, server: Address, now: float) -> None:
+        """Remember ``quirk`` of ``server`` for :data:`MEMORY` seconds, then it is tried again without."""
+        self._quirks.put((quirk, server), True, now + MEMORY)
+
+    def has(self, quirk: Quirk, server: Address, now: float) -> bool:
+        """Whether ``server`` is known for ``quirk``."""
+        return self._quirks.find((quirk, server), now) is not None
 
     def asked(self, server: Address, now: float) -> Health:
         """``server`` is being asked; what comes of it is to be told to the health returned."""

@@ -83,7 +83,9 @@ class Parents:
     def first(self, now: float) -> tuple[DNSParent, Health] | None:
         """The parent to be asked next, where that is a DNS server that works and is asked by UDP."""
         parent, health = (self._parents if len(self._parents) == 1 else order(self._parents, now))[0]
-        return None if not isinstance(parent, DNSParent) or parent.tcp or health.is_down else (parent, health)
+        if not isinstance(parent, DNSParent) or parent.tcp or health.is_down:
+            return None
+        return parent, health
 
     def wait(self, health: Health) -> float:
         """Seconds that a parent of this ``health`` is waited for, until others are asked or it is asked again."""

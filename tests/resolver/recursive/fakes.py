@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from random import Random
 
@@ -103,7 +103,22 @@ class Servers:
     def silence(self, where: str) -> None:
         self.tell(where, ParentFailed(f"{where.split()[0]} did not answer"))
 
-    def ask(self, host: str, port: int, question: Question, recursion_desired: bool, tcp: bool) -> Deferred[Reply]:
+    def is_regular(self, host: str, port: int) -> bool:
+        return True
+
+    def ask(
+        self,
+        host: str,
+        port: int,
+        question: Question,
+        recursion_desired: bool,
+        tcp: bool,
+        sending: Callable[[], None] = lambda: None,
+    ) -> Deferred[Reply]:
+        try:
+            sending()
+        except ParentFailed as error:
+            return fail(error)
         assert not recursion_desired
         assert not tcp
         self.ports.add(port)

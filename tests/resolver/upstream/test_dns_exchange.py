@@ -15,8 +15,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from labnet.interfaces import IExchange
-from labnet.resolver.upstream.dns import MOST_IGNORED, DNSExchange
-from labnet.resolver.upstream.errors import ParentFailed
+from labnet.resolver.upstream.dns import MOST_IGNORED, DNSExchange, ExchangeOptions
+from labnet.resolver.upstream.errors import NoRoute, ParentFailed, Unusable
+from labnet.resolver.upstream.infra import MEMORY, InfraCache
 from labnet.wire.types import Question, Rcode, Reply
 from tests.resolver.dnsfakes import (
     A,
@@ -46,7 +47,10 @@ class ExchangeTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.reactor: Any = MemoryReactorClock()
         self.sockets = FakeSockets()
-        self.exchange = DNSExchange(self.sockets, self.reactor, Random(1), timeout=2.0, tries=3)
+        self.exchange = self.make()
+
+    def make(self, mixed_case: bool = True) -> DNSExchange:
+        return DNSExchange(self.sockets, self.reactor, Random(1), InfraCache(10), ExchangeOptions(2.0, 3, mixed_case))
 
     def ask(
         self, asked: Question = WWW, host: str = "192.0.2.53", recursion: bool = True, tcp: bool = False
@@ -169,9 +173,11 @@ class UDPTests(ExchangeTests):
         asked = self.ask()
         query = self.sockets.last.query
         self.sockets.last.receive(reply_to(query, RECORD)[:-1])
-        self.assert_failed(
-            asked, "192.0.2.53:53 sent a reply that cannot be read: the reply ends in the middle of a record"
+        error = self.failureResultOf(asked, Unusable).value
+        self.assertEqual(
+            str(error), "192.0.2.53:53 sent a reply that cannot be read: the reply ends in the middle of a record"
         )
+        self.assert_nothing_left()
 
     def test_nobody_listening_is_known_at_once(self) -> None:
         """The system says so; there is nothing to wait for."""
@@ -182,7 +188,8 @@ class UDPTests(ExchangeTests):
     def test_a_socket_that_cannot_be_had_or_sent_over_makes_the_question_fail(self) -> None:
         """The text says what the system said."""
         self.sockets.send_error = OSError(101, "Network is unreachable")
-        self.assert_failed(self.ask(), "cannot ask 192.0.2.53:53: Network is unreachable")
+        no_route = self.failureResultOf(self.ask(), NoRoute)
+        self.assertEqual(str(no_route.value), "cannot ask 192.0.2.53:53: Network is unreachable")
         self.sockets.open_error = OSError(24, "Too many open files")
         self.assert_failed(self.ask(), "cannot ask 192.0.2.53:53: Too many open files")
 
@@ -207,6 +214,7 @@ class FallbackTests(ExchangeTests):
     def test_a_server_that_does_not_know_edns_is_asked_without_it(self) -> None:
         """FORMERR, NOTIMP and BADVERS say that it does not (RFC 6891, section 7)."""
         for rcode in ("FORMERR", "NOTIMP", "BADVERS"):
+            self.exchange = self.make()
             asked = self.ask()
             first = self.sockets.last
             self.assertIn(b"\x04\xd0", first.query)
@@ -253,14 +261,89 @@ class FallbackTests(ExchangeTests):
         self.reply(RECORD)
         self.assert_answered(asked)
 
-    def test_a_server_that_changes_the_case_and_has_no_tcp_fails(self) -> None:
-        """The text says what is wrong with it."""
+    def reply_in_capitals(self) -> None:
+        """The server replies over the last socket, with the name in capitals."""
+        reply = reply_to(self.sockets.last.query, RECORD)
+        self.sockets.last.receive(reply[:12] + reply[12:29].upper() + reply[29:])
+
+    def ask_one_that_changes_the_case(self) -> None:
+        """A server without TCP that writes names in capitals answers."""
         asked = self.ask()
-        self.sockets.last.receive(other_case(reply_to(self.sockets.last.query)))
+        self.reply_in_capitals()
         self.connect().protocol.connectionLost(Failure(ConnectionDone()))
-        for _ in range(2):
-            self.sockets.last.receive(other_case(reply_to(self.sockets.last.query)))
-        self.assert_failed(asked, "192.0.2.53:53 changes the case of names and does not answer by TCP")
+        self.reply_in_capitals()
+        self.assertIn(b"\x03www\x07example\x03com\0", self.sockets.last.query)
+        self.reply_in_capitals()
+        self.assert_answered(asked)
+
+    def test_a_server_that_changes_the_case_and_has_no_tcp_is_asked_in_small_letters(self) -> None:
+        """And so it is for 15 minutes, with one query a question."""
+        self.assertTrue(self.exchange.is_regular("192.0.2.53", 53))
+        self.ask_one_that_changes_the_case()
+        self.assertFalse(self.exchange.is_regular("192.0.2.53", 53))
+        for host, small in (("192.0.2.53", True), ("192.0.2.54", False)):
+            count = len(self.sockets.opened)
+            asked = self.ask(host=host)
+            self.assertEqual(b"\x03www\x07example\x03com\0" in self.sockets.last.query, small)
+            self.reply(RECORD)
+            self.assert_answered(asked)
+            self.assertEqual(len(self.sockets.opened), count + 1)
+        self.reactor.advance(MEMORY)
+        self.ask_one_that_changes_the_case()
+
+    def test_a_forged_reply_in_another_case_does_not_switch_mixed_case_off(self) -> None:
+        """A server that then repeats the letters as they were sent is not remembered."""
+        asked = self.ask()
+        self.reply_in_capitals()
+        self.connect().protocol.connectionLost(Failure(ConnectionDone()))
+        self.reply(RECORD)
+        self.assert_answered(asked)
+        self.assertTrue(self.exchange.is_regular("192.0.2.53", 53))
+
+    def test_mixed_case_can_be_off(self) -> None:
+        """Then queries are in small letters, and the case of a reply does not count."""
+        self.exchange = self.make(mixed_case=False)
+        asked = self.ask()
+        self.assertIn(b"\x03www\x07example\x03com\0", self.sockets.last.query)
+        self.reply_in_capitals()
+        self.assert_answered(asked)
+
+    def test_a_server_that_does_not_know_edns_is_remembered(self) -> None:
+        """For 15 minutes: one query a question."""
+        for passed in 0.0, MEMORY:
+            self.reactor.advance(passed)
+            asked = self.ask()
+            self.reply(rcode="FORMERR")
+            self.reply(RECORD)
+            self.assert_answered(asked)
+            for tcp in False, True:
+                asked = self.ask(tcp=tcp)
+                query = self.connect().query if tcp else self.sockets.last.query
+                self.assertEqual(query[10:12], b"\0\0")
+                asked.addErrback(lambda _: None).cancel()
+
+    def test_a_server_that_cannot_read_the_question_is_not_taken_for_one_without_edns(self) -> None:
+        """It says FORMERR without EDNS too."""
+        asked = self.ask()
+        self.reply(rcode="FORMERR")
+        self.reply(rcode="FORMERR")
+        self.assertEqual(self.successResultOf(asked).rcode, Rcode.FORMERR)
+        self.assertTrue(self.exchange.is_regular("192.0.2.53", 53))
+
+    def test_each_query_is_announced(self) -> None:
+        """Whoever counts them can end the question."""
+        sent: list[int] = []
+
+        def sending() -> None:
+            if len(sent) == 2:
+                raise ParentFailed("enough")
+            sent.append(len(self.sockets.opened))
+
+        asked = self.exchange.ask("192.0.2.53", 53, WWW, True, False, sending)
+        self.reactor.advance(2.0)
+        self.reply(flags=TRUNCATED)
+        self.assert_failed(asked, "enough")
+        self.assertEqual((sent, self.reactor.tcpClients), ([0, 1], []))
 
 
 class TCPTests(ExchangeTests):
@@ -320,7 +403,7 @@ class TCPTests(ExchangeTests):
         ):
             asked, connection = self.asked_by_tcp()
             connection.receive(change(reply_to(connection.query, RECORD)))
-            self.assert_failed(asked, f"192.0.2.53:53 sent a reply by TCP that cannot be used: {why}")
+            self.assert_failed(asked, f"192.0.2.53:53 sent a reply that cannot be read: {why}")
             self.assertTrue(connection.aborted)
 
     def test_a_connection_that_is_closed_early_makes_the_question_fail(self) -> None:

@@ -160,6 +160,16 @@ class ParentsTests(SynchronousTestCase):
         self.assertEqual(self.failureResultOf(asked, Unusable).value.rcode, Rcode.SERVFAIL)
         self.assertEqual(self.hosts, ["a", "b"])
 
+    def test_replies_that_cannot_be_used_do_not_bring_a_parent_down(self) -> None:
+        """Whoever replies is there, whatever the reply says."""
+        parents = self.dns("a")
+        for _ in range(4):
+            asked = parents.ask(WWW)
+            self.clock.advance(0.1)
+            self.exchange.replies[-1].errback(Failure(Unusable("it cannot be read", Rcode.SERVFAIL)))
+            self.failureResultOf(asked, Unusable)
+        self.assertEqual((parents.states()[0].failures, parents.states()[0].down_until), (0, None))
+
     def test_the_name_error_of_a_dns_parent_is_final(self) -> None:
         """Also without an SOA, as some forwarders give it."""
         asked = self.dns("a", "b").ask(WWW)
