@@ -154,6 +154,9 @@ class Answer:
     ``answer`` holds the CNAME chain and what it leads to; ``authority`` the SOA of a negative answer, or a referral's
     NS with its addresses in ``additional``. ``mapping`` is the answer in the course protocol. ``origin`` says in a few
     words where it comes from. Until the epoch second ``until`` it may be given again, byte for byte.
+
+    ``signatures`` are the RRSIGs of what is in ``answer``. ``proofs`` are what stands beside ``authority``: RRSIGs,
+    NSEC, NSEC3, and a referral's DS (RFC 4035, section 3.1). Both are for clients that set DO (RFC 3225), no others.
     """
 
     rcode: Rcode
@@ -165,18 +168,25 @@ class Answer:
     errors: tuple[ExtendedError, ...] = ()
     origin: str = ""
     until: float = 0.0
+    signatures: tuple[RRset, ...] = ()
+    proofs: tuple[RRset, ...] = ()
 
     @property
     def is_referral(self) -> bool:
         """Whether it names the servers of a zone further down (RFC 1034, section 4.3.1)."""
         return not self.answer and any(rrset.rrtype == RRType.NS for rrset in self.authority)
 
-    def behind(self, chain: Sequence[RRset]) -> Answer:
-        """This answer, with ``chain`` (the CNAMEs that led to its name) before it."""
+    def behind(self, chain: Sequence[RRset], signatures: Sequence[RRset] = (), proofs: Sequence[RRset] = ()) -> Answer:
+        """This answer, with ``chain`` (the CNAMEs that led to its name, their signatures and proofs) before it."""
         if not chain:
             return self
-        mapping = self.mapping and replace(self.mapping, name=text_of(chain[0].name))
-        return replace(self, answer=(*chain, *self.answer), mapping=mapping)
+        return replace(
+            self,
+            answer=(*chain, *self.answer),
+            mapping=self.mapping and replace(self.mapping, name=text_of(chain[0].name)),
+            signatures=(*signatures, *self.signatures),
+            proofs=(*proofs, *self.proofs),
+        )
 
 
 def failure_of(says: str, code: InfoCode = InfoCode.OTHER, errors: tuple[ExtendedError, ...] = ()) -> Answer:

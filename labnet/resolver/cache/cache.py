@@ -68,6 +68,8 @@ class Entry:
             whole.errors,
             self.origin(now),
             self.same_until(age),
+            self._counted(whole.signatures, age) if whole.signatures else (),
+            self._counted(whole.proofs, age) if whole.proofs else (),
             self,
         )
 

@@ -12,31 +12,53 @@ from labnet.wire.types import Answer, Question, Rcode, RRset, RRType, failure_of
 LONGEST: Final = 11
 """CNAMEs that are followed for one question, as unbound does."""
 
+LONGEST_AUTHORITATIVE: Final = 20
+"""CNAMEs that are followed within zones that are answered with AA, as NSD and Knot do."""
+
 
 @dataclass(slots=True)
 class Chain:
-    """The CNAMEs followed for one question, and what is asked next."""
+    """The CNAMEs followed for one question, with their signatures and proofs, and what is asked next.
+
+    A chain of authoritative zones that is too long or a circle is answered as far as it goes; any other is a failure,
+    since whoever made it may go on for ever.
+    """
 
     asked: Question
     rrsets: list[RRset] = field(default_factory=list)
+    signatures: list[RRset] = field(default_factory=list)
+    proofs: list[RRset] = field(default_factory=list)
     authoritative: bool | None = None
     until: float = math.inf
+    _is_authoritative: bool = True
+    _passed: set[bytes] = field(default_factory=set)
 
     def follow(self, answer: Answer) -> Answer | None:
         """The whole answer where the chain ends with ``answer``; else None, and the name it leads to is next."""
         if self.authoritative is None:  # AA speaks of the first name (RFC 1035, section 4.1.1)
             self.authoritative = answer.authoritative
         self.until = min(self.until, answer.until)
+        self._is_authoritative = self._is_authoritative and answer.authoritative
+        self._passed.add(self.asked.key)
         target = _target(answer, self.asked)
-        if target is not None and len(self.rrsets) < LONGEST:
+        if target is not None and self._goes_on(target):
             self.rrsets += answer.answer
+            self.signatures += answer.signatures
+            self.proofs += answer.proofs
             self.asked = target
             return None
-        if target is not None:
+        if target is not None and not self._is_authoritative:
             return failure_of("the CNAME chain does not end")
         if self.rrsets and answer.rcode == Rcode.REFUSED:
             answer = replace(answer, rcode=Rcode.NOERROR)  # as an authority that is not asked to recurse
-        return replace(answer.behind(self.rrsets), authoritative=self.authoritative, until=self.until)
+        whole = answer.behind(self.rrsets, self.signatures, self.proofs)
+        return replace(whole, authoritative=self.authoritative, until=self.until)
+
+    def _goes_on(self, target: Question) -> bool:
+        if not self._is_authoritative:
+            return len(self.rrsets) < LONGEST
+        links = sum(rrset.rrtype == RRType.CNAME for rrset in self.rrsets)
+        return links < LONGEST_AUTHORITATIVE and target.key not in self._passed
 
 
 def _target(answer: Answer, question: Question) -> Question | None:

@@ -214,6 +214,17 @@ class ChainTests(SynchronousTestCase):
         self.assertEqual(len(shown(lab.ask("n1.lab"))), 12)
         self.assertEqual(rcode(lab.ask("n0.lab")), "SERVFAIL")
 
+    def test_chain_of_an_authoritative_zone_is_answered_as_far_as_it_goes(self) -> None:
+        """Twenty CNAMEs of a zone are followed to the address; of more, and of a circle, the CNAMEs are the answer."""
+        chain = "".join(f"n{number} IN CNAME n{number + 1}\n" for number in range(22))
+        lab = Lab(self, zone_file(f"{ZONE}{chain}n22 IN A 10.0.0.1\n"), zones=["lab"])
+        whole, cut, circle = (lab.ask(name) for name in ("n2.lab", "n1.lab", "loop.lab"))
+        self.assertEqual((len(shown(whole)), shown(whole)[-1]), (21, "n22.lab. 60 IN A 10.0.0.1"))
+        self.assertEqual((len(shown(cut)), shown(cut)[-1]), (21, "n21.lab. 60 IN CNAME n22.lab."))
+        self.assertEqual(shown(circle), ["loop.lab. 60 IN CNAME pool.lab.", "pool.lab. 60 IN CNAME loop.lab."])
+        for reply in (whole, cut, circle):
+            self.assertEqual((rcode(reply), bool(reply.flags & dns.flags.AA)), ("NOERROR", True))
+
     def test_chain_to_a_name_that_does_not_exist(self) -> None:
         """The CNAME is told with NXDOMAIN and the SOA of the name it leads to (RFC 2308, section 2.1)."""
         lab = Lab(self)
