@@ -142,7 +142,7 @@ class LabService(BaseService):
     def stopService(self) -> Deferred[None]:
         """Fires when every socket is closed, and the capture of what passed through them.
 
-        Before that, questions in flight are answered and sessions told; a second signal, or the end of ``grace``, ends
+        Before that, questions in flight are answered and sessions ended; a second signal, or the end of ``grace``, ends
         that at once.
         """
         self._stopping = True

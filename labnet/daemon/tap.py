@@ -191,7 +191,7 @@ def _served_on(listen: str) -> str:
     try:
         interface, _ = tcp_address(listen)
         is_loopback = ipaddress.ip_address(interface.partition("%")[0]).is_loopback
-    except Exception:  # what is no endpoint is told by the check of the configuration
+    except Exception:  # the check of the configuration says what is no endpoint
         is_loopback = ":interface=localhost" in listen
     return LOOPBACK if is_loopback else "0.0.0.0/0,::/0"
 

@@ -67,7 +67,7 @@ class Reloads:
         return asked
 
     def stop(self) -> None:
-        """No further reload begins; who waits for one is told so."""
+        """No further reload begins; everyone who waits for one gets that as the problem."""
         self._stopped = True
         waiting, self._waiting = self._waiting, []
         for asked in waiting:
@@ -87,7 +87,7 @@ class Reloads:
 
 
 class Outcomes:
-    """What became of the reloads; it is told in ``log``, each problem and warning once as long as it lasts."""
+    """What became of the reloads; each problem and warning is logged once, as long as it lasts."""
 
     def __init__(self, clock: IReactorTime, log: Logger) -> None:
         self.problems: list[str] = []

@@ -88,16 +88,16 @@ class SupervisorProtocol(LineOnlyReceiver):
             self._ended(False)
 
     def learn(self, resolver: str, cached: CachedAnswer) -> None:
-        """Tell what this worker's ``resolver`` of that name learned."""
+        """Send what this worker's ``resolver`` of that name learned."""
         if self._outbox is not None:
             self._outbox.put(resolver, encode_line(cached))
 
     def log(self, event: LogEvent) -> None:
-        """Tell ``event``, in place of a log."""
+        """Send ``event``, in place of logging it."""
         self._write(b'{"log":' + encoded(event).rstrip() + b"}\n")
 
-    def tell(self, **message: Any) -> None:
-        """Tell something else; before there is a transport, and after, at once."""
+    def send(self, **message: Any) -> None:
+        """Send a message; at once, also before there is a transport."""
         self._write(encoded_message(**message))
 
     def _write(self, data: bytes) -> None:
@@ -152,7 +152,7 @@ class WorkerLab(LabService):
         self.config = self.config.model_copy(update={"lab": lab})
 
     def _command_exited(self) -> None:
-        self._supervisor.tell(exited=True)
+        self._supervisor.send(exited=True)
         super()._command_exited()
 
 
@@ -208,12 +208,12 @@ def run(orders: Orders, reactor: Any) -> int:
         lab.privilegedStartService()
         lab.startService()
     except StartError as error:
-        supervisor.tell(failed=str(error))
+        supervisor.send(failed=str(error))
         return 1
 
     def begin() -> None:
         StandardIO(supervisor)
-        supervisor.tell(up=os.getpid())
+        supervisor.send(up=os.getpid())
 
     reactor.callWhenRunning(begin)
     reactor.addSystemEventTrigger("before", "shutdown", lab.stopService)

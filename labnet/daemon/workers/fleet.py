@@ -1,4 +1,4 @@
-"""The conversation with all workers: what they tell, what they are asked, and what they counted and learned."""
+"""The conversation with all workers: messages, questions and answers, and what they counted and learned."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Fleet:
         return [worker for worker in self.workers if worker.is_up]
 
     def started(self, process: WorkerProcess) -> None:
-        """``process`` is the worker of its name from now on; it is told all that is known."""
+        """``process`` is the worker of its name from now on; it gets all that is known."""
         worker = self.workers[int(process.name) - 1]
         worker.process = process
         outbox = process.outbox
@@ -118,7 +118,7 @@ class Fleet:
             log.emit(LogLevel.info, "worker {worker}: | {text}", text=line, **fields)
 
     def refresh(self) -> Deferred[None]:
-        """Ask every worker how it is and what it counted; fires when they have told, or had the time to."""
+        """Ask every worker how it is and what it counted; fires when all have answered or :data:`PATIENCE` is over."""
         asked = []
         for worker in self.up:
             if worker.client is not None:

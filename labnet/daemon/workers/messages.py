@@ -1,4 +1,4 @@
-"""What a worker and its supervisor tell each other: one JSON object a line, and what was learned in batches."""
+"""Messages between a worker and its supervisor: one JSON object a line, and what was learned in batches."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _BATCH: Final = 100
 class LearnedOutbox:
     """What was learned, on its way to another process: a batch each turn of the reactor, as long as that one reads.
 
-    While it does not, lines wait; of more than :data:`MOST_UNSENT` bytes the oldest are not told.
+    While it does not, lines wait; of more than :data:`MOST_UNSENT` bytes the oldest are dropped.
     """
 
     def __init__(self, transport: ITransport, clock: IReactorTime) -> None:
@@ -36,7 +36,7 @@ class LearnedOutbox:
         cast(IConsumer, transport).registerProducer(self, True)
 
     def put(self, resolver: str, line: str) -> None:
-        """Tell that the resolver of this name learned ``line``."""
+        """Send ``line``, which the resolver of this name learned, in the next batch."""
         self._lines.append((resolver, line))
         self._bytes += len(line)
         while self._bytes > MOST_UNSENT:

@@ -1,4 +1,4 @@
-"""What a worker is told to be, and what of the configuration is its part."""
+"""What a worker is to be, and what of the configuration is its part."""
 
 from __future__ import annotations
 

@@ -10,12 +10,13 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Protocol, cast
 
+from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IConsumer, IDelayedCall
+from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
 from twisted.protocols.basic import LineOnlyReceiver
 from twisted.python.failure import Failure
-from twisted.runner.procmon import LoggingProtocol, ProcessMonitor
 
 from labnet.daemon.workers.messages import LONGEST_MESSAGE, LearnedOutbox, encoded_message
 from labnet.daemon.workers.orders import Orders
@@ -29,13 +30,13 @@ MOST_DELAY: Final = 60.0
 
 
 class Watch(Protocol):
-    """Who hears of the workers."""
+    """What hears of the workers."""
 
     def started(self, process: WorkerProcess) -> None:
         """``process`` has its orders."""
 
-    def told(self, process: WorkerProcess, message: dict[str, Any]) -> None:
-        """``process`` told ``message``."""
+    def on_message(self, process: WorkerProcess, message: dict[str, Any]) -> None:
+        """``process`` sent ``message``."""
 
     def said(self, process: WorkerProcess, line: str) -> None:
         """``process`` wrote ``line``, which is no message: so does the interpreter of what goes wrong in it."""
@@ -56,7 +57,7 @@ class _Messages(LineOnlyReceiver):
     def lineReceived(self, line: bytes) -> None:
         try:
             message = json.loads(line)
-            self._process.told(dict(message))
+            self._process.on_message(dict(message))
         except (ValueError, TypeError):
             self._process.said(line)
 
@@ -73,10 +74,8 @@ class _Errors(LineOnlyReceiver):
         self._process.said(line)
 
 
-class WorkerProcess(LoggingProtocol):
+class WorkerProcess(ProcessProtocol):
     """The process that keeps the worker ``name``; ``pid`` is the worker's own, for as long as that serves."""
-
-    service: Workers
 
     def __init__(self, service: Workers, name: str) -> None:
         self.service = service
@@ -123,15 +122,15 @@ class WorkerProcess(LoggingProtocol):
     def errReceived(self, data: bytes) -> None:
         self._errors.dataReceived(data)
 
-    def told(self, message: dict[str, Any]) -> None:
-        """It told ``message``."""
+    def on_message(self, message: dict[str, Any]) -> None:
+        """It sent ``message``."""
         if "ended" in message:
             self._ended(f"exit status {message['ended']}" if message["ended"] >= 0 else f"signal {-message['ended']}")
             return
         if "up" in message:
             self.pid = int(message["up"])
             self._delay = FIRST_DELAY
-        self.service.watch.told(self, message)
+        self.service.watch.on_message(self, message)
 
     def said(self, line: bytes) -> None:
         """It wrote ``line``, which is no message."""
@@ -149,7 +148,7 @@ class WorkerProcess(LoggingProtocol):
         if self._again is not None:
             self._again.cancel()
             self._again = None
-        self.service.ended(self, reason)
+        self.service.ended(self)
 
     def _ended(self, why: str) -> None:
         """The worker is no more: the next one starts at once, or later and later while none gets as far as to serve."""
@@ -176,11 +175,13 @@ class _Nowhere:
 _NOWHERE: Any = _Nowhere()
 
 
-class Workers(ProcessMonitor):
-    """Keeps the workers ``names`` running; ``orders`` gives what each is told when it starts.
+class Workers(Service):
+    """Keeps the workers ``names`` running; ``orders`` gives what each is to be when it starts.
 
-    A process of the monitor's keeps one worker, which is its fork: a worker that is killed has another in its place
-    without loading the program again. ``watch`` hears of it all; ``killed`` kills a process and its worker.
+    A process of the system keeps one worker, which is its fork: a worker that is killed has another in its place
+    without loading the program again. A process that ends is started again at once where it ran for
+    :data:`FIRST_DELAY` seconds, else after twice the delay before, :data:`MOST_DELAY` seconds at most. ``watch`` hears
+    of it all; ``killed`` kills a process and its worker, ``grace`` seconds after they were to stop.
     """
 
     log = Logger()
@@ -194,27 +195,65 @@ class Workers(ProcessMonitor):
         grace: float,
         killed: Callable[[int, int], None] = os.killpg,
     ) -> None:
-        super().__init__(reactor)
         self.reactor = reactor
         self.orders = orders
         self.watch = watch
-        self.killTime: Any = grace
-        self.maxRestartDelay: Any = MOST_DELAY
+        self.processes: dict[str, WorkerProcess] = {}
+        """Those that run, by the worker's name."""
+        self._grace = grace
         self._kill = killed
         self._inherited: dict[int, int] = {}
         self._stopped: Deferred[None] | None = None
-        for name in names:
-            self.addProcess(name, list(COMMAND))
+        self._delays = dict.fromkeys(names, FIRST_DELAY)
+        self._started_at: dict[str, float] = {}
+        self._timers: dict[str, IDelayedCall] = {}
+        """By the worker's name: when its process is started again, or killed."""
 
     def pass_on(self, descriptors: Mapping[int, int]) -> None:
         """Have every process inherit these: its number of each, and ours."""
         self._inherited = dict(descriptors)
 
-    def startProcess(self, name: str) -> None:
-        if name in self.protocols:
-            return
-        process = self.protocols[name] = WorkerProcess(self, name)
-        self.timeStarted[name] = self._clock.seconds()
+    def startService(self) -> None:
+        super().startService()
+        for name in self._delays:
+            self._start(name)
+
+    def stopService(self) -> Deferred[None]:
+        """Fires when every worker has ended: each drains, and after its grace it is killed."""
+        super().stopService()
+        for name in [name for name in self._timers if name not in self.processes]:
+            self._timers.pop(name).cancel()
+        for name, process in self.processes.items():
+            process.stop()
+            self._timers[name] = self.reactor.callLater(self._grace, self.kill, process)
+        if not self.processes:
+            return succeed(None)
+        self._stopped = Deferred()
+        return self._stopped
+
+    def kill(self, process: WorkerProcess) -> None:
+        """End ``process`` and the worker that it keeps at once, whatever they do."""
+        transport: Any = process.transport
+        if transport is not None and transport.pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._kill(transport.pid, signal.SIGKILL)
+
+    def ended(self, process: WorkerProcess) -> None:
+        """The ``process`` that kept a worker is no more."""
+        name = process.name
+        timer = self._timers.pop(name, None)
+        if timer is not None and timer.active():
+            timer.cancel()
+        self.processes.pop(name, None)
+        self._again(name)
+        if self._stopped is not None and not self.processes:
+            stopped, self._stopped = self._stopped, None
+            stopped.callback(None)
+
+    def _start(self, name: str) -> None:
+        self._timers.pop(name, None)
+        process = self.processes[name] = WorkerProcess(self, name)
+        self._started_at[name] = self.reactor.seconds()
         descriptors = {0: "w", 1: "r", 2: "r", **self._inherited}
         try:
             self.reactor.spawnProcess(process, COMMAND[0], COMMAND, env=dict(os.environ), childFDs=descriptors)
@@ -225,29 +264,16 @@ class Workers(ProcessMonitor):
                 why=error.strerror,
                 event="worker.no-process",
             )
-            self._monitoredProcessExited(name)
+            del self.processes[name]
+            self._again(name)
 
-    def stopProcess(self, name: str) -> None:
-        process = self.protocols.get(name)
-        if isinstance(process, WorkerProcess) and process.transport is not None:
-            process.stop()
-            self.murder[name] = self._clock.callLater(self.killTime, self._forceStopProcess, process.transport)
-
-    def _forceStopProcess(self, proc: Any) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            self._kill(proc.pid, signal.SIGKILL)
-
-    def ended(self, process: WorkerProcess, reason: Failure) -> None:
-        """The ``process`` that kept a worker is no more."""
-        self._monitoredProcessExited(process.name, reason)
-        if self._stopped is not None and not self.protocols:
-            stopped, self._stopped = self._stopped, None
-            stopped.callback(None)
-
-    def stopService(self) -> Any:
-        """Fires when every worker has ended: each drains, and after its grace it is killed."""
-        super().stopService()
-        if not self.protocols:
-            return succeed(None)
-        self._stopped = Deferred()
-        return self._stopped
+    def _again(self, name: str) -> None:
+        """Start another process for the worker ``name``, if it is still wanted."""
+        delay = 0.0
+        if self.reactor.seconds() - self._started_at[name] < FIRST_DELAY:
+            delay = self._delays[name]
+            self._delays[name] = min(2 * delay, MOST_DELAY)
+        else:
+            self._delays[name] = FIRST_DELAY
+        if self.running:
+            self._timers[name] = self.reactor.callLater(delay, self._start, name)

@@ -144,8 +144,8 @@ class SupervisorService(BaseService):
         """``process`` has its orders."""
         self.fleet.started(process)
 
-    def told(self, process: WorkerProcess, message: dict[str, Any]) -> None:
-        """``process`` told ``message``."""
+    def on_message(self, process: WorkerProcess, message: dict[str, Any]) -> None:
+        """``process`` sent ``message``."""
         if "learned" in message:
             self.fleet.learned(process, message["learned"])
         elif "log" in message:

@@ -34,19 +34,19 @@ def _merged(services: list[Mapping[str, Any]]) -> Status:
         "in_flight": sum(service["in_flight"] for service in services),
         "packet_cache_bytes": sum(service["packet_cache_bytes"] for service in services),
         "cache": cache,
-        "parents": [_merged_parent(told) for told in parents.values()],
+        "parents": [_merged_parent(seen) for seen in parents.values()],
     }
 
 
-def _merged_parent(told: list[Mapping[str, Any]]) -> Status:
+def _merged_parent(seen: list[Mapping[str, Any]]) -> Status:
     """A parent as most of the workers see it: each asks it by itself."""
-    trips = [parent["round_trip"] for parent in told if parent["round_trip"] is not None]
-    again = [parent["asked_again_in"] for parent in told if parent["asked_again_in"] is not None]
-    up = 2 * sum(bool(parent["up"]) for parent in told) >= len(told)
+    trips = [parent["round_trip"] for parent in seen if parent["round_trip"] is not None]
+    again = [parent["asked_again_in"] for parent in seen if parent["asked_again_in"] is not None]
+    up = 2 * sum(bool(parent["up"]) for parent in seen) >= len(seen)
     return {
-        **told[0],
+        **seen[0],
         "up": up,
         "round_trip": sum(trips) / len(trips) if trips else None,
-        "failures": sum(parent["failures"] for parent in told),
+        "failures": sum(parent["failures"] for parent in seen),
         "asked_again_in": None if up else min(again, default=None),
     }

@@ -20,7 +20,7 @@ _REFRESH_SHARE: Final = 0.1
 
 
 class Place(NamedTuple):
-    """Where an entry is kept, and for which question."""
+    """Where an entry is cached, and for which question."""
 
     cache: Cache
     question: Question
@@ -28,7 +28,7 @@ class Place(NamedTuple):
 
 @dataclass(slots=True)
 class Entry:
-    """One answer as ``source`` told it: ``since`` in epoch seconds, ``ttl`` its lifetime in seconds."""
+    """One answer as it came from ``source``: ``since`` in epoch seconds, ``ttl`` its lifetime in seconds."""
 
     answer: Answer
     since: float
@@ -39,7 +39,7 @@ class Entry:
     refreshed: bool = False
     """Whether it is being asked anew already."""
     place: Place | None = field(default=None, compare=False, repr=False)
-    """Where it is kept, or was; a copy has the place of what it is a copy of."""
+    """Where it is cached, or was; a copy has the place of its original."""
     size: int = field(default=0, compare=False, repr=False)
     """Bytes that it takes there, roughly."""
 
@@ -52,7 +52,7 @@ class Entry:
         return max(0, int(now - self.since))
 
     def same_until(self, age: int) -> float:
-        """The epoch second at which what it tells at ``age`` changes."""
+        """The epoch second at which the answer that it gives at ``age`` (seconds) changes."""
         return self.since + min(age + 1, self.ttl)
 
     def aged(self, now: float) -> AgedAnswer:
@@ -120,13 +120,13 @@ class CountedRRset(RRset):
 
 @dataclass(frozen=True, slots=True)
 class AgedAnswer(Answer):
-    """What ``entry`` tells; behind a chain its RRsets and those of the chain know themselves where they are from."""
+    """What ``entry`` answers at a point in time; each RRset of a chain refers to the entry that it is from."""
 
     entry: Entry | None = field(default=None, compare=False, repr=False)
 
 
 def entries_of(answer: Answer) -> list[Entry]:
-    """Those that ``answer`` is made of, each once; none where all of it is from the records or just told."""
+    """Those that ``answer`` is made of, each once; none where all of it is from the records or from a reply just now."""
     counted = [rrset.entry for rrset in (*answer.answer, *answer.authority) if isinstance(rrset, CountedRRset)]
     if isinstance(answer, AgedAnswer) and answer.entry is not None:
         counted.append(answer.entry)
@@ -141,7 +141,7 @@ def rests_until(answer: Answer, now: float) -> float:
 class Cache:
     """Entries by question, at most ``most_bytes`` in all; the one used longest ago goes first.
 
-    It is told the time (epoch seconds) and reads no clock. Entries are kept ``stale`` seconds past their lifetime.
+    The time (epoch seconds) is an argument: it reads no clock. Entries stay ``stale`` seconds past their lifetime.
     """
 
     def __init__(self, most_bytes: int, stale: float = 0) -> None:
@@ -155,7 +155,7 @@ class Cache:
         return len(self._entries)
 
     def __contains__(self, question: object) -> bool:
-        """Whether anything is kept for ``question``, be it past its lifetime."""
+        """Whether anything is cached for ``question``, even past its lifetime."""
         return question in self._entries
 
     def find(self, question: Question, now: float) -> Entry | None:
@@ -176,7 +176,7 @@ class Cache:
         return entry if entry is not None and now - entry.since <= entry.ttl + self._stale else None
 
     def put(self, question: Question, entry: Entry) -> None:
-        """Keep ``entry``, in place of an earlier one for that question."""
+        """Cache ``entry``, in place of an earlier one for that question."""
         self.forget(question)
         entry.place, entry.size = Place(self, question), _size(entry.answer)
         self._entries[question] = entry
@@ -191,16 +191,16 @@ class Cache:
 
     def flush(self, key: bytes) -> int:
         """Drop every entry of the name, of a name below it, or with a record of such a name; how many that were."""
-        told = [
+        found = [
             question
             for question, entry in self._entries.items()
             if key == ROOT
             or is_below(question.key, key)
             or any(is_below(rrset.key, key) for rrset in entry.answer.answer)
         ]
-        for question in told:
+        for question in found:
             self.forget(question)
-        return len(told)
+        return len(found)
 
     def _make_room(self) -> None:
         while self.bytes > self._most_bytes and self._entries:

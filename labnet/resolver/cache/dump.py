@@ -18,19 +18,19 @@ dns.rdata.load_all_types()
 
 
 def dump_lines(question: Question, entry: Entry, now: float) -> Iterator[str]:
-    """A line for each record of ``entry`` at ``now`` (epoch seconds), its TTL what is left; who told it behind ``;``.
+    """A line for each record of ``entry`` at ``now`` (epoch seconds), its TTL what is left; the source stands behind ``;``.
 
     What is no record is a comment: that there is none, and a course's address that is no IP address.
     """
     answer = entry.aged(now)
     left = max(0, int(entry.since + entry.ttl - now))
-    source = f"; {_plain(entry.source)}"
+    source = f"; {_escaped(entry.source)}"
     for rrset in answer.answer:
         yield from (f"{line} {source}" for line in _lines(rrset))
     if answer.answer:
         return
     if answer.mapping is not None:
-        yield f"; {_name(question.key)} {left} IN A {_plain(answer.mapping.address)!r} is no IP address {source}"
+        yield f"; {_name(question.key)} {left} IN A {_escaped(answer.mapping.address)!r} is no IP address {source}"
     else:
         what = "NXDOMAIN" if answer.rcode == Rcode.NXDOMAIN else "NODATA"
         yield f"; {_name(question.key)} {left} IN {type_text(question.rrtype)} {what} {source}"
@@ -47,10 +47,10 @@ def _lines(rrset: RRset) -> Iterator[str]:
 
 
 def _name(wire: bytes) -> str:
-    text = _plain(text_of(wire))
+    text = _escaped(text_of(wire))
     return text if wire == ROOT else f"{text}."
 
 
-def _plain(text: str) -> str:
+def _escaped(text: str) -> str:
     """Nothing that a terminal would obey gets through."""
     return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)

@@ -125,7 +125,7 @@ TRANSITIONS: Final[Mapping[State, Mapping[Event, State]]] = {
 
 
 class Durability(Enum):
-    """How much of what is live the file has; the value is what the log's reader is told of a failure."""
+    """How much of what is live the file has; the value is what a failure's line in the log says of it."""
 
     WHOLE = ""
     APPENDED = "new lines are still appended, old ones cannot be removed"

@@ -1,4 +1,4 @@
-"""From what a parent told to what is answered and kept: bounds on lifetimes, the course's mappings as DNS records."""
+"""From a parent's reply to what is answered and cached: bounds on lifetimes, the course's mappings as DNS records."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SOA_FIXED: Final = 20  # bytes of the five numbers that end a SOA; the last is 
 class Bounds:
     """Limits of one resolver, in seconds, but for ``in_flight``: questions asked of the parents at a time.
 
-    ``default_ttl`` is for a course parent that tells none. The others bound what DNS parents tell.
+    ``default_ttl`` is for a course reply without one. The others bound the lifetimes of DNS replies.
     """
 
     default_ttl: int = 60
@@ -40,9 +40,9 @@ class Bounds:
 
 
 def entry_of(question: Question, upstream: Upstream, now: float, bounds: Bounds) -> tuple[Question, Entry] | None:
-    """What is kept of ``upstream``, and for which question; None where it says nothing that lasts.
+    """What is cached of ``upstream``, and for which question; None where nothing in it lasts.
 
-    A course parent is asked for a name, not a type: what it told is kept for type A.
+    A course parent is asked for a name, not a type: its reply is cached for type A.
     """
     now = now if upstream.since is None else upstream.since
     if (reply := upstream.course_reply) is not None:
@@ -68,7 +68,7 @@ def _bounded(rrset: RRset, bounds: Bounds) -> RRset:
 
 
 def entry_of_mapping(key: bytes, mapping: Mapping, source: str) -> tuple[Question, Entry]:
-    """What is kept of a course mapping that was told or read from the log."""
+    """What is cached of a course mapping from a reply or from the log."""
     question = Question(key, RRType.A)
     return question, Entry(answer_of_mapping(mapping, question), mapping.since, mapping.ttl, source, from_course=True)
 
@@ -95,7 +95,7 @@ def negative_ttl(soa: RRset) -> int:
 
 
 def mapping_of(question: Question, rrsets: tuple[RRset, ...], ttl: int, now: float) -> Mapping | None:
-    """What the course protocol is told of an answer: the first address that the chain leads to."""
+    """What a course client gets of a DNS answer: the first address at the end of the chain."""
     if not rrsets or question.rrtype != RRType.A or rrsets[-1].rrtype != RRType.A:
         return None
     last = rrsets[-1]

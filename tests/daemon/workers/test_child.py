@@ -58,7 +58,7 @@ class ProtocolTests(ProtocolTestCase):
         """What is told and logged before goes to standard output at once; what is learned is nobody's."""
         written = io.BytesIO()
         with mock.patch.object(sys, "stdout", io.TextIOWrapper(written)):
-            self.protocol.tell(failed="no")
+            self.protocol.send(failed="no")
             self.protocol.log({"log_level": LogLevel.warn, "log_format": "so", "log_namespace": "x", "log_time": 0.0})
             lines = written.getvalue().splitlines()
         first, second = lines
@@ -69,7 +69,7 @@ class ProtocolTests(ProtocolTestCase):
     def test_what_it_learns(self) -> None:
         """What it learned is told in a batch at the end of the turn."""
         self.protocol.makeConnection(self.transport)
-        self.protocol.tell(up=7)
+        self.protocol.send(up=7)
         self.protocol.learn("main", decode_line(LINE, "x"))
         self.assertEqual(self.told(), [{"up": 7}])
         self.reactor.advance(0)

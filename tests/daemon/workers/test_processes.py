@@ -21,8 +21,8 @@ class Heard:
     def started(self, process: WorkerProcess) -> None:
         self.heard.append(("started", process.name))
 
-    def told(self, process: WorkerProcess, message: dict[str, Any]) -> None:
-        self.heard.append(("told", process.name, message))
+    def on_message(self, process: WorkerProcess, message: dict[str, Any]) -> None:
+        self.heard.append(("message", process.name, message))
 
     def said(self, process: WorkerProcess, line: str) -> None:
         self.heard.append(("said", process.name, line))
@@ -79,7 +79,7 @@ class StartTests(WorkersTestCase):
         one.protocol.errReceived(b"Traceback\xff\n")
         self.assertEqual(
             self.watch.heard,
-            [("told", "1", {"up": 7}), ("said", "1", "7"), ("said", "1", "hallo"), ("said", "1", "Traceback\\xff")],
+            [("message", "1", {"up": 7}), ("said", "1", "7"), ("said", "1", "hallo"), ("said", "1", "Traceback\\xff")],
         )
         self.assertEqual((one.protocol.is_up, one.protocol.pid), (True, 7))
 
@@ -88,12 +88,6 @@ class StartTests(WorkersTestCase):
         self.workers.pass_on({3: 17})
         self.workers.startService()
         self.assertEqual(self.processes[0].descriptors, {0: "w", 1: "r", 2: "r", 3: 17})
-
-    def test_one_that_runs_is_not_started_again(self) -> None:
-        """A second start of a worker that runs does nothing."""
-        self.workers.startService()
-        self.workers.startProcess("1")
-        self.assertEqual(len(self.processes), 2)
 
     def test_no_process_to_be_had(self) -> None:
         """Where the system has no process for it, a worker is tried again."""

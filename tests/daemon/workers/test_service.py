@@ -117,7 +117,7 @@ class SupervisorTestCase(SynchronousTestCase):
     def _stop(self, service: SupervisorService) -> None:
         stopped = service.stopService()
         for process in self.reactor.processes:
-            if process.protocol.name in service.workers.protocols:
+            if process.protocol.name in service.workers.processes:
                 process.end(None)
         self.successResultOf(stopped)
         for call in self.reactor.getDelayedCalls():
