@@ -126,7 +126,7 @@ class AgedAnswer(Answer):
 
 
 def entries_of(answer: Answer) -> list[Entry]:
-    """Those that ``answer`` is made of, each once; none where all of it is from the records or from a reply just now."""
+    """Those that ``answer`` is made of, each once; none where all of it is from the records or just received."""
     counted = [rrset.entry for rrset in (*answer.answer, *answer.authority) if isinstance(rrset, CountedRRset)]
     if isinstance(answer, AgedAnswer) and answer.entry is not None:
         counted.append(answer.entry)

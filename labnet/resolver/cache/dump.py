@@ -18,7 +18,7 @@ dns.rdata.load_all_types()
 
 
 def dump_lines(question: Question, entry: Entry, now: float) -> Iterator[str]:
-    """A line for each record of ``entry`` at ``now`` (epoch seconds), its TTL what is left; the source stands behind ``;``.
+    """A line for each record of ``entry`` at ``now`` (epoch seconds), its TTL what is left; the source is behind ``;``.
 
     What is no record is a comment: that there is none, and a course's address that is no IP address.
     """

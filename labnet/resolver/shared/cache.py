@@ -67,7 +67,7 @@ class SharedCache:
         self._owed: dict[Flush, None] = {}
 
     def parent(self, group: ParentGroup, parent: IParent, bounds: Bounds, patience: float) -> IParent:
-        """``parent`` as the labs of ``group`` share it; another lab is waited for at most ``patience`` seconds."""
+        """``parent`` as the labs of ``group`` share it; it waits for another lab for at most ``patience`` seconds."""
         return SharedParent(self, group, parent, bounds, patience)
 
     def token(self) -> bytes:
@@ -90,7 +90,7 @@ class SharedCache:
         return self.store.look(key, token, self.lock, insist, within).addBoth(looked)
 
     def tell(self, key: bytes, token: bytes, value: bytes, left: float) -> None:
-        """Tell all labs what the parents said; an empty ``value`` gives up the lock under ``token``."""
+        """Store ``value`` and send it to all labs that wait; an empty one gives up the lock under ``token``."""
         self.store.tell(key, token, value, left).addErrback(_let_go)
 
     def flush(self, flush: Flush) -> Deferred[int]:
@@ -122,9 +122,9 @@ class SharedCache:
             del self._flushed[next(iter(self._flushed))]
 
     def is_flushed(self, resolver: str, question: Question, upstream: Upstream) -> bool:
-        """Whether ``upstream`` was told before a flush that it falls under, by any name in it.
+        """Whether ``upstream`` is from before a flush that it falls under, by any name in it.
 
-        The server may still have it: another lab told it meanwhile, or a CNAME leads to the name that was flushed.
+        The server may still have it: another lab stored it meanwhile, or a CNAME leads to the name that was flushed.
         """
         if not self._flushed or upstream.since is None:
             return False
@@ -141,10 +141,10 @@ class SharedCache:
         yield Sample("labnet_shared_ignored_total", (), self.ignored)
         yield self._seconds.sample("labnet_shared_seconds")
 
-    # What the store tells.
+    # What comes from the store.
 
-    def told(self, key: bytes, value: bytes) -> None:
-        """The lab that asked the parents for ``key`` was told ``value``, or is done without one."""
+    def on_message(self, key: bytes, value: bytes) -> None:
+        """The lab that asked the parents for ``key`` got ``value``, or is done without one where it is empty."""
         for ear in self._ears.get(key, ()):
             ear.append(value)
         for wait in list(self._waits.get(key, ())):
@@ -171,7 +171,7 @@ class SharedCache:
 
     @contextmanager
     def listening(self, key: bytes) -> Iterator[list[bytes]]:
-        """What is told of ``key`` meanwhile: messages come by another connection, and may be faster than a look."""
+        """The values that come for ``key`` meanwhile: messages have a connection of their own and may be faster."""
         ear: list[bytes] = []
         self._ears.setdefault(key, []).append(ear)
         try:
@@ -277,10 +277,10 @@ class SharedParent:
     async def _find(self, question: Question, key: bytes, token: bytes) -> Upstream | Shared | None:
         """What another lab tells; where the parents are to be asked: nothing, or a value that is due."""
         shared = self._shared
-        with shared.listening(key) as told:
+        with shared.listening(key) as heard:
             looked = await shared.look(key, token, False, shared.timeout)
-        if looked.theirs and told:
-            looked = Looked(told[0] or None, math.inf)
+        if looked.theirs and heard:
+            looked = Looked(heard[0] or None, math.inf)
         found = self._read(question, looked)
         if found is not None and not found.is_due:
             shared.counts[_HIT] += 1
@@ -310,7 +310,7 @@ class SharedParent:
         return found
 
     async def _ask_parent(self, question: Question, key: bytes, token: bytes, due: Shared | None) -> Upstream:
-        """Ask, and tell the other labs; what is ``due`` to be asked anew counts where the parents fail."""
+        """Ask, and send the reply to the other labs; what is ``due`` to be asked anew counts where the parents fail."""
         shared = self._shared
         value, left = b"", 0.0
         try:
@@ -326,8 +326,8 @@ class SharedParent:
 
     def _is_valid(self, question: Question, upstream: Upstream) -> bool:
         now = self._shared.clock.seconds()
-        kept = entry_of(question, upstream, now, self._bounds)
-        return kept is not None and kept[1].is_valid(now)
+        cached = entry_of(question, upstream, now, self._bounds)
+        return cached is not None and cached[1].is_valid(now)
 
 
 def _let_go(failure: Failure) -> None:

@@ -85,15 +85,17 @@ class RedisAddress(NamedTuple):
 class RedisConnection(RedisProtocol):
     """A connection whose server loses it, and no more, by sending what it should not.
 
-    ``lost`` is told why, once or more often. Replies that come in one segment are read in one go; txredisapi goes round
-    the global reactor for each.
+    ``lost`` is called with the reason, once or more often. Replies that come in one segment are read in one
+    go; txredisapi goes round the global reactor for each.
     """
 
-    def __init__(self, lost: Callable[[RedisConnection, str], None], told: Callable[[bytes, bytes], None]) -> None:
+    def __init__(
+        self, lost: Callable[[RedisConnection, str], None], on_message: Callable[[bytes, bytes], None]
+    ) -> None:
         super().__init__(charset=None, convertNumbers=False)
         self.closed: Deferred[None] = Deferred()
         self._lost = lost
-        self._told = told
+        self._on_message = on_message
         self._unread = 0
         self._rest = b""
 
@@ -124,7 +126,7 @@ class RedisConnection(RedisProtocol):
 
     def messageReceived(self, pattern: object, channel: object, message: object) -> None:
         if isinstance(channel, bytes) and isinstance(message, bytes):
-            self._told(channel, message)
+            self._on_message(channel, message)
 
     def connectionLost(self, reason: Failure) -> None:
         super().connectionLost(reason)
@@ -154,15 +156,15 @@ async def link(
     channels: tuple[bytes, bytes],
     made: Callable[[RedisConnection], None],
     lost: Callable[[RedisConnection, str], None],
-    told: Callable[[bytes, bytes], None],
+    on_message: Callable[[bytes, bytes], None],
 ) -> Link:
-    """Connect twice, and listen to ``channels``, the first of them our own; ``made`` is told of each connection.
+    """Connect twice, and listen to ``channels``, the first of them our own; ``made`` is called with each connection.
 
     Fails with whatever keeps it from that.
     """
     connections: list[RedisConnection] = []
     for kind in (RedisConnection, Subscription):
-        factory = Factory.forProtocol(partial(kind, lost, told))
+        factory = Factory.forProtocol(partial(kind, lost, on_message))
         factory.noisy = False
         connection = cast(RedisConnection, await endpoint.connect(factory))
         made(connection)

@@ -31,7 +31,7 @@ class ISharedStore(Interface):
     def tell(key: bytes, token: bytes, value: bytes, left: float) -> Deferred[None]:
         """Keep ``value`` for ``left`` seconds (0: not at all), give up the lock, and tell all who wait.
 
-        An empty ``value`` says that there is none; it is told only by who still has the lock.
+        An empty ``value`` says that there is none; it counts only from who still has the lock.
         """
 
     def ping(within: float) -> Deferred[None]:

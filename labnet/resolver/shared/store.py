@@ -5,13 +5,12 @@ A command is sent now or fails; nothing waits for a server that is not there.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from ipaddress import ip_address
 from random import Random
 from typing import Any, Final
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, fail, gatherResults, maybeDeferred
+from twisted.internet.defer import Deferred, fail, gatherResults
 from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint, TCP6ClientEndpoint
 from twisted.internet.interfaces import IDelayedCall, IReactorTime, IStreamClientEndpoint
 from twisted.logger import Logger
@@ -20,7 +19,8 @@ from zope.interface import implementer
 
 from labnet.config import SharedConfig
 from labnet.resolver.shared.cache import SharedCache
-from labnet.resolver.shared.connection import Link, RedisAddress, RedisConnection, link, printable, shown
+from labnet.resolver.shared.calls import Call, Calls, Room
+from labnet.resolver.shared.connection import Link, RedisAddress, RedisConnection, link, shown
 from labnet.resolver.shared.interfaces import ISharedStore
 from labnet.resolver.shared.values import (
     Flush,
@@ -36,52 +36,15 @@ RETRY: Final = 1.0
 """Seconds between two tries to reach the server, and between two looks whether a silent one is still there."""
 
 PATIENCE: Final = 1.0
-"""Seconds that it has where nobody waits for it: for connections, for a look at it, for what it is told."""
+"""Seconds that it has where nobody waits for it: for connections, for a look at it, for what is stored."""
 
 LAST_WORDS: Final = 0.5
-"""Seconds that it has to take what was told last, when the lab stops."""
+"""Seconds that it has to take what was sent last, when the lab stops."""
 
 MOST_CALLS: Final = 1000
-"""Commands without an answer; a further question goes alone. What is to be told may be twice as many."""
+"""Commands without an answer; a further question goes alone. What is to be stored may be twice as many."""
 
 _SCANNED: Final = 500  # keys a step of a flush; each step keeps the server from everybody else
-
-
-class _Call:
-    """A command that waits for its answer for ``within`` seconds; then ``overdue`` is called with it, once.
-
-    ``is_slow`` says that half of that time has passed. The time counts from the reactor's next turn, in which the
-    command is sent; and what has come when it is over is read first. So a lab that is busy is not taken for a slow
-    server.
-    """
-
-    def __init__(self, clock: IReactorTime, within: float, overdue: Callable[[_Call], None]) -> None:
-        self.result: Deferred[Any] = Deferred(lambda _: None)
-        self.within = within
-        self.is_slow = False
-        self._clock = clock
-        self._overdue = overdue
-        self._timer = clock.callLater(0, self._sent)
-
-    def answered(self, reply: Any) -> None:
-        """The answer is ``reply``, which may be a Failure; who asked may have given it up."""
-        if self._timer.active():
-            self._timer.cancel()
-        if not self.result.called:
-            self.result.callback(reply)
-
-    def _sent(self) -> None:
-        self._timer = self._clock.callLater(self.within / 2, self._look, self._half)
-
-    def _look(self, then: Callable[[], None]) -> None:
-        self._timer = self._clock.callLater(0, then)
-
-    def _half(self) -> None:
-        self.is_slow = True
-        self._timer = self._clock.callLater(self.within / 2, self._look, self._over)
-
-    def _over(self) -> None:
-        self._overdue(self)
 
 
 @implementer(ISharedStore)
@@ -89,7 +52,7 @@ class RedisStore(Service):
     """The server at ``place``, which ``endpoint`` connects to; every key and channel there starts with ``prefix``.
 
     It is up while it answers within ``timeout`` seconds. One that has not is in doubt until it does: nobody asks it
-    meanwhile. After :data:`PATIENCE` seconds of that it is gone, and looked for anew. ``shared`` is told what comes
+    meanwhile. After :data:`PATIENCE` seconds of that it is gone, and looked for anew. ``shared`` gets what comes
     from there, and has to be set before it starts.
     """
 
@@ -118,9 +81,9 @@ class RedisStore(Service):
         self._connections: list[RedisConnection] = []
         self._linking: Deferred[Link] | None = None
         self._next: IDelayedCall | None = None
-        self._calls: set[_Call] = set()
+        self._calls = Calls(clock, self._gone, self._late)
+        self._room = Room(clock, self.log, str(place))
         self._in_doubt = self._was_up = self._said_gone = False
-        self._refused_at: float | None = None
 
     @property
     def is_up(self) -> bool:
@@ -131,7 +94,7 @@ class RedisStore(Service):
         self._connect()
 
     def stopService(self) -> Deferred[None]:
-        """Fires when both connections are closed; what was told last still goes out, if the server takes it."""
+        """Fires when both connections are closed; what was sent last still goes out, if the server takes it."""
         super().stopService()
         connections = self._forget("the lab stops")
         for connection in connections:
@@ -231,11 +194,9 @@ class RedisStore(Service):
         connections, self._connections = self._connections, []
         linking, self._linking = self._linking, None
         was_up, self._link, self._in_doubt = self.is_up, None, False
-        calls, self._calls = self._calls, set()
         if linking is not None:
             linking.cancel()
-        for call in calls:
-            call.answered(Failure(StoreGone(why)))
+        self._calls.give_up(why)
         if was_up:
             self.shared.gone()
         return connections
@@ -260,8 +221,8 @@ class RedisStore(Service):
             return fail(StoreGone("it is not there"))
         command = ("EVALSHA", self._link.tell, 3, *self._keys(key))
         kept_for = _milliseconds(left) if left > 0 else 0
-        told = self._call(PATIENCE, 2 * MOST_CALLS, *command, token, value, kept_for)
-        return told.result.addCallback(lambda reply: self._said(reply, b"kept"))
+        stored = self._call(PATIENCE, 2 * MOST_CALLS, *command, token, value, kept_for)
+        return stored.result.addCallback(lambda reply: self._room.said(reply, b"kept"))
 
     def ping(self, within: float) -> Deferred[None]:
         return self._call(within, 2 * MOST_CALLS, "PING").result.addCallback(_ignore)
@@ -287,36 +248,13 @@ class RedisStore(Service):
     def _command(self, *command: Any) -> Deferred[Any]:
         return self._call(PATIENCE, 2 * MOST_CALLS, *command).result
 
-    def _call(self, within: float, most: int, *command: Any) -> _Call:
-        """Send ``command``; without an answer it fails after ``within`` seconds and brings the server into doubt."""
-        call = _Call(self._clock, within, self._overdue)
+    def _call(self, within: float, most: int, *command: Any) -> Call:
+        execute = None if self._link is None else self._link.commands.execute_command
+        return self._calls.send(execute, within, most, command)
 
-        def answered(reply: Any) -> None:
-            if call not in self._calls:
-                return  # its connection was given up
-            self._calls.discard(call)
-            if not isinstance(reply, Failure):
-                call.answered(reply)
-                return
-            why = shown(reply)
-            call.answered(Failure(StoreGone(why)))
-            if not why.startswith("WRONGTYPE"):  # that one key is not ours
-                self._gone(why)
-
-        if self._link is None:
-            call.answered(Failure(StoreGone("it is not there")))
-        elif len(self._calls) >= most:
-            call.answered(Failure(StoreGone(f"it has {most} commands to answer already")))
-        else:
-            self._calls.add(call)
-            maybeDeferred(self._link.commands.execute_command, *command).addBoth(answered)
-        return call
-
-    def _overdue(self, call: _Call) -> None:
-        why = f"it did not answer within {call.within:g} s"
-        if not call.result.called:
-            call.result.errback(StoreGone(why))
-        if call.within < PATIENCE:
+    def _late(self, within: float, why: str) -> None:
+        """A command was not answered in time: a short one brings the server into doubt, a long one means it is gone."""
+        if within < PATIENCE:
             self._doubt(why)
         else:
             self._gone(why)
@@ -329,28 +267,9 @@ class RedisStore(Service):
             raise StoreGone("it sent another reply than the one to the question")
         value, left, word = reply
         if word != b"value":
-            self._said(word, b"ours", b"theirs")
+            self._room.said(word, b"ours", b"theirs")
         value = value if isinstance(value, bytes) else None
         return Looked(value, left / 1000, word == b"ours", word == b"theirs")
-
-    def _said(self, word: object, *accepted: bytes) -> None:
-        """The server did as it was told, if it says one of ``accepted``; a full one says what it is short of."""
-        now = self._clock.seconds()
-        if word in accepted:
-            if self._refused_at is not None and not 0 <= now - self._refused_at < RETRY:
-                self._refused_at = None
-                self.log.info(
-                    "the shared cache at {place} takes answers again", place=str(self._place), event="shared.room"
-                )
-            return
-        if self._refused_at is None:
-            self.log.warn(
-                "the shared cache at {place} takes nothing more: {why}; the lab asks its parents by itself",
-                place=str(self._place),
-                why=printable(word),
-                event="shared.full",
-            )
-        self._refused_at = now
 
     # What it says.
 
@@ -365,7 +284,7 @@ class RedisStore(Service):
         size, _, rest = message.partition(b":")
         if size.isdigit() and len(size) < 6:
             key, value = rest[: int(size)], rest[int(size) :]
-            self.shared.told(key.removeprefix(self._prefix), value)
+            self.shared.on_message(key.removeprefix(self._prefix), value)
 
 
 def shared_cache(config: SharedConfig, reactor: Any, random: Random) -> tuple[SharedCache, RedisStore]:

@@ -1,4 +1,4 @@
-"""What labs tell each other over a shared cache, as bytes: keys, values, messages (sans-IO).
+"""What labs send each other over a shared cache, as bytes: keys, values, messages (sans-IO).
 
 Whatever is read here somebody else may have written: anything that is not exactly an answer to the question that was
 looked up counts as absent.
@@ -69,7 +69,7 @@ class Looked(NamedTuple):
     """What the server says of a key: its ``value``, which is there for ``left`` more seconds, and who asks the parents.
 
     A value that was sent to who waited for it has ``left`` infinite.
-    ``ours``: the key is now locked for us. ``theirs``: another lab has it locked, and we will be told. Neither: there
+    ``ours``: the key is now locked for us. ``theirs``: another lab has it locked, and its word comes. Neither: there
     is a value, or no lock is to be had. ``is_slow``: it has taken more than half of its time to say so.
     """
 
@@ -95,11 +95,11 @@ class Flush(NamedTuple):
 
 
 def encode_value(question: Question, upstream: Upstream, bounds: Bounds, now: float) -> tuple[bytes, float]:
-    """The value for what a parent just told, and for how many seconds it may be used; 0 where it is to be used once."""
-    kept = entry_of(question, upstream, now, bounds)
-    if kept is None:
+    """The value for a reply that has just come from a parent, and the seconds for which it may be used; 0: once."""
+    cached = entry_of(question, upstream, now, bounds)
+    if cached is None:
         return b"%b%d %b" % (_NOTHING, upstream.rcode, upstream.parent.encode()), 0.0
-    entry = kept[1]
+    entry = cached[1]
     left = max(0.0, entry.since + entry.ttl - now)
     if entry.from_course:
         assert entry.answer.mapping is not None
@@ -127,10 +127,10 @@ def decode_value(question: Question, looked: Looked, bounds: Bounds, now: float)
     counted = now - max(0.0, ttl - looked.left)
     agree = abs(upstream.since - counted) < _CLOCKS_AGREE
     upstream = replace(upstream, since=min(upstream.since, counted) if agree else counted)
-    kept = entry_of(question, upstream, now, bounds)
-    if kept is None or not kept[1].is_valid(now):
+    cached = entry_of(question, upstream, now, bounds)
+    if cached is None or not cached[1].is_valid(now):
         return None
-    return Shared(upstream, bounds.prefetch and kept[1].is_due(now))
+    return Shared(upstream, bounds.prefetch and cached[1].is_due(now))
 
 
 def _nothing(value: bytes, now: float) -> Shared:

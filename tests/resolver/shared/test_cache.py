@@ -184,9 +184,9 @@ class SharedTests(SynchronousTestCase):
     def test_who_waits_for_another_lab_gets_its_answer(self) -> None:
         """As the message has it, without a further look."""
         asking = self.wait()
-        self.shared.told(b"of another name", self.value()[0])
+        self.shared.on_message(b"of another name", self.value()[0])
         self.assertNoResult(asking)
-        self.shared.told(KEY, self.value()[0])
+        self.shared.on_message(KEY, self.value()[0])
         self.assertEqual(self.successResultOf(asking), replace(TOLD, since=NOW))
         self.assertEqual((self.parent.asked, self.store.calls), ([], []))
         self.assertEqual(self.shared.counts["waited"], 1)
@@ -194,12 +194,12 @@ class SharedTests(SynchronousTestCase):
     def test_a_message_that_is_faster_than_the_look_is_not_lost(self) -> None:
         """The two come by different connections."""
         asking = self.ask()
-        self.shared.told(KEY, self.value()[0])
+        self.shared.on_message(KEY, self.value()[0])
         self.store.take("look").answer(Looked(theirs=True))
         self.assertEqual(self.successResultOf(asking), replace(TOLD, since=NOW))
         self.assertEqual(self.store.calls, [])
         asking = self.ask()
-        self.shared.told(KEY, b"")
+        self.shared.on_message(KEY, b"")
         self.store.take("look").answer(Looked(theirs=True))
         self.parent.answer()
         self.successResultOf(asking)
@@ -209,14 +209,14 @@ class SharedTests(SynchronousTestCase):
         asking = self.wait()
         value, left = self.value(Upstream(Rcode.NXDOMAIN, "192.0.2.53:1200"))
         self.assertEqual(left, 0)
-        self.shared.told(KEY, value)
+        self.shared.on_message(KEY, value)
         self.assertEqual(self.successResultOf(asking).rcode, Rcode.NXDOMAIN)
 
     def test_where_the_other_lab_fails_who_waits_asks_itself(self) -> None:
         """And so where what it tells is no answer."""
         for value in b"", b"junk":
             asking = self.wait()
-            self.shared.told(KEY, value)
+            self.shared.on_message(KEY, value)
             self.parent.answer()
             self.successResultOf(asking)
             self.store.take("tell").answer(None)
@@ -396,7 +396,7 @@ class SharedTests(SynchronousTestCase):
         asking = self.wait()
         self.pass_time(LOOK_AGAIN)
         look = self.store.take("look")
-        self.shared.told(KEY, self.value()[0])
+        self.shared.on_message(KEY, self.value()[0])
         self.successResultOf(asking)
         look.answer(Looked(ours=True))
         self.told(look.arguments[1], None)

@@ -131,7 +131,7 @@ class RedisTests(SynchronousTestCase):
         self.told: list[tuple[bytes, bytes]] = []
         self.flushed: list[Flush] = []
         self.events: list[str] = []
-        self.patch(self.shared, "told", lambda key, value: self.told.append((key, value)))
+        self.patch(self.shared, "on_message", lambda key, value: self.told.append((key, value)))
         self.patch(self.shared, "flushed", self.flushed.append)
         self.patch(self.shared, "gone", lambda: self.events.append("gone"))
         self.patch(self.shared, "back", lambda: self.events.append("back"))
