@@ -5,7 +5,7 @@ Every arrow between rooms that a test or another implementation may want to repl
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from twisted.internet.interfaces import (
     IConsumer,
@@ -159,29 +159,32 @@ class IMeasured(Interface):
         """What it counted so far; each sample's family is declared in :mod:`labnet.metrics`."""
 
 
+class AnsweredQuery(NamedTuple):
+    """A question of the client at ``host`` and ``port`` that was answered at ``when`` (epoch seconds).
+
+    ``transport`` is udp or tcp, ``protocol`` dns, json or line; ``name`` is as the client wrote it, ``rrtype`` as in
+    presentation form; ``result`` and ``source`` are the labels of ``labnet_queries_total``. It took ``seconds``.
+    """
+
+    when: float
+    host: str
+    port: int
+    transport: str
+    protocol: str
+    name: str
+    rrtype: str
+    result: str
+    source: str
+    seconds: float
+
+
 class IQueryLog(Interface):
     """Where questions are noted, each with what was answered. It never raises and never waits."""
 
     share: float = Attribute("The share of the questions that it wants, above 0 to 1; the caller picks them.")
 
-    def query_log(
-        when: float,
-        host: str,
-        port: int,
-        transport: str,
-        protocol: str,
-        name: str,
-        rrtype: str,
-        result: str,
-        source: str,
-        seconds: float,
-    ) -> None:
-        """A question of the client at ``host`` and ``port`` was answered at ``when`` (epoch seconds).
-
-        ``transport`` is udp or tcp, ``protocol`` dns, json or line; ``name`` is as the client wrote it, ``rrtype`` as
-        in presentation form; ``result`` and ``source`` are the labels of ``labnet_queries_total``, ``seconds`` is what
-        it took.
-        """
+    def query_log(answered: AnsweredQuery) -> None:
+        """``answered`` was answered just now."""
 
 
 class ISession(Interface):

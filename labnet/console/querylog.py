@@ -13,7 +13,7 @@ from zope.interface import implementer
 
 from labnet.console.linefile import LineFile
 from labnet.console.logs import iso8601, quoted
-from labnet.interfaces import IQueryLog
+from labnet.interfaces import AnsweredQuery, IQueryLog
 from labnet.net.clocks import ahead
 
 FLUSH: Final = 1.0
@@ -50,20 +50,9 @@ class QueryLog(Service):
         self.file.close()
         return None
 
-    def query_log(
-        self,
-        when: float,
-        host: str,
-        port: int,
-        transport: str,
-        protocol: str,
-        name: str,
-        rrtype: str,
-        result: str,
-        source: str,
-        seconds: float,
-    ) -> None:
+    def query_log(self, answered: AnsweredQuery) -> None:
         # Only host, name and type are of the client's making; the rest needs no encoder, which is slow.
+        when, host, port, transport, protocol, name, rrtype, result, source, seconds = answered
         when += self._ahead
         if not 0.0 <= when - self._second < 1.0:
             self._second = float(when // 1)

@@ -25,6 +25,7 @@ from labnet.resolver.cache.logs import LearnedLogs
 from labnet.resolver.clients.admission import Admission
 from labnet.resolver.clients.cookies import Cookies
 from labnet.resolver.clients.counts import Counts
+from labnet.resolver.engine.fast_path import FastPath
 from labnet.resolver.engine.resolver import Resolver
 from labnet.resolver.forwarding import Forwarding
 from labnet.resolver.loading import Loaded, fill
@@ -36,7 +37,6 @@ from labnet.resolver.serve.udp import ResolverProtocol
 from labnet.resolver.settings import bounds_of, dialect_of, rules_of
 from labnet.resolver.shared.cache import SharedCache
 from labnet.resolver.shared.values import Flush, ParentGroup
-from labnet.resolver.upstream.relay import Relays
 from labnet.wire.names import ROOT, key_of, text_of
 from labnet.wire.types import Question
 
@@ -95,7 +95,7 @@ class ResolverService(Service):
         self._streams = DNSStreams(
             self._responder, reactor, config.tcp_idle, config.tcp_connections, config.tcp_per_address
         )
-        self._relays = Relays(reactor, self._resolver, config.explain, (config.ttl_min, config.ttl_max))
+        self._fast_path = FastPath(reactor, self._resolver, config.explain, (config.ttl_min, config.ttl_max))
         self._ports = Ports(reactor, self._make_protocol, self._streams, self.packets)
 
     def learn(self, question: Question, entry: Entry) -> None:
@@ -145,7 +145,7 @@ class ResolverService(Service):
             # Somebody else is asked from now on: what was learned so far counts no more, in no lab.
             self.forget(ROOT)
             self._shared.flush(Flush(None, self.title))
-        self._relays.change(config.explain, (config.ttl_min, config.ttl_max))
+        self._fast_path.change(config.explain, (config.ttl_min, config.ttl_max))
         self._responder = self._make_responder()
         self.admission.change(rules_of(config))
         self._streams.change(self._responder, config.tcp_idle, config.tcp_connections, config.tcp_per_address)
@@ -163,7 +163,7 @@ class ResolverService(Service):
     def stopService(self) -> Deferred[None]:
         """Fires when every socket is closed; who still waits for an answer gets a failure."""
         super().stopService()
-        self._relays.close()
+        self._fast_path.close()
         self._resolver.stop()
         closed: list[Deferred[Any]] = [self._streams.close()]
         listeners, self._listeners = self._listeners, []
@@ -259,7 +259,7 @@ class ResolverService(Service):
         }
 
     def _make_protocol(self) -> ResolverProtocol:
-        return ResolverProtocol(self._resolver, dialect_of(self._config), self._responder, self._relays)
+        return ResolverProtocol(self._resolver, dialect_of(self._config), self._responder, self._fast_path)
 
     def _make_responder(self) -> Responder:
         config = self._config

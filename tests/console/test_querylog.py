@@ -14,7 +14,7 @@ from zope.interface.verify import verifyObject
 
 from labnet.console.linefile import LineFile
 from labnet.console.querylog import MOST_WAITING, QueryLog
-from labnet.interfaces import IQueryLog
+from labnet.interfaces import AnsweredQuery, IQueryLog
 from labnet.net.clocks import Steady
 
 
@@ -33,7 +33,9 @@ class QueryLogTests(SynchronousTestCase):
         self.addCleanup(lambda: self.log.running and self.log.stopService())
 
     def note(self, name: str = "www.lab.test", host: str = "192.0.2.1") -> None:
-        self.log.query_log(1696167183.25, host, 4242, "udp", "dns", name, "AAAA", "NOERROR", "cache", 0.0012345)
+        self.log.query_log(
+            AnsweredQuery(1696167183.25, host, 4242, "udp", "dns", name, "AAAA", "NOERROR", "cache", 0.0012345)
+        )
 
     def objects(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.path.read_text("ascii").split("\n")[:-1]]
@@ -79,7 +81,7 @@ class QueryLogTests(SynchronousTestCase):
     def test_times_go_on_from_second_to_second(self) -> None:
         """To the microsecond, also where the clock goes back."""
         for when in (5.0, 5.000001, 5.999999, 6.0, 7.25, 6.5):
-            self.log.query_log(when, "::1", 1, "udp", "dns", "a", "A", "NOERROR", "cache", 0.0)
+            self.log.query_log(AnsweredQuery(when, "::1", 1, "udp", "dns", "a", "A", "NOERROR", "cache", 0.0))
         self.log.flush()
         times = [one["time"].removeprefix("1970-01-01T00:00:0") for one in self.objects()]
         self.assertEqual(times[0], "5.000000Z")

@@ -21,7 +21,7 @@ from labnet.net import mmsg
 from labnet.net.batch import BATCH, HEAD, overflowed
 from labnet.resolver.clients.admission import Rules
 from labnet.resolver.ready.ttl_patch import Ageing
-from labnet.resolver.serve import batch_port as batchport
+from labnet.resolver.serve import batch_answers
 from labnet.resolver.serve.batch_port import BatchPort
 from tests.interop.udpports import CELL, HEADER, LOOPBACK, Echo, Served, reactor
 
@@ -38,8 +38,8 @@ def fixture(request: pytest.FixtureRequest) -> Generator[Served, None, None]:
 async def test_what_is_known_is_answered(fixture: Served) -> None:
     """A known answer goes out, of both protocols, each to who asked."""
     question = b"\3www\3lab\0\0\1\0\1"
-    fixture.packets.keep_dns(b"\0\1" + HEADER + question, b"\0\1" + b"h" * 10 + question, question[:9], 1e12, CELL)
-    fixture.packets.course.keep(b"www.lab", b"[1]", 1e12, CELL)
+    fixture.packets.put_dns(b"\0\1" + HEADER + question, b"\0\1" + b"h" * 10 + question, question[:9], 1e12, CELL)
+    fixture.packets.course.put(b"www.lab", b"[1]", 1e12, CELL)
     for datagram in (b"\7\7" + HEADER + question, b"www.lab", b"\7\x08" + HEADER + question.replace(b"w", b"W")):
         fixture.client.send(datagram)
     assert await fixture.receive(3) == [
@@ -66,12 +66,10 @@ async def test_long_questions_are_known_too(fixture: Served) -> None:
     questions = [name + b"%clab\0\0\1\0\1" % length for length in (3, 4, 5)]
     for question in questions[:2]:
         end = question.index(b"\0") + 1
-        fixture.packets.keep_dns(
-            b"\0\1" + HEADER + question, b"\0\1" + b"h" * 10 + question, question[:end], 1e12, CELL
-        )
+        fixture.packets.put_dns(b"\0\1" + HEADER + question, b"\0\1" + b"h" * 10 + question, question[:end], 1e12, CELL)
     texts = [b"n" * length for length in (HEAD - 1, HEAD, HEAD + 1, 300)]
     for text in texts[:3]:
-        fixture.packets.course.keep(text, b"%d" % len(text), 1e12, CELL)
+        fixture.packets.course.put(text, b"%d" % len(text), 1e12, CELL)
     for _ in range(2):
         for question in questions:
             fixture.client.send(b"\7\7" + HEADER + question)
@@ -92,7 +90,7 @@ async def test_a_burst_is_answered_whole(fixture: Served) -> None:
     """More datagrams than a batch holds, known and unknown mixed, are all answered with the right bytes."""
     count = BATCH + 77  # what the system's usual buffer holds
     for number in range(0, count, 3):
-        fixture.packets.course.keep(b"name%d" % number, b"known%d" % number, 1e12, CELL)
+        fixture.packets.course.put(b"name%d" % number, b"known%d" % number, 1e12, CELL)
     for number in range(count):
         fixture.client.send(b"name%d" % number)
     expected = [b"known%d" % n if n % 3 == 0 else b"echo:name%d" % n for n in range(count)]
@@ -103,7 +101,7 @@ async def test_a_burst_is_answered_whole(fixture: Served) -> None:
 async def test_each_client_gets_its_own_answer(fixture: Served) -> None:
     """Answers of one batch go to the clients that asked, also past a question that is not known."""
     host, port = fixture.client.getpeername()[:2]
-    fixture.packets.course.keep(b"known", b"yes", 1e12, CELL)
+    fixture.packets.course.put(b"known", b"yes", 1e12, CELL)
     clients = [socket.socket(fixture.client.family, socket.SOCK_DGRAM) for _ in range(9)]
     try:
         for number, client in enumerate(clients):
@@ -130,7 +128,7 @@ async def test_runts_and_empty_datagrams_are_handed_on(fixture: Served) -> None:
 @pytest_twisted.ensureDeferred
 async def test_what_has_run_out_is_not_answered(fixture: Served) -> None:
     """An answer past its time is not given; the protocol is asked."""
-    fixture.packets.course.keep(b"old", b"stale", 1.0, CELL)
+    fixture.packets.course.put(b"old", b"stale", 1.0, CELL)
     fixture.client.send(b"old")
     assert await fixture.receive() == [b"echo:old"]
 
@@ -157,9 +155,9 @@ async def test_a_datagram_that_fails_closes_nothing(fixture: Served) -> None:
 async def test_a_batch_that_fails_closes_no_port() -> None:
     """What raises in the port itself costs that batch alone."""
     made = _batch()
-    with mock.patch.object(made.port, "_answer", side_effect=RuntimeError("on purpose")):
+    with mock.patch.object(made.packets, "seconds", side_effect=RuntimeError("on purpose")) as seconds:
         made.client.send(b"lost")
-        while not made.port._answer.called:
+        while not seconds.called:
             await deferLater(reactor, 0)
     made.client.send(b"after it")
     assert await made.receive() == [b"echo:after it"]
@@ -167,25 +165,25 @@ async def test_a_batch_that_fails_closes_no_port() -> None:
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_short_way_that_fails_closes_nothing() -> None:
-    """What raises on the short way goes the long way, and is in flight no more."""
+async def test_a_fast_path_that_raises_closes_nothing() -> None:
+    """A question at which the fast path raises goes the full path, and is in flight no more."""
 
-    class Relays:
+    class FastPath:
         sent = 0
 
-        def take(self, asker: Any, whence: Any, question: bytes, now: float) -> bool:
+        def take(self, port: Any, origin: Any, question: bytes, now: float) -> bool:
             raise RuntimeError("on purpose")
 
         def send(self) -> None:
             self.sent += 1
 
     made = _batch()
-    made.protocol.relays = relays = Relays()
+    made.protocol.fast_path = fast_path = FastPath()
     made.client.send(b"one")
     assert await made.receive() == [b"echo:one"]
     made.client.send(b"two")
     assert await made.receive() == [b"echo:two"]
-    assert relays.sent == 2
+    assert fast_path.sent == 2
     assert made.protocol.admission.in_flight == 0
     await made.close()
 
@@ -199,7 +197,7 @@ async def test_a_taken_port_is_told() -> None:
     """A port that is in use raises what Twisted's own port raises."""
     made = _batch()
     with pytest.raises(CannotListenError):
-        BatchPort(reactor, made.port.getHost().port, Echo(made.packets), "127.0.0.1", made.packets).startListening()
+        BatchPort(reactor, ("127.0.0.1", made.port.getHost().port), Echo(made.packets), made.packets).startListening()
     await made.close()
 
 
@@ -207,7 +205,7 @@ async def test_a_taken_port_is_told() -> None:
 async def test_one_wake_up_reads_a_bounded_number() -> None:
     """A flood gets a bounded number of answers before the reactor's other sockets have their turn."""
     made = _batch()
-    with mock.patch.object(batchport, "BATCHES", 1):  # the client's buffer holds no more replies
+    with mock.patch.object(batch_answers, "BATCHES", 1):  # the client's buffer holds no more replies
         for _ in range(BATCH + 10):
             made.client.send(b"x")
         reactor.callLater(0, lambda: None)
@@ -221,7 +219,7 @@ async def test_one_wake_up_reads_a_bounded_number() -> None:
 async def test_a_partial_send_is_gone_on_with(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the system takes a part of the replies, the rest is sent by another call; what it refuses is counted."""
     made = _batch()
-    out = made.port._out
+    out = made.port.answers._out
     real = out._send
     calls: list[int] = []
 
@@ -241,7 +239,7 @@ async def test_a_partial_send_is_gone_on_with(monkeypatch: pytest.MonkeyPatch) -
     out._send = partly
     monkeypatch.setattr(mmsg.libc, "sendmmsg", partly)
     for number in range(8):
-        made.packets.course.keep(b"n%d" % number, b"r%d" % number, 1e12, CELL)
+        made.packets.course.put(b"n%d" % number, b"r%d" % number, 1e12, CELL)
         made.client.send(b"n%d" % number)
     assert await made.receive(6) == [b"r0", b"r1", b"r3", b"r4", b"r5", b"r6"]
     assert calls == [8, 6, 5, 5, 3, 1]
@@ -276,8 +274,8 @@ async def test_the_address_of_a_scoped_sender_keeps_its_scope() -> None:
     """A link-local sender's interface is part of its address."""
     made = _batch("::1")
     packed = struct.pack("!2xH4x16s", 53, socket.inet_pton(socket.AF_INET6, "fe80::1")) + struct.pack("=I", 2)
-    made.port._in.names[0:28] = packed
-    assert made.port._in.address(0) == ("fe80::1%2", 53)
+    made.port.answers._in.names[0:28] = packed
+    assert made.port.answers._in.address(0) == ("fe80::1%2", 53)
     await made.close()
 
 
@@ -291,7 +289,7 @@ async def test_what_has_to_go_meanwhile_is_still_answered() -> None:
 
     def keep(question: bytes, until: float = 1e12, ageing: Ageing | None = None) -> None:
         message = b"\0\1" + HEADER + question
-        made.packets.keep_dns(message, message, question[:9], until, CELL, ageing)
+        made.packets.put_dns(message, message, question[:9], until, CELL, ageing)
 
     keep(questions[0])
     keep(questions[1], reactor.seconds() - 1, Ageing([], None, 0, None, [], 1e12))
@@ -312,7 +310,7 @@ async def test_what_has_to_go_meanwhile_is_still_answered() -> None:
 async def test_what_is_within_the_rate_is_counted_once() -> None:
     """A question that no answer is ready for comes to the protocol as one that was taken from the rate."""
     made = Served(True, "127.0.0.1", Rules(LOOPBACK, rate=6))
-    made.packets.course.keep(b"known", b"yes", 1e12, CELL)
+    made.packets.course.put(b"known", b"yes", 1e12, CELL)
     for datagram in (b"known", b"one", b"two", b"known"):
         made.client.send(datagram)
     assert len(await made.receive(4)) == 4
@@ -338,7 +336,7 @@ async def test_who_may_not_have_everything_goes_to_the_protocol(interface: str) 
         (Rules(everyone, exempt=LOOPBACK, rate=2), 3),
     ):
         made = Served(True, interface)
-        made.packets.course.keep(b"known", b"yes", 1e12, CELL)
+        made.packets.course.put(b"known", b"yes", 1e12, CELL)
         made.client.send(b"known")
         made.port.doRead()  # as long as the rules allow it
         made.protocol.admission.change(rules)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import pytest_twisted
 
+from labnet.interfaces import AnsweredQuery
 from labnet.net.batch import BATCH
 from labnet.resolver.clients.counts import Cell
 from tests.interop.udpports import CELL, HEADER, Served, reactor
@@ -19,7 +18,7 @@ async def test_ready_answers_are_counted_where_they_belong(interface: str) -> No
     made = Served(True, interface)
     cells = [Cell("udp", "line", result, "records") for result in ("found", "unknown")]
     for number in range(40):
-        made.packets.course.keep(b"n%d" % number, b"r%d" % number, 1e12, cells[number % 4 == 0])
+        made.packets.course.put(b"n%d" % number, b"r%d" % number, 1e12, cells[number % 4 == 0])
     for number in range(50):
         made.client.send(b"n%d" % number)
     await made.receive(50)
@@ -34,7 +33,7 @@ async def test_a_batch_is_counted_by_all_its_answers() -> None:
     made = Served(True, "127.0.0.1")
     cells = {kind: Cell("udp", "line", result, "records") for kind, result in (("a", "found"), ("b", "unknown"))}
     for kind, cell in cells.items():
-        made.packets.course.keep(f"name {kind}".encode(), kind.encode(), 1e12, cell)
+        made.packets.course.put(f"name {kind}".encode(), kind.encode(), 1e12, cell)
     expected = dict.fromkeys(cells, 0)
     for kinds in ("aaa", "aaa", "aab", "aaa", "abb", "baa", "bbb", "bbb", "b", "a", "ba", "a" * BATCH):
         for kind in kinds:
@@ -50,19 +49,19 @@ async def test_a_batch_is_counted_by_all_its_answers() -> None:
 @pytest_twisted.ensureDeferred
 async def test_sampled_questions_are_logged() -> None:
     """The query log gets its share of the ready answers: who asked, for what, and how long it took."""
-    noted: list[tuple[Any, ...]] = []
+    noted: list[AnsweredQuery] = []
 
     class Log:
         share = 0.25
 
-        def query_log(self, *fields: Any) -> None:
-            noted.append(fields)
+        def query_log(self, answered: AnsweredQuery) -> None:
+            noted.append(answered)
 
     made = Served(True, "127.0.0.1")
     made.protocol.counts.log = Log()
     question = b"\3www\3lab\0\0\1\0\1"
-    made.packets.keep_dns(b"\0\1" + HEADER + question, b"\0\1" + b"h" * 10 + question, question[:9], 1e12, CELL)
-    made.packets.course.keep(b"www.lab", b"yes", 1e12, Cell("udp", "json", "found", "records"))
+    made.packets.put_dns(b"\0\1" + HEADER + question, b"\0\1" + b"h" * 10 + question, question[:9], 1e12, CELL)
+    made.packets.course.put(b"www.lab", b"yes", 1e12, Cell("udp", "json", "found", "records"))
     for datagram in [b"www.lab"] * 8 + [b"\0\7" + HEADER + question] * 8:
         made.client.send(datagram)
     await made.receive(16)
@@ -72,5 +71,5 @@ async def test_sampled_questions_are_logged() -> None:
         (host, port, "udp", "json", "www.lab", "A", "found", "ready"),
         (host, port, "udp", "dns", "www.lab", "A", "NOERROR", "ready"),
     }
-    assert all(note[9] >= 0 for note in noted)
+    assert all(note.seconds >= 0 for note in noted)
     await made.close()

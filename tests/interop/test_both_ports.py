@@ -22,7 +22,7 @@ from labnet.config import ResolverConfig
 from labnet.net.batch import HEAD
 from labnet.net.coalescing import Coalescing
 from labnet.resolver.loading import Loaded, load_files
-from labnet.resolver.serve import batch_port as batchport
+from labnet.resolver.serve import batch_port
 from labnet.resolver.serve.batch_port import BatchPort
 from labnet.resolver.service import ResolverService
 from labnet.wire.names import key_of
@@ -278,7 +278,7 @@ async def test_a_reload_changes_the_delay(folder: Path, is_batch: bool) -> None:
         made.append(Coalescing(delay))
         return made[-1]
 
-    with mock.patch.object(batchport, "Coalescing", make):
+    with mock.patch.object(batch_port, "Coalescing", make):
         served = Answering(folder, is_batch, batch_delay=0.002)
         ports = served.service.ports
         assert [one.moment for one in made] == [0.002] * is_batch

@@ -30,7 +30,7 @@ class Echo(DatagramProtocol):
 
     def __init__(self, packets: PacketCaches, rules: Rules = OPEN) -> None:
         self.packets = packets
-        self.relays: Any = None
+        self.fast_path: Any = None
         self.admission = Admission(rules)
         self.counts = Counts("main")
         self.came: list[tuple[bytes, Any]] = []
@@ -56,7 +56,7 @@ class Served:
         self.packets = PacketCaches(1_000_000, reactor)
         self.protocol = Echo(self.packets, rules)
         if batch:
-            self.port: Any = BatchPort(reactor, 0, self.protocol, interface, self.packets)
+            self.port: Any = BatchPort(reactor, (interface, 0), self.protocol, self.packets)
             self.port.startListening()
         else:
             self.port = reactor.listenUDP(0, self.protocol, interface)

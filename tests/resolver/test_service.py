@@ -113,11 +113,11 @@ class ListeningTests(SynchronousTestCase):
 
     def test_datagrams_in_batches(self) -> None:
         """Where the system can, the UDP port is one that reads in batches, unless that is off."""
-        made: list[tuple[int, str]] = []
+        made: list[tuple[str, int]] = []
 
         class Port:
-            def __init__(self, reactor: object, port: int, protocol: object, interface: str, *more: object) -> None:
-                self.address = (port, interface)
+            def __init__(self, reactor: object, address: tuple[str, int], *more: object) -> None:
+                self.address = address
 
             def startListening(self) -> None:
                 made.append(self.address)
@@ -133,7 +133,7 @@ class ListeningTests(SynchronousTestCase):
         self.patch(ports, "is_available", lambda reactor: True)
         self.patch(ports, "BatchPort", Port)
         self.lab.restart(batch=True)
-        self.assertEqual(made, [(1199, "127.0.0.1")])
+        self.assertEqual(made, [("127.0.0.1", 1199)])
         self.lab.restart(batch=False)
         self.assertEqual(len(made), 1)
 

@@ -41,23 +41,22 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """What an address may have. ``network`` is what its limits are counted by."""
+    """What an address may have.
+
+    One that is ``denied`` gets nothing, one that is ``allowed`` the records, one that ``may_recurse`` every answer; the
+    rate counts for one that is ``limited``. ``network`` is what its limits are counted by.
+    """
 
     allowed: bool
     denied: bool
-    recursion: bool
+    may_recurse: bool
     limited: bool
     network: bytes
 
     @property
-    def is_free(self) -> bool:
+    def unlimited(self) -> bool:
         """Whether every answer that is ready may go to it, uncounted."""
-        return self.recursion and not self.limited
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether every answer that is ready may go to it, while its rate lasts."""
-        return self.recursion
+        return self.may_recurse and not self.limited
 
 
 class Over(Enum):
@@ -128,18 +127,30 @@ class Admission:
         """Questions that parents are being asked for clients, those who joined another's included."""
         return sum(self._in_flight.values())
 
-    def begins(self, client: Client) -> bool:
-        """Count one more question of ``client`` in flight; False where its network has as many as it may have."""
+    def admit(self, client: Client) -> Ticket | None:
+        """Count one more question of ``client`` in flight; None where its network has as many as it may have."""
         count = self._in_flight.get(client.network, 0)
         if count >= self._rules.in_flight:
-            return False
+            return None
         self._in_flight[client.network] = count + 1
-        return True
+        return Ticket(self._in_flight, client.network)
 
-    def ended(self, client: Client) -> None:
-        """One that began is answered."""
-        count = self._in_flight[client.network] - 1
-        if count:
-            self._in_flight[client.network] = count
-        else:
-            del self._in_flight[client.network]
+
+class Ticket:
+    """One question of a client in flight. Whoever is done with it gives it back; only the first time counts."""
+
+    __slots__ = ("_in_flight", "_network")
+
+    def __init__(self, in_flight: dict[bytes, int], network: bytes) -> None:
+        self._in_flight = in_flight
+        self._network: bytes | None = network
+
+    def give_back(self) -> None:
+        """The question is answered, or will never be."""
+        network, self._network = self._network, None
+        if network is not None:
+            left = self._in_flight[network] - 1
+            if left:
+                self._in_flight[network] = left
+            else:
+                del self._in_flight[network]

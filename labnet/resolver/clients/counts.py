@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from labnet.interfaces import IQueryLog
+from labnet.interfaces import AnsweredQuery, IQueryLog
 from labnet.metrics import Histogram, Sample
 from labnet.wire.dns_request import decode_query
 from labnet.wire.names import text_of
@@ -23,6 +23,7 @@ FOUND: Final = "found"
 UNKNOWN: Final = "unknown"
 """The results of the course protocol; those of DNS are its RCODEs."""
 
+_NONE: Final = range(0)
 _STALE: Final = frozenset((InfoCode.STALE_ANSWER, InfoCode.STALE_NXDOMAIN))
 
 
@@ -77,40 +78,40 @@ class Counts:
         """
         cell.answered += 1
         self.took(cell.source, max(0.0, now - came))
-        if self.log is not None and self.sampled():
-            self.note(cell, cell.source, client, now, now - came, *asked())
+        for _ in self.sample():
+            self.note(cell, cell.source, client, now, now - came, asked())
 
     def answered_ready(self, cell: Cell, client: tuple[str, int], came: float, now: float, datagram: bytes) -> None:
         """``datagram`` of ``client``, that ``came`` at an epoch second, was answered ``now`` by a ready answer."""
         cell.ready += 1
         self.ready_seconds.observe(max(0.0, now - came))
-        if self.log is not None and self.sampled():
-            self.note(cell, READY, client, now, now - came, *asked_in(datagram))
+        for _ in self.sample():
+            self.note(cell, READY, client, now, now - came, asked_in(datagram))
 
     def answered_by_stream(self, cell: Cell, client: tuple[str, int], came: float, now: float, message: bytes) -> None:
-        """The same for a ``message`` by TCP; ``cell`` is where it would be counted by UDP."""
-        self.cell("tcp", cell.protocol, cell.result, READY).answered += 1
+        """``message`` of ``client`` by TCP was answered ``now`` by a ready answer, which by UDP counts in ``cell``."""
+        cell = self.cell("tcp", cell.protocol, cell.result, READY)
+        cell.answered += 1
         self.ready_seconds.observe(max(0.0, now - came))
-        if self.log is not None and self.sampled():
-            cell = self.cell("tcp", cell.protocol, cell.result, READY)
-            self.note(cell, READY, client, now, now - came, *asked_in(message))
+        for _ in self.sample():
+            self.note(cell, READY, client, now, now - came, asked_in(message))
 
-    def note(
-        self, cell: Cell, source: str, client: tuple[str, int], now: float, seconds: float, name: str, rrtype: str
-    ) -> None:
-        """Bring a question that was answered ``now`` into the query log."""
-        if self.log is not None:
-            labels = (cell.transport, cell.protocol, name, rrtype, cell.result, source)
-            self.log.query_log(now, client[0], client[1], *labels, max(0.0, seconds))
-
-    def sampled(self, questions: int = 1) -> int:
-        """How many of ``questions`` more the query log is to have."""
+    def sample(self, questions: int = 1) -> range:
+        """Which of ``questions`` more, by their numbers, the query log is to have: its share of all, spread evenly."""
         if self.log is None:
-            return 0
+            return _NONE
         self._share += questions * self.log.share
         due = int(self._share)
         self._share -= due
-        return due
+        return range(0, questions, max(1, questions // due))[:due] if due else _NONE
+
+    def note(
+        self, cell: Cell, source: str, client: tuple[str, int], now: float, seconds: float, asked: tuple[str, str]
+    ) -> None:
+        """Bring a question for ``asked``, a name and a type, that was answered ``now`` into the query log."""
+        if self.log is not None:
+            labels = cell.transport, cell.protocol, *asked, cell.result, source
+            self.log.query_log(AnsweredQuery(now, *client, *labels, max(0.0, seconds)))
 
     def samples(self) -> Iterator[Sample]:
         """What was counted so far."""

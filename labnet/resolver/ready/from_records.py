@@ -1,7 +1,7 @@
 """Replies made straight from the records, for the question that is asked most: a name with one IPv4 address, type A.
 
 What the reply is like besides name, TTL and address (its flags, its OPT record) depends on the shape of the question
-alone. The shape is learned from a reply that went the long way, so both ways say the same, byte for byte.
+alone. The shape is learned from a reply that the full path made, so both say the same, byte for byte.
 """
 
 from __future__ import annotations
@@ -34,23 +34,27 @@ beside that: flags, what stands behind the record, and where they are counted.
 """
 
 
-class PlainReplies:
+class SingleAddressReplies:
     """Makes replies from ``zone``; none where that is None."""
 
     def __init__(self, zone: Zone | None = None) -> None:
-        self._zone = zone
+        self.zone = zone
         self._shapes: dict[tuple[bytes, bytes, bool], tuple[bytes, bytes, Cell]] = {}
         self._shapes_but_label: dict[bytes, _Shape] = {}
 
+    def __len__(self) -> int:
+        """How many shapes are known."""
+        return len(self._shapes)
+
     def change(self, zone: Zone | None) -> None:
         """The records or the ways of replying have changed."""
-        self._zone = zone or None  # one without a name has nothing to be looked for
+        self.zone = zone or None  # one without a name has nothing to be looked for
         self._shapes.clear()
         self._shapes_but_label.clear()
 
     def find_all(self, keys: Sequence[bytes]) -> list[Made | None]:
         """The replies to DNS questions, given by their :func:`~labnet.net.batch.key_of`, or None for each."""
-        zone = self._zone
+        zone = self.zone
         if zone is None:
             return [None] * len(keys)
         shape_of = self._shapes_but_label.get
@@ -76,10 +80,10 @@ class PlainReplies:
     def _shape(self, key: bytes, name: bytes) -> _Shape | None:
         """The shape of a question for ``name``; from now on it is known by the key without the name's first label."""
         question = question_of(key, _ID)
-        if self._zone is None or question is None:
+        if self.zone is None or question is None:
             return None
         end, behind = _FLAGS + len(name), 1 + name[0]
-        shape = self._shapes.get((question[:_FLAGS], question[end:], self._zone.is_authority_below(name[behind:])))
+        shape = self._shapes.get((question[:_FLAGS], question[end:], self.zone.is_authority_below(name[behind:])))
         if shape is None:
             return None
         if len(self._shapes_but_label) >= _MOST_BUT_LABEL:
@@ -92,12 +96,12 @@ class PlainReplies:
     def learn(self, question: bytes, reply: bytes, name: bytes, cell: Cell) -> None:
         """Take the shape from a ``reply`` to a ``question`` for ``name``, if it has one."""
         key = name.lower()
-        record = None if self._zone is None else self._zone.one_addresses([key])[0]
-        if self._zone is None or record is None or len(self._shapes) >= _MOST_SHAPES:
+        record = None if self.zone is None else self.zone.one_addresses([key])[0]
+        if self.zone is None or record is None or len(self._shapes) >= _MOST_SHAPES:
             return
         end = _HEADER + len(name)
         middle = question[_HEADER : end + _TYPE_CLASS] + _OWNER + record
         if reply[_HEADER : _HEADER + len(middle)] == middle:
             shape = reply[_ID:_HEADER], reply[_HEADER + len(middle) :], cell
-            authoritative = self._zone.is_authority_below(key[1 + key[0] :])
+            authoritative = self.zone.is_authority_below(key[1 + key[0] :])
             self._shapes[question[_ID:_HEADER], question[end:], authoritative] = shape

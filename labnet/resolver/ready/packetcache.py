@@ -17,7 +17,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from labnet.net.batch import HEAD, key_of, question_of, vector_of
 from labnet.resolver.clients.counts import Cell
-from labnet.resolver.ready.from_records import Made, PlainReplies
+from labnet.resolver.ready.from_records import Made, SingleAddressReplies
 from labnet.resolver.ready.ttl_patch import Ageing
 from labnet.resolver.records.zone import Zone
 
@@ -64,8 +64,8 @@ class PacketCache:
         key = key_of(question, self.skipped)
         return self.packets.get(key) or self.renew(key, now)
 
-    def keep(self, question: bytes, answer: bytes, until: float, cell: Cell, ageing: Ageing | None = None) -> None:
-        """Keep ``answer`` until the epoch second ``until``, in place of an earlier one; then it is so by ``ageing``."""
+    def put(self, question: bytes, answer: bytes, until: float, cell: Cell, ageing: Ageing | None = None) -> None:
+        """Have ``answer`` ready until the epoch second ``until``, in place of an earlier one; then by ``ageing``."""
         key = key_of(question, self.skipped)
         self._forget(key)
         if ageing is not None:
@@ -78,12 +78,12 @@ class PacketCache:
         """The answer to the question of ``key`` as it is at ``now``, if there is one that ages; it is ready again."""
         if key not in self._ageing:
             return None
-        ageing, answer, cell = kept = self._ageing.pop(key)
+        ageing, answer, cell = one = self._ageing.pop(key)
         aged = ageing.at(answer, now)
         if aged is None:
             self._add_ageing(-_ageing_size(key, ageing, answer))
             return None
-        self._ageing[key] = kept  # what was asked for longest ago stands first
+        self._ageing[key] = one  # what was asked for longest ago stands first
         self.renewed += 1
         return self._put(key, *aged, cell)
 
@@ -116,7 +116,7 @@ class PacketCache:
         """Whether any answer can be patched."""
         return bool(self._ageing)
 
-    def keep_where_free(self, key: bytes, answer: bytes, cell: Cell) -> None:
+    def put_if_room(self, key: bytes, answer: bytes, cell: Cell) -> None:
         """Keep for good what is as quickly made anew, if nothing has to go for it and no random letters are in it."""
         size = self.bytes + _ENTRY_BYTES + len(key) + len(answer)
         asked = question_of(key, self.skipped)
@@ -130,10 +130,10 @@ class PacketCache:
         ends = self._ends
         while ends and ends[0][0] <= now:
             key = heappop(ends)[1]
-            packet, kept = self.packets.get(key), self._ageing.get(key)
+            packet, one = self.packets.get(key), self._ageing.get(key)
             if packet is not None and packet[3] <= now:
                 self._forget_packet(key)
-            if kept is not None and kept[0].until <= now:
+            if one is not None and one[0].until <= now:
                 self._forget_ageing(key)
         self.soonest = ends[0][0] if ends else math.inf
 
@@ -168,9 +168,9 @@ class PacketCache:
             self.bytes -= _ENTRY_BYTES + len(key) + len(packet[2])
 
     def _forget_ageing(self, key: bytes) -> None:
-        kept = self._ageing.pop(key, None)
-        if kept is not None:
-            self._add_ageing(-_ageing_size(key, kept[0], kept[1]))
+        one = self._ageing.pop(key, None)
+        if one is not None:
+            self._add_ageing(-_ageing_size(key, one[0], one[1]))
 
     def _add_ageing(self, size: int) -> None:
         self.bytes += size
@@ -187,7 +187,7 @@ class PacketCaches:
     def __init__(self, most_bytes: int, clock: IReactorTime) -> None:
         self.dns = PacketCache(most_bytes, _ID)
         self.course = PacketCache(most_bytes)
-        self.plain = PlainReplies()
+        self.from_records = SingleAddressReplies()
         self.clock = clock
         self._last = 0.0
 
@@ -226,11 +226,11 @@ class PacketCaches:
 
     def make(self, keys: Sequence[bytes]) -> list[Made | None]:
         """The answers to the DNS questions of ``keys``, without their ids, made of the records or patched."""
-        made = self.plain.find_all(keys)
+        made = self.from_records.find_all(keys)
         if not self.dns.is_full:
             for key, one in zip(keys, made, strict=True):
                 if one is not None:
-                    self.dns.keep_where_free(key, *one)
+                    self.dns.put_if_room(key, *one)
         if self.dns.ages and None in made:
             return [one or self._renewed(key) for key, one in zip(keys, made, strict=True)]
         return made
@@ -250,19 +250,19 @@ class PacketCaches:
             return None
         return packet[2][:10] + datagram[12:end] + packet[2][end - _ID :], packet[1]
 
-    def keep_dns(
+    def put_dns(
         self, question: bytes, reply: bytes, name: bytes, until: float, cell: Cell, ageing: Ageing | None = None
     ) -> None:
-        """Keep ``reply`` to the DNS message ``question``, which asks for ``name`` (in wire form, its case kept)."""
+        """Have ``reply`` ready for the DNS message ``question``, which asks for ``name`` (wire form, in its case)."""
         end = 12 + len(name)
         answer = reply[_ID:12] + name.lower() + reply[end:]
-        self.dns.keep(question[:12] + name.lower() + question[end:], answer, until, cell, ageing)
+        self.dns.put(question[:12] + name.lower() + question[end:], answer, until, cell, ageing)
         if until == math.inf:
-            self.plain.learn(question, reply, name, cell)
+            self.from_records.learn(question, reply, name, cell)
 
     def change(self, most_bytes: int, zone: Zone | None) -> None:
         """From now on each may take ``most_bytes``, and the records are those of ``zone``; all is forgotten."""
-        self.plain.change(zone)
+        self.from_records.change(zone)
         self.clear()
         self.dns.resize(most_bytes)
         self.course.resize(most_bytes)

@@ -116,7 +116,7 @@ class Ports:
                 never_fragment(sock)
             return cast(IListeningPort, plain)
         port = BatchPort(
-            self._reactor, listen.port, protocol, listen.interface, self._packets, self._open_socket, delay
+            self._reactor, (listen.interface, listen.port), protocol, self._packets, self._open_socket, delay
         )
         port.startListening()
         return port

@@ -1,10 +1,10 @@
-"""One DNS message in, one out: the same for UDP and TCP."""
+"""One DNS message in, one out, by UDP and by TCP: what is said is decided once, then encoded once."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from twisted.internet.interfaces import IReactorTime
 
@@ -47,148 +47,142 @@ class Responder:
         ``taken`` says that the answer was counted against the client's rate already. Gives False where the message
         gets no answer, whoever sends it: it is none that can be answered.
         """
-        asking = _Asking(self, source, stream, send)
-        client = asking.client
-        if client.denied:
+        asking = _Asking(self.admission.client(source[0]), source, self.clock.seconds(), stream, send)
+        if asking.client.denied:
             self.counts.lost["denied"] += 1
             return False
-        within = stream or taken or self.admission.takes(client, asking.came)
+        within = stream or taken or self.admission.takes(asking.client, asking.came)
+        query: Query | None
+        decision: _Decision | None
         try:
             query = decode_query(message)
         except Silence:
             self.counts.lost["malformed"] += 1
             return False
         except Refusal as refusal:
-            if within:
-                asking.refuse(refusal)
-            else:
-                self.counts.lost["rate"] += 1
-            return True
-        if not (within or self._is_proven(query, source[0], asking.came)):
-            asking.limit(query)
-        elif not client.allowed:
-            asking.prohibit(query)
+            query, decision = refusal.query, _Decision(refusal) if within else _DROPPED
         else:
-            self._answer(asking, query, message)
+            decision = self._decide(asking, query, within) or self._ask(asking, query)
+        if decision is not None:
+            self._reply(asking, query, decision, message)
         return True
 
-    def _answer(self, asking: _Asking, query: Query, message: bytes) -> None:
-        """Answer what is known now, and ask for the rest, as far as the client may have it."""
-        client, question = asking.client, query.question
-        if not client.recursion:
-            asking.send_answer(query, self.resolver.recorded(question) or _NOT_FOR_YOU, "records")
-            return
-        answer = self.resolver.known(question)
-        if answer is None and query.recursion_desired:
-            if not self.admission.begins(client):
-                self.counts.lost["in_flight"] += 1
-                asking.send_answer(query, _TOO_MANY, "none", counted=False)
-                return
-            self.resolver.ask(question).addCallback(asking.told, query)
-            return
+    def _decide(self, asking: _Asking, query: Query, within: bool) -> _Decision | None:
+        """What ``query`` is answered with; None where a parent has to be asked."""
+        client = asking.client
+        if not (within or self._is_proven(query, asking)):
+            if self.admission.over() is Over.DROPPED:
+                return _DROPPED
+            return _Decision(Refusal(Rcode.NOERROR, query.id, query.flags, query), lost="slipped", truncated=True)
+        if not client.allowed:  # RFC 8914, section 4.19
+            refusal = Refusal(Rcode.REFUSED, query.id, query.flags, query)
+            return _Decision(refusal, lost="refused", errors=_NOT_SERVED)
+        if not client.may_recurse:
+            return _Decision(self.resolver.recorded(query.question) or _NOT_FOR_YOU, "records")
+        answer = self.resolver.known(query.question)
         if answer is None:
-            answer = self.resolver.nearest(question)
-        found = answer or _NOT_HERE
-        reply = asking.encode(query, found)
-        source = source_of(found, asked=False)
-        # An answer with options of the client's own, such as a cookie, is for that client alone; one by TCP may be too
-        # long for who asks by UDP.
-        of_its_own = (asking.stream and len(reply) > WITHOUT_EDNS) or (query.edns and query.edns.has_options)
-        if answer is not None and answer.until and not of_its_own:
-            cell = self.counts.cell("udp", "dns", found.rcode.name, source)
-            said = found.origin if self.explain and query.edns else ""
-            ageing = ageing_of(reply, found, query.question.rrtype, said, asking.came)
-            self.packets.keep_dns(message, reply, query.name, answer.until, cell, ageing)
-        asking.send_counted(reply, query, found.rcode, source)
+            if query.recursion_desired:
+                return None
+            answer = self.resolver.nearest(query.question) or _NOT_HERE
+        return _Decision(answer, source_of(answer, asked=False), ready_until=answer.until)
 
-    def _is_proven(self, query: Query, host: str, now: float) -> bool:
+    def _ask(self, asking: _Asking, query: Query) -> _Decision | None:
+        """Ask a parent, and answer later; or what is answered now where the client asks too much."""
+        ticket = self.admission.admit(asking.client)
+        if ticket is None:
+            return _TOO_MANY
+
+        def answered(answer: Answer) -> None:
+            ticket.give_back()
+            self._reply(asking, query, _Decision(answer, source_of(answer, asked=True)))
+
+        self.resolver.ask(query.question).addCallback(answered)
+        return None
+
+    def _reply(self, asking: _Asking, query: Query | None, decision: _Decision, message: bytes = b"") -> None:
+        """Encode what was decided, put it into the packet cache where it may be given again, send it, count it."""
+        said, counts, transport = decision.said, self.counts, "tcp" if asking.stream else "udp"
+        if decision.lost:
+            counts.lost[decision.lost] += 1
+        if said is None:
+            return
+        reply = self._encode(asking, query, decision, said)
+        if query is not None and decision.ready_until and isinstance(said, Answer):
+            self._make_ready(asking, query, decision, message, said, reply)
+        asking.send(reply)
+        if decision.lost:
+            return
+        cell = counts.cell(transport, "dns", said.rcode.name, decision.source)
+        if query is None:
+            cell.answered += 1
+        else:
+            name, rrtype = query.name, query.question.rrtype
+            counts.answered(
+                cell, asking.source, asking.came, self.clock.seconds(), lambda: (text_of(name), type_text(rrtype))
+            )
+
+    def _encode(self, asking: _Asking, query: Query | None, decision: _Decision, said: Answer | Refusal) -> bytes:
+        recursion = asking.client.may_recurse and self.resolver.can_recurse
+        if isinstance(said, Refusal):
+            options = self._options(asking, said.edns)
+            return encode_refusal(said, recursion, options, decision.errors, decision.truncated)
+        assert query is not None, "what has no question is refused"
+        if self.explain and said.origin:
+            said = replace(said, errors=(*said.errors, ExtendedError(InfoCode.OTHER, said.origin)))
+        return encode_answer(query, said, asking.stream, recursion, self._options(asking, query.edns))
+
+    def _make_ready(
+        self, asking: _Asking, query: Query, decision: _Decision, message: bytes, answer: Answer, reply: bytes
+    ) -> None:
+        """Have ``reply`` given to all who ask the same by UDP.
+
+        One with options of the client's own, such as a cookie, is for that client alone; one by TCP may be too long.
+        """
+        if (asking.stream and len(reply) > WITHOUT_EDNS) or (query.edns and query.edns.has_options):
+            return
+        cell = self.counts.cell("udp", "dns", answer.rcode.name, decision.source)
+        text = answer.origin if self.explain and query.edns else ""
+        ageing = ageing_of(reply, answer, query.question.rrtype, text, asking.came)
+        self.packets.put_dns(message, reply, query.name, decision.ready_until, cell, ageing)
+
+    def _is_proven(self, query: Query, asking: _Asking) -> bool:
         """Whether the client is really at its address: a server cookie says so (RFC 7873, section 5.2.3)."""
         cookie = query.edns.cookie if query.edns is not None else None
-        return cookie is not None and self.cookies.is_valid(cookie, host, now)
+        return cookie is not None and self.cookies.is_valid(cookie, asking.source[0], asking.came)
 
-
-class _Asking:
-    """One message that is being answered."""
-
-    def __init__(self, responder: Responder, source: tuple[str, int], stream: bool, send: Send) -> None:
-        self.stream = stream
-        self.client: Client = responder.admission.client(source[0])
-        self.came = responder.clock.seconds()
-        self._responder = responder
-        self._source = source
-        self._send = send
-
-    def told(self, answer: Answer, query: Query) -> None:
-        """A parent was asked, and this is the answer."""
-        self._responder.admission.ended(self.client)
-        self.send_answer(query, answer, source_of(answer, asked=True))
-
-    def send_answer(self, query: Query, answer: Answer, source: str, counted: bool = True) -> None:
-        """Send ``answer``; it is ``counted`` as one from ``source``, or was counted as lost already."""
-        reply = self.encode(query, answer)
-        if counted:
-            self.send_counted(reply, query, answer.rcode, source)
-        else:
-            self._send(reply)
-
-    def send_counted(self, reply: bytes, query: Query, rcode: Rcode, source: str) -> None:
-        """Send ``reply`` and count it."""
-        responder = self._responder
-        cell = responder.counts.cell("tcp" if self.stream else "udp", "dns", rcode.name, source)
-        self._send(reply)
-        responder.counts.answered(
-            cell,
-            self._source,
-            self.came,
-            responder.clock.seconds(),
-            lambda: (text_of(query.name), type_text(query.question.rrtype)),
-        )
-
-    def encode(self, query: Query, answer: Answer) -> bytes:
-        """The response that says ``answer``."""
-        responder = self._responder
-        if responder.explain and answer.origin:
-            answer = replace(answer, errors=(*answer.errors, ExtendedError(InfoCode.OTHER, answer.origin)))
-        return encode_answer(query, answer, self.stream, self._recursion, self._options(query.edns))
-
-    def refuse(self, refusal: Refusal) -> None:
-        """Answer by an RCODE alone."""
-        responder = self._responder
-        reply = encode_refusal(refusal, self._recursion, self._options(refusal.edns))
-        if refusal.query is None:
-            self._send(reply)
-            responder.counts.cell("tcp" if self.stream else "udp", "dns", refusal.rcode.name, "none").answered += 1
-        else:
-            self.send_counted(reply, refusal.query, refusal.rcode, "none")
-
-    def prohibit(self, query: Query) -> None:
-        """The client is not served, and is told so (RFC 8914, section 4.19)."""
-        self._responder.counts.lost["refused"] += 1
-        refusal = Refusal(Rcode.REFUSED, query.id, query.flags, query)
-        self._send(encode_refusal(refusal, False, self._options(query.edns), _NOT_SERVED))
-
-    def limit(self, query: Query) -> None:
-        """The client's network has had its share: no answer, or one that sends it to TCP."""
-        responder = self._responder
-        if responder.admission.over() is Over.DROPPED:
-            responder.counts.lost["rate"] += 1
-            return
-        responder.counts.lost["slipped"] += 1
-        refusal = Refusal(Rcode.NOERROR, query.id, query.flags, query)
-        self._send(encode_refusal(refusal, self._recursion, self._options(query.edns), truncated=True))
-
-    @property
-    def _recursion(self) -> bool:
-        return self.client.recursion and self._responder.resolver.can_recurse
-
-    def _options(self, edns: Edns | None) -> Options:
+    def _options(self, asking: _Asking, edns: Edns | None) -> Options:
         if edns is None:
             return _NO_OPTIONS
-        responder = self._responder
         cookie = None
         if edns.cookie is not None:
-            cookie = responder.cookies.make(edns.cookie[:8], self._source[0], self.came)
-        return Options(cookie, responder.nsid or None, round(responder.idle * 10) if self.stream else None)
+            cookie = self.cookies.make(edns.cookie[:8], asking.source[0], asking.came)
+        return Options(cookie, self.nsid or None, round(self.idle * 10) if asking.stream else None)
+
+
+class _Asking(NamedTuple):
+    """Who sent a message that is being answered, when (epoch seconds), and how it gets the reply."""
+
+    client: Client
+    source: tuple[str, int]
+    came: float
+    stream: bool
+    send: Send
+
+
+class _Decision(NamedTuple):
+    """What a message is answered with, nothing where ``said`` is None, and what that counts as.
+
+    ``source`` is the label of ``labnet_queries_total``; where ``lost`` is not empty the question counts by that reason
+    instead. ``errors`` and ``truncated`` go with a refusal. Until the epoch second ``ready_until`` the reply may be
+    given again.
+    """
+
+    said: Answer | Refusal | None
+    source: str = "none"
+    lost: str = ""
+    errors: tuple[ExtendedError, ...] = ()
+    truncated: bool = False
+    ready_until: float = 0.0
 
 
 _NO_OPTIONS: Final = Options()
@@ -201,6 +195,8 @@ _NOT_FOR_YOU: Final = Answer(
     Rcode.REFUSED,
     errors=(ExtendedError(InfoCode.PROHIBITED, "your network gets the records alone, and they do not have the name"),),
 )
-_TOO_MANY: Final = Answer(
-    Rcode.SERVFAIL, errors=(ExtendedError(InfoCode.OTHER, "too many questions of your network are in flight"),)
+_TOO_MANY: Final = _Decision(
+    Answer(Rcode.SERVFAIL, errors=(ExtendedError(InfoCode.OTHER, "too many questions of your network are in flight"),)),
+    lost="in_flight",
 )
+_DROPPED: Final = _Decision(None, lost="rate")

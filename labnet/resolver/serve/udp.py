@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
-from functools import partial
 from typing import Final
 
 from twisted.internet.protocol import DatagramProtocol
 
 from labnet.interfaces import IResolver
 from labnet.resolver.cache.cache import rests_until
-from labnet.resolver.clients.admission import Admission, Client
+from labnet.resolver.clients.admission import Admission, Client, Ticket
 from labnet.resolver.clients.counts import FOUND, UNKNOWN, Counts, source_of
-from labnet.resolver.serve.late_replies import IRelays
+from labnet.resolver.engine.fast_path import FastPath
 from labnet.resolver.serve.responder import Responder
 from labnet.wire.course import Dialect, LooksLikeReply
 from labnet.wire.course_line import TextError
@@ -29,9 +27,9 @@ class ResolverProtocol(DatagramProtocol):
     noisy = False
 
     def __init__(
-        self, resolver: IResolver, dialect: Dialect, responder: Responder, relays: IRelays | None = None
+        self, resolver: IResolver, dialect: Dialect, responder: Responder, fast_path: FastPath | None = None
     ) -> None:
-        self.relays = relays
+        self.fast_path = fast_path
         self._resolver = resolver
         self._waiting: set[tuple[tuple[str, int], str]] = set()
         self.change(dialect, responder)
@@ -57,7 +55,7 @@ class ResolverProtocol(DatagramProtocol):
         client = responder.admission.client(addr[0])
         packets = responder.packets
         now = packets.seconds()
-        ready = packets.find(datagram, now) if client.is_whole else None
+        ready = packets.find(datagram, now) if client.may_recurse else None
         if ready is not None and responder.admission.takes(client, now):
             reply, cell = ready
             self._send(reply, addr)
@@ -95,7 +93,7 @@ class ResolverProtocol(DatagramProtocol):
             self._send(self._dialect.encode(None), addr)
             return
         question = Question(key_of(name), RRType.A, name)
-        if client.recursion:
+        if client.may_recurse:
             answer = self._resolver.known(question, failures=False)
         else:
             answer = self._resolver.recorded(question) or _UNKNOWN
@@ -103,11 +101,11 @@ class ResolverProtocol(DatagramProtocol):
             self._ask(question, addr, client, came)
             return
         reply = self._dialect.encode(answer.mapping)
-        source = source_of(answer, asked=False) if client.recursion else "records"
-        if answer.mapping is not None and client.recursion and answer.until:
+        source = source_of(answer, asked=False) if client.may_recurse else "records"
+        if answer.mapping is not None and client.may_recurse and answer.until:
             cell = counts.cell("udp", self._protocol, FOUND, source)
             # An information line tells since when and for how long: it is the same for all that time.
-            self._responder.packets.course.keep(datagram, reply, rests_until(answer, came), cell)
+            self._responder.packets.course.put(datagram, reply, rests_until(answer, came), cell)
         self._send(reply, addr)
         self._count(answer, source, addr, name, came)
 
@@ -117,19 +115,16 @@ class ResolverProtocol(DatagramProtocol):
         waiting = (addr, question.spelled)
         if waiting in self._waiting:
             return
-        admission = self._responder.admission
-        if not admission.begins(client):
+        ticket = self._responder.admission.admit(client)
+        if ticket is None:
             self._responder.counts.lost["in_flight"] += 1
             self._send(self._dialect.encode(None), addr)
             return
         self._waiting.add(waiting)
-        asking = self._resolver.ask(question)
-        asking.addCallback(self._answered, waiting, came, partial(admission.ended, client))
+        self._resolver.ask(question).addCallback(self._answered, waiting, came, ticket)
 
-    def _answered(
-        self, answer: Answer, waiting: tuple[tuple[str, int], str], came: float, ended: Callable[[], None]
-    ) -> None:
-        ended()
+    def _answered(self, answer: Answer, waiting: tuple[tuple[str, int], str], came: float, ticket: Ticket) -> None:
+        ticket.give_back()
         self._waiting.discard(waiting)
         addr, name = waiting
         self._send(self._dialect.encode(answer.mapping), addr)

@@ -27,28 +27,29 @@ LONGEST_USE: Final = 10.0
 """Seconds until a socket is replaced, or closed where nothing is asked."""
 
 
-class IAsked(Protocol):
-    """What a parent was asked."""
+class Timed(Protocol):
+    """What a parent was asked, as far as it concerns how long it is waited for."""
 
     @property
     def since(self) -> float:
         """When, in epoch seconds."""
 
 
-A = TypeVar("A", bound=IAsked)
+A = TypeVar("A", bound=Timed)
 
 
-class Pool(Generic[A]):
+class RelaySockets(Generic[A]):
     """The sockets to ``parent``, an address and a port.
 
-    ``received`` is told by which socket which datagrams have come; ``failed``, what was asked by a socket that failed.
+    ``received`` is called with a socket and the datagrams that have come by it, ``failed`` with what was asked by a
+    socket that failed.
     """
 
     def __init__(
         self,
         reactor: IReactor,
         parent: tuple[str, int],
-        received: Callable[[PoolSocket[A], list[bytes]], None],
+        received: Callable[[RelaySocket[A], list[bytes]], None],
         failed: Callable[[list[A]], None],
     ) -> None:
         self.inbox = Inbox()
@@ -56,18 +57,18 @@ class Pool(Generic[A]):
         self.failed = failed
         self._reactor = reactor
         self._parent = parent
-        self._sockets: list[PoolSocket[A]] = []
-        self._retired: list[PoolSocket[A]] = []
+        self._sockets: list[RelaySocket[A]] = []
+        self._retired: list[RelaySocket[A]] = []
         self._timer: IDelayedCall | None = None
 
-    def pick(self, chance: int, now: float) -> PoolSocket[A] | None:
+    def pick(self, chance: int, now: float) -> RelaySocket[A] | None:
         """The socket that ``chance`` gives, a new one in its place where it has done its work; None if none is left."""
         turn = chance % SOCKETS
         sock = self._sockets[turn] if turn < len(self._sockets) else None
         if sock is not None and not sock.closed and sock.left > 0 and sock.is_young(now):
             return sock
         try:
-            fresh = PoolSocket(self._reactor, self, self._parent, now)
+            fresh = RelaySocket(self._reactor, self, self._parent, now)
         except OSError:
             return None
         if sock is None:
@@ -85,7 +86,7 @@ class Pool(Generic[A]):
         return any(sock.asked for sock in (*self._sockets, *self._retired))
 
     def give_up(self, now: float, wait: float) -> list[A]:
-        """Wait no more for what was not asked in the last ``wait`` seconds before ``now``; gives what that is."""
+        """Wait no more for what was asked ``wait`` seconds before ``now`` or earlier; gives what that is."""
         return [asked for sock in (*self._sockets, *self._retired) for asked in sock.give_up(now, wait)]
 
     def close_retired(self) -> None:
@@ -97,20 +98,21 @@ class Pool(Generic[A]):
             else:
                 sock.close()
 
-    def close(self) -> None:
-        """Close every socket; what is asked gets no reply."""
+    def close(self) -> list[A]:
+        """Close every socket; gives what was asked by them and gets no reply."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         every, self._sockets, self._retired = [*self._sockets, *self._retired], [], []
         for sock in every:
             sock.close()
+        return [asked for sock in every for asked in sock.asked.values()]
 
     def _retire_old(self) -> None:
         """Retire what would be replaced at its turn, which may never come; look again when the youngest is as old."""
         self._timer = None
         now = self._reactor.seconds()
-        young: list[PoolSocket[A]] = []
+        young: list[RelaySocket[A]] = []
         for sock in self._sockets:
             (young if sock.is_young(now) else self._retired).append(sock)
         self._sockets = young
@@ -121,13 +123,13 @@ class Pool(Generic[A]):
 
 
 @implementer(IReadDescriptor)
-class PoolSocket(Generic[A]):
+class RelaySocket(Generic[A]):
     """One socket of a pool: what was ``asked`` by it and is waited for, by id, in the order in which it was asked.
 
     After ``left`` queries more it is replaced.
     """
 
-    def __init__(self, reactor: IReactorFDSet, pool: Pool[A], parent: tuple[str, int], now: float) -> None:
+    def __init__(self, reactor: IReactorFDSet, pool: RelaySockets[A], parent: tuple[str, int], now: float) -> None:
         self.asked: dict[bytes, A] = {}
         self.left = MOST_QUERIES
         self.since = now
@@ -148,7 +150,7 @@ class PoolSocket(Generic[A]):
         return 0 <= now - self.since < LONGEST_USE
 
     def give_up(self, now: float, wait: float) -> list[A]:
-        """The same as the pool's, of this socket."""
+        """Wait no more for what this socket asked ``wait`` seconds before ``now`` or earlier; gives what that is."""
         late = []
         for id, asked in self.asked.items():
             if 0 <= now - asked.since < wait:
@@ -171,7 +173,7 @@ class PoolSocket(Generic[A]):
             self._socket.close()
 
     def fail(self) -> None:
-        """Nobody listens there, or there is no route."""
+        """Close it: no server listens there, or there is no route."""
         failed = list(self.asked.values())
         self.asked.clear()
         self.close()

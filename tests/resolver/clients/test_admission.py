@@ -36,23 +36,23 @@ class ClientTests(SynchronousTestCase):
             ("fe80::1%eth0", False, False, False, True),
         ):
             client = admission.client(host)
-            told = (client.allowed, client.denied, client.recursion, client.limited)
+            told = (client.allowed, client.denied, client.may_recurse, client.limited)
             self.assertEqual(told, (allowed, denied, recursion, limited), host)
 
     def test_who_is_allowed_may_recurse_where_nothing_else_is_said(self) -> None:
         """Without networks of its own recursion is for all who are allowed, and for nobody else."""
         admission = Admission(Rules(LAN))
-        self.assertTrue(admission.client("192.0.2.1").recursion)
-        self.assertFalse(admission.client("203.0.113.1").recursion)
+        self.assertTrue(admission.client("192.0.2.1").may_recurse)
+        self.assertFalse(admission.client("203.0.113.1").may_recurse)
 
     def test_recursion_does_not_allow(self) -> None:
         """Who may recurse and is not allowed gets nothing."""
         client = Admission(Rules(LAN, recursion=networks("0.0.0.0/0"))).client("203.0.113.1")
-        self.assertFalse(client.allowed or client.recursion or client.is_whole)
+        self.assertFalse(client.allowed or client.may_recurse)
 
     def test_without_a_rate_nobody_is_limited(self) -> None:
         """A rate of 0 sets no limit, whoever is not exempt from it."""
-        self.assertTrue(Admission(Rules(LAN)).client("192.0.2.1").is_free)
+        self.assertTrue(Admission(Rules(LAN)).client("192.0.2.1").unlimited)
 
     def test_many_clients_are_forgotten_and_known_again(self) -> None:
         """Memory does not grow with the addresses that were seen."""
@@ -113,29 +113,38 @@ class InFlightTests(SynchronousTestCase):
     """Questions that parents are being asked are counted by client network."""
 
     def test_a_network_has_so_many(self) -> None:
-        """One more is refused until one has ended; another network has its own."""
+        """One more is refused until a ticket is given back; another network has its own."""
         admission = Admission(Rules(LAN, in_flight=2))
         one, other = admission.client("192.0.2.1"), admission.client("2001:db8::1")
-        self.assertEqual([admission.begins(one) for _ in range(3)], [True, True, False])
-        self.assertTrue(admission.begins(other))
+        tickets = [admission.admit(one) for _ in range(3)]
+        self.assertEqual([ticket is None for ticket in tickets], [False, False, True])
+        self.assertIsNotNone(admission.admit(other))
         self.assertEqual(admission.in_flight, 3)
-        admission.ended(one)
-        self.assertTrue(admission.begins(one))
-        self.assertFalse(admission.begins(one))
+        assert tickets[0] is not None
+        tickets[0].give_back()
+        self.assertIsNotNone(admission.admit(one))
+        self.assertIsNone(admission.admit(one))
 
-    def test_nothing_is_left_when_all_have_ended(self) -> None:
-        """A network that has nothing in flight takes no memory."""
+    def test_a_ticket_that_is_given_back_twice_counts_once(self) -> None:
+        """Whoever is done with it may give it back; a network that has nothing in flight takes no memory."""
         admission = Admission(Rules(LAN))
         client = admission.client("192.0.2.1")
-        self.assertTrue(admission.begins(client))
-        admission.ended(client)
+        first, second = admission.admit(client), admission.admit(client)
+        assert first is not None
+        assert second is not None
+        first.give_back()
+        first.give_back()
+        self.assertEqual(admission.in_flight, 1)
+        second.give_back()
+        second.give_back()
         self.assertEqual((admission.in_flight, admission._in_flight), (0, {}))
 
-    def test_an_older_verdict_ends_what_it_began(self) -> None:
-        """A question that began under earlier rules is counted off under the new ones."""
+    def test_a_ticket_of_earlier_rules_is_given_back_under_the_new_ones(self) -> None:
+        """The count goes on over a change."""
         admission = Admission(Rules(LAN))
-        client = admission.client("192.0.2.1")
-        self.assertTrue(admission.begins(client))
+        ticket = admission.admit(admission.client("192.0.2.1"))
+        assert ticket is not None
         admission.change(Rules((), LAN))
-        admission.ended(client)
+        self.assertEqual(admission.in_flight, 1)
+        ticket.give_back()
         self.assertEqual(admission.in_flight, 0)

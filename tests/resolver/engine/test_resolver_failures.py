@@ -11,6 +11,7 @@ from zope.interface import implementer
 from labnet.interfaces import IParent
 from labnet.resolver.cache.cache import Cache
 from labnet.resolver.cache.policy import Bounds
+from labnet.resolver.engine.inflight import InFlight
 from labnet.resolver.engine.resolver import Resolver
 from labnet.resolver.records.zone import Zone
 from labnet.wire.names import ROOT
@@ -49,7 +50,7 @@ class FailureTests(SynchronousTestCase):
         """Who asks for many names that fail cannot fill the log."""
         said: list[str] = []
         observer = lambda event: said.append(formatEvent(event))  # noqa: E731
-        self.patch(Resolver, "log", Logger(namespace="resolver", observer=observer))
+        self.patch(InFlight, "log", Logger(namespace="resolver", observer=observer))
         lab = Lab(self)
         for name in ("a.example", "b.example", "c.example"):
             self.fail(lab, name)

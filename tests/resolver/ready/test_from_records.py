@@ -9,7 +9,7 @@ import dns.message
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.net.batch import HEAD, NO_KEY, key_of
-from labnet.resolver.ready.from_records import Made, PlainReplies
+from labnet.resolver.ready.from_records import Made, SingleAddressReplies
 from labnet.resolver.records.zone import Zone
 from labnet.wire.names import key_of as name_key
 from labnet.wire.types import RRset, RRType
@@ -49,8 +49,8 @@ class PlainTests(SynchronousTestCase):
                         lab.send(query)
                         replies.append(lab.take(CLIENT).payload)
                     lab.service.packets.dns.clear()
-                    known = lab.service.packets.plain.find_all([key_of(query, 2)])[0]
-                    lab.service.packets.change(1_000_000, lab.service.packets.plain._zone)
+                    known = lab.service.packets.from_records.find_all([key_of(query, 2)])[0]
+                    lab.service.packets.change(1_000_000, lab.service.packets.from_records.zone)
                     lab.send(query)  # nothing is known of its shape: the long way
                     replies.append(lab.take(CLIENT).payload)
                     if name != "two":  # in any order
@@ -91,9 +91,9 @@ class PlainTests(SynchronousTestCase):
         lab = Lab(self, {"lab.zone": ZONE}, zones=["lab"])
         lab.ask("one.lab")
         other = Lab(self, {"lab.zone": ZONE.replace("10.0.0.1\n", "10.9.9.9\n")}, zones=["lab"])
-        lab.service.packets.change(1_000_000, other.service.packets.plain._zone)
+        lab.service.packets.change(1_000_000, other.service.packets.from_records.zone)
         query = dns.message.make_query("one.lab", "A").to_wire()
-        self.assertEqual(lab.service.packets.plain.find_all([key_of(query, 2)]), [None])
+        self.assertEqual(lab.service.packets.from_records.find_all([key_of(query, 2)]), [None])
 
     def test_shapes_are_bounded(self) -> None:
         """A client that asks in ever other shapes fills no memory."""
@@ -101,7 +101,7 @@ class PlainTests(SynchronousTestCase):
         for payload in range(512, 1232):
             lab.send(dns.message.make_query("one.lab", "A", use_edns=0, payload=payload).to_wire())
             lab.take(CLIENT)
-        self.assertLessEqual(len(lab.service.packets.plain._shapes), 200)
+        self.assertLessEqual(len(lab.service.packets.from_records), 200)
 
 
 def question(name: str, rrtype: str = "A", edns: int = -1, id: int = 7) -> bytes:
@@ -122,7 +122,7 @@ class BulkTests(SynchronousTestCase):
         names = [*(f"h{number}.lab" for number in range(3000)), self.odd, self.long]
         bulk = "".join(f"{name}. 60 IN A 10.1.{n >> 8}.{n & 255}\n" for n, name in enumerate(names))
         self.lab = Lab(self, {"lab.zone": ZONE, "bulk.zone": bulk}, zones=["lab"])
-        zone = self.lab.service.packets.plain._zone
+        zone = self.lab.service.packets.from_records.zone
         assert zone is not None
         self.assertGreater(len(zone._nodes.bulk()), 3000)
         self.zone: Zone = zone
@@ -136,7 +136,7 @@ class BulkTests(SynchronousTestCase):
         return self.lab.take(CLIENT).payload
 
     def made(self, *questions: bytes) -> list[Made | None]:
-        return self.lab.service.packets.plain.find_all([key_of(one, 2) for one in questions])
+        return self.lab.service.packets.from_records.find_all([key_of(one, 2) for one in questions])
 
     def test_each_has_its_own(self) -> None:
         """In their order, whatever stands between them, and as often as they are there."""
@@ -170,7 +170,7 @@ class BulkTests(SynchronousTestCase):
 
     def test_without_records(self) -> None:
         """There is nothing for any."""
-        self.assertEqual(PlainReplies().find_all([key_of(question("h7.lab"), 2)] * 3), [None] * 3)
+        self.assertEqual(SingleAddressReplies().find_all([key_of(question("h7.lab"), 2)] * 3), [None] * 3)
 
     def test_a_long_question(self) -> None:
         """Has its reply by the whole of its key, and none by what the head of its slot holds."""
@@ -178,11 +178,11 @@ class BulkTests(SynchronousTestCase):
         self.assertGreater(len(asked), HEAD)
         whole = key_of(asked, 2)
         cut = whole[: HEAD - 2] + whole[-4:]
-        (made, none) = self.lab.service.packets.plain.find_all([whole, cut])
+        (made, none) = self.lab.service.packets.from_records.find_all([whole, cut])
         self.assertIsNotNone(made)
         self.assertIsNone(none)
         self.assertEqual(made and asked[:2] + made[0], self.told(asked))
-        self.assertEqual(self.lab.service.packets.plain.find_all([cut, whole]), [None, made])
+        self.assertEqual(self.lab.service.packets.from_records.find_all([cut, whole]), [None, made])
 
     def test_a_question_that_breaks_off(self) -> None:
         """Is none, wherever: what its key is filled up with is no end of its name and no type."""
@@ -199,7 +199,7 @@ class BulkTests(SynchronousTestCase):
         for rest in (b"abc", b"a" * 64, b"a" * 65, b"a" * 200, b"\2h7\3lab", b"\2h7\3la", b""):
             self.assertEqual(self.made(question("h7.lab"), header + rest)[1:], [None], rest)
         self.assertEqual(self.zone.one_addresses([name_key("none.lab"), name_key(self.odd)])[0], None)
-        self.assertEqual(self.lab.service.packets.plain.find_all([NO_KEY]), [None])
+        self.assertEqual(self.lab.service.packets.from_records.find_all([NO_KEY]), [None])
 
     def test_a_question_that_is_asked_several_times_at_once(self) -> None:
         """Is kept once, and takes the bytes of one."""

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from typing import Any
 
 import dns.message
 from twisted.trial.unittest import SynchronousTestCase
 
+from labnet.interfaces import AnsweredQuery
 from labnet.metrics import BOUNDS
 from labnet.net.batch import address_in
 from labnet.resolver.clients.admission import Admission, Rules
 from labnet.resolver.clients.counts import Counts
-from labnet.resolver.serve.late_replies import Asker, Whence
+from labnet.resolver.serve.late_replies import LateReplies, Origin
 from tests.net.sockaddr import name_of
 
 
@@ -26,10 +26,10 @@ class Log:
 
     def __init__(self, share: float) -> None:
         self.share = share
-        self.logged: list[tuple[Any, ...]] = []
+        self.logged: list[AnsweredQuery] = []
 
-    def query_log(self, *entry: Any) -> None:
-        self.logged.append(entry)
+    def query_log(self, answered: AnsweredQuery) -> None:
+        self.logged.append(answered)
 
 
 class Port:
@@ -52,20 +52,20 @@ class Port:
         self.handed_on.append((datagram, address, taken))
 
 
-class AskerTests(SynchronousTestCase):
+class LateRepliesTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.port = Port()
         self.addCleanup(self.port.socket.close)
-        self.asker = Asker(self.port, 16)
+        self.late = LateReplies(self.port, 16)
         self.clients = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) for _ in range(2)]
         for client in self.clients:
             self.addCleanup(client.close)
             client.bind(("127.0.0.1", 0))
 
-    def whence(self, client: int, came: float) -> Whence:
-        admitted = self.port.admission.client("127.0.0.1")
-        self.assertTrue(self.port.admission.begins(admitted))
-        return Whence(name_of(self.clients[client]), admitted, came)
+    def origin(self, client: int, came: float) -> Origin:
+        ticket = self.port.admission.admit(self.port.admission.client("127.0.0.1"))
+        assert ticket is not None
+        return Origin(name_of(self.clients[client]), ticket, came)
 
     def seconds(self) -> list[float]:
         """How many took how long, by the histogram's bounds, and how long all together."""
@@ -74,12 +74,12 @@ class AskerTests(SynchronousTestCase):
 
     def test_replies_are_sent_with_the_next_flush(self) -> None:
         """Each to who asked, once; with nothing to send it does nothing."""
-        self.asker.flush()
+        self.late.flush()
         for number in range(3):
-            self.asker.reply(self.whence(number % 2, 999.0), question("www.lab.test"), b"reply %d" % number)
+            self.late.reply(self.origin(number % 2, 999.0), question("www.lab.test"), b"reply %d" % number)
         self.assertRaises(BlockingIOError, self.clients[0].recv, 99)
-        self.asker.flush()
-        self.asker.flush()
+        self.late.flush()
+        self.late.flush()
         self.assertEqual([self.clients[client].recv(99) for client in (0, 1, 0)], [b"reply 0", b"reply 1", b"reply 2"])
         for client in self.clients:
             self.assertRaises(BlockingIOError, client.recv, 99)
@@ -87,10 +87,10 @@ class AskerTests(SynchronousTestCase):
     def test_each_is_counted_with_its_own_time(self) -> None:
         """Also where the system does not take it; a clock that was set back counts as no time. None is in flight."""
         for came in (1000.5, 999.97, 999.97, 998.0):
-            self.asker.reply(self.whence(0, came), question("www.lab.test"), b"reply")
+            self.late.reply(self.origin(0, came), question("www.lab.test"), b"reply")
         self.port.socket.close()
-        self.asker.flush()
-        self.assertEqual(self.asker.outbox.unsent, 4)
+        self.late.flush()
+        self.assertEqual(self.late.outbox.unsent, 4)
         self.assertEqual(self.port.counts.cell("udp", "dns", "NOERROR", "parent").answered, 4)
         *counts, total = self.seconds()
         expected = [0.0] * (len(BOUNDS) + 1)
@@ -103,22 +103,24 @@ class AskerTests(SynchronousTestCase):
         """Of all or of some, each with its own client, name and time."""
         for share, expected in ((1.0, [0, 1, 2, 3, 4]), (0.5, [0, 2]), (0.25, [0]), (0.0, [])):
             self.port.counts.log = log = Log(share)
-            whences = [self.whence(number % 2, 999.0 - number) for number in range(5)]
-            for number, whence in enumerate(whences):
-                self.asker.reply(whence, question(f"host{number}.lab.test"), b"reply")
-            self.asker.flush()
+            origins = [self.origin(number % 2, 999.0 - number) for number in range(5)]
+            for number, origin in enumerate(origins):
+                self.late.reply(origin, question(f"host{number}.lab.test"), b"reply")
+            self.late.flush()
             labels = ("udp", "dns"), ("NOERROR", "parent")
             self.assertEqual(
                 log.logged,
                 [
-                    (1000.0, *address_in(whences[n].name), *labels[0], f"host{n}.lab.test", "A", *labels[1], 1.0 + n)
+                    AnsweredQuery(
+                        1000.0, *address_in(origins[n].name), *labels[0], f"host{n}.lab.test", "A", *labels[1], 1.0 + n
+                    )
                     for n in expected
                 ],
             )
 
-    def test_what_goes_the_long_way_is_in_flight_no_more(self) -> None:
+    def test_what_goes_the_full_path_is_in_flight_no_more(self) -> None:
         """The port has it answered, as one that is within its client's rate."""
-        whence = self.whence(0, 999.0)
-        self.asker.go_long(whence, b"question")
+        origin = self.origin(0, 999.0)
+        self.late.go_full(origin, b"question")
         self.assertEqual(self.port.handed_on, [(b"question", self.clients[0].getsockname(), True)])
         self.assertEqual(self.port.admission.in_flight, 0)

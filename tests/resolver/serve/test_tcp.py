@@ -18,6 +18,7 @@ from twisted.logger import LogEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.config import ResolverConfig
+from labnet.interfaces import AnsweredQuery
 from labnet.resolver.loading import load_files
 from labnet.resolver.serve import tcp as streams_module
 from labnet.resolver.serve.tcp import GRACE, MOST_IN_FLIGHT
@@ -200,7 +201,7 @@ class ReadyTests(SynchronousTestCase):
         streams = Streams(self)
         client = streams.connect()
         cell = streams.service.counts.cell("udp", "json", "found", "records")
-        streams.service.packets.course.keep(b"www.lab.example", b'["www"]', 9e9, cell)
+        streams.service.packets.course.put(b"www.lab.example", b'["www"]', 9e9, cell)
         client.send(framed(b"www.lab.example"))
         self.assertNotIn(b'["www"]', client.received())
 
@@ -211,20 +212,20 @@ class ReadyTests(SynchronousTestCase):
         question = dns.message.make_query("www.lab", "A", id=1).to_wire()
         cell = streams.service.counts.cell("udp", "dns", "NOERROR", "cache")
         forged = dns.message.make_response(dns.message.from_wire(question))
-        streams.service.packets.keep_dns(question, forged.to_wire(), b"\x03www\x03lab\0", 9e9, cell)
+        streams.service.packets.put_dns(question, forged.to_wire(), b"\x03www\x03lab\0", 9e9, cell)
         client.send(framed(question))
         self.assertEqual(len(split(client.received())[0].answer), 1)
 
     def test_they_are_counted_and_logged(self) -> None:
         """By transport, as ready ones."""
         streams = Streams(self)
-        noted: list[tuple[object, ...]] = []
+        noted: list[AnsweredQuery] = []
 
         class Log:
             share = 1.0
 
-            def query_log(self, *fields: object) -> None:
-                noted.append(fields)
+            def query_log(self, answered: AnsweredQuery) -> None:
+                noted.append(answered)
 
         streams.service.counts.log = Log()
         client = streams.connect()
@@ -233,7 +234,7 @@ class ReadyTests(SynchronousTestCase):
             sample.labels[1:]: sample.value for sample in streams.service.counts.samples() if "_total" in sample.name
         }
         self.assertEqual(counted["tcp", "dns", "NOERROR", "ready"], 2)
-        self.assertEqual([fields[3:8] for fields in noted][1:], [("tcp", "dns", "www.lab", "A", "NOERROR")] * 2)
+        self.assertEqual([answered[3:8] for answered in noted][1:], [("tcp", "dns", "www.lab", "A", "NOERROR")] * 2)
 
 
 class FlowTests(SynchronousTestCase):

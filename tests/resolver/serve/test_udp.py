@@ -88,7 +88,7 @@ class BothProtocolsTests(SynchronousTestCase):
     def test_ready_answers_are_given_without_a_batch_port_too(self) -> None:
         """Twisted's own port serves from the packet caches as the batch port does."""
         lab = Lab(self, RECORDS)
-        lab.service.packets.course.keep(b"www.biu.ac.il", b"ready", math.inf, Cell("udp", "json", "found", "records"))
+        lab.service.packets.course.put(b"www.biu.ac.il", b"ready", math.inf, Cell("udp", "json", "found", "records"))
         lab.course("www.biu.ac.il")
         self.assertEqual(lab.course_told(), b"ready")
 

@@ -9,9 +9,9 @@ from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.resolver.upstream import relay_sockets as relaypool
-from labnet.resolver.upstream.relay_sockets import LONGEST_USE, SOCKETS, Pool, PoolSocket
-from tests.resolver.upstream.test_relay import Reactor
+from labnet.resolver.upstream import relay_sockets
+from labnet.resolver.upstream.relay_sockets import LONGEST_USE, SOCKETS, RelaySocket, RelaySockets
+from tests.resolver.relayfakes import Reactor
 
 
 class Asked:
@@ -21,20 +21,20 @@ class Asked:
         self.since = since
 
 
-class PoolTests(SynchronousTestCase):
+class RelaySocketsTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.reactor = Reactor()
         self.parent = socket.socket(type=socket.SOCK_DGRAM)
         self.parent.bind(("127.0.0.1", 0))
         self.addCleanup(self.parent.close)
-        self.received: list[tuple[PoolSocket[Asked], list[bytes]]] = []
+        self.received: list[tuple[RelaySocket[Asked], list[bytes]]] = []
         self.failed: list[Asked] = []
-        self.pool: Pool[Asked] = Pool(
+        self.pool: RelaySockets[Asked] = RelaySockets(
             self.reactor, self.parent.getsockname(), lambda *came: self.received.append(came), self.failed.extend
         )
         self.addCleanup(self.pool.close)
 
-    def pick(self, chance: int) -> PoolSocket[Asked]:
+    def pick(self, chance: int) -> RelaySocket[Asked]:
         sock = self.pool.pick(chance, self.reactor.seconds())
         assert sock is not None
         return sock
@@ -86,7 +86,7 @@ class PoolTests(SynchronousTestCase):
 
     def test_one_whose_time_is_over_at_its_turn_is_replaced(self) -> None:
         """As where it is busy when the timer is due, or the clock was set back."""
-        first: PoolSocket[Asked] | None = self.pick(0)
+        first: RelaySocket[Asked] | None = self.pick(0)
         for now in (LONGEST_USE, -1.0):
             first, before = self.pool.pick(0, now), first
             self.assertIsNot(first, before)
@@ -120,7 +120,7 @@ class PoolTests(SynchronousTestCase):
         def none_left(*_: object) -> socket.socket:
             raise OSError(errno.EMFILE, "Too many open files")
 
-        patch = self.patch(relaypool.socket, "socket", none_left)
+        patch = self.patch(relay_sockets.socket, "socket", none_left)
         self.assertEqual((self.pool.pick(0, 0.0), self.timers()), (None, []))
         patch.restore()
         fresh = self.pick(0)

@@ -1,0 +1,180 @@
+"""The fast path: a client's datagram is passed on to a DNS parent, and its reply passed back, without an object for
+each step.
+
+A question is passed on where it is forwardable (:mod:`labnet.wire.dns_forward`), where nothing at all is known of it
+here, and where its first parent is a DNS server that is up. A reply with nothing but addresses is passed back at once.
+All else is for the full path: other replies, silence, and errors. Both paths share one table
+(:mod:`labnet.resolver.engine.inflight`), so they know the same names, ask each only once, and learn the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from typing import Any, Final
+
+from labnet.interfaces import IReactor
+from labnet.resolver.engine.inflight import Flight, LateClient, LatePort
+from labnet.resolver.engine.resolver import Resolver
+from labnet.resolver.upstream.dns import DNSParent
+from labnet.resolver.upstream.infra import Health
+from labnet.resolver.upstream.relay import Relay
+from labnet.resolver.upstream.selection import Parents
+from labnet.wire.dns_forward import (
+    Shapes,
+    encode_addresses,
+    encode_forwarded_reply,
+    forwardable_addresses,
+    matches,
+    name_end,
+)
+from labnet.wire.types import ExtendedError, InfoCode, Question, Rcode, RRset, Upstream
+
+_HEADER: Final = 12
+
+
+class FastPath:
+    """The fast path of ``resolver``; with ``explain`` replies say which parent they are from.
+
+    ``ttl`` bounds what is passed back: the least and the most seconds.
+    """
+
+    def __init__(self, reactor: IReactor, resolver: Resolver, explain: bool, ttl: tuple[int, int]) -> None:
+        self.ttl = ttl
+        self._reactor = reactor
+        self._resolver = resolver
+        self.flights = resolver.flights
+        self._explain = explain
+        self._forwarders: dict[tuple[str, int], Forwarder] = {}
+        self._chosen: tuple[Parents, float, Forwarder, Health] | None = None
+
+    def take(self, port: LatePort, origin: Any, datagram: bytes, now: float) -> bool:
+        """Have ``datagram``, which ``port`` got from ``origin``, answered by its parent, if it can go the fast path."""
+        end = name_end(datagram)
+        if not end:
+            return False
+        question = Question(datagram[_HEADER:end].lower(), datagram[end] << 8 | datagram[end + 1])
+        flight = self.flights.find(question)
+        if flight is not None:
+            return self._join(flight, port, origin, datagram, end)
+        parents = self._resolver.forwardable(question)
+        if parents is None:
+            return False
+        chosen = self._chosen
+        if chosen is None or parents is not chosen[0] or now != chosen[1]:
+            chosen = self._choose(parents, now)
+            if chosen is None:
+                return False
+        _, _, forwarder, health = chosen
+        shape = forwarder.shapes.find(datagram, end)
+        if shape is None or not forwarder.relay.has_socket(now):
+            return False
+        flight = self.flights.reserve(question, now, forwarder)
+        flight.late.append(LateClient(port, origin, datagram, end, shape))
+        forwarder.relay.ask(flight, question.key, shape.type_class)
+        self._resolver.misses += 1
+        health.asked(now)
+        return True
+
+    def send(self) -> None:
+        """A batch of datagrams ends here: send what it asks."""
+        self._chosen = None
+        for forwarder in self._forwarders.values():
+            forwarder.relay.send()
+
+    def change(self, explain: bool, ttl: tuple[int, int]) -> None:
+        """Ask by these from now on, and other parents perhaps: what is still asked goes the full path."""
+        self._explain = explain
+        self.ttl = ttl
+        self.close()
+
+    def close(self) -> None:
+        """Close every socket; what is still asked goes the full path."""
+        forwarders, self._forwarders = self._forwarders, {}
+        self._chosen = None
+        for forwarder in forwarders.values():
+            forwarder.relay.close()
+
+    def divert(self, flight: Flight) -> None:
+        """Have ``flight`` asked on the full path."""
+        self._resolver.misses -= 1  # it is counted there, for each who waits
+        self._resolver.divert(flight)
+
+    def _join(self, flight: Flight, port: LatePort, origin: Any, datagram: bytes, end: int) -> bool:
+        """Have a client wait for what is passed on already; False where it is not, or cannot be passed back to it."""
+        shape = flight.forwarder.shapes.find(datagram, end) if flight.forwarder is not None else None
+        if shape is None:
+            return False
+        flight.late.append(LateClient(port, origin, datagram, end, shape))
+        return True
+
+    def _choose(self, parents: Parents, now: float) -> tuple[Parents, float, Forwarder, Health] | None:
+        """Who is asked what a batch asks ``parents`` at ``now``; None where that has to go the full path."""
+        self._chosen = None
+        first = parents.first(now)
+        if first is not None:
+            parent, health = first
+            forwarder = self._forwarders.get((parent.host, parent.port))
+            if forwarder is None:
+                error = ExtendedError(InfoCode.OTHER, f"from {parent.address}")
+                forwarder = Forwarder(self, parent, Shapes((error,) if self._explain else ()))
+                forwarder.relay = Relay(
+                    self._reactor,
+                    (parent.host, parent.port),
+                    forwarder,
+                    wait=partial(parents.wait, health),
+                    heard=health.answered,
+                )
+                self._forwarders[parent.host, parent.port] = forwarder
+            self._chosen = (parents, now, forwarder, health)
+        return self._chosen
+
+
+class Forwarder:
+    """Passes questions on to ``parent`` and replies back, which are as ``shapes`` say."""
+
+    relay: Relay[Flight]
+
+    def __init__(self, path: FastPath, parent: DNSParent, shapes: Shapes) -> None:
+        self.shapes = shapes
+        self._path = path
+        self._flights = path.flights
+        self._parent = parent
+        self._ports: dict[LatePort, None] = {}
+        self._diverted: list[Flight] = []
+
+    def replied(self, flight: Flight, reply: bytes) -> bool:
+        """``reply`` has come from the parent, to the socket and with the id of ``flight``; False where it is none."""
+        found = forwardable_addresses(reply, flight.section)
+        if found is None:
+            if not matches(reply, flight.section):
+                return False
+            self._diverted.append(flight)
+            return True
+        ttl, addresses = found
+        least, most = self._path.ttl
+        ttl = min(max(ttl, least), most)
+        count, ports = len(addresses), self._ports
+        records = encode_addresses(flight.section[-4:], ttl, addresses)
+        for port, origin, question, end, shape in flight.late:
+            ports[port] = None
+            port.reply(origin, question, encode_forwarded_reply(question, end, shape, count, records))
+        if ttl or flight.waiting:
+            asked = flight.question
+            rrset = RRset(asked.key, asked.rrtype, ttl, addresses)
+            self._flights.learn(flight, Upstream(Rcode.NOERROR, self._parent.address, (rrset,)))
+        else:
+            self._flights.release(flight)
+        return True
+
+    def done(self) -> None:
+        """All replies that had come are read: answer, and have the full path do what is left."""
+        ports, self._ports = self._ports, {}
+        diverted, self._diverted = self._diverted, []
+        self._flights.commit(ports)
+        self.failed(diverted)
+
+    def failed(self, flights: Iterable[Flight]) -> None:
+        """Nothing of use came for ``flights``, or nothing will."""
+        for flight in flights:
+            self._path.divert(flight)

@@ -1,0 +1,313 @@
+"""The one table of who waits for what: every question that a parent is being asked, and what becomes of it.
+
+Theory
+------
+A question goes to a parent by one of two paths. On the *fast path* (:mod:`labnet.resolver.engine.fast_path`) a
+client's datagram is passed on and the reply passed back, both as bytes. On the *full path* a
+:class:`~labnet.resolver.engine.resolver.Resolver` asks an :class:`~labnet.interfaces.IParent` and everything is
+decoded. A question must be asked once however many ask it, by whichever path they come, so both share this table.
+
+A :class:`Flight` is one question that is being asked. Its states:
+
+========= ================================================================ ========================================
+state     what it means                                                    how it is seen
+========= ================================================================ ========================================
+forwarded the parent has the question in a datagram of the fast path       in the table, ``forwarder`` is set
+asked     a coroutine asks the parents on the full path                    in the table, ``forwarder`` is None
+landed    there is an answer, and nobody has got it yet                    not in the table, in ``InFlight._landed``
+over      every client has its answer                                      nobody refers to it
+========= ================================================================ ========================================
+
+Its transitions, each a method of :class:`InFlight`:
+
+======================== ============ =========== ==================================================================
+method                   from         to          when
+======================== ============ =========== ==================================================================
+``reserve``              (none)       forwarded   a client asks what nobody asks yet; ``ask`` follows on the full path
+``ask``                  forwarded    asked       the full path begins
+``divert``               forwarded    asked       the fast path got silence, an error, or a reply that it cannot pass on
+``learn``                both         landed      a reply is in the cache, and waits to be logged
+``release``              forwarded    over        a reply was passed on that does not last, and no Deferred waits for it
+``commit``               landed       over        what was learned is logged; all who wait are answered
+``stop``                 asked        over        the resolver stops: who waits is told so
+======================== ============ =========== ==================================================================
+
+Two kinds of clients hang on a flight. A :class:`LateClient` has a datagram that the fast path can reply to in bytes; it
+waits only on a forwarded flight. A Deferred is a client of the full path; it waits on any flight.
+
+Invariants
+----------
+#. A question is in the table at most once, so no parent is asked the same twice at a time.
+#. Nothing is answered before it is logged: only ``commit`` answers, and it logs first. What several replies of one
+   batch taught is logged by one write.
+#. Between ``learn`` and ``commit`` no other code runs, so nobody finds in the cache what is not in the log.
+#. Each client is answered once. ``divert`` empties ``late`` before those clients come back by the full path, where each
+   waits by a Deferred on the same flight; a flight that has landed takes no more clients.
+#. The table has at most ``Bounds.in_flight`` flights; whoever reserves looks at ``is_full`` before.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any, Final, NamedTuple, Protocol
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from labnet.interfaces import IParent
+from labnet.resolver.cache.cache import Cache, Entry
+from labnet.resolver.cache.lines import CachedAnswer
+from labnet.resolver.cache.policy import Bounds, answer_of_mapping, entry_of
+from labnet.resolver.upstream.errors import ParentFailed
+from labnet.wire.types import Answer, InfoCode, Question, Upstream, failure_of
+
+_FAILED_FOR: Final = 5
+"""Seconds that a failure is remembered; RFC 9520, section 3.2, asks for 1 to 300."""
+
+_FAILURES_BYTES: Final = 4_000_000
+
+_LOOK: Final = 0.02
+"""Seconds between two looks whether a resolver that is to stop has answered everything."""
+
+
+class LatePort(Protocol):
+    """Where the datagrams of late clients came from; ``origin`` is the port's own word for who sent one."""
+
+    def reply(self, origin: Any, question: bytes, reply: bytes) -> None:
+        """Send ``reply`` to ``question`` with the next :meth:`flush`."""
+
+    def flush(self) -> None:
+        """Send what is left."""
+
+    def go_full(self, origin: Any, question: bytes) -> None:
+        """Have ``question`` answered on the full path."""
+
+
+class LateClient(NamedTuple):
+    """A client of the fast path: its ``question`` as it came, where the name in it ends, and the shape of its reply."""
+
+    port: LatePort
+    origin: Any
+    question: bytes
+    end: int
+    shape: Any
+
+
+class Flight:
+    """One question that a parent is being asked since the epoch second ``since``, and who waits for it.
+
+    ``forwarder`` is who passed it on while it is on the fast path; ``section`` is then the question as the parent got
+    it, bit by bit.
+    """
+
+    __slots__ = ("answer", "forwarder", "late", "question", "section", "since", "waiting", "walk")
+
+    def __init__(self, question: Question, since: float, forwarder: Any = None) -> None:
+        self.question = question
+        self.since = since
+        self.forwarder = forwarder
+        self.section = b""
+        self.late: list[LateClient] = []
+        # A list for each would keep the garbage collector busy.
+        self.waiting: list[Deferred[Answer]] | tuple[()] = ()
+        self.walk: Deferred[None] | None = None
+        self.answer: Answer | None = None
+
+    def wait(self) -> Deferred[Answer]:
+        """One more client of the full path; fires with the answer, never fails."""
+        waiting: Deferred[Answer] = Deferred()
+        if self.waiting:
+            self.waiting.append(waiting)
+        else:
+            self.waiting = [waiting]
+        return waiting
+
+
+class InFlight:
+    """The flights of one resolver. What lands is put into ``cache`` and given to ``append``, which logs it.
+
+    ``bounds`` may be replaced at any time. ``failures`` has what failed a moment ago.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self, cache: Cache, append: Callable[[list[CachedAnswer]], None], clock: IReactorTime, bounds: Bounds
+    ) -> None:
+        self.bounds = bounds
+        self.failures = Cache(_FAILURES_BYTES)
+        self._cache = cache
+        self._append = append
+        self._clock = clock
+        self._flights: dict[Question, Flight] = {}
+        self._landed: list[Flight] = []
+        self._fresh: list[CachedAnswer] = []
+        self._said_at = -math.inf
+        self._unsaid = 0
+        self._idle: list[Deferred[None]] = []
+        self._look_call: IDelayedCall | None = None
+
+    def __len__(self) -> int:
+        return len(self._flights)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether as many questions are in flight as may be."""
+        return len(self._flights) >= self.bounds.in_flight
+
+    def find(self, question: Question) -> Flight | None:
+        """The flight of ``question``, if a parent is being asked."""
+        return self._flights.get(question)
+
+    def reserve(self, question: Question, now: float, forwarder: Any = None) -> Flight:
+        """From ``now`` on (epoch seconds) ``question`` is being asked, on the fast path by ``forwarder``."""
+        flight = self._flights[question] = Flight(question, now, forwarder)
+        return flight
+
+    def ask(self, flight: Flight, parent: IParent) -> None:
+        """Ask ``parent`` on the full path; ``flight`` lands with what comes of it, and is answered."""
+        flight.forwarder = None
+        flight.walk = Deferred.fromCoroutine(self._ask(flight, parent))
+        flight.walk.addErrback(self._unexpected, flight)
+
+    async def _ask(self, flight: Flight, parent: IParent) -> None:
+        try:
+            upstream = await parent.ask(flight.question)
+        except ParentFailed as error:
+            self._land(flight, self._failed(flight.question, error))
+        else:
+            self.learn(flight, upstream)
+        self.commit()
+
+    def divert(self, flight: Flight, parent: IParent | None, otherwise: Answer) -> None:
+        """The fast path has nothing to pass on: ask ``parent`` on the full one, if anybody waits for it there.
+
+        Where there is no parent, who waits gets the answer ``otherwise``.
+        """
+        flight.forwarder = None
+        late, flight.late = flight.late, []
+        for client in late:
+            client.port.go_full(client.origin, client.question)  # it waits for this flight, by a Deferred
+        if not flight.waiting:
+            self.release(flight)
+        elif parent is None:
+            self._land(flight, otherwise)
+            self.commit()
+        else:
+            self.ask(flight, parent)
+
+    def release(self, flight: Flight) -> None:
+        """Nothing that lasts came, and no Deferred waits for it: ``flight`` is over."""
+        del self._flights[flight.question]
+
+    def learn(self, flight: Flight, upstream: Upstream) -> None:
+        """A parent said ``upstream``: it is in the cache. :meth:`commit` has to follow before anything else is done."""
+        question, now = flight.question, self._clock.seconds()
+        self.failures.forget(question)
+        found = entry_of(question, upstream, now, self.bounds)
+        if found is not None:
+            self._cache.put(*found)
+            self._fresh.append(found)
+        self._land(flight, _answer_of(question, upstream, found, now) if flight.waiting else None)
+
+    def commit(self, ports: Iterable[LatePort] = ()) -> None:
+        """Have all that was learned logged; then answer who waits, the late clients by a flush of ``ports``."""
+        fresh, self._fresh = self._fresh, []
+        landed, self._landed = self._landed, []
+        if fresh:
+            self._append(fresh)
+        for port in ports:
+            port.flush()
+        for flight in landed:
+            if flight.answer is not None:
+                for waiting in flight.waiting:
+                    waiting.callback(flight.answer)
+
+    def idle(self) -> Deferred[None]:
+        """Fires when no parent is being asked and every client that waited has its answer."""
+        idle: Deferred[None] = Deferred()
+        self._idle.append(idle)
+        if self._look_call is None:
+            self._look()
+        return idle
+
+    def _look(self) -> None:
+        self._look_call = None
+        if self._flights:
+            self._look_call = self._clock.callLater(_LOOK, self._look)
+            return
+        waiting, self._idle = self._idle, []
+        for idle in waiting:
+            idle.callback(None)
+
+    def stop(self) -> None:
+        """Give up every question on the full path; who waits for one is told that it failed."""
+        if self._look_call is not None:
+            self._look_call.cancel()
+            self._look_call = None
+        for flight in list(self._flights.values()):
+            if flight.walk is not None:
+                flight.walk.cancel()
+
+    def stale(self, question: Question, now: float) -> Answer | None:
+        """What the cache has past its lifetime, to be told while no parent answers (RFC 8767)."""
+        entry = self._cache.find_stale(question, now)
+        return None if entry is None else entry.stale(now)
+
+    def _land(self, flight: Flight, answer: Answer | None) -> None:
+        """``flight`` is asked no more; with the next commit who waits gets ``answer``."""
+        del self._flights[flight.question]
+        flight.answer = answer
+        self._landed.append(flight)
+
+    def _failed(self, question: Question, error: ParentFailed) -> Answer:
+        now = self._clock.seconds()
+        self._say_failed(question, error, now)
+        answer = failure_of(str(error), InfoCode.NO_REACHABLE_AUTHORITY, error.errors)
+        self.failures.put(question, Entry(answer, now, _FAILED_FOR, ""))
+        return self.stale(question, now) or answer
+
+    def _say_failed(self, question: Question, error: ParentFailed, now: float) -> None:
+        """Log a failure, at most one a second: who asks must not be able to fill the log."""
+        if 0 <= now - self._said_at < 1:
+            self._unsaid += 1
+            return
+        more = f" (and {self._unsaid} more before)" if self._unsaid else ""
+        self._said_at, self._unsaid = now, 0
+        self.log.info(
+            "{question} is not resolved: {why}{more}",
+            question=str(question),
+            why=str(error),
+            more=more,
+            event="resolver.not-resolved",
+        )
+
+    def _unexpected(self, failure: Failure, flight: Flight) -> None:
+        if self._flights.get(flight.question) is flight:
+            self._land(flight, failed_unexpectedly(failure, flight.question, self.log))
+        self.commit()
+
+
+def _answer_of(question: Question, upstream: Upstream, found: CachedAnswer | None, now: float) -> Answer:
+    """The answer to ``question`` that was just learned: ``found`` is what the cache has of ``upstream``."""
+    origin = f"from {upstream.parent}"
+    if found is None:
+        return Answer(upstream.rcode, errors=upstream.errors, origin=origin)
+    asked, entry = found
+    if asked != question and entry.answer.mapping is not None:
+        entry = replace(entry, answer=answer_of_mapping(entry.answer.mapping, question))
+    if upstream.since is not None:  # another lab asked a while ago
+        origin = entry.origin(now).replace("from the", "from the shared", 1)
+        return replace(entry.aged(now), origin=origin, until=0.0)
+    return replace(entry.answer, origin=origin)
+
+
+def failed_unexpectedly(failure: Failure, question: Question, log: Logger) -> Answer:
+    """The answer to ``question`` where the resolver stopped, or failed in a way that is logged with its traceback."""
+    if failure.check(CancelledError) is None:
+        log.failure("resolving {question} failed", failure, question=str(question), event="resolver.resolving-failed")
+    return failure_of("the server stops or failed")
