@@ -2,7 +2,7 @@
 PYTHON ?= $(firstword $(foreach p,python3 python3.14 python3.13 python3.12 python3.11,\
             $(shell $(p) -c 'import sys; sys.version_info >= (3, 11) and print("$(p)")' 2>/dev/null)))
 BIN := .venv/bin
-SOURCES := labnet tests twisted/plugins bench
+SOURCES := labnet tests twisted/plugins bench docs
 
 .PHONY: run test lint unit soak bench docs clean
 
@@ -48,7 +48,9 @@ soak: .venv/test
 bench: .venv/bench
 	$(BIN)/python -m bench.run --rounds $(or $(ROUNDS),5) --seconds $(or $(SECONDS),3) $(BENCH)
 
+# Writes what the pages include of the code, then the pages, into docs/_build.
 docs: .venv/docs
+	$(BIN)/python docs/generate.py
 	$(BIN)/sphinx-build -q -W -b html docs docs/_build
 
 clean:

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import configparser
+import sys
 from pathlib import Path
+from typing import Any
 
 _metadata = configparser.ConfigParser()
 _metadata.read(Path(__file__).parent.parent / "setup.cfg", encoding="utf-8")
+
+sys.path[:0] = [str(Path(__file__).parent)]
+import generate  # noqa: E402
+
+Path(generate.DOCS, "generated/modules.inc").write_text(generate.modules(), encoding="utf-8")
 
 project = "labnet"
 author = "The labnet authors"
@@ -21,3 +28,9 @@ highlight_language = "none"
 html_theme = "alabaster"
 html_title = f"labnet {release}"
 html_theme_options = {"description": "The networking lab in one Twisted daemon", "page_width": "1100px"}
+
+
+def setup(app: Any) -> None:
+    """Metrics and events of the log are objects of their own: each has a link, and the search finds it."""
+    app.add_object_type("metric", "metric", "pair: %s; metric")
+    app.add_object_type("event", "event", "pair: %s; event of the log")

@@ -8,9 +8,9 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, WithJsonSchema
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.protocol import Factory
 
@@ -211,18 +211,31 @@ def _path(value: str) -> str:
     return value
 
 
-_Item = TypeVar("_Item")
-Many = Annotated[tuple[_Item, ...], BeforeValidator(_many)]
+class _OneOrMany:
+    """Has the JSON schema of a key say that its only item may stand alone."""
 
-Domain = Annotated[str, BeforeValidator(_domain)]
-Endpoint = Annotated[str, BeforeValidator(_endpoint)]
-File = Annotated[RecordsFile, BeforeValidator(parse_records_file)]
-Listener = Annotated[UDPListen, BeforeValidator(parse_udp_listen)]
-Network = Annotated[IPNetwork, BeforeValidator(_network)]
-Parent = Annotated[ParentAddress, BeforeValidator(parse_parent)]
-Path = Annotated[str, Field(min_length=1), AfterValidator(_path)]
+    def __get_pydantic_json_schema__(self, core: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        array = handler(core)
+        return {"anyOf": [array["items"], array]}
+
+
+def _text(kind: str) -> WithJsonSchema:
+    """The JSON schema of text that is a ``kind`` of value; the page of the keys calls it by that word too."""
+    return WithJsonSchema({"type": "string", "format": kind})
+
+
+_Item = TypeVar("_Item")
+Many = Annotated[tuple[_Item, ...], BeforeValidator(_many), _OneOrMany()]
+
+Domain = Annotated[str, BeforeValidator(_domain), _text("domain")]
+Endpoint = Annotated[str, BeforeValidator(_endpoint), _text("endpoint")]
+File = Annotated[RecordsFile, BeforeValidator(parse_records_file), _text("records-file")]
+Listener = Annotated[UDPListen, BeforeValidator(parse_udp_listen), _text("listener")]
+Network = Annotated[IPNetwork, BeforeValidator(_network), _text("network")]
+Parent = Annotated[ParentAddress, BeforeValidator(parse_parent), _text("parent")]
+Path = Annotated[str, Field(min_length=1), AfterValidator(_path), _text("path")]
 Printable = Annotated[str, AfterValidator(_printable)]
 ServerName = Annotated[str, AfterValidator(_printable), AfterValidator(_short)]
-RedisURL = Annotated[str, BeforeValidator(_redis_url)]
+RedisURL = Annotated[str, BeforeValidator(_redis_url), _text("redis-url")]
 Seconds = Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)]
 TTL = Annotated[int, Field(ge=0, le=2**31 - 1)]

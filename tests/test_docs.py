@@ -6,21 +6,20 @@ import configparser
 import dataclasses
 import importlib
 import json
-import os
 import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
-from pydantic import BaseModel
-from pydantic.fields import FieldInfo
+import jsonschema
 from twisted.python import usage
 from twisted.trial.unittest import SynchronousTestCase
 
+from docs import generate
 from labnet import cli, config
 from labnet.daemon import service, tap
+from labnet.metrics import FAMILIES
 from labnet.wire.types import InfoCode
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -30,7 +29,7 @@ ROW = re.compile(r"^   \* - (.*?)(?=^   \* - |^\S|\Z)", re.DOTALL | re.MULTILINE
 Table = dict[str, list[str]]
 
 
-def _text(page: str) -> str:
+def _text(page: str | Path) -> str:
     return (ROOT / page).read_text(encoding="utf-8")
 
 
@@ -50,35 +49,6 @@ def _markdown_table(text: str) -> Table:
     return {_plain(cells[0]): [_plain(cell) for cell in cells[1:]] for cells in rows if cells[0].startswith("`")}
 
 
-def _list_table(text: str) -> Table:
-    rows = [re.split(r"^     - ", row, flags=re.MULTILINE) for row in ROW.findall(text)]
-    return {_plain(cells[0]): [_plain(cell) for cell in cells[1:]] for cells in rows if cells[0].startswith("`")}
-
-
-def _tables() -> Iterator[tuple[str, type[BaseModel]]]:
-    """Each table of the configuration with its heading, which its docstring starts with."""
-    for value in vars(config).values():
-        if isinstance(value, type) and issubclass(value, config._Table) and value not in (config._Table, config.Config):
-            yield (value.__doc__ or "").split("``")[1], value
-
-
-def _default(field: FieldInfo) -> str:
-    """The default as the tables write it: as TOML, a list of one as its only item."""
-    if field.is_required():
-        return "needed"
-    with mock.patch.dict(os.environ):
-        os.environ.pop("STATE_DIRECTORY", None)
-        value: Any = field.get_default(call_default_factory=True)
-    if value is None:
-        return "none"
-    if isinstance(value, tuple):
-        value = [str(item) for item in value]
-        value = value[0] if len(value) == 1 else value
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return json.dumps(value)
-
-
 def _options(plugin: type[usage.Options]) -> dict[str, str | None]:
     """The long options of a plugin with their defaults; a flag has None."""
     flags = {flag[0]: None for flag in getattr(plugin, "optFlags", ())}
@@ -92,67 +62,108 @@ def _commands() -> Iterator[list[str]]:
             yield re.split(r" [|>;] ", line)[0].split()
 
 
-class ConfigurationTableTests(SynchronousTestCase):
-    """README.md and docs/configuration.rst against :mod:`labnet.config`."""
+class GeneratedTests(SynchronousTestCase):
+    """What docs/generate.py writes of the code."""
 
-    def test_readme_has_every_key_with_its_default(self) -> None:
-        """Each table of README.md has the keys of its model, all of them and no others, with their defaults."""
-        sections = _sections("README.md", r"^### `(\[.*\])`$")
-        for heading, model in _tables():
-            rows = _markdown_table(sections[heading].partition("\n## ")[0])
-            defaults = {key: cells[1] for key, cells in rows.items()}
-            self.assertEqual({key: _default(field) for key, field in model.model_fields.items()}, defaults, heading)
+    def test_the_generated_files_are_those_of_the_code(self) -> None:
+        """Each is what the code says now, and there is no other: ``make docs`` writes them anew."""
+        for path, text in generate.generated().items():
+            self.assertEqual(path.read_text(encoding="utf-8"), text, f"{path.name} is out of date: make docs")
+        listed = {path for path in generate.generated() if path.suffix == ".inc"}
+        self.assertEqual(set((ROOT / "docs/generated").glob("*.inc")) - {ROOT / "docs/generated/modules.inc"}, listed)
 
-    def test_the_page_has_every_key_with_its_default(self) -> None:
-        """Each table of docs/configuration.rst has the keys of its model, all and no others, with their defaults."""
-        sections = _sections("docs/configuration.rst", r"^(\[.*\])\n-+$")
-        for heading, model in _tables():
-            rows = _list_table(sections[heading])
-            defaults = {key: cells[1] for key, cells in rows.items()}
-            self.assertEqual({key: _default(field) for key, field in model.model_fields.items()}, defaults, heading)
+    def test_each_generated_file_is_on_one_page(self) -> None:
+        """That of the modules too, which is made when the pages are built."""
+        pages = "".join(_text(page) for page in PAGES)
+        included = re.findall(r"^\.\. include:: (generated/\S+)$", pages, re.MULTILINE)
+        names = {path.name for path in generate.generated() if path.suffix == ".inc"} | {"modules.inc"}
+        self.assertEqual(sorted(included), sorted(f"generated/{name}" for name in names))
 
-    def test_the_page_says_what_the_code_says(self) -> None:
-        """The meaning of each key in docs/configuration.rst is its description in the code."""
-        sections = _sections("docs/configuration.rst", r"^(\[.*\])\n-+$")
-        for heading, model in _tables():
-            rows = _list_table(sections[heading])
-            for key, field in model.model_fields.items():
-                description = _plain(field.description or "").rstrip(".")
-                self.assertTrue(description, f"{heading} {key} has no description")
-                self.assertIn(description, rows[key][2], f"{heading} {key}")
+    def test_every_key_option_and_metric_says_what_it_is_for(self) -> None:
+        """Each stands once, with words below it."""
+        models = [model for table in config.Config.model_fields.values() for model in generate.models(table.annotation)]
+        wanted = len(FAMILIES) + sum(len(model.model_fields) for model in models)
+        wanted += sum(len(_options(plugin)) for plugin in generate.PLUGINS.values())
+        text = "\n".join(text for path, text in generate.generated().items() if path.suffix == ".inc")
+        entries = re.findall(r"^\.\. (?:confval|option|metric):: .+\n(?:   :.*\n)*\n   \w", text, re.MULTILINE)
+        self.assertEqual(len(entries), wanted)
 
-    def test_each_choice_is_named(self) -> None:
-        """Where a key takes one of a few words, both tables name each of them."""
-        readme = _sections("README.md", r"^### `(\[.*\])`$")
-        page = _sections("docs/configuration.rst", r"^(\[.*\])\n-+$")
-        for heading, model in _tables():
-            for key, field in model.model_fields.items():
-                for choice in re.findall(
-                    r"'(\w+)'", str(field.annotation) if "Literal" in str(field.annotation) else ""
-                ):
-                    self.assertIn(f'"{choice}"', _markdown_table(readme[heading])[key][0])
-                    self.assertIn(f'"{choice}"', _list_table(page[heading])[key][0])
+    def test_a_key_says_what_it_takes(self) -> None:
+        """In words that come from the model: kinds, bounds, choices, lists."""
+        text = "".join(text for text in generate.generated().values())
+        for key, taken in {
+            "lab.workers": "whole number, 1 to 64",
+            "lab.watch": "true or false",
+            "lab.grace": "number, above 0 to 86400",
+            "command.replies": '``"handout"`` or ``"transcript"``',
+            "command.allow": "network or list",
+            "command.clients": "whole number, 0 or more",
+            "resolver.NAME.listen": "listener or list",
+            "resolver.NAME.recursion": "network or list",
+            "resolver.NAME.learned": "path",
+            "resolver.NAME.forward": "table",
+            "resolver.NAME.rate_limit": "number, 0 or more",
+            "resolver.NAME.unknown": "text, 255 characters at most",
+            "resolver.NAME.ttl_max": "whole number, 0 to 2147483647",
+        }.items():
+            self.assertIn(f".. confval:: {key}\n   :type: {taken}\n", text)
+
+
+class SchemaTests(SynchronousTestCase):
+    """etc/labnet.schema.json, by which editors complete a configuration."""
+
+    def setUp(self) -> None:
+        schema = json.loads(_text("etc/labnet.schema.json"))
+        jsonschema.Draft202012Validator.check_schema(schema)
+        self.validator = jsonschema.Draft202012Validator(schema)
+
+    def test_the_configurations_that_come_with_labnet_are_valid(self) -> None:
+        """Those of etc/, and the built-in one."""
+        files = [*(ROOT / "etc").rglob("*.toml"), ROOT / "labnet/builtin/labnet.toml"]
+        self.assertGreater(len(files), 2)
+        for file in files:
+            self.validator.validate(tomllib.loads(file.read_text(encoding="utf-8")))
+
+    def test_what_the_model_refuses_is_invalid(self) -> None:
+        """Keys that are none, values of another kind, out of bounds, or none of the choices; a list that is empty."""
+        for text in (
+            "[lab]\nworker = 2",
+            "[lab]\nworkers = 65",
+            '[lab]\nwatch = "yes"',
+            "[lab]\ngrace = 0",
+            "[command]\nlisten = []",
+            "[command]\nlisten = 8080",
+            '[command]\nreplies = "short"',
+            "[resolver.main]\nrecords = 'ips.txt'",
+            "[shared]\nprefix = 'x'",
+        ):
+            table = {"command": {}} | tomllib.loads(text)
+            self.assertRaises(config.ConfigError, config.build, table, ".", ".")
+            self.assertFalse(self.validator.is_valid(table), text)
+
+
+class ConfigurationTests(SynchronousTestCase):
+    """README.md against :mod:`labnet.config`."""
+
+    def test_readme_has_the_ten_keys_that_matter_as_the_code_has_them(self) -> None:
+        """Each with the default and the meaning of the model."""
+        rows = _markdown_table(_sections("README.md", r"^## (.*)$")["Configuration"])
+        self.assertEqual(len(rows), 10)
+        for key, (default, meaning) in rows.items():
+            table, _, name = key.replace(".NAME", "").partition(".")
+            (model,) = generate.models(config.Config.model_fields[table].annotation)
+            field = model.model_fields[name]
+            self.assertEqual((generate.default_of(field), _plain(field.description)), (default, meaning), key)
 
 
 class CommandLineTests(SynchronousTestCase):
-    """README.md's command lines against :mod:`labnet.daemon.tap` and :mod:`labnet.cli`."""
+    """The command lines of the pages against :mod:`labnet.daemon.tap` and :mod:`labnet.cli`."""
 
-    def test_readme_has_every_option_of_the_plugins(self) -> None:
-        """The table below each plugin has its options, all of them and no others, with their defaults."""
-        sections = _sections("README.md", r"^\*\*`twistd -n (\S+).*?`\*\*")
-        plugins = {
-            "labnet": tap.LabOptions,
-            "labnet-command": tap.CommandOptions,
-            "labnet-resolver": tap.ResolverOptions,
-        }
-        self.assertEqual(sections.keys(), plugins.keys())
-        for name, plugin in plugins.items():
-            rows = _markdown_table(sections[name].partition("\n## ")[0])
-            options = _options(plugin)
-            self.assertEqual({f"--{option}" for option in options}, rows.keys(), name)
-            for option, default in options.items():
-                if default:
-                    self.assertEqual(default, rows[f"--{option}"][0], f"{name} --{option}")
+    def test_readme_and_the_page_have_each_plugin(self) -> None:
+        """The three, by the command that runs each."""
+        names = set(re.findall(r"^\| `twistd -n (\S+?)[ `]", _text("README.md"), re.MULTILINE))
+        self.assertEqual(names, set(generate.PLUGINS))
+        self.assertEqual(set(re.findall(r"^twistd (labnet\S*)(?: .*)?\n---", _text("docs/commands.rst"), re.M)), names)
 
     def test_every_labnet_command_can_be_typed(self) -> None:
         """Each ``labnet`` command line in the pages is one that the command takes."""
@@ -199,48 +210,35 @@ class ExampleTests(SynchronousTestCase):
         self.assertTrue(limits)
 
     def test_every_file_named_exists(self) -> None:
-        """Each source file and link that the pages name is there."""
-        for page in PAGES:
-            text = page.read_text(encoding="utf-8")
-            named = set(re.findall(r"`((?:labnet|docs|etc|tests|twisted)/[\w./-]+)`", text))
-            named.discard("docs/_build")  # made by make docs
-            named |= {link for link in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in link}
-            for path in named:
-                self.assertTrue((ROOT / path).exists(), f"{page.name} names {path}, which is not there")
+        """Each source file and link that a page names is there; README.md and docs/architecture.rst name many."""
+        named = {page.name: self._named_in(page) for page in PAGES}
+        self.assertGreater(min(len(named["README.md"]), len(named["architecture.rst"])), 10)
+        for page, paths in named.items():
+            for path in paths:
+                self.assertTrue((ROOT / path).exists(), f"{page} names {path}, which is not there")
 
-    def test_the_picture_has_the_rooms_as_they_are(self) -> None:
-        """Each module in the picture of docs/architecture.rst is there, in the room under which it stands."""
-        picture = _text("docs/architecture.rst").partition("code-block:: text")[2].partition("The rooms\n")[0]
-        modules = set(re.findall(r"[\w/]+\.py", picture))
-        self.assertTrue(modules)
-        for module in modules:
-            places = [ROOT / "labnet", ROOT / "labnet/resolver"]
-            self.assertTrue(any((place / module).exists() for place in places), f"{module} is not there")
+    def _named_in(self, page: Path) -> set[str]:
+        text = page.read_text(encoding="utf-8")
+        named = set(re.findall(r"`((?:labnet|docs|etc|tests|twisted|bench)/[\w./-]+)`", text)) - {"docs/_build"}
+        return named | {link for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text) if "://" not in link}
 
-    def test_every_module_of_both_servers_is_explained(self) -> None:
-        """docs/architecture.rst names each module of the command server, of the resolver, and at the package's top."""
-        named = set(re.findall(r"\b\w+\.py\b", _text("docs/architecture.rst")))
-        for folder in (
-            "labnet",
-            "labnet/daemon",
-            "labnet/daemon/running",
-            "labnet/command",
-            "labnet/resolver",
-        ):
-            for path in (ROOT / folder).glob("*.py"):
-                if path.name != "__init__.py":
-                    self.assertIn(path.name, named, f"docs/architecture.rst does not say what {path} is for")
+    def test_the_picture_has_every_folder_and_every_file_at_the_top(self) -> None:
+        """In docs/architecture.rst each stands where it is in the tree, and no other does."""
+        picture = _text("docs/architecture.rst").partition("   labnet/\n")[2].partition("\n\n")[0]
+        found, folders = set(), [ROOT / "labnet"]
+        for indent, name in re.findall(r"^   ( +)(\S+) ", picture, re.MULTILINE):
+            folders[len(indent) // 2 :] = [folders[len(indent) // 2 - 1] / name]
+            found.add(folders[-1])
+        packages = {path.parent for path in (ROOT / "labnet").rglob("__init__.py")} - {ROOT / "labnet"}
+        self.assertEqual(found, packages | set((ROOT / "labnet").glob("[a-z]*.py")))
 
-    def test_every_module_of_the_resolver_in_the_table_exists(self) -> None:
-        """Each module in the table of docs/architecture.rst is there."""
-        table = (
-            _text("docs/architecture.rst").partition("The modules of the resolver\n")[2].partition("\nA TCP line")[0]
-        )
-        modules = re.findall(r"^   \* - (``.*``)$", table, re.MULTILINE)
-        self.assertTrue(modules)
-        for module in re.findall(r"[\w/]+\.py", " ".join(modules)):
-            places = [ROOT / "labnet", ROOT / "labnet/resolver"]
-            self.assertTrue(any((place / module).exists() for place in places), f"{module} is not there")
+    def test_the_list_of_modules_has_each_with_a_sentence(self) -> None:
+        """At the end of docs/architecture.rst, made when the pages are built: each module under its package."""
+        text = generate.modules()
+        for path in (ROOT / "labnet").rglob("*.py"):
+            package = re.escape(".".join(path.relative_to(ROOT).parent.parts))
+            entry = r"\w" if path.name == "__init__.py" else rf"(?:(?!^~).*\n)*``{re.escape(path.name)}``\n   .*\w"
+            self.assertRegex(text, re.compile(rf"^{package}\n~+\n\n{entry}", re.MULTILINE), str(path))
 
     def test_every_record_of_the_tree_is_the_trees(self) -> None:
         """Where a page shows a file of etc/tree, it is the file as it is."""
