@@ -16,6 +16,9 @@ from twisted.internet.protocol import Factory
 
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+_MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
+"""The addresses of IPv4 inside IPv6 (RFC 4291, section 2.5.5.2)."""
+
 _REDIS_URL = re.compile(r"redis://(?:[^\s:@/]*:[^\s@/]*@)?(?:[\w.-]+|\[[0-9a-fA-F:.]+\])(?::\d{1,5})?(?:/\d{1,4})?")
 _LOGIN = re.compile(r"//.*@", re.DOTALL)
 _DOMAIN = re.compile(r"\.|(?:[^.\s]{1,63}\.)*[^.\s]{1,63}\.?")
@@ -177,9 +180,18 @@ def _network(value: object) -> IPNetwork:
     if isinstance(value, IPNetwork):
         return value
     try:
-        return ipaddress.ip_network(_string(value))
+        network = ipaddress.ip_network(_string(value))
     except ValueError as error:
         raise ValueError(f"no network: {error}; write as 192.0.2.0/24") from None
+    if isinstance(network, ipaddress.IPv4Network):
+        return network
+    mapped = network.network_address.ipv4_mapped
+    if mapped is not None and network.prefixlen >= _MAPPED.prefixlen:
+        return ipaddress.ip_network((mapped, network.prefixlen - _MAPPED.prefixlen))
+    # ::/0 is how all of IPv6 is written, and nobody means the IPv4 clients by it.
+    if network.prefixlen and network.supernet_of(_MAPPED):
+        raise ValueError(f"{value!r} holds IPv4 addresses, which count as IPv4: write those as 192.0.2.0/24")
+    return network
 
 
 def _redis_url(value: object) -> str:
