@@ -243,6 +243,30 @@ class ErrorTests(FolderTestCase):
             self.assertNotIn("secret", problem)
         self.assertNotIn("secret", repr(self.load("[command]\n[shared]\nurl = 'redis://:secret@127.0.0.1'\n")))
 
+    def test_a_network_of_mapped_addresses_is_one_of_ipv4(self) -> None:
+        """IPv4 clients of an IPv6 port count by their IPv4 addresses, so a network of theirs has to as well."""
+        for network, meant in (
+            ("::ffff:10.0.0.3/128", "10.0.0.3/32"),
+            ("::ffff:10.0.0.3", "10.0.0.3/32"),
+            ("::ffff:10.0.0.0/104", "10.0.0.0/8"),
+            ("::ffff:0:0/96", "0.0.0.0/0"),
+            ("::/0", "::/0"),
+            ("2001:db8::/32", "2001:db8::/32"),
+            ("::1/128", "::1/128"),
+        ):
+            command = self.load(f"[command]\ndeny = '{network}'\n").command
+            assert command is not None
+            self.assertEqual(command.deny, (ipaddress.ip_network(meant),))
+
+    def test_a_network_that_mixes_ipv4_and_ipv6_is_refused(self) -> None:
+        """Its IPv4 part would be none of it."""
+        for network in "::fffe:0:0/95", "::/64", "::/1":
+            (problem,) = self.problems(f"[command]\ndeny = '{network}'\n")
+            self.assertEqual(
+                problem,
+                f"command.deny.0: '{network}' holds IPv4 addresses, which count as IPv4: write those as 192.0.2.0/24",
+            )
+
     def test_every_error_is_listed(self) -> None:
         """In one go, with what to do."""
         self.assertEqual(

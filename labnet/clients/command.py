@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from labnet.clients.errors import NoAnswer
+from labnet.wire.quoting import quoted
 
 PREFIX = "MESSAGE!!! ----> "
 _LONGEST_REPLY = 65536
@@ -79,7 +80,7 @@ def run(connection: CommandConnection, commands: Sequence[str]) -> int:
     for command in commands:
         reply = connection.ask(command)
         if reply:
-            print(reply, flush=True)
+            print(_shown(reply), flush=True)
         elif command.strip() != "EXIT":
             raise NoAnswer("the server closed the connection")
         else:
@@ -90,14 +91,14 @@ def run(connection: CommandConnection, commands: Sequence[str]) -> int:
 def converse(connection: CommandConnection) -> int:
     """The transcript's loop: greet, then commands until EXIT, end of file, Ctrl-C, or until the server closes."""
     try:
-        print(f"{PREFIX}Server Message: {connection.receive()}", flush=True)
+        print(f"{PREFIX}Server Message: {_shown(connection.receive())}", flush=True)
         while True:
             command = input(f"{PREFIX}Please enter a command (TIME or EXIT): ")
             if not command:
                 continue
             reply = connection.ask(command)
             if reply:
-                print(f"{PREFIX}Server Response: {reply}", flush=True)
+                print(f"{PREFIX}Server Response: {_shown(reply)}", flush=True)
                 continue
             if command.strip() != "EXIT":
                 print("labnet: the server closed the connection", file=sys.stderr)
@@ -106,3 +107,7 @@ def converse(connection: CommandConnection) -> int:
     except (EOFError, KeyboardInterrupt):
         print()
         return 0
+
+
+def _shown(reply: str) -> str:
+    return quoted(reply, keep="\n")

@@ -11,6 +11,7 @@ import dns.rcode
 import dns.rdatatype
 
 from labnet.clients.errors import NoAnswer
+from labnet.wire.quoting import quoted
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class DNSClient:
             raise NoAnswer(f"DNS cannot ask for {name}: {error}") from error
         reply = self._exchange(query)
         if reply.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
-            why = "; ".join(option.text for option in reply.extended_errors() if option.text)
+            why = "; ".join(quoted(option.text) for option in reply.extended_errors() if option.text)
             raise NoAnswer(
                 f"{self.host} port {self.port} says {dns.rcode.to_text(reply.rcode())}" + (why and f": {why}")
             )
@@ -58,5 +59,5 @@ class DNSClient:
                 why = getattr(error, "strerror", None) or "the connection closed"
                 raise NoAnswer(f"no answer from {where}: {why}") from error
             except (dns.exception.DNSException, ValueError) as error:
-                raise NoAnswer(f"{where} answered what is no DNS message: {error}") from error
+                raise NoAnswer(f"{where} answered what is no DNS message: {quoted(str(error))}") from error
         raise NoAnswer(f"no answer from {where} in {self.tries} tries of {self.timeout:g} s")

@@ -20,6 +20,7 @@ from labnet.resolver.upstream.dns import DNSExchange, ExchangeOptions
 from labnet.resolver.upstream.errors import ParentFailed
 from labnet.resolver.upstream.infra import InfraCache
 from labnet.wire.names import key_of
+from labnet.wire.quoting import quoted
 from labnet.wire.types import Question, Rcode, RRType
 
 _MOST_SERVERS: Final = 1000
@@ -56,12 +57,12 @@ async def _one(walker: RootWalk, name: str, rrtype: int) -> int:
     try:
         upstream = await walker.ask(Question(key_of(name), rrtype))
     except ParentFailed as error:
-        print(f"labnet: {name}: {error}", file=sys.stderr)
+        print(f"labnet: {name}: {quoted(str(error))}", file=sys.stderr)
         return 2
     found = [rrset for rrset in upstream.rrsets if rrset.rrtype == rrtype or rrtype == RRType.ANY]
     for rrset in found:
         for text in records_text(rrset):
-            print(text, flush=True)
+            print(quoted(text), flush=True)
     if not found:
         why = "there is no such name" if upstream.rcode == Rcode.NXDOMAIN else "there is no such record"
         print(f"labnet: {name}: {why}", file=sys.stderr)
@@ -69,4 +70,4 @@ async def _one(walker: RootWalk, name: str, rrtype: int) -> int:
 
 
 def _say(step: object) -> None:
-    print(step, flush=True)
+    print(quoted(str(step), keep="\n"), flush=True)

@@ -11,6 +11,8 @@ import tomllib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from labnet.wire.quoting import quoted
+
 if TYPE_CHECKING:
     from labnet.console.asking import Control
     from labnet.console.rates import Snapshot
@@ -65,7 +67,7 @@ def _guarded(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Nam
             status = run(arguments)
             sys.stdout.flush()
         except ControlError as error:
-            print(f"labnet: {error}", file=sys.stderr)
+            print(f"labnet: {quoted(str(error))}", file=sys.stderr)
             return 2
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader left; Python's own flush at exit would complain
@@ -169,7 +171,7 @@ def _reload(arguments: argparse.Namespace) -> int:
     with _control(arguments, _RELOAD) as control:
         problems = control.ask("reload")
     for problem in problems:
-        print(f"labnet: {problem}", file=sys.stderr)
+        print(f"labnet: {quoted(problem)}", file=sys.stderr)
     if not problems:
         print("reloaded")
     return 1 if problems else 0
@@ -185,5 +187,5 @@ def _flush(arguments: argparse.Namespace) -> int:
 def _dump(arguments: argparse.Namespace) -> int:
     with _control(arguments) as control:
         for line in control.stream("dump", resolver=arguments.resolver):
-            print(line)
+            print(quoted(line))
     return 0

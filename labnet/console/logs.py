@@ -18,23 +18,10 @@ from twisted.python.reflect import qual, safe_str
 from zope.interface import implementer
 
 from labnet.console.linefile import LineFile
+from labnet.wire.quoting import quoted
 
 _LEGACY: Final = frozenset({"message", "format", "why", "time", "system", "isError", "failure", "logLevel", "printed"})
 """What Twisted's older way of logging puts into an event beside the event's own fields."""
-
-
-def quoted(text: str) -> str:
-    """``text`` without anything that a terminal or a reader of lines would obey, in one line.
-
-    Control characters, line and paragraph separators, marks that turn the direction of text, and halves of surrogate
-    pairs become what Python writes for them: ``\\n``, ``\\x1b``, ``\\u2028``, ``\\u202e``.
-    """
-    if text.isprintable():
-        return text
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
-        for character in text
-    )
 
 
 class QuotedFailure(Failure):

@@ -12,9 +12,10 @@ from twisted.internet.task import LoopingCall
 from zope.interface import implementer
 
 from labnet.console.linefile import LineFile
-from labnet.console.logs import iso8601, quoted
+from labnet.console.logs import iso8601
 from labnet.interfaces import AnsweredQuery, IQueryLog
 from labnet.net.clocks import ahead
+from labnet.wire.quoting import quoted
 
 FLUSH: Final = 1.0
 """Seconds that a line waits at most until it is in the file."""

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from labnet.console.rates import Snapshot, rates
+from labnet.wire.quoting import quoted
 
 
 def page(before: Snapshot, now: Snapshot) -> RenderableType:
@@ -116,8 +117,7 @@ def _table(*heads: str) -> Table:
 
 def _cell(text: object) -> Text:
     """``text`` as it is: nothing in it is markup, and nothing that a terminal would obey gets through."""
-    signs = str(text)
-    return Text("".join(sign if sign.isprintable() or sign == "\n" else ascii(sign)[1:-1] for sign in signs))
+    return Text(quoted(str(text), keep="\n"))
 
 
 def _clock(at: float) -> str:

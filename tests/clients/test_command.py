@@ -176,6 +176,17 @@ class ConnectingTests(SynchronousTestCase):
 class RunTests(ClientTestCase):
     """Commands from a script."""
 
+    def test_the_words_of_a_server_do_not_reach_the_terminal_as_they_are(self) -> None:
+        """Neither from a script nor in the dialogue; a reply of several lines is printed as such."""
+        reply = b"\x1b]0;title\x07one\ntwo\r\n"
+        shown = r"\x1b]0;title\x07one" + "\n" + r"two\r" + "\n"
+        connection = self.connection(FakeSocket(GREETING, reply))
+        self.assertEqual(self.printed(lambda: run(connection, ["TIME"])), (0, shown, ""))
+        self.typed("TIME", EOFError)
+        _, out, _ = self.printed(lambda: converse(self.connection(FakeSocket(reply, reply))))
+        self.assertEqual(out.count(shown), 2)
+        self.assertNotIn("\x1b", out)
+
     def test_the_bare_replies_are_printed(self) -> None:
         """The greeting is not."""
         connection = self.connection(FakeSocket(GREETING, TIME, b"Invalid command!\n"))

@@ -80,6 +80,11 @@ class DNSClientTests(SynchronousTestCase):
         self.fails(self.client(), "192.0.2.1 port 1199 says SERVFAIL: no parent answers; from x")
         self.fails(self.client(), "192.0.2.1 port 1199 says REFUSED")
 
+    def test_the_words_of_a_server_do_not_reach_the_terminal_as_they_are(self) -> None:
+        """An extended error's text could clear the screen, or look like another line."""
+        self.events = [replying(rcode="SERVFAIL", options=[dns.edns.EDEOption(0, "\x1b[2J\nok\u202e")])]
+        self.fails(self.client(), r"192.0.2.1 port 1199 says SERVFAIL: \x1b[2J\nok\u202e")
+
     def test_silence_is_tried_again(self) -> None:
         """After a try without a reply comes the next, and after the last a sentence."""
         self.events = [dns.exception.Timeout(), replying("www.lab. 60 A 10.0.0.1")]

@@ -77,6 +77,21 @@ class CommandTestCase(SynchronousTestCase):
             return cli.main(arguments)
 
 
+class QuotingTests(CommandTestCase):
+    """What a lab says cannot command the terminal."""
+
+    def test_replies_do_not_reach_the_terminal_as_they_are(self) -> None:
+        """Problems of a reload, lines of a dump, and an error of the connection."""
+        self.control.answers = {"reload": [["\x1b[2Jone\ntwo"]], "dump": [["\x1b[2Ja. 1 IN A 10.0.0.1"]]}
+        self.assertEqual(self.run_command("reload"), 1)
+        self.assertEqual(self.err.getvalue(), "labnet: \\x1b[2Jone\\ntwo\n")
+        self.assertEqual(self.run_command("cache", "dump"), 0)
+        self.assertEqual(self.out.getvalue(), "\\x1b[2Ja. 1 IN A 10.0.0.1\n")
+        self.control.answers["flush"] = [ControlError("\x1b[2J")]
+        self.assertEqual(self.run_command("flush", "a"), 2)
+        self.assertNotIn("\x1b", self.out.getvalue() + self.err.getvalue())
+
+
 class SocketTests(CommandTestCase):
     """Which socket is asked."""
 

@@ -17,7 +17,8 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.console.linefile import LineFile
-from labnet.console.logs import JSONLog, Logs, Quoting, encoded, iso8601, quoted
+from labnet.console.logs import JSONLog, Logs, Quoting, encoded, iso8601
+from labnet.wire.quoting import quoted
 
 HOSTILE = (
     "x\n2023-10-01T13:33:03+0000 [labnet#info] forged",

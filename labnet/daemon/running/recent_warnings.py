@@ -8,6 +8,8 @@ from typing import Any, Final
 from twisted.logger import ILogObserver, LogEvent, LogLevel, formatEvent
 from zope.interface import implementer
 
+from labnet.wire.quoting import quoted
+
 MOST: Final = 20
 _COUNTED: Final = (LogLevel.warn, LogLevel.error, LogLevel.critical)
 
@@ -26,7 +28,7 @@ class RecentWarnings:
         text = formatEvent(event)
         if event.get("log_failure") is not None:
             text = f"{text}: {event['log_failure'].getErrorMessage()}"
-        text = "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
+        text = quoted(text)
         times = self._kept.pop(text, {"times": 0})["times"] + 1
         when = event.get("log_time", 0.0)
         self._kept[text] = {"at": when, "level": event["log_level"].name, "text": text, "times": times}

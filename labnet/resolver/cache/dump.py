@@ -11,6 +11,7 @@ import dns.rdatatype
 
 from labnet.resolver.cache.cache import Entry
 from labnet.wire.names import ROOT, text_of
+from labnet.wire.quoting import quoted
 from labnet.wire.types import Question, Rcode, RRset, type_text
 
 # A type whose class is imported when it is first seen could not be shown while no file can be opened.
@@ -24,13 +25,13 @@ def dump_lines(question: Question, entry: Entry, now: float) -> Iterator[str]:
     """
     answer = entry.aged(now)
     left = max(0, int(entry.since + entry.ttl - now))
-    source = f"; {_escaped(entry.source)}"
+    source = f"; {quoted(entry.source)}"
     for rrset in answer.answer:
         yield from (f"{line} {source}" for line in _lines(rrset))
     if answer.answer:
         return
     if answer.mapping is not None:
-        yield f"; {_name(question.key)} {left} IN A {_escaped(answer.mapping.address)!r} is no IP address {source}"
+        yield f"; {_name(question.key)} {left} IN A {quoted(answer.mapping.address)!r} is no IP address {source}"
     else:
         what = "NXDOMAIN" if answer.rcode == Rcode.NXDOMAIN else "NODATA"
         yield f"; {_name(question.key)} {left} IN {type_text(question.rrtype)} {what} {source}"
@@ -47,10 +48,5 @@ def _lines(rrset: RRset) -> Iterator[str]:
 
 
 def _name(wire: bytes) -> str:
-    text = _escaped(text_of(wire))
+    text = quoted(text_of(wire))
     return text if wire == ROOT else f"{text}."
-
-
-def _escaped(text: str) -> str:
-    """Nothing that a terminal would obey gets through."""
-    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
