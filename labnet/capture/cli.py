@@ -37,6 +37,9 @@ def add_commands(commands: Any) -> None:
     exercise.add_argument("exercise", choices=("ip", "dhcp", "arp", "http", "trace"), help="which one")
     exercise.add_argument("file", metavar="FILE", help="a pcap or pcapng file")
     exercise.add_argument("--check", metavar="ANSWERS.toml", help="mark the answers in this file")
+    exercise.add_argument(
+        "--exchange", type=_number, metavar="N", default=0, help="for trace: exchange N that went to a parent"
+    )
     form = exercise.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON")
     form.add_argument("--html", action="store_true", help="print one self-contained web page")
@@ -164,7 +167,7 @@ def _exercise(arguments: argparse.Namespace) -> int:
     from labnet.capture.narrative.progress import Bar
 
     sheet = None if arguments.check is None else read_sheet(arguments.check, arguments.exercise)
-    done = run(arguments.exercise, arguments.file, Bar(sys.stderr, sys.stdout).show)
+    done = run(arguments.exercise, arguments.file, Bar(sys.stderr, sys.stdout).show, arguments.exchange)
     marks = None if sheet is None else mark(done.answers, sheet)
     if arguments.json:
         print(as_json(done, marks))

@@ -54,6 +54,8 @@ class Packet:
     link_type: int
     interface: str | None = None
     comment: str | None = None
+    has_time: bool = True
+    """Whether the capture says when it came; if not, ``time_ns`` is that of the packet before."""
 
     @property
     def is_cut(self) -> bool:

@@ -63,7 +63,8 @@ def encode_question(name: str) -> bytes:
 def decode_reply(datagram: bytes) -> CourseReply | None:
     """What a server of the course says, in whichever dialect it speaks; None where it does not know the name.
 
-    A JSON list or comma-separated text of 2 to 5 fields, or a bare address; a final newline is ignored.
+    A JSON list or comma-separated text of 2 to 5 fields, an address and a TTL, or a bare address; a final newline is
+    ignored.
     Raises :class:`TextError` for anything else.
     """
     try:
@@ -84,6 +85,8 @@ def decode_reply(datagram: bytes) -> CourseReply | None:
         return None
     if len(fields) == 1 and _BARE_ADDRESS.fullmatch(fields[0]):
         return CourseReply(None, fields[0], None)
+    if len(fields) == 2 and _BARE_ADDRESS.fullmatch(fields[0]) and fields[1].isascii() and fields[1].isdigit():
+        return CourseReply(None, fields[0], decode_ttl(fields[1]))
     if not 2 <= len(fields) <= 5:
         raise TextError(f"the reply has {len(fields)} field(s), not 2 to 5")
     ttl = decode_ttl(fields[2]) if len(fields) > 2 else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from labnet.capture.exercises.model import NO_LINK, ExerciseAnswer
+from labnet.capture.exercises.model import NO_LINK, ExerciseAnswer, ethertype_answer
 from labnet.capture.model import Dissected
 from labnet.capture.narrative.sentences import BROADCAST
 from labnet.capture.packet.applications import ApplicationData
@@ -78,8 +78,7 @@ class ARP:
             kind = ethertype.proved(frame, "sll.etype")
             mac = broadcast.lacking(NO_LINK["sll"].format(which="destination"))
         else:
-            last = "vlan.etype" if frame.layer("vlan") is not None else "eth.type"
-            kind, mac = ethertype.proved(frame, last), broadcast.proved(frame, "eth.dst")
+            kind, mac = ethertype_answer(ethertype, frame), broadcast.proved(frame, "eth.dst")
         others = {
             _address(one, "dst"): f"frame {one.packet.number} asks for that one"
             for one in self._requests

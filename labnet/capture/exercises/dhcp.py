@@ -48,9 +48,10 @@ class DHCP:
 
     def __init__(self) -> None:
         self.frames: dict[int, Dissected] = {}
+        self._first: Dissected | None = None
         self._client: Dissected | None = None
+        """The first message of a client that has no address yet."""
         self._offer: Dissected | None = None
-        self._messages = 0
 
     def wants(self, frame: Dissected) -> bool:
         ports = frame.ports
@@ -59,22 +60,21 @@ class DHCP:
     def see(self, frame: Dissected, message: ApplicationData | None) -> bool:
         if message is None or message.protocol != "DHCP":
             return False
-        self._messages += 1
-        if self._client is None and frame.ports == (68, 67):
-            self._client = self._keep(frame)
+        if frame.ports == (68, 67):
+            self._first = self._first or frame
+            if self._client is None and _has_no_address(frame):
+                self._client = frame
         if self._offer is None and message.layer.number("dhcp.option.dhcp") == 2:
-            self._offer = self._keep(frame)
+            self._offer = frame
         return self._client is not None and self._offer is not None
 
-    def _keep(self, frame: Dissected) -> Dissected:
-        self.frames[frame.packet.number] = frame
-        return frame
-
     def answers(self) -> list[ExerciseAnswer]:
+        used = self._client or self._first, self._offer
+        self.frames = {frame.packet.number: frame for frame in used if frame is not None}
         return [*self._transport(), *self._offered()]
 
     def _transport(self) -> list[ExerciseAnswer]:
-        frame = self._client or self._offer
+        frame = self._client or self._first or self._offer
         if frame is None:
             return [question.lacking(_NO_DHCP.format(what="message")) for question in _TRANSPORT_ANSWERS]
         transport, client, server, why = _TRANSPORT_ANSWERS
@@ -84,14 +84,24 @@ class DHCP:
             transport.proved(frame, protocol, "udp.srcport", "udp.dstport", value="UDP"),
             client.proved(frame, "udp.srcport" if to_server else "udp.dstport"),
             server.proved(frame, "udp.dstport" if to_server else "udp.srcport"),
-            why.proved(frame, "ip.src", "ip.dst", value="the client has no address yet and must broadcast"),
+            self._why_not_tcp(why),
         ]
+
+    def _why_not_tcp(self, why: ExerciseAnswer) -> ExerciseAnswer:
+        """A client that has its address already, as one that releases it, shows nothing of this."""
+        if self._client is None:
+            return why.lacking(_NO_DHCP.format(what="message of a client without an address (Discover)"))
+        return why.proved(self._client, "ip.src", "ip.dst", value="the client has no address yet and must broadcast")
 
     def _offered(self) -> list[ExerciseAnswer]:
         frame = self._offer
         if frame is None:
             return [question.lacking(_NO_DHCP.format(what="Offer")) for question in _OFFER_ANSWERS]
         return [_option(question, frame, name) for question, name in zip(_OFFER_ANSWERS, _OFFER_FIELDS, strict=True)]
+
+
+def _has_no_address(frame: Dissected) -> bool:
+    return frame.source == "0.0.0.0" and frame.destination == "255.255.255.255"
 
 
 def _option(question: ExerciseAnswer, frame: Dissected, name: str) -> ExerciseAnswer:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import replace
 
-from labnet.capture.exercises.model import ExerciseAnswer, link_answer, proof
+from labnet.capture.exercises.model import ExerciseAnswer, ethertype_answer, link_answer, proof
 from labnet.capture.model import Dissected
 from labnet.capture.packet.applications import ApplicationData
 
@@ -61,10 +62,7 @@ class HTTP:
             return [question.lacking(_NO_HTTP) for question in QUESTIONS]
         self.frames[frame.packet.number] = frame
         source, destination, owner, ethertype = QUESTIONS
-        named = "vlan.etype" if frame.layer("vlan") is not None else "eth.type"
-        kind = ethertype.lacking("The capture begins with the IP header: capture on the network card itself.")
-        if frame.layers[0].name in ("eth", "sll"):
-            kind = ethertype.proved(frame, named if frame.layers[0].name == "eth" else "sll.etype")
+        kind = ethertype_answer(ethertype, frame)
         if frame.layer("ipv6") is not None:
             kind = replace(kind, explanation=kind.explanation.replace("0x0800 is IPv4", "0x86DD is IPv6"))
         return [
@@ -104,6 +102,8 @@ class HTTP:
 
     def _by_ttl(self, frame: Dissected, question: ExerciseAnswer) -> ExerciseAnswer:
         field = self._reply.field("ip.ttl") or self._reply.field("ipv6.hlim") if self._reply is not None else None
+        if _crosses(frame):
+            return self._by_addresses(frame, question)
         if self._reply is None or field is None:
             return question.lacking(
                 "The capture has neither the ARP exchange nor a reply of the server, so it cannot tell: empty the ARP "
@@ -113,16 +113,35 @@ class HTTP:
         ttl = field.value if isinstance(field.value, int) else 0
         first = next((one for one in _FIRST_TTLS if ttl <= one), 255)
         if ttl == first:
-            owner, words = "the web server's", _SERVER
-            says = f"The server's replies arrive with TTL {ttl}, which no router has lowered: it is on the same link."
-        else:
-            owner, words = "the router's", _ROUTER
-            says = (
-                f"Not the web server's: its replies arrive with TTL {ttl}, so {first - ttl} router(s) lowered it from "
-                f"{first}; the server is not on this link. The frame goes to the router, whose address ARP had told."
+            return question.lacking(
+                f"The capture cannot tell: it has no ARP exchange, and the replies' TTL of {ttl} is what a server on "
+                f"this link sends, and also a router that translates addresses (NAT). Empty the ARP cache (ip neigh "
+                f"flush all) and capture again."
             )
-        proved = replace(question, words=words).proved(frame, "eth.dst", value=owner, explanation=says)
+        says = (
+            f"Not the web server's: its replies arrive with TTL {ttl}, so {first - ttl} router(s) lowered it from "
+            f"{first}; the server is not on this link. The frame goes to the router, whose address ARP had told."
+        )
+        proved = replace(question, words=_ROUTER).proved(frame, "eth.dst", value="the router's", explanation=says)
         return replace(proved, proofs=(*proved.proofs, proof(self._reply, field)))
+
+    @staticmethod
+    def _by_addresses(frame: Dissected, question: ExerciseAnswer) -> ExerciseAnswer:
+        """A private and a public address are never on one link (RFC 1918)."""
+        network = frame.network
+        name = network.name if network is not None else "ip"
+        says = (
+            f"Not the web server's: {frame.source} is a private address and {frame.destination} a public one: they are "
+            f"never on one link. The frame goes to the router."
+        )
+        words = replace(question, words=_ROUTER)
+        return words.proved(frame, "eth.dst", f"{name}.src", f"{name}.dst", value="the router's", explanation=says)
+
+
+def _crosses(frame: Dissected) -> bool:
+    """Whether the request goes from a private address to a public one."""
+    source, destination = ipaddress.ip_address(frame.source), ipaddress.ip_address(frame.destination)
+    return source.is_private and destination.is_global
 
 
 def _mac_of(reply: Dissected) -> str | None:

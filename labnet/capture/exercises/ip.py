@@ -79,8 +79,15 @@ class IPHeader:
     def _payload(frame: Dissected, question: ExerciseAnswer) -> ExerciseAnswer:
         layer = frame.layer("ip")
         total, header = (layer.number("ip.len"), layer.number("ip.hdr_len")) if layer is not None else (None, None)
-        if total is None or header is None:
+        if layer is None or total is None or header is None:
             return question.proved(frame, "ip.len", "ip.hdr_len")
+        if total < header:
+            length = frame.packet.wire_length - layer.offset - header
+            says = (
+                f"The total length field says {total}: the network card was to fill it in (segmentation offload). By "
+                f"the packet's own length: {frame.packet.wire_length - layer.offset} - {header} = {length}."
+            )
+            return question.proved(frame, "ip.len", "ip.hdr_len", value=str(length), explanation=says)
         length = total - header
         says = f"Total length minus header length: {total} - {header} = {length}."
         return question.proved(frame, "ip.len", "ip.hdr_len", value=str(length), explanation=says)

@@ -93,6 +93,17 @@ def _cut(frame: Dissected) -> str:
     return f"Frame {frame.packet.number} has no such field: its header is not whole."
 
 
+def ethertype_answer(question: ExerciseAnswer, frame: Dissected) -> ExerciseAnswer:
+    """The EtherType that says what is inside ``frame``: behind VLAN tags it is the last tag's."""
+    field = None
+    for layer in frame.layers:
+        for name in ("eth.type", "vlan.etype", "sll.etype", "llc.type"):
+            field = layer.get(name) or field
+    if field is None:
+        return question.lacking("The capture begins with the IP header: capture on the network card itself.")
+    return replace(question, value=field.shown, proofs=(proof(frame, field),))
+
+
 NO_LINK = {
     "sll": "The capture is of Linux's interface `any`, which keeps no {which} MAC address: capture on the interface "
     "itself, as labnet capture -i eth0.",
@@ -106,6 +117,10 @@ def link_answer(question: ExerciseAnswer, frame: Dissected, which: str, explanat
     """The ``which`` ("src" or "dst") MAC address of ``frame``, or what to do to get it."""
     outer = frame.layers[0].name if frame.layers else ""
     if outer == "eth":
+        if not any(frame.packet.data[:12]):
+            return question.lacking(
+                "A loopback interface has no MAC addresses, all are zero: capture on a network card."
+            )
         return question.proved(frame, f"eth.{which}", explanation=explanation)
     if outer == "sll" and which == "src":
         if frame.field("sll.src.eth") is not None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from labnet.capture.exercises.arp import ARP
@@ -17,6 +18,7 @@ from labnet.capture.model import Dissected
 from labnet.capture.packet.applications import recognise
 from labnet.capture.packet.dissect import dissect
 from labnet.capture.packet.fragments import Fragments
+from labnet.capture.traffic.course_servers import CourseServers
 from labnet.capture.traffic.exchanges import Exchanges
 
 EXERCISES: Final[dict[str, Callable[[], Exercise]]] = {
@@ -35,20 +37,24 @@ class Done:
     stopped: str | None
 
 
-def run(name: str, path: str, progress: Callable[[float], None]) -> Done:
+def run(name: str, path: str, progress: Callable[[float], None], exchange: int = 0) -> Done:
     """The exercise ``name`` on the capture at ``path``; ``progress`` is called with how much is read, 0 to 1.
 
-    Raises :class:`labnet.capture.model.CaptureError`.
+    ``exchange`` picks one for the trace, from 1; 0 is the first of the course's protocol. Raises
+    :class:`labnet.capture.model.CaptureError`.
     """
-    exercise = EXERCISES[name]()
-    fragments, exchanges = Fragments(), Exchanges()
+    exercise: Exercise = Trace(exchange) if name == "trace" else EXERCISES[name]()
+    unread: Counter[str] = Counter()
+    fragments, exchanges, servers = Fragments(), Exchanges(), CourseServers(path)
     with open_capture(path) as capture:
         for packet in capture:
             frame, message = dissect(packet), None
+            if frame.unread:
+                unread[frame.unread] += 1
             if frame.fragment is not None:
                 fragments.join(frame)
             if exercise.wants(frame):
-                message = recognise(frame, exchanges.expects(frame))
+                message = recognise(frame, exchanges.expects(frame), servers.speaks)
                 if message is not None:
                     for _ in exchanges.add(frame, message):
                         pass
@@ -57,4 +63,13 @@ def run(name: str, path: str, progress: Callable[[float], None]) -> Done:
             if exercise.see(frame, message):
                 break
         progress(1.0)
-        return Done(name, exercise.title, exercise.answers(), exercise.frames, capture.stopped)
+        answers = [_with_unread(answer, unread) for answer in exercise.answers()]
+        return Done(name, exercise.title, answers, exercise.frames, capture.stopped)
+
+
+def _with_unread(answer: ExerciseAnswer, unread: Counter[str]) -> ExerciseAnswer:
+    """An answer that is missing does not say that the capture has none where some packets cannot be read."""
+    if answer.value is not None or not unread:
+        return answer
+    named = ", ".join(f"{count} of {what}" for what, count in unread.most_common(3))
+    return replace(answer, missing=f"{answer.missing} Not read here: packets ({named}).")

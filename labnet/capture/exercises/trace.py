@@ -18,15 +18,22 @@ _NO_TRACE = (
     "child, capture on both ports at once (labnet capture -i any -w trace.pcapng --filter 'udp port 1199 or udp port "
     "1200'), and ask the child for a name that only the parent knows and that it has not learned yet."
 )
+_FEWER = "The capture has {} exchange(s) that went to a parent, and number {} was asked for."
 _WHO = ("the client's query", "the child's question to its parent", "the parent's answer", "the child's answer")
 
 
 class Trace:
-    """Answers from the first exchange that went to a parent and came back."""
+    """Answers from exchange ``number`` of those that went to a parent and came back; 0 prefers the course protocol.
+
+    The resolver of the system asks its parent in the same way, so without a number the first exchange of the course's
+    own protocol counts, and one of DNS only where there is none.
+    """
 
     title = "The four packets of a query that goes to the parent"
 
-    def __init__(self) -> None:
+    def __init__(self, number: int = 0) -> None:
+        self._number = number
+        self._passed = 0
         self.frames: dict[int, Dissected] = {}
         self._exchanges = Exchanges()
         self._recent: OrderedDict[int, Dissected] = OrderedDict()
@@ -41,18 +48,22 @@ class Trace:
         self._recent[frame.packet.number] = frame
         if len(self._recent) > MOST_FRAMES:
             self._recent.popitem(last=False)
-        return any(self._is_it(exchange) for exchange in self._exchanges.add(frame, message))
+        return any(self._ends_with(exchange) for exchange in self._exchanges.add(frame, message))
 
-    def _is_it(self, exchange: Exchange) -> bool:
-        """Of several parents asked in turn the one that answered counts."""
+    def _ends_with(self, exchange: Exchange) -> bool:
+        """Whether ``exchange`` is the one, and no other can be; of several parents the one that answered counts."""
         for parent in exchange.parents:
             if exchange.answer is not None and parent.answer is not None:
                 steps: list[ExchangeStep] = [exchange.question, parent.question, parent.answer, exchange.answer]
-                frames = [self._recent.get(step.frame) for step in steps]
-                self._found = [frame for frame in frames if frame is not None]
-                if len(self._found) == len(steps):
-                    self.frames = {frame.packet.number: frame for frame in self._found}
-                    return True
+                found = [frame for step in steps if (frame := self._recent.get(step.frame)) is not None]
+                if len(found) < len(steps):
+                    continue
+                self._passed += 1
+                is_course = exchange.protocol == "Course"
+                if self._passed == self._number or (not self._number and (is_course or not self._found)):
+                    self._found = found
+                    self.frames = {frame.packet.number: frame for frame in found}
+                return self._passed == self._number or (is_course and not self._number)
         return False
 
     def answers(self) -> list[ExerciseAnswer]:
@@ -60,7 +71,8 @@ class Trace:
         for number, who in enumerate(_WHO, 1):
             questions = _questions(number, who)
             if len(self._found) < len(_WHO):
-                answers.extend(question.lacking(_NO_TRACE) for question in questions)
+                why = _NO_TRACE if not self._passed else _FEWER.format(self._passed, self._number)
+                answers.extend(question.lacking(why) for question in questions)
             else:
                 answers.extend(_packet(self._found[number - 1], questions))
         return answers

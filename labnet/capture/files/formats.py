@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import os
+import sys
 from collections.abc import Iterator
 from typing import Final
 
@@ -11,8 +13,8 @@ from labnet.capture.files import pcap, pcapng
 from labnet.capture.files.source import CaptureBytes
 from labnet.capture.model import CaptureError, Packet
 
+_GZIP: Final = b"\x1f\x8b"
 _NOT_OURS: Final = {
-    b"\x1f\x8b": "is compressed: gunzip it first",
     b"(\xb5\x2f\xfd": "is compressed: unzstd it first",
     b"PK\x03\x04": "is a zip archive: unpack it first",
     b"snoop": "is in Solaris' snoop format: save it as pcapng with Wireshark first",
@@ -46,18 +48,28 @@ class Capture:
     @property
     def progress(self) -> float:
         """How much of the file is read, 0 to 1."""
-        return min(self._source.position / self._source.size, 1.0) if self._source.size else 1.0
+        return min(self._source.passed / self._source.size, 1.0) if self._source.size else 1.0
 
 
 @contextlib.contextmanager
 def open_capture(path: str) -> Iterator[Capture]:
-    """The capture in the file at ``path``. Raises :class:`CaptureError`, also while it is read."""
+    """The capture in the file at ``path``, also one that gzip compressed; ``-`` is standard input.
+
+    Raises :class:`CaptureError`, also while it is read.
+    """
     with contextlib.ExitStack() as stack:
         try:
+            if path == "-":
+                yield Capture(CaptureBytes(sys.stdin.buffer, "standard input", None))
+                return
             file = stack.enter_context(open(path, "rb"))
         except OSError as error:
             raise CaptureError(f"{path}: cannot be read: {error.strerror}") from None
-        yield Capture(CaptureBytes(file, path, os.fstat(file.fileno()).st_size))
+        size = os.fstat(file.fileno()).st_size
+        if file.peek(2)[:2] == _GZIP:
+            yield Capture(CaptureBytes(gzip.GzipFile(fileobj=file), path, size, file))
+        else:
+            yield Capture(CaptureBytes(file, path, size))
 
 
 def _why(magic: bytes) -> str:

@@ -72,6 +72,7 @@ class _Section:
         self._order = "<"
         self._interfaces: list[Interface] = []
         self._frames = 0
+        self._time_ns = 0
 
     def next_block(self, source: CaptureBytes, kind: bytes) -> tuple[int, bytes]:
         """The type and body of the block whose first four bytes are ``kind``. Raises _Damaged."""
@@ -143,12 +144,16 @@ class _Section:
         wire = self._unpack("I", body[:4])[0]
         interface = self._at(0)
         captured = min(wire, interface.snap_length or wire, len(body) - 4)
-        return self._number(interface, 0, wire, body[4 : 4 + captured], None)
+        return self._number(interface, None, wire, body[4 : 4 + captured], None)
 
-    def _number(self, interface: Interface, time_ns: int, wire: int, data: bytes, comment: str | None) -> Packet:
+    def _number(self, interface: Interface, time_ns: int | None, wire: int, data: bytes, comment: str | None) -> Packet:
         self._frames += 1
         wire = max(wire, len(data))
-        return Packet(self._frames, time_ns, wire, data, interface.link_type, interface.name, comment)
+        if time_ns is not None:
+            self._time_ns = time_ns
+        return Packet(
+            self._frames, self._time_ns, wire, data, interface.link_type, interface.name, comment, time_ns is not None
+        )
 
     def _at(self, index: int) -> Interface:
         if index >= len(self._interfaces):

@@ -17,6 +17,7 @@ from labnet.capture.packet.applications import ApplicationData, recognise
 from labnet.capture.packet.dissect import dissect
 from labnet.capture.packet.fragments import Fragments
 from labnet.capture.traffic.checks import notes
+from labnet.capture.traffic.course_servers import CourseServers
 from labnet.capture.traffic.exchanges import Exchanges
 from labnet.capture.traffic.sessions import Sessions
 
@@ -32,12 +33,13 @@ class Understanding:
     fragments: Fragments = field(default_factory=Fragments)
     exchanges: Exchanges = field(default_factory=Exchanges)
     sessions: Sessions = field(default_factory=Sessions)
+    course_servers: CourseServers = field(default_factory=CourseServers)
 
     def take(self, packet: Packet) -> tuple[Dissected, ApplicationData | None, list[str]]:
         """``packet`` dissected, its message, and the stories that are over with it."""
         frame = dissect(packet)
         self.fragments.join(frame)
-        message = recognise(frame, self.exchanges.expects(frame))
+        message = recognise(frame, self.exchanges.expects(frame), self.course_servers.speaks)
         over: list[str] = []
         if message is not None:
             for exchange in self.exchanges.add(frame, message):
@@ -59,15 +61,20 @@ def explain(path: str, most: int, colour: bool, progress: Progress) -> Iterator[
 
     ``progress`` is called with how much is done, 0 to 1. Raises :class:`CaptureError`.
     """
-    count = zero = 0
-    understanding = Understanding()
+    count = cut = snap = 0
+    zero: int | None = None
+    understanding = Understanding(course_servers=CourseServers(path))
     with open_capture(path) as capture, _spool() as stories, _spool() as frames:
         yield HEADING
         for packet in capture:
-            zero = zero if count else packet.time_ns
+            if zero is None and packet.has_time:
+                zero = packet.time_ns
             count += 1
+            if packet.is_cut:
+                cut += 1
+                snap = max(snap, len(packet.data))
             frame, message, over = understanding.take(packet)
-            yield list_line(frame, message, zero)
+            yield list_line(frame, message, zero or 0)
             _put(stories, over)
             if count <= most:
                 _put(frames, frame_story(frame, notes(frame), colour))
@@ -80,8 +87,10 @@ def explain(path: str, most: int, colour: bool, progress: Progress) -> Iterator[
             yield f"({path} holds no packets)"
         if capture.stopped:
             yield f"Note: {capture.stopped}."
-        yield from _told("What happened", stories)
-        yield from _told("Packet by packet, from the application data down", frames)
+        if cut:
+            yield f"Note: {cut} of {count} packets are cut: the snap length left at most {snap} bytes of each."
+        yield from _section("What happened", stories)
+        yield from _section("Packet by packet, from the application data down", frames)
         if 0 < most < count:
             yield f"… and {count - most} more packets: --frame N tells one, --packets {count} tells all."
 
@@ -95,7 +104,7 @@ def _put(spool: IO[str], lines: Iterable[str]) -> None:
     spool.writelines(f"{line}\n" for line in lines)
 
 
-def _told(heading: str, spool: IO[str]) -> Iterator[str]:
+def _section(heading: str, spool: IO[str]) -> Iterator[str]:
     spool.seek(0)
     for number, line in enumerate(spool):
         if not number:
@@ -106,14 +115,16 @@ def _told(heading: str, spool: IO[str]) -> Iterator[str]:
 def explain_frame(path: str, number: int, colour: bool) -> Iterator[str]:
     """Frame ``number`` alone, with every field. Raises :class:`CaptureError`."""
     with open_capture(path) as capture:
-        understanding, seen, zero = Understanding(), 0, 0
+        understanding, seen = Understanding(course_servers=CourseServers(path)), 0
+        zero: int | None = None
         for packet in capture:
-            zero = zero if seen else packet.time_ns
+            if zero is None and packet.has_time:
+                zero = packet.time_ns
             seen = packet.number
             frame, message, _ = understanding.take(packet)
             if packet.number == number:
                 yield HEADING
-                yield list_line(frame, message, zero)
+                yield list_line(frame, message, zero or 0)
                 yield ""
                 yield from frame_story(frame, notes(frame), colour)
                 yield ""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 from labnet.capture import names
 from labnet.capture.model import LINK_NAMES, Dissected, Layer, Note
 from labnet.capture.narrative.hexdump import hex_rows, printable
-from labnet.capture.narrative.sentences import sentence
+from labnet.capture.narrative.sentences import sentence, utc_text
 from labnet.capture.packet.applications import ApplicationData
 from labnet.capture.traffic.exchanges import Exchange
 from labnet.capture.traffic.sessions import Event, Session
@@ -20,10 +19,10 @@ HEADING = f"{'No.':>6}  {'Time':>12}  {'Source':<21} {'Destination':<21} {'Proto
 def list_line(frame: Dissected, message: ApplicationData | None, zero_ns: int) -> str:
     """The packet as one line of Wireshark's list; ``zero_ns`` is the time of the first one."""
     packet = frame.packet
-    since = (packet.time_ns - zero_ns) / 1e9
+    since = f"{(packet.time_ns - zero_ns) / 1e9:.6f}" if packet.has_time else "no time"
     protocol, info = protocol_and_info(frame, message)
     return (
-        f"{packet.number:>6}  {since:>12.6f}  {frame.source:<21} {frame.destination:<21} {protocol:<8} "
+        f"{packet.number:>6}  {since:>12}  {frame.source:<21} {frame.destination:<21} {protocol:<8} "
         f"{packet.wire_length:>6}  {printable(info)}"
     )
 
@@ -33,33 +32,45 @@ def protocol_and_info(frame: Dissected, message: ApplicationData | None) -> tupl
     if message is not None:
         return message.protocol, message.says
     if not frame.layers:
-        return "?", f"link type {frame.packet.link_type} is not known here: {len(frame.packet.data)} bytes"
-    if frame.fragment is not None and (frame.joined is None or frame.transport is None):
-        return "IP", f"fragment, data from byte {frame.fragment[0]} on"
+        return "?", f"{frame.unread}: {len(frame.packet.data)} bytes that labnet does not read"
+    if frame.fragment is not None:
+        return "IP", f"fragment, data from byte {frame.fragment[0]} on{_whole(frame)}"
     inner = frame.layers[-1]
     if inner.cut:
         return inner.name.upper(), "the header is not whole"
+    if frame.unread:
+        return frame.unread.split(" (")[0], f"{frame.size} bytes that labnet does not read"
     return inner.name.upper(), _info(frame, inner)
+
+
+def _whole(frame: Dissected) -> str:
+    """What the datagram is that this fragment completes."""
+    joined = frame.joined
+    if joined is None:
+        return ""
+    if joined.protocol in (1, 58) and frame.data:
+        known = names.ICMP_TYPES if joined.protocol == 1 else names.ICMPV6_TYPES
+        return f"; with it an ICMP {known.get(frame.data[0], f'message of type {frame.data[0]}')} is whole"
+    return f"; with it {len(frame.data)} bytes of data are whole"
 
 
 def _info(frame: Dissected, layer: Layer) -> str:
     if layer.name == "tcp":
         ports = frame.ports or (0, 0)
         flags = names.tcp_flags(layer.number("tcp.flags") or 0)
-        return f"{ports[0]} → {ports[1]} [{flags}] Len={len(frame.data)}"
+        return f"{ports[0]} → {ports[1]} [{flags}] Len={frame.size}"
     if layer.name == "udp":
         ports = frame.ports or (0, 0)
-        return f"{ports[0]} → {ports[1]} Len={len(frame.data)}"
+        return f"{ports[0]} → {ports[1]} Len={frame.size}"
     return sentence(frame, layer)
 
 
 def frame_story(frame: Dissected, notes: list[Note], colour: bool) -> Iterator[str]:
     """``frame`` from the application data down to the link, a sentence a layer, with the bytes it is about."""
     packet = frame.packet
-    stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(_seconds(packet.time_ns)))
     where = f", interface {printable(packet.interface)}" if packet.interface else ""
     link = LINK_NAMES.get(packet.link_type, f"link type {packet.link_type}")
-    when = f"{stamp}.{packet.time_ns % 1_000_000_000:09d} UTC"
+    when = utc_text(packet.time_ns) if packet.has_time else "without a time (a simple packet block has none)"
     yield f"Frame {packet.number}: {packet.wire_length} bytes, {when}, {link}{where}"
     if packet.comment and not packet.is_own:
         yield f"  Comment in the capture: {printable(packet.comment)}"
@@ -68,6 +79,9 @@ def frame_story(frame: Dissected, notes: list[Note], colour: bool) -> Iterator[s
         why = ", cut, so that they cannot be decoded" if packet.is_cut else " that labnet has no decoder for"
         yield f"  Data, bytes {start} to {end - 1}: {end - start} bytes{why}."
         yield from _indent(hex_rows(packet.data, start, end, colour))
+    if frame.quoted is not None:
+        for layer in reversed(frame.quoted.layers):
+            yield f"  It quotes, bytes {layer.offset} to {layer.end - 1}: {printable(sentence(frame.quoted, layer))}"
     for layer in reversed(frame.layers):
         last = f" to {layer.end - 1}" if layer.length > 1 else ""
         yield f"  {layer.title}, bytes {layer.offset}{last}: {printable(sentence(frame, layer))}"
@@ -118,12 +132,21 @@ def _exchange_lines(exchange: Exchange, first: int, indent: str) -> Iterator[str
     by = "the parent" if exchange.asked_by is not None else "the server"
     own = ""
     if exchange.parents and all(parent.answer for parent in exchange.parents):
-        waited = sum(p.answer.time_ns - p.question.time_ns for p in exchange.parents if p.answer)
-        own = f", {_milliseconds(waited)} of them waiting for the parent"
+        own = f", {_milliseconds(_waited(exchange))} of them waiting for the parent"
     yield _step(
         indent, exchange.answer.time_ns - first, exchange.answer.frame,
         f"{by} answers: {outcome} (after {took}{own})",
     )  # fmt: skip
+
+
+def _waited(exchange: Exchange) -> int:
+    """Nanoseconds for which at least one parent was asked: questions asked at once do not add up."""
+    waits = sorted((p.question.time_ns, p.answer.time_ns) for p in exchange.parents if p.answer)
+    total, until = 0, waits[0][0]
+    for start, end in waits:
+        total += max(0, end - max(start, until))
+        until = max(until, end)
+    return total
 
 
 def session_story(session: Session) -> Iterator[str]:
@@ -137,11 +160,18 @@ def session_story(session: Session) -> Iterator[str]:
         yield _step("  ", event.time_ns - session.time_ns, event.frame, printable(_event(event)))
     if session.untold:
         yield f"  … and {session.untold} more"
-    sent = {who: stream.bytes_seen for who, stream in session.sides.items()}
-    counts = (
-        f"{sent.get(session.client, 0)} bytes of data from the client, {sent.get(session.server, 0)} from the server"
-    )
+    counts = f"{_counted(session, session.client, ' bytes')} of data from the client"
+    counts += f", {_counted(session, session.server, '')} from the server"
     yield f"  {counts}. {session.closed or 'The capture does not show the end of it'}."
+
+
+def _counted(session: Session, end: tuple[str, int], unit: str) -> str:
+    """The bytes that one side sent, by the sequence numbers, and how many of them the capture has."""
+    stream = session.sides.get(end)
+    total, seen = (stream.total, stream.seen) if stream is not None else (0, 0)
+    return (
+        f"{total}{unit}" if seen == total else f"{total}{unit} by the sequence numbers ({seen} of them in the capture)"
+    )
 
 
 def _event(event: Event) -> str:
@@ -162,11 +192,6 @@ def _milliseconds(nanoseconds: int) -> str:
     if abs(nanoseconds) >= 1_000_000_000:
         return f"{nanoseconds / 1e9:.3f} s"
     return f"{nanoseconds / 1e6:.3f} ms"
-
-
-def _seconds(nanoseconds: int) -> int:
-    """Within what a calendar has: a damaged capture's times can lie anywhere."""
-    return max(0, min(nanoseconds // 1_000_000_000, 253_402_300_799))
 
 
 def _indent(rows: list[str]) -> Iterator[str]:

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import time
+
 from labnet.capture import names
 from labnet.capture.model import Dissected, Layer
 
 BROADCAST = "ff:ff:ff:ff:ff:ff"
+NOBODY = "00:00:00:00:00:00"
+
+
+def utc_text(nanoseconds: int) -> str:
+    """An epoch time as a date, within what a calendar has: a damaged capture's times can lie anywhere."""
+    seconds = max(0, min(nanoseconds // 1_000_000_000, 253_402_300_799))
+    return f"{time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime(seconds))}.{nanoseconds % 1_000_000_000:09d} UTC"
 
 
 def sentence(frame: Dissected, layer: Layer) -> str:
@@ -19,6 +28,8 @@ def sentence(frame: Dissected, layer: Layer) -> str:
 
 def _eth(frame: Dissected, layer: Layer) -> str:
     source, destination = layer.text("eth.src"), layer.text("eth.dst") or ""
+    if source == destination == NOBODY:
+        return "A loopback interface: there is no network card, so both MAC addresses are zero."
     to = "everybody on this link (the broadcast address)" if destination == BROADCAST else destination
     if layer.get("eth.len") is not None:
         return f"From network card {source} to {to}; an old-style frame with a length and no EtherType."
@@ -98,7 +109,9 @@ def _tcp(_: Dissected, layer: Layer) -> str:
 def _icmp(_: Dissected, layer: Layer) -> str:
     kind = names.ICMP_TYPES.get(layer.number("icmp.type") or 0, f"type {layer.number('icmp.type')}")
     sequence = layer.number("icmp.seq")
-    return f"ICMP {kind}." if sequence is None else f"ICMP {kind}, number {sequence} of its series."
+    if sequence is None:
+        return f"ICMP {kind}."
+    return f"ICMP {kind}, number {names.both_orders(sequence)} of its series."
 
 
 def _icmpv6(_: Dissected, layer: Layer) -> str:
@@ -113,7 +126,14 @@ def _course(_: Dissected, layer: Layer) -> str:
     if address is None:
         return "The answer: the name is not known."
     ttl = layer.text("course.ttl")
-    return f"The answer: {name or 'the name asked'} is at {address}{f', for {ttl} seconds' if ttl else ''}."
+    learned, since = layer.text("course.learned"), layer.text("course.since")
+    where = ""
+    if learned is not None and since is not None:
+        when = utc_text(int(float(since) * 1e9))
+        where = (
+            f"; the server learned it at {when}" if learned == "1" else f"; it is the author's own, loaded at {when}"
+        )
+    return f"The answer: {name or 'the name asked'} is at {address}{f', for {ttl} seconds' if ttl else ''}{where}."
 
 
 def _dns(_: Dissected, layer: Layer) -> str:

@@ -1,14 +1,15 @@
 """What the application data of one packet are, by labnet's own codecs: course protocols, DNS, DHCP, HTTP.
 
-A datagram of the course carries nothing that names its protocol, so what it says is taken from its form, and a bare
-address or an empty datagram, which are replies, from the question before: ``answers`` tells of that.
+A datagram of the course carries nothing that names its protocol. A text with the form of a name is a question of the
+course where its server is known to speak that protocol, by its port or by a reply; a bare address or an empty datagram
+is a reply where a question waits for one.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from labnet.capture import names
@@ -23,15 +24,27 @@ from labnet.wire.dns_request import Refusal, Silence, decode_query
 from labnet.wire.types import CourseReply
 
 _COOKIE: Final = b"\x63\x82\x53\x63"
-_HTTP: Final = re.compile(rb"(GET|HEAD|POST|PUT|DELETE|OPTIONS|PATCH) (\S{1,2000}) (HTTP/1\.[01])\r?\n")
+_HTTP: Final = re.compile(
+    rb"(GET|HEAD|POST|PUT|DELETE|OPTIONS|PATCH|CONNECT|TRACE|PROPFIND|PROPPATCH|MKCOL|COPY|MOVE|LOCK|UNLOCK|REPORT"
+    rb"|SEARCH|SUBSCRIBE|UNSUBSCRIBE|NOTIFY|M-SEARCH|QUERY) (\S{1,8000})(?: (HTTP/1\.[01])\r?\n|\Z)"
+)
+"""A request line, or the start of one that goes on in the next segment (RFC 9110, section 9; RFC 4918)."""
 _HTTP_REPLY: Final = re.compile(rb"(HTTP/1\.[01]) (\d{3}) ?([^\r\n]{0,200})\r?\n")
 _GREETING: Final = re.compile(
     rb"Connected: your IP address is \S+ and your port is \d+|MESSAGE!!! ----> We are now connected to "
 )
+_STAMPED: Final = re.compile(rb'\b([01])"?\s*,\s*"?(\d+(?:\.\d+)?)"?\s*\]?\s*\Z')
+"""The fourth and fifth field of an information line."""
 _CTIME: Final = re.compile(rb"(Mon|Tue|Wed|Thu|Fri|Sat|Sun) [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}\n?")
 _INVALID: Final = (b"Invalid command!", b"WARNING!!! ----> Please enter a valid command!")
-_NOT_COURSE: Final = frozenset({53, 67, 68, 69, 123, 137, 138, 161, 443, 514, 1900, 5353, 5355})
-"""Well-known UDP ports whose datagrams can look like a name and are none."""
+_OTHERS: Final = {
+    69: "TFTP", 123: "NTP", 137: "NBNS", 138: "NBDS", 161: "SNMP", 162: "SNMP", 443: "QUIC", 500: "ISAKMP",
+    514: "Syslog", 520: "RIP", 521: "RIPng", 1900: "SSDP", 3702: "WS-Discovery",
+}  # fmt: skip
+"""Well-known UDP ports of protocols that are named and not read."""
+_MULTICAST_DNS: Final = {5353: "mDNS", 5355: "LLMNR"}
+COURSE_PORTS: Final = frozenset({1199, 1200})
+"""The ports of the transcript's resolvers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +52,7 @@ class ApplicationData:
     """One application message: ``protocol`` as the packet list names it, ``says`` as its info column.
 
     ``kind`` is "question" or "reply" where that is what it is; ``name`` is the name asked or answered; ``ident`` is the
-    DNS transaction id; ``outcome`` is what a reply comes to, such as an address.
+    DNS transaction id and ``rrtype`` the type asked for; ``outcome`` is what a reply comes to, such as an address.
     """
 
     protocol: str
@@ -49,40 +62,58 @@ class ApplicationData:
     name: str | None = None
     ident: int | None = None
     outcome: str | None = None
+    rrtype: str = ""
 
 
-def recognise(frame: Dissected, answers: bool = False) -> ApplicationData | None:
+def is_course_port(frame: Dissected) -> bool:
+    """Whether the transcript's resolvers have the port that ``frame`` goes to, or labnet itself recorded it."""
+    ports = frame.ports
+    return frame.packet.is_own or (ports is not None and ports[1] in COURSE_PORTS)
+
+
+def recognise(
+    frame: Dissected, answers: bool = False, asks_course: Callable[[Dissected], bool] = is_course_port
+) -> ApplicationData | None:
     """The message in ``frame``, its layer added to the frame's; None where the data are nothing that is known here.
 
-    ``answers`` says that this datagram comes back on a way on which a course question went and was not answered yet.
+    ``answers`` says that this datagram comes back on a way on which a course question went and was not answered yet;
+    ``asks_course`` whether the server that a frame goes to speaks the course protocol.
     """
-    transport, ports = frame.transport, frame.ports
-    if ports is None or (frame.fragment is not None and frame.joined is None):
+    transport, ports, joined = frame.transport, frame.ports, frame.joined
+    if ports is None or (frame.fragment is not None and joined is None):
         return None
-    is_udp = transport.name == "udp" if transport is not None and frame.joined is None else True
-    message = _datagram(frame, ports, answers) if is_udp else _segment(frame, ports)
+    is_udp = joined.protocol == 17 if joined is not None else transport is not None and transport.name == "udp"
+    message = _datagram(frame, ports, answers, asks_course) if is_udp else _segment(frame, ports)
     if message is not None and frame.joined is None:
         frame.layers.append(message.layer)
     return message
 
 
-def _datagram(frame: Dissected, ports: tuple[int, int], answers: bool) -> ApplicationData | None:
+def _datagram(
+    frame: Dissected, ports: tuple[int, int], answers: bool, asks_course: Callable[[Dissected], bool]
+) -> ApplicationData | None:
     data, at = frame.data, frame.payload[0]
-    if set(ports) & {67, 68}:
-        return _dhcp(frame)
-    if b"\0" in data or set(ports) & {53, 5353, 5355}:
-        return _dns(data, at, strict=53 not in ports)
-    if set(ports) & _NOT_COURSE:
-        return None
-    return _course(data, at, answers)
+    for port in ports:
+        if port in (67, 68):
+            return _dhcp(frame)
+        if port in _OTHERS:
+            layer = Layer("data", _OTHERS[port], at, len(data))
+            return ApplicationData(_OTHERS[port], f"{ports[0]} → {ports[1]} Len={frame.size}", layer)
+        if port in _MULTICAST_DNS:
+            found = _dns(data, at, strict=True, is_own=False)
+            return None if found is None else replace(found, protocol=_MULTICAST_DNS[port])
+    if b"\0" in data or 53 in ports:
+        return _dns(data, at, strict=53 not in ports, is_own=frame.packet.is_own)
+    return _course(frame, answers, asks_course)
 
 
-def _dns(data: bytes, at: int, strict: bool) -> ApplicationData | None:
+def _dns(data: bytes, at: int, strict: bool, is_own: bool) -> ApplicationData | None:
+    """``strict`` takes whole messages alone; ``is_own`` says that labnet itself got or sent it."""
     try:
         message = read_message(data, at)
     except DNSError:
         return None
-    if strict and (message.name is None or message.problem):
+    if strict and (message.name is None or message.problem or message.length != len(data)):
         return None
     name, kind = message.name or "?", message.kind
     if message.is_response:
@@ -90,12 +121,12 @@ def _dns(data: bytes, at: int, strict: bool) -> ApplicationData | None:
         outcome = ", ".join(message.answers[:4]) or code
         says = f"Response 0x{message.ident:04x} {kind} {name}: {outcome}"
     else:
-        outcome, says = None, f"Query 0x{message.ident:04x} {kind} {name}{_refused(data)}"
+        outcome, says = None, f"Query 0x{message.ident:04x} {kind} {name}{_refused(data) if is_own else ''}"
     if message.problem:
         says += f" [{message.problem}]"
     direction = "reply" if message.is_response else "question"
     message.layer.title = f"Domain Name System ({direction})"
-    return ApplicationData("DNS", says, message.layer, direction, name, message.ident, outcome)
+    return ApplicationData("DNS", says, message.layer, direction, name, message.ident, outcome, kind)
 
 
 def _refused(query: bytes) -> str:
@@ -134,23 +165,27 @@ def _split_hardware_address(layer: Layer) -> None:
         return
     address = field.value[:length].hex(":")
     rest = field.value[length:]
-    layer.fields[layer.fields.index(field)] = Field(field.name, field.title, field.offset, length, address, address)
+    index = [one.name for one in layer.fields].index(field.name)
     padding = Field("dhcp.hw.addr_padding", "Address padding", field.offset + length, len(rest), rest, rest.hex(" "))
-    layer.fields.append(padding)
+    layer.fields[index : index + 1] = [
+        Field(field.name, field.title, field.offset, length, address, address),
+        padding,
+    ]
 
 
-def _course(data: bytes, at: int, answers: bool) -> ApplicationData | None:
+def _course(frame: Dissected, answers: bool, asks_course: Callable[[Dissected], bool]) -> ApplicationData | None:
+    data, at = frame.data, frame.payload[0]
     layer = Layer("course", "Course protocol", at, len(data))
-    if not answers:
+    if not (answers or is_course_reply(data)):
         try:
             name = Dialect().decode_question(data)
         except TextError:
-            if not data:
-                return None
-        else:
-            layer.title = "Course protocol (question)"
-            layer.fields.append(Field("course.name", "Name", at, len(data), name, name))
-            return ApplicationData("Course", f"Question {name}", layer, "question", name)
+            return None
+        if not asks_course(frame):
+            return None
+        layer.title = "Course protocol (question)"
+        layer.fields.append(Field("course.name", "Name", at, len(data), name, name))
+        return ApplicationData("Course", f"Question {name}", layer, "question", name)
     try:
         reply = decode_reply(data)
     except TextError:
@@ -164,14 +199,29 @@ def _course(data: bytes, at: int, answers: bool) -> ApplicationData | None:
     return ApplicationData("Course", f"Reply {shown}", layer, "reply", reply.name, outcome=reply.address)
 
 
+def is_course_reply(data: bytes) -> bool:
+    """Whether a datagram can be nothing but a reply of the course: a list, or a line with name, address and TTL."""
+    if b"," not in data and data.strip() != b"[]":
+        return False
+    try:
+        reply = decode_reply(data)
+    except TextError:
+        return False
+    return reply is None or (reply.name is not None and reply.ttl is not None)
+
+
 def _reply_fields(data: bytes, at: int, reply: CourseReply) -> list[Field]:
     """Where in a reply each value stands; they come in this order in every dialect."""
     fields, start = [], 0
-    parts = (
+    parts = [
         ("course.name", "Name", reply.name),
         ("course.address", "Address", reply.address),
         ("course.ttl", "TTL in seconds", None if reply.ttl is None else str(reply.ttl)),
-    )
+    ]
+    stamped = _STAMPED.search(data)
+    if stamped is not None and reply.ttl is not None:
+        parts.append(("course.learned", "Learned (1) or the author's (0)", stamped[1].decode()))
+        parts.append(("course.since", "Since (epoch seconds)", stamped[2].decode()))
     for name, title, value in parts:
         where = -1 if value is None else data.find(value.encode(), start)
         if value is not None and where >= 0:
@@ -187,7 +237,7 @@ def _segment(frame: Dissected, ports: tuple[int, int]) -> ApplicationData | None
         return None
     ways: list[Callable[[bytes, int], ApplicationData | None]] = [_http, _command, _whole_dns]
     if len(data) > 14 and int.from_bytes(data[:2], "big") == len(data) - 2 and b"\0" in data:
-        ways.insert(0, lambda data, at: _dns(data[2:], at + 2, strict=53 not in ports))
+        ways.insert(0, lambda data, at: _dns(data[2:], at + 2, 53 not in ports, frame.packet.is_own))
     for way in ways:
         message = way(data, at)
         if message is not None:
@@ -204,7 +254,7 @@ def _whole_dns(data: bytes, at: int) -> ApplicationData | None:
             return None
     except DNSError:
         return None
-    return _dns(data, at, strict=True)
+    return _dns(data, at, strict=True, is_own=False)
 
 
 def _http(data: bytes, at: int) -> ApplicationData | None:
@@ -223,11 +273,13 @@ def _http(data: bytes, at: int) -> ApplicationData | None:
         ]
     )
     for group, (name, title) in enumerate(titles, 1):
-        start, text = first.start(group), first[group].decode(errors="replace")
         if first[group]:
+            start, text = first.start(group), first[group].decode(errors="replace")
             layer.fields.append(Field(name, title, at + start, len(first[group]), text, text))
     _header_lines(layer, data, at, first.end(), "http.request.line" if request else "http.response.line")
     says = first[0].decode(errors="replace").strip()
+    if first[3] is None:
+        says += " … (the request line goes on)"
     return ApplicationData("HTTP", says, layer, "question" if request else "reply")
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from labnet.capture.model import Dissected, Joined
+from labnet.capture.packet import headers
+from labnet.capture.packet.headers import read_header
 
 MOST_DATAGRAMS: Final = 256
 """Datagrams that may be incomplete at a time; past it the oldest is forgotten."""
@@ -78,4 +80,11 @@ class Fragments:
         if protocol == 17 and len(whole) >= _UDP_HEADER:
             ports = (int.from_bytes(whole[:2], "big"), int.from_bytes(whole[2:4], "big"))
             frame.data = whole[_UDP_HEADER:]
+        elif protocol == 6 and len(whole) >= headers.TCP.size and 20 <= (start := 4 * (whole[12] >> 4)) <= len(whole):
+            ports = (int.from_bytes(whole[:2], "big"), int.from_bytes(whole[2:4], "big"))
+            frame.transport = read_header(headers.TCP, whole, 0, len(whole))
+            frame.data = whole[start:]
+        elif protocol in (1, 58):
+            frame.data = whole
+        frame.size = len(frame.data)
         frame.joined = Joined(protocol, ports, tuple(pieces.frames))

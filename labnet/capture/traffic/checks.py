@@ -15,6 +15,7 @@ from labnet.capture.model import COOKED_V1, COOKED_V2, Dissected, Layer, Note
 SHORTEST_FRAME: Final = 60
 """Bytes of an Ethernet frame without its check sequence (IEEE 802.3, section 3.2.8)."""
 LARGEST_FRAME: Final = 1518
+"""Bytes of an Ethernet frame with its check sequence, which a capture may hold; a VLAN tag takes 4 more."""
 _PROTOCOLS: Final = {"tcp": 6, "udp": 17, "icmp": 1, "icmpv6": 58}
 
 
@@ -38,14 +39,44 @@ def ones_sum(data: bytes) -> int:
 
 
 def pseudo_header(frame: Dissected, protocol: int, length: int) -> bytes | None:
-    """RFC 768 and RFC 8200, section 8.1; None without whole addresses."""
+    """RFC 768 and RFC 8200, section 8.1; None without whole addresses, and for a length that IPv4's has no room for.
+
+    With a routing header the last address on the way counts, with a home address that one (RFC 6275).
+    """
     try:
         source, destination = ipaddress.ip_address(frame.source), ipaddress.ip_address(frame.destination)
     except ValueError:
         return None
+    if source.version == 6:
+        source, destination = _home_address(frame) or source, _last_address(frame) or destination
     if source.version == 4:
+        if length > 0xFFFF:
+            return None
         return source.packed + destination.packed + bytes([0, protocol]) + length.to_bytes(2, "big")
     return source.packed + destination.packed + length.to_bytes(4, "big") + bytes([0, 0, 0, protocol])
+
+
+def _last_address(frame: Dissected) -> ipaddress.IPv6Address | None:
+    """Where a packet with a routing header is to end, while it is on its way."""
+    layer = frame.layer("ipv6.routing")
+    if layer is None or layer.cut or not layer.number("ipv6.routing.segleft"):
+        return None
+    # Types 0 and 2 end with the last address (RFC 2460, RFC 6275); a segment routing header begins with it (RFC 8754).
+    at = layer.offset + 8 if layer.number("ipv6.routing.type") == 4 else layer.end - 16
+    address = frame.packet.data[at : at + 16]
+    return ipaddress.IPv6Address(address) if layer.length >= 24 and len(address) == 16 else None
+
+
+def _home_address(frame: Dissected) -> ipaddress.IPv6Address | None:
+    """The sender's home address in a destination option (RFC 6275, section 6.3), which stands for its source."""
+    for layer in frame.layers:
+        at, end = layer.offset + 2, layer.end
+        while layer.name == "ipv6.options" and not layer.cut and at + 2 <= end:
+            kind, length = frame.packet.data[at], frame.packet.data[at + 1]
+            if kind == 0xC9 and length == 16 and at + 18 <= end:
+                return ipaddress.IPv6Address(frame.packet.data[at + 2 : at + 18])
+            at += 1 if kind == 0 else 2 + length
+    return None
 
 
 def _capture_notes(frame: Dissected) -> list[Note]:
@@ -77,7 +108,7 @@ def _header_notes(frame: Dissected) -> list[Note]:
             found.append(
                 Note("malformed", f"The {layer.title} header is not whole: {why}.", layer.offset, layer.length)
             )
-        if layer.name == "vlan":
+        if layer.name == "vlan":  # each tag moves what is behind it
             found.append(
                 Note(
                     "vlan",
@@ -168,24 +199,25 @@ def _end_of_datagram(frame: Dissected, layer: Layer) -> int:
 
 
 def _padding(frame: Dissected) -> Note | None:
-    """Bytes behind the end of what the layers above Ethernet claim."""
+    """Bytes behind the end of what the layers above the link claim."""
     outer = frame.layers[0] if frame.layers else None
-    if outer is None or outer.name != "eth" or frame.packet.is_cut or len(frame.layers) < 2:
+    if outer is None or outer.name not in ("eth", "sll") or frame.packet.is_cut or len(frame.layers) < 2:
         return None
-    end, network, total = frame.payload[1], frame.network, len(frame.packet.data)
+    end, network, total = frame.payload[1], frame.layer("ip", "ipv6"), len(frame.packet.data)
     if network is not None:
         end = _claimed_end(network) if _claimed_end(network) > network.end else total
-    on_loopback = not any(frame.packet.data[:12])
+    on_loopback = outer.name == "sll" or not any(frame.packet.data[:12])
     if total < SHORTEST_FRAME and not on_loopback and (network is not None or frame.layer("arp") is not None):
         text = (
-            f"{total} bytes are fewer than Ethernet's {SHORTEST_FRAME}: taken on the machine that sends, before its "
-            f"card fills the frame up."
+            f"{total} bytes are fewer than Ethernet's {SHORTEST_FRAME}: no card had filled the frame up where it was "
+            f"taken. So it is on the machine that sends, and also where a frame comes over a virtual link, or where a "
+            f"card takes the padding off."
         )
         return Note("short", text)
     extra = total - end
     if extra <= 0:
         return None
-    if total <= SHORTEST_FRAME + 4:
+    if total <= SHORTEST_FRAME + 4 and outer.name == "eth":
         text = (
             f"The last {extra} bytes are Ethernet padding, which fills the frame up to {SHORTEST_FRAME} bytes; "
             f"Wireshark may call them a trailer. They are no data, whatever they hold."
@@ -200,12 +232,16 @@ def _large_segment(frame: Dissected) -> Note | None:
     if network is None or frame.packet.link_type in (0, 108) or frame.packet.is_own:
         return None
     loop = frame.source == frame.destination or frame.source.startswith("127.")
+    largest = LARGEST_FRAME + 4 * sum(layer.name == "vlan" for layer in frame.layers)
     if network.name == "ip" and network.number("ip.len") == 0 and not network.cut:
         field = network.get("ip.len")
         assert field is not None
-        text = "The total length is 0: the network card cuts this large segment and fills it in (segmentation offload)."
+        text = (
+            "The total length is 0: the network card cuts this large segment and fills it in (segmentation offload). "
+            "What the capture holds counts as its length."
+        )
         return Note("offload", text, field.offset, field.length)
-    if frame.layer("tcp") is not None and frame.packet.wire_length > LARGEST_FRAME + 4 and not loop:
+    if frame.layer("tcp") is not None and frame.packet.wire_length > largest and not loop:
         text = (
             f"{frame.packet.wire_length} bytes are more than Ethernet carries: the capture saw one large segment, "
             f"which the network card cuts before it sends, or joined after it received (segmentation offload)."

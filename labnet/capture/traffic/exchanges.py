@@ -44,6 +44,8 @@ class Exchange:
     name: str
     question: ExchangeStep
     ident: int | None = None
+    rrtype: str = ""
+    """The type asked for, of DNS."""
     retries: list[ExchangeStep] = field(default_factory=list)
     parents: list[Exchange] = field(default_factory=list)
     answer: ExchangeStep | None = None
@@ -71,7 +73,7 @@ class Exchanges:
     """Groups packets, one after the other, and gives each exchange when it is over."""
 
     def __init__(self) -> None:
-        self._open: dict[tuple[End, End, int | None, str], Exchange] = {}
+        self._open: dict[tuple[End, End, int | None, str, str], Exchange] = {}
         self._waiting: dict[tuple[End, End], list[Exchange]] = {}
         self._by_name: dict[str, list[Exchange]] = {}
 
@@ -101,11 +103,11 @@ class Exchanges:
 
     def _ask(self, step: ExchangeStep, message: ApplicationData) -> None:
         name = fold(message.name or "")
-        key = (step.source, step.destination, message.ident, name)
+        key = (step.source, step.destination, message.ident, name, message.rrtype)
         if key in self._open:
             self._open[key].retries.append(step)
             return
-        exchange = Exchange(message.protocol, message.name or "", step, message.ident)
+        exchange = Exchange(message.protocol, message.name or "", step, message.ident, message.rrtype)
         exchange.asked_by = self._asker(exchange, name)
         if exchange.asked_by is not None:
             exchange.depth = exchange.asked_by.depth + 1
@@ -121,7 +123,13 @@ class Exchanges:
         client's; one machine that is everything, as 127.0.0.1 in the lab, is recognised by its ports.
         """
         named = self._by_name.get(name, ())
-        open_ones = [one for one in named if one.depth < MOST_DEPTH and one.server != exchange.server]
+        open_ones = [
+            one
+            for one in named
+            if one.depth < MOST_DEPTH
+            and one.server != exchange.server
+            and (one.rrtype == exchange.rrtype or not (one.rrtype and exchange.rrtype))
+        ]
         for other in reversed(open_ones):
             if other.server[0] == exchange.client[0] and exchange.client != other.client:
                 return other
@@ -133,7 +141,9 @@ class Exchanges:
     def _answer(self, step: ExchangeStep, message: ApplicationData) -> Iterator[Exchange]:
         waiting = self._waiting.get((step.destination, step.source), [])
         for exchange in waiting:
-            same_ident = exchange.ident == message.ident and exchange.protocol == message.protocol
+            same_ident = (exchange.ident, exchange.protocol, exchange.rrtype) == (
+                message.ident, message.protocol, message.rrtype
+            )  # fmt: skip
             if same_ident and (message.name is None or fold(message.name) == fold(exchange.name)):
                 exchange.answer, exchange.outcome = step, message.outcome
                 yield from self._close(exchange)
@@ -142,7 +152,7 @@ class Exchanges:
     def _close(self, exchange: Exchange) -> Iterator[Exchange]:
         name = fold(exchange.name)
         ways = (exchange.client, exchange.server)
-        self._open.pop((*ways, exchange.ident, name), None)
+        self._open.pop((*ways, exchange.ident, name, exchange.rrtype), None)
         _drop(self._waiting, ways, exchange)
         _drop(self._by_name, name, exchange)
         if exchange.asked_by is None:

@@ -9,14 +9,15 @@ from typing import Final
 
 from labnet.capture.model import Dissected
 from labnet.capture.packet.applications import ApplicationData
+from labnet.capture.traffic.stream import Arrival, Stream
 from labnet.command.framing import CommandFramer
 
 MOST_OPEN: Final = 4096
 """Sessions followed at a time; past it the one silent longest ends as it stands."""
 MOST_EVENTS: Final = 500
 """Commands, replies and other events of one session."""
-MOST_PENDING: Final = 64
-"""Segments of one side that wait for an earlier one."""
+LINGER: Final = 60_000_000_000
+"""Nanoseconds for which a session that is over is remembered, so that late segments belong to it (TCP's TIME-WAIT)."""
 TIME_OUT: Final = 14.5
 """Seconds without a command from which a close by the server is put down to the assignment's 15 s."""
 
@@ -36,40 +37,6 @@ class Event:
 
 
 @dataclass(slots=True)
-class _Stream:
-    """One direction: what arrived in order, and what waits for a gap to be filled."""
-
-    following: int | None = None
-    pending: dict[int, bytes] = field(default_factory=dict)
-    bytes_seen: int = 0
-
-    def take(self, sequence: int, data: bytes) -> tuple[bytes, bool]:
-        """The bytes that are next in order because of this segment, and whether it held only old ones."""
-        if self.following is None:
-            self.following = sequence
-        behind = (self.following - sequence) % 2**32
-        if 0 < behind < 2**31:
-            if behind >= len(data):
-                return b"", True
-            sequence, data = self.following, data[behind:]
-        if sequence != self.following:
-            if len(self.pending) < MOST_PENDING:
-                self.pending[sequence] = data
-            return b"", False
-        ready = [data]
-        self._pass(len(data))
-        while self.following in self.pending:
-            ready.append(self.pending.pop(self.following))
-            self._pass(len(ready[-1]))
-        return b"".join(ready), False
-
-    def _pass(self, count: int) -> None:
-        assert self.following is not None
-        self.following = (self.following + count) % 2**32
-        self.bytes_seen += count
-
-
-@dataclass(slots=True)
 class Session:
     """One TCP connection as far as the capture shows it."""
 
@@ -84,7 +51,7 @@ class Session:
     untold: int = 0
     closed: str = ""
     """Who closed and why, one sentence; empty where the capture does not show it."""
-    sides: dict[End, _Stream] = field(default_factory=dict)
+    sides: dict[End, Stream] = field(default_factory=dict)
     finished: set[End] = field(default_factory=set)
     framer: CommandFramer = field(default_factory=CommandFramer)
     last_command_ns: int = 0
@@ -93,6 +60,8 @@ class Session:
     unanswered: int = 0
     last_command: str = ""
     last_frame: int = 0
+    over_ns: int | None = None
+    """When both sides had closed, or one had reset it."""
 
     def tell(self, frame: int, time_ns: int, who: str, kind: str, says: str) -> None:
         if len(self.events) >= MOST_EVENTS:
@@ -106,6 +75,7 @@ class Sessions:
 
     def __init__(self) -> None:
         self._open: OrderedDict[tuple[End, End], Session] = OrderedDict()
+        self._over: OrderedDict[tuple[End, End], int] = OrderedDict()
         self._exits: OrderedDict[End, int] = OrderedDict()
 
     def add(self, frame: Dissected, message: ApplicationData | None) -> Iterator[Session]:
@@ -117,7 +87,9 @@ class Sessions:
         source, destination = (frame.source, ports[0]), (frame.destination, ports[1])
         key = (min(source, destination), max(source, destination))
         session = self._open.get(key)
-        if session is not None and flags & (SYN | ACK) == SYN and session.finished:
+        now = frame.packet.time_ns
+        yield from self._leave(now)
+        if session is not None and flags & (SYN | ACK) == SYN and (session.finished or session.over_ns is not None):
             yield self._open.pop(key)
             session = None
         if session is None:
@@ -128,11 +100,23 @@ class Sessions:
                 yield self._open.popitem(last=False)[1]
         self._open.move_to_end(key)
         self._segment(session, frame, source, flags, message)
-        if flags & RST or (len(session.finished) == 2 and not flags & FIN):
-            yield self._open.pop(key)
+        if session.over_ns is None and (flags & RST or (len(session.finished) == 2 and not flags & FIN)):
+            session.over_ns = now
+            self._over[key] = now
+
+    def _leave(self, now: int) -> Iterator[Session]:
+        """The sessions that have been over for so long that nothing of them comes any more."""
+        while self._over:
+            key, since = next(iter(self._over.items()))
+            if now - since < LINGER:
+                return
+            del self._over[key]
+            session = self._open.get(key)
+            if session is not None and session.over_ns == since:
+                yield self._open.pop(key)
 
     def rest(self) -> Iterator[Session]:
-        """What is still open at the end of the capture."""
+        """What is still open at the end of the capture, and what was over a moment ago."""
         while self._open:
             yield self._open.popitem(last=False)[1]
 
@@ -142,30 +126,56 @@ class Sessions:
         session.last_frame = number = frame.packet.number
         now = frame.packet.time_ns
         layer = frame.transport
-        sequence = (layer.number("tcp.seq_raw") or 0) if layer is not None else 0
+        assert layer is not None
+        sequence = layer.number("tcp.seq_raw") or 0
         who = "client" if source == session.client else "server"
-        stream = session.sides.setdefault(source, _Stream())
+        stream = session.sides.setdefault(source, Stream())
+        peer = session.sides.get(session.server if who == "client" else session.client)
         if flags & SYN:
-            stream.following = (sequence + 1) % 2**32
-            session.tell(number, now, who, "syn", "asks for a connection" if not flags & ACK else "accepts it")
-        if frame.data:
-            new, old = stream.take(sequence, frame.data)
-            if old:
-                session.tell(number, now, who, "again", "sends again what was there already (a retransmission)")
-            elif new:
+            again = stream.base == (sequence + 1) % 2**32
+            stream.start(sequence + 1)
+            says = "asks for a connection" if not flags & ACK else "accepts it"
+            session.tell(
+                number, now, who, "again" if again else "syn", f"{says} again (the SYN is repeated)" if again else says
+            )
+        if frame.size:
+            new, arrival = stream.take(sequence, frame.data, frame.size, peer.window if peer is not None else -1)
+            if arrival is not Arrival.NEW:
+                session.tell(number, now, who, arrival.name.lower(), arrival.value)
+            if new:
                 self._said(session, frame, who, new, message)
+        elif not flags & (SYN | FIN | RST):
+            self._acknowledged(session, frame, who, stream, peer)
+        stream.window = layer.number("tcp.window_size_value") or 0
         if flags & RST:
             session.tell(number, now, who, "reset", "resets the connection")
             session.closed = session.closed or f"The {who} reset the connection"
         elif flags & FIN:
+            stream.end = stream.offset(sequence) + frame.size
             self._finished(session, frame, source, who)
+
+    @staticmethod
+    def _acknowledged(session: Session, frame: Dissected, who: str, stream: Stream, peer: Stream | None) -> None:
+        """An acknowledgement without data: the same one again says that a segment is missing (RFC 5681)."""
+        layer = frame.transport
+        assert layer is not None
+        said = (layer.number("tcp.ack_raw") or 0, layer.number("tcp.window_size_value") or 0)
+        if said != stream.acknowledged:
+            stream.acknowledged, stream.repeats = said, 0
+            return
+        outstanding = peer is not None and peer.covered and peer.covered[-1][1] > peer.offset(said[0])
+        if outstanding and len(session.finished) < 2:
+            stream.repeats += 1
+            says = f"acknowledges the same byte again: one before is missing (duplicate ACK {stream.repeats})"
+            session.tell(frame.packet.number, frame.packet.time_ns, who, "duplicate", says)
 
     def _said(self, session: Session, frame: Dissected, who: str, data: bytes, message: ApplicationData | None) -> None:
         number, now = frame.packet.number, frame.packet.time_ns
         if message is not None and not session.protocol:
             session.protocol = message.protocol
         if session.protocol != "Command":
-            says = message.says if message is not None else f"{len(data)} bytes"
+            cut = f" ({len(data)} of them in the capture)" if frame.packet.is_cut and frame.size > len(data) else ""
+            says = message.says if message is not None else f"{frame.size if cut else len(data)} bytes{cut}"
             session.tell(number, now, who, "data", says)
             return
         if who == "server":
@@ -198,6 +208,8 @@ class Sessions:
 
     def _finished(self, session: Session, frame: Dissected, source: End, who: str) -> None:
         if source in session.finished:
+            says = "closes its side again (the FIN is repeated)"
+            session.tell(frame.packet.number, frame.packet.time_ns, who, "again", says)
             return
         first = not session.finished
         number, now = frame.packet.number, frame.packet.time_ns

@@ -212,7 +212,13 @@ class HTTPTests(SynchronousTestCase):
         value, why = self.owner(http(ttl=47))
         self.assertEqual(value, "the router's")
         self.assertIn("17 router(s) lowered it from 64", why)
-        self.assertEqual(self.owner(http(ttl=64))[0], "the web server's")
+
+    def test_without_arp_a_ttl_that_nobody_lowered_tells_nothing(self) -> None:
+        """A server on the link sends it, and so does a router that translates addresses."""
+        for ttl in (64, 128, 255):
+            value, why = self.owner(http(ttl=ttl))
+            self.assertIsNone(value)
+            self.assertIn("cannot tell", why)
 
     def test_without_either_it_cannot_be_told(self) -> None:
         """Nothing is guessed."""

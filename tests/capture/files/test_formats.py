@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
 import struct
@@ -163,6 +164,30 @@ class PcapngTests(SynchronousTestCase):
             read(pcapng.MAGIC + bytes(40))
 
 
+class CompressedTests(SynchronousTestCase):
+    """Files that gzip compressed."""
+
+    def read(self, content: bytes) -> tuple[list[bytes], str | None]:
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "sample.pcap.gz")
+            with open(path, "wb") as file:
+                file.write(content)
+            with open_capture(path) as capture:
+                return [packet.data for packet in capture], capture.stopped
+
+    def test_a_compressed_file_is_read_as_it_is(self) -> None:
+        """Both formats."""
+        for made in (pcap(PACKETS), make_pcapng(PACKETS)):
+            self.assertEqual(self.read(gzip.compress(made)), ([b"first", b"second!"], None))
+
+    def test_a_compressed_file_that_is_cut_is_read_up_to_there(self) -> None:
+        """And it is said where it ends."""
+        whole = gzip.compress(pcap(PACKETS), compresslevel=0)
+        packets, stopped = self.read(whole[:-30])
+        self.assertEqual(packets[:1], [b"first"])
+        self.assertRegex(stopped or "", "the (compressed )?file ends")
+
+
 class OtherFilesTests(SynchronousTestCase):
     """What is no capture."""
 
@@ -170,7 +195,6 @@ class OtherFilesTests(SynchronousTestCase):
         """Empty, compressed, or something else altogether."""
         for content, why in (
             (b"", "is empty"),
-            (b"\x1f\x8b\x08\0", "gunzip it first"),
             (b"PK\3\4", "zip archive"),
             (b"GET /", "is no capture: it begins with the bytes 47 45 54 20"),
         ):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.capture.model import RAW, Packet
+from labnet.capture.model import OWN_MARK, RAW, Packet
 from labnet.capture.packet.applications import ApplicationData, recognise
 from labnet.capture.packet.dissect import dissect
 from tests.capture import samples
@@ -85,7 +85,10 @@ class OtherProtocolTests(SynchronousTestCase):
         """By the resolver's own codec: here opcode 2."""
         query = bytearray(dissect(Packet(1, 0, 0, samples.dns_pair()[0][1], 1)).data)
         query[2] = 0x10
-        self.assertIn("(labnet answers NOTIMP at once)", said(bytes(query)).says)
+        packet = bytes(samples.udp("10.0.0.1", 54699, "10.0.0.2", 1199, bytes(query)))
+        own = dissect(Packet(1, 0, len(packet), packet, RAW, comment=f"{OWN_MARK}: received"))
+        self.assertIn("(labnet answers NOTIMP at once)", recognise(own).says)
+        self.assertNotIn("labnet answers", said(bytes(query)).says)
 
     def test_junk_with_a_nul_is_no_dns(self) -> None:
         """Off port 53 it has to make sense."""
