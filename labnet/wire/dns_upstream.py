@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from struct import Struct
 from typing import Final, NamedTuple, Self
 
 import dns.edns
-import dns.exception
-import dns.rdata
-import dns.rdataclass
-import dns.rdatatype
 
 from labnet.wire.dns_common import (
     AA,
@@ -35,53 +32,23 @@ from labnet.wire.dns_common import (
     end_of_name,
     mixed_case,
 )
-from labnet.wire.names import is_below, is_opaque
-from labnet.wire.types import ExtendedError, InfoCode, Question, Rcode, Reply, RRset, RRType
+from labnet.wire.names import ancestors, is_below, is_opaque, parent, renamed
+from labnet.wire.rdata import ADDRESS_BYTES, WITH_NAMES, names_at
+from labnet.wire.types import LONGEST_TTL, ExtendedError, InfoCode, Question, Rcode, Reply, RRset, RRType
 
 MOST_CNAMES: Final = 16
 """CNAMEs of one reply that are followed."""
 
-MOST_UNUSUAL: Final = 1000
-"""Records of one reply that dnspython checks, 20 microseconds each; those of the common types are read here."""
-
-LONGEST_UNUSUAL: Final = 16384
-"""Bytes of the rdata of such a record."""
-
 MOST_ERRORS: Final = 8
 """Extended errors of one reply that are passed on."""
 
-_WITH_NAMES: Final = {
-    2: (0, 1, 0),  # NS
-    3: (0, 1, 0),  # MD
-    4: (0, 1, 0),  # MF
-    5: (0, 1, 0),  # CNAME
-    6: (0, 2, 20),  # SOA
-    7: (0, 1, 0),  # MB
-    8: (0, 1, 0),  # MG
-    9: (0, 1, 0),  # MR
-    12: (0, 1, 0),  # PTR
-    14: (0, 2, 0),  # MINFO
-    15: (2, 1, 0),  # MX
-    17: (0, 2, 0),  # RP
-    18: (2, 1, 0),  # AFSDB
-    21: (2, 1, 0),  # RT
-    26: (2, 2, 0),  # PX
-    33: (6, 1, 0),  # SRV
-    36: (2, 1, 0),  # KX
-    39: (0, 1, 0),  # DNAME
-}
-"""Types whose names may be compressed (RFC 3597, section 4): the bytes before the names, the names, the bytes after."""
+_RUNS: Final = {int(rrtype): Struct(f"!6sIH{size}s") for rrtype, size in ADDRESS_BYTES.items()}
+"""An address record behind a pointer: pointer, type and class, TTL, length, address."""
 
-_FIXED: Final = {int(RRType.A): 4, int(RRType.AAAA): 16}
-_STRINGS: Final = frozenset({16, 99})  # TXT, SPF
-_CHECKED: Final = frozenset(map(int, dns.rdatatype.RdataType)) - {0}
 _RCODES: Final = {int(rcode): rcode for rcode in Rcode}
 _INFO_CODES: Final = {int(code): code for code in InfoCode}
+_CUT: Final = "the reply ends in the middle of a record"
 _ERROR_NAMES: Final = {int(code): code.name.replace("_", " ").capitalize() for code in dns.edns.EDECode}
-
-# In front of rdata it makes every compression pointer lead to a byte that begins no label: older versions of dnspython
-# follow pointers here too, and a long chain of them again for every name.
-_NO_POINTERS: Final = b"\x40" * 0x4000
 
 
 class NotOurs(Exception):
@@ -164,15 +131,16 @@ def decode_reply(datagram: bytes, sent: Sent) -> Reply:
         rcode = flags & 0xF
         if rcode in (Rcode.FORMERR, Rcode.NOTIMP):
             return Reply(_RCODES[rcode])
-        why = str(error) if isinstance(error, BadMessage) else "the reply ends in the middle of a record"
+        why = str(error) if isinstance(error, BadMessage) else _CUT
         raise Broken(why) from None
 
 
 def chain_of(question: Question, reply: Reply) -> ReplyChain:
     """What ``reply``, a forwarder's, says about ``question``. Records of names that it does not lead to are dropped.
 
-    A DNAME counts by the CNAME that its server makes of it (RFC 6672, section 3.1). A chain that comes back to a name
-    ends there with the CNAME that does so. The SOA counts only where the last name is in its zone.
+    A DNAME stands before the CNAME that follows from it, which is made where the server left it out (RFC 6672, section
+    3.1). A chain that comes back to a name ends there with the CNAME that does so. The SOA counts only where the last
+    name is in its zone.
     """
     found = {(rrset.key, rrset.rrtype): rrset for rrset in reply.answer}
     if question.rrtype == RRType.ANY:
@@ -180,17 +148,29 @@ def chain_of(question: Question, reply: Reply) -> ReplyChain:
         return ReplyChain(every, question.key, bool(every), None if every else _soa_above(question.key, reply))
     chain: list[RRset] = []
     name = question.key
-    passed = set()
-    while name not in passed and len(chain) < MOST_CNAMES:
+    passed: set[bytes] = set()
+    while name not in passed and len(passed) < MOST_CNAMES:
         if (rrset := found.get((name, question.rrtype))) is not None:
             return ReplyChain((*chain, rrset), name, True, None)
-        if (cname := found.get((name, RRType.CNAME))) is None:
+        cname, dname = found.get((name, RRType.CNAME)), _dname_above(name, found)
+        if dname is not None:
+            chain.append(RRset(dname.name, dname.rrtype, dname.ttl, dname.rdatas[:1]))
+            if (made := renamed(name, dname.name, dname.rdatas[0])) is not None and cname is None:
+                cname = RRset(name, RRType.CNAME, dname.ttl, (made,))
+        if cname is None:
             break
         passed.add(name)
         target = cname.rdatas[0]
         chain.append(RRset(cname.name, cname.rrtype, cname.ttl, (target,)))
         name = target.lower()
     return ReplyChain(tuple(chain), name, False, _soa_above(name, reply))
+
+
+def _dname_above(name: bytes, found: dict[tuple[bytes, int], RRset]) -> RRset | None:
+    for owner in ancestors(parent(name)):
+        if (dname := found.get((owner, RRType.DNAME))) is not None:
+            return dname
+    return None
 
 
 def _soa_above(name: bytes, reply: Reply) -> RRset | None:
@@ -220,6 +200,24 @@ def _matched_flags(datagram: bytes, sent: Sent) -> int:
     raise NotOurs("the question is another one")
 
 
+class _Found:
+    """An RRset while its records are read."""
+
+    __slots__ = ("name", "rdatas", "ttl")
+
+    def __init__(self, name: bytes) -> None:
+        self.name = name
+        self.ttl = LONGEST_TTL
+        self.rdatas: dict[bytes, None] = {}
+
+    def add(self, ttl: int, rdata: bytes) -> None:
+        if ttl < self.ttl:
+            self.ttl = ttl
+        elif ttl > LONGEST_TTL:
+            self.ttl = 0  # RFC 2181, section 8
+        self.rdatas[rdata] = None
+
+
 class _Reader:
     """Reads the records of one reply; ``_at`` is where the next one begins."""
 
@@ -229,7 +227,6 @@ class _Reader:
         self._counts = HEADER.unpack_from(data)[2:]
         self._at = HEADER.size
         self._names = NameReader(data)
-        self._unusual = 0
         self._edns = False
         self._rcode_high = 0
         self._errors: list[ExtendedError] = []
@@ -242,7 +239,8 @@ class _Reader:
                 start += 1 + self._key[start]
 
     def read(self, flags: int) -> Reply:
-        answer, authority, additional = (self._section(count) for count in self._counts[1:])
+        answer = self._section(self._counts[1], is_needed=True)
+        authority, additional = (self._section(count, is_needed=False) for count in self._counts[2:])
         rcode = self._rcode_high | flags & 0xF
         return Reply(
             _RCODES.get(rcode, rcode),
@@ -254,66 +252,77 @@ class _Reader:
             tuple(self._errors),
         )
 
-    def _section(self, count: int) -> tuple[RRset, ...]:
-        """``count`` records as RRsets. Where their TTLs differ the lowest counts (RFC 2181, section 5.2)."""
+    def _section(self, count: int, is_needed: bool) -> tuple[RRset, ...]:
+        """``count`` records as RRsets. Where their TTLs differ the lowest counts (RFC 2181, section 5.2).
+
+        A record whose data cannot be read is left out where the section is not needed for the answer.
+        """
         data = self._data
-        found: dict[tuple[bytes, int], tuple[bytes, list[int], dict[bytes, None]]] = {}
-        for _ in range(count):
-            name, at = self._name(self._at)
+        found: dict[tuple[bytes, int], _Found] = {}
+        left = count
+        while left:
+            left -= 1
+            start = self._at
+            name, at = self._name(start)
             rrtype, rrclass, ttl, length = RECORD.unpack_from(data, at)
             at += RECORD.size
             self._at = end = at + length
             if end > len(data):
-                raise BadMessage("the reply ends in the middle of a record")
+                raise BadMessage(_CUT)
             if rrtype == RRType.OPT:
                 self._options(rrclass, ttl, at, end)
             elif rrclass == IN and rrtype and not 128 <= rrtype <= 255:  # RFC 6895, section 3.1: no data
-                rdata = self._rdata(rrtype, at, end)
-                _, ttls, rdatas = found.setdefault((name.lower(), rrtype), (name, [], {}))
-                ttls.append(0 if ttl >> 31 else ttl)  # RFC 2181, section 8
-                rdatas[rdata] = None
+                try:
+                    rdata = self._rdata(rrtype, at, end)
+                except BadMessage:
+                    if is_needed:
+                        raise
+                    continue
+                key = name.lower(), rrtype
+                if (rrset := found.get(key)) is None:
+                    rrset = found[key] = _Found(name)
+                rrset.add(ttl, rdata)
+                if at - start == 12 and rrtype in _RUNS and data[end : end + 6] == data[start : start + 6]:
+                    left -= self._run(rrset, rrtype, data[start : start + 6], left)
         return tuple(
-            [RRset(name, rrtype, min(ttls), tuple(rdatas)) for (_, rrtype), (name, ttls, rdatas) in found.items()]
+            [RRset(rrset.name, rrtype, rrset.ttl, tuple(rrset.rdatas)) for (_, rrtype), rrset in found.items()]
         )
 
+    def _run(self, rrset: _Found, rrtype: int, head: bytes, most: int) -> int:
+        """Read addresses of one name that stand in a row, of a large RRset in one pass; how many they are."""
+        form, size = _RUNS[rrtype], ADDRESS_BYTES[rrtype]
+        most = min(most, (len(self._data) - self._at) // form.size)
+        count = 0
+        for began, ttl, length, rdata in form.iter_unpack(
+            memoryview(self._data)[self._at : self._at + most * form.size]
+        ):
+            if began != head or length != size:
+                break
+            rrset.add(ttl, rdata)
+            count += 1
+        self._at += count * form.size
+        return count
+
     def _rdata(self, rrtype: int, at: int, end: int) -> bytes:
-        """The rdata between ``at`` and ``end``, without compression."""
+        """The record data between ``at`` and ``end``, without compression. Raises :class:`BadMessage`."""
         data = self._data
-        if (layout := _WITH_NAMES.get(rrtype)) is not None:
-            before, names, after = layout
-            parts = [data[at : at + before]]
-            at += before
-            for _ in range(names):
+        if (layout := WITH_NAMES.get(rrtype)) is None:
+            rdata = data[at:end]
+            if (size := ADDRESS_BYTES.get(rrtype)) is not None and len(rdata) != size:
+                raise BadMessage(f"an address has {len(rdata)} bytes, not {size}")
+            return rdata
+        parts, begin = [], at
+        try:
+            at = names_at(layout, data, at)
+            parts.append(data[begin:at])
+            for _ in range(layout.names):
                 name, at = self._name(at)
                 parts.append(name)
-            if at + after != end:
-                raise BadMessage(f"a record of type {rrtype} has another length than its names")
-            return b"".join(parts) + data[at:end]
-        rdata = data[at:end]
-        if (fixed := _FIXED.get(rrtype)) is not None:
-            good = len(rdata) == fixed
-        elif rrtype in _STRINGS:
-            while at < end:
-                at += 1 + data[at]
-            good = at == end and bool(rdata)
-        else:
-            good = rrtype not in _CHECKED or self._is_good(rrtype, rdata)
-        if not good:
-            raise BadMessage(f"a record of type {rrtype} cannot be read")
-        return rdata
-
-    def _is_good(self, rrtype: int, rdata: bytes) -> bool:
-        """Whether dnspython, that is to say who shows or keeps the record later, can read it."""
-        self._unusual += 1
-        if self._unusual > MOST_UNUSUAL or len(rdata) > LONGEST_UNUSUAL:
-            raise BadMessage("the reply has too many records, or too long ones, of unusual types")
-        try:
-            wire = _NO_POINTERS + rdata
-            kind = dns.rdatatype.RdataType.make(rrtype)
-            dns.rdata.from_wire(dns.rdataclass.IN, kind, wire, len(_NO_POINTERS), len(rdata))
-        except dns.exception.DNSException:
-            return False
-        return True
+        except IndexError:
+            raise BadMessage(_CUT) from None
+        if at > end if layout.after is None else at + layout.after != end:
+            raise BadMessage(f"a record of type {rrtype} has another length than its names")
+        return b"".join(parts) + data[at:end]
 
     def _name(self, at: int) -> tuple[bytes, int]:
         """The name at ``at`` without compression and random case, and where what follows it begins."""

@@ -72,6 +72,15 @@ def is_below(key: bytes, zone: bytes) -> bool:
     return key.endswith(zone) and zone in ancestors(key)
 
 
+def renamed(name: bytes, owner: bytes, target: bytes) -> bytes | None:
+    """What a DNAME at ``owner`` with ``target`` makes of ``name``, which is below ``owner`` (RFC 6672, section 2.2).
+
+    None where the result is longer than a name can be.
+    """
+    made = name[: len(name) - len(owner)] + target
+    return made if len(made) <= LONGEST_NAME else None
+
+
 def is_opaque(key: bytes) -> bool:
     """Whether the key is of a name that DNS cannot carry."""
     return key.startswith(_OPAQUE)

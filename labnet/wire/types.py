@@ -177,13 +177,14 @@ class Answer:
         return not self.answer and any(rrset.rrtype == RRType.NS for rrset in self.authority)
 
     def behind(self, chain: Sequence[RRset], signatures: Sequence[RRset] = (), proofs: Sequence[RRset] = ()) -> Answer:
-        """This answer, with ``chain`` (the CNAMEs that led to its name, their signatures and proofs) before it."""
+        """This answer, with ``chain`` (CNAMEs, DNAMEs) that led to its name, and what proves that, before it."""
         if not chain:
             return self
+        asked = next((rrset for rrset in chain if rrset.rrtype != RRType.DNAME), chain[0])
         return replace(
             self,
             answer=(*chain, *self.answer),
-            mapping=self.mapping and replace(self.mapping, name=text_of(chain[0].name)),
+            mapping=self.mapping and replace(self.mapping, name=text_of(asked.name)),
             signatures=(*signatures, *self.signatures),
             proofs=(*proofs, *self.proofs),
         )

@@ -31,6 +31,7 @@ from labnet.wire.types import ExtendedError, InfoCode, Question, Rcode, Reply, R
 from tests.resolver.dnsfakes import (
     ANY,
     CNAME,
+    DNAME,
     SOA,
     TXT,
     A,
@@ -279,14 +280,40 @@ class ChainTests(SynchronousTestCase):
         )
         self.assertEqual((self.names(chain), chain.is_answered), ([(wire("www.example.com"), CNAME)], True))
 
-    def test_a_dname_counts_by_the_cname_made_of_it(self) -> None:
-        """The DNAME is of another name than the one asked for."""
+    def test_a_dname_stands_before_the_cname_made_of_it(self) -> None:
+        """The DNAME is of another name than the one asked for, the CNAME of that one; others' DNAMEs are dropped."""
         chain = self.chain(
             "example.com. 60 DNAME example.net.",
+            "example.org. 60 DNAME example.net.",
             "www.example.com. 60 CNAME www.example.net.",
             "www.example.net. 60 A 192.0.2.1",
         )
-        self.assertEqual(self.names(chain), [(wire("www.example.com"), CNAME), (wire("www.example.net"), A)])
+        self.assertEqual(
+            self.names(chain),
+            [(wire("example.com"), DNAME), (wire("www.example.com"), CNAME), (wire("www.example.net"), A)],
+        )
+
+    def test_a_dname_without_its_cname_has_it_made(self) -> None:
+        """With the DNAME's TTL (RFC 6672, section 3.1), from the nearest DNAME above each name of the chain."""
+        chain = self.chain(
+            "com. 60 DNAME org.",
+            "example.com. 77 DNAME Sub.example.net.",
+            "example.net. 50 DNAME example.org.",
+            "www.sub.example.org. 60 A 192.0.2.1",
+        )
+        self.assertEqual(
+            chain.rrsets[:2],
+            (
+                rrset("example.com", 77, DNAME, wire("Sub.example.net")),
+                rrset("www.example.com", 77, CNAME, wire("www.Sub.example.net")),
+            ),
+        )
+        self.assertEqual((len(chain.rrsets), chain.is_answered), (5, True))
+
+    def test_a_dname_that_makes_a_name_too_long_ends_the_chain(self) -> None:
+        """No name of more than 255 bytes is made; the DNAME shows why."""
+        chain = self.chain(f"example.com. 60 DNAME {'.'.join(['x' * 62] * 4)}.", rcode="YXDOMAIN")
+        self.assertEqual((self.names(chain), chain.is_answered), ([(wire("example.com"), DNAME)], False))
 
     def test_a_loop_ends_with_the_cname_that_closes_it(self) -> None:
         """Of one name, and of more."""

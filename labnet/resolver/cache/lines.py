@@ -14,20 +14,13 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final
 
-import dns.exception
-import dns.rdata
-import dns.rdataclass
-import dns.rdatatype
-
 from labnet.resolver.cache.cache import Entry
 from labnet.resolver.cache.policy import entry_of_mapping, mapping_of
 from labnet.wire.course_line import encode_record, parse_line
-from labnet.wire.names import LONGEST_NAME, key_of
-from labnet.wire.types import LONGEST_TTL, Answer, Question, Rcode, RRset, RRType
-
-_LONGEST_LABEL: Final = 63  # bytes; RFC 1035, section 2.3.4
-
-_ADDRESS_BYTES: Final[dict[int, int]] = {RRType.A: 4, RRType.AAAA: 16}
+from labnet.wire.dns_common import end_of_name
+from labnet.wire.names import key_of
+from labnet.wire.rdata import check_rdata
+from labnet.wire.types import LONGEST_TTL, Answer, Question, Rcode, RRset
 
 CachedAnswer = tuple[Question, Entry]
 """A question and what is known of it."""
@@ -80,7 +73,7 @@ def decode_dns_line(line: bytes) -> CachedAnswer:
         mapping = mapping_of(question, answer, ttl, since)
         entry = Entry(Answer(Rcode(fields["r"]), answer, authority, mapping=mapping), since, ttl, _text(fields["f"]))
         return question, entry
-    except (ValueError, LookupError, TypeError, ArithmeticError, RecursionError, dns.exception.DNSException):
+    except (ValueError, LookupError, TypeError, ArithmeticError, RecursionError):
         # What exactly is wrong with it helps nobody: no line of this log is written by hand.
         raise ValueError("the line is no answer that was kept") from None
 
@@ -98,9 +91,7 @@ def _decoded(fields: Any) -> RRset:
     kind = _number(rrtype, 65535)
     wires = tuple([bytes.fromhex(rdata) for rdata in rdatas])
     for wire in wires:
-        # Whoever asks for it would find out otherwise. Most are addresses, and a start reads them by the 100,000.
-        if _ADDRESS_BYTES.get(kind) != len(wire):
-            dns.rdata.from_wire(dns.rdataclass.IN, dns.rdatatype.RdataType.make(kind), wire, 0, len(wire))
+        check_rdata(kind, wire)
     if not wires:
         raise ValueError("an RRset has no records")
     return RRset(_name(name), kind, _number(ttl, LONGEST_TTL), wires)
@@ -108,10 +99,7 @@ def _decoded(fields: Any) -> RRset:
 
 def _name(value: Any) -> bytes:
     wire = bytes.fromhex(value)
-    at = 0
-    while 0 < (length := wire[at]) <= _LONGEST_LABEL:
-        at += 1 + length
-    if length or at + 1 != len(wire) or len(wire) > LONGEST_NAME:
+    if end_of_name(wire, 0) != len(wire):
         raise ValueError("these bytes are no name")
     return wire
 

@@ -21,7 +21,7 @@ from labnet.resolver.records.reverse import ReverseNames
 from labnet.resolver.records.rules import clash
 from labnet.resolver.records.special import is_invalid, made_up_soa
 from labnet.resolver.records.table import PackedRecords
-from labnet.wire.names import LONGEST_NAME, ROOT, ancestors, is_below, key_of, parent, text_of, wire_of
+from labnet.wire.names import LONGEST_NAME, ROOT, ancestors, is_below, key_of, parent, renamed, text_of, wire_of
 from labnet.wire.types import Answer, ExtendedError, InfoCode, Mapping, Question, Rcode, RRset, RRType
 
 ORIGIN: Final = "from the file"
@@ -360,10 +360,11 @@ def _renamed(node: Node, key: bytes, authoritative: bool) -> Answer:
     """The answer below a DNAME: it, and the CNAME that follows from it (RFC 6672, section 3.1)."""
     dname = node.rrset(RRType.DNAME)
     assert dname is not None
-    target = key[: len(key) - len(node.name)] + dname.rdatas[0]
-    if len(target) > LONGEST_NAME:
+    target = renamed(key, node.name, dname.rdatas[0])
+    if target is None:
         says = f"the name that {text_of(node.name)} (DNAME) makes of it is longer than {LONGEST_NAME} bytes"
-        return Answer(Rcode.YXDOMAIN, (dname,), errors=(ExtendedError(InfoCode.OTHER, says),), origin=ORIGIN)
+        errors = (ExtendedError(InfoCode.OTHER, says),)
+        return Answer(Rcode.YXDOMAIN, (dname,), authoritative=authoritative, errors=errors, origin=ORIGIN)
     cname = RRset(key, RRType.CNAME, dname.ttl, (target,))
     return Answer(Rcode.NOERROR, (dname, cname), authoritative=authoritative, origin=ORIGIN)
 

@@ -231,9 +231,11 @@ class Renamed(SynchronousTestCase):
     def test_a_name_that_becomes_too_long_is_a_failure(self) -> None:
         """The answer fails with the DNAME in it and says why; no name of more than 255 bytes is made."""
         long = ".".join(["x" * 60] * 3)
-        zone = zone_of(f"old DNAME {long}.{'y' * 20}.")
-        self.assertEqual(gist(zone, "a.old.lab"), "DNAME CNAME")
-        answer = answer_of(zone, "z" * 60 + ".old.lab")
-        self.assertEqual((answer.rcode, len(answer.answer)), (Rcode.YXDOMAIN, 1))
-        says = "the name that old.lab (DNAME) makes of it is longer than 255 bytes"
-        self.assertEqual(answer.errors, (ExtendedError(InfoCode.OTHER, says),))
+        for authoritative in ((), ("lab",)):
+            zone = zone_of(f"old DNAME {long}.{'y' * 20}.", *authoritative)
+            self.assertEqual(gist(zone, "a.old.lab"), "DNAME CNAME")
+            answer = answer_of(zone, "z" * 60 + ".old.lab")
+            self.assertEqual((answer.rcode, len(answer.answer)), (Rcode.YXDOMAIN, 1))
+            self.assertEqual(answer.authoritative, bool(authoritative))
+            says = "the name that old.lab (DNAME) makes of it is longer than 255 bytes"
+            self.assertEqual(answer.errors, (ExtendedError(InfoCode.OTHER, says),))
