@@ -7,6 +7,7 @@ what Twisted does.
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import time
 from collections import deque
@@ -23,6 +24,10 @@ START = time.mktime((2023, 10, 1, 13, 33, 3, 0, 0, -1))
 """Epoch seconds of the assignment's ``Sun Oct  1 13:33:03 2023`` in local time."""
 
 
+_NO_SOCKET = os.open(os.devnull, os.O_RDONLY)
+"""A descriptor that has flags: Twisted 24.7 sets one of each connection that it accepts."""
+
+
 class _Socket:
     """What both kinds of socket share."""
 
@@ -32,7 +37,7 @@ class _Socket:
         """Every socket here is non-blocking."""
 
     def fileno(self) -> int:
-        return -1
+        return _NO_SOCKET
 
     def close(self) -> None:
         self.closed = True

@@ -16,7 +16,8 @@ from itertools import accumulate, chain
 from struct import Struct
 from typing import Any, Final
 
-from labnet.net.mmsg import MESSAGE, NAME, IOVec, lengths_of, messages_over, send_from
+from labnet.net.libc import IOVec
+from labnet.net.mmsg import MESSAGE, NAME, lengths_of, messages_over, send_from
 
 BATCH: Final = 128
 """Datagrams read by one system call."""
@@ -38,11 +39,8 @@ _QDCOUNT: Final = 4  # where the count of questions begins in a DNS message; no 
 _SO_MEMINFO: Final = 55
 _DROPS: Final = Struct("=32xI")
 
-_address_of = ctypes.pythonapi.PyBytes_AsString
-_address_of.argtypes = [ctypes.py_object]
-_address_of.restype = ctypes.c_void_p
-_BEFORE: Final = _address_of(probe := b"any bytes") - id(probe)
-"""Bytes of a bytes object before those that it holds: with them the address is an addition, not a call."""
+_BEFORE: Final = bytes.__basicsize__ - 1
+"""Bytes of a bytes object of CPython before those that it holds: with them the address is an addition, not a call."""
 
 
 Source = int | tuple[int, int]

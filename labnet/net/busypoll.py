@@ -29,7 +29,8 @@ Invariants:
 - Where more datagrams are known to be there, they are drained at once. Otherwise the reader may let some gather first,
   for as long as :class:`~labnet.net.coalescing.Coalescing` says; then ppoll waits for the reactor's epoll alone.
 
-It is for Linux and for reactors on epoll; with any other reactor the reader stays *watched*.
+It is for reactors on epoll, where :mod:`labnet.net.selftest` finds nothing against it; elsewhere the reader stays
+*watched*.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ from typing import Any, Final
 from twisted.internet.interfaces import IReadDescriptor
 
 from labnet.net.coalescing import Coalescing
+from labnet.net.libc import PollFD
+from labnet.net.selftest import is_trusted
 from labnet.net.twisted_private import epoll_of
 
 QUICK: Final = 0.001
@@ -56,10 +59,6 @@ FEW: Final = 16
 
 _LONGEST_WAIT: Final = 1.0
 _MOST_SKIPS: Final = 63
-
-
-class _PollFD(ctypes.Structure):
-    _fields_ = [("fd", ctypes.c_int), ("events", ctypes.c_short), ("revents", ctypes.c_short)]
 
 
 class BusyPoll:
@@ -76,10 +75,11 @@ class BusyPoll:
         self._reactor = reactor
         self._reader = reader
         self._drain = drain
-        self._fds = (_PollFD * 2)(_PollFD(epoll_of(reactor), select.POLLIN), _PollFD(reader.fileno(), select.POLLIN))
+        poller = epoll_of(reactor) if is_trusted() else -1
+        self._fds = (PollFD * 2)(PollFD(poller, select.POLLIN), PollFD(reader.fileno(), select.POLLIN))
         self._found = memoryview(self._fds).cast("B").cast("h")[3::4]
         self._seconds = (ctypes.c_int64 * 2)()
-        self._ppoll = ctypes.CDLL(None).ppoll
+        self._ppoll: Any = getattr(ctypes.CDLL(None), "ppoll", None)
         self._last = 0.0
         self._streak = 0
         self._is_polling = False

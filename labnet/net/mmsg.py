@@ -1,4 +1,4 @@
-"""Many datagrams by one system call: recvmmsg(2) and sendmmsg(2) through ctypes, and the structs that they take.
+"""Many datagrams by one system call: recvmmsg(2) and sendmmsg(2).
 
 :class:`Outbox` and :class:`Inbox` copy datagrams in and out. A port that replies in place, from where the bytes lie
 already, is in :mod:`labnet.net.batch`.
@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any, Final
 
+from labnet.net.libc import IOVec, MMsgHdr, libc
+
 BATCH: Final = 64
 """Datagrams of one system call of an :class:`Outbox` or :class:`Inbox`."""
 
@@ -24,36 +26,7 @@ SLOT: Final = 4096
 NAME: Final = 32
 """Bytes for a struct sockaddr_in6 (28), in whole words."""
 
-libc: Final = ctypes.CDLL(None, use_errno=True)
-"""The C library; ``ctypes.get_errno()`` has the error of the last call."""
-
 _STARTS: Final = range(0, BATCH * SLOT, SLOT)
-
-
-class IOVec(ctypes.Structure):
-    """A struct iovec."""
-
-    _fields_ = [("base", ctypes.c_uint64), ("length", ctypes.c_uint64)]
-
-
-class MsgHdr(ctypes.Structure):
-    """A struct msghdr; addresses are numbers."""
-
-    _fields_ = [
-        ("name", ctypes.c_uint64),
-        ("namelen", ctypes.c_uint32),
-        ("vectors", ctypes.c_uint64),
-        ("vectorslen", ctypes.c_uint64),
-        ("control", ctypes.c_uint64),
-        ("controllen", ctypes.c_uint64),
-        ("flags", ctypes.c_int),
-    ]
-
-
-class MMsgHdr(ctypes.Structure):
-    """A struct mmsghdr."""
-
-    _fields_ = [("header", MsgHdr), ("length", ctypes.c_uint)]
 
 
 MESSAGE: Final = ctypes.sizeof(MMsgHdr)

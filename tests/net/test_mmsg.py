@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import socket
 from collections.abc import Sequence
@@ -71,7 +72,7 @@ class OutboxTests(MmsgTestCase):
             asked.append(count)
             result = left.pop(0)
             if result < 0:
-                mmsg.ctypes.set_errno(-result)
+                ctypes.set_errno(-result)
                 return -1
             return int(real(fileno, messages, min(count, result), flags))
 

@@ -1,4 +1,6 @@
-"""A UDP port that reads and writes datagrams in batches (:mod:`labnet.net.batch`). It is for Linux.
+"""A UDP port that reads and writes datagrams in batches (:mod:`labnet.net.batch`).
+
+Where :mod:`labnet.net.selftest` speaks against it, Twisted's port serves with the same answers.
 
 Theory
 ------
@@ -32,7 +34,6 @@ until ``stopListening``, and then *closed*. While much comes it waits for datagr
 from __future__ import annotations
 
 import socket
-import sys
 
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
@@ -48,13 +49,14 @@ from labnet.net.busypoll import BusyPoll
 from labnet.net.coalescing import Coalescing
 from labnet.net.datagrams import never_fragment
 from labnet.net.listening import OpenSocket, open_datagrams
+from labnet.net.selftest import is_trusted
 from labnet.resolver.ready.packetcache import PacketCaches
 from labnet.resolver.serve.batch_answers import BatchAnswers, BatchProtocol
 
 
 def is_available(reactor: object) -> bool:
     """Whether this system and ``reactor`` can have a batch port: it has to watch real file descriptors."""
-    return sys.platform == "linux" and isinstance(getattr(reactor, "wrapped", reactor), PosixReactorBase)
+    return isinstance(getattr(reactor, "wrapped", reactor), PosixReactorBase) and is_trusted()
 
 
 @implementer(IReadDescriptor, IListeningPort)
