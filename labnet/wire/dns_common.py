@@ -28,6 +28,9 @@ DO: Final = 0x8000
 """The bit in the TTL of an OPT record that asks for DNSSEC records (RFC 3225)."""
 
 IN: Final = 1
+OPT: Final = 41
+"""The type of the record that EDNS is in (RFC 6891)."""
+
 EXTENDED_ERROR: Final = 15
 """The EDNS option of RFC 8914."""
 
@@ -75,6 +78,31 @@ def skip_name(message: bytes, at: int) -> int:
             raise BadMessage("a name has a label that cannot be")
         at += 1 + length
     return at + 1
+
+
+def find_opt(message: bytes, at: int, others: int, additionals: int) -> tuple[int, int, bytes] | None:
+    """The OPT record (RFC 6891) among the ``additionals`` behind ``others``, records that begin at ``at``.
+
+    Gives its class, TTL and data; all other records are read over. Raises :class:`BadMessage`, struct.error or
+    IndexError for records that cannot be read, more than one OPT record, and bytes behind the last record.
+    """
+    found = None
+    for number in range(others + additionals):
+        at_root = not message[at]
+        at = skip_name(message, at)
+        rrtype, rrclass, ttl, length = RECORD.unpack_from(message, at)
+        at += RECORD.size
+        rdata = message[at : at + length]
+        if len(rdata) != length:
+            raise BadMessage("a record that is cut")
+        at += length
+        if rrtype == OPT:
+            if found is not None or not at_root or number < others:
+                raise BadMessage("an OPT record too many")
+            found = rrclass, ttl, rdata
+    if at != len(message):
+        raise BadMessage("bytes behind the message")
+    return found
 
 
 class NameReader:

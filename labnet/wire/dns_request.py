@@ -10,8 +10,9 @@ import struct
 from dataclasses import dataclass
 from typing import Final
 
-from labnet.wire.dns_common import DO, HEADER, IN, OPCODE, OPTION, QR, RD, RECORD, TYPE_CLASS, end_of_name, skip_name
-from labnet.wire.types import Question, Rcode, RRType
+from labnet.wire.dns_common import DO, HEADER, IN, OPCODE, OPTION, QR, RD, TYPE_CLASS, end_of_name, find_opt
+from labnet.wire.names import text_of
+from labnet.wire.types import Question, Rcode, RRType, type_text
 
 NSID, COOKIE, KEEPALIVE = 3, 10, 11
 """EDNS options (RFC 5001, RFC 7873, RFC 7828)."""
@@ -52,6 +53,10 @@ class Query:
     def recursion_desired(self) -> bool:
         return bool(self.flags & RD)
 
+    def as_text(self) -> tuple[str, str]:
+        """The name and the type that are asked for, in presentation form."""
+        return text_of(self.name), type_text(self.question.rrtype)
+
 
 class Refusal(Exception):
     """A message that is answered by ``rcode`` and what could be read of it, without a look at zones or cache."""
@@ -88,7 +93,8 @@ def decode_query(message: bytes) -> Query:
             name = message[at:end]
             rrtype, rrclass = TYPE_CLASS.unpack_from(message, end)
             at = end + TYPE_CLASS.size
-        edns = _edns(message, at, answers + authorities, additionals)
+        opt = find_opt(message, at, answers + authorities, additionals)
+        edns = None if opt is None else _edns_of(*opt)
     except (ValueError, IndexError, struct.error):
         raise Refusal(Rcode.FORMERR, id, flags) from None
     if not questions:
@@ -102,27 +108,6 @@ def decode_query(message: bytes) -> Query:
     if rrtype in (0, RRType.OPT):
         raise Refusal(Rcode.FORMERR, id, flags, query)
     return query
-
-
-def _edns(message: bytes, at: int, others: int, additionals: int) -> Edns | None:
-    """The OPT record among the additional records; all other records are read over."""
-    found = None
-    for number in range(others + additionals):
-        at_root = not message[at]
-        at = skip_name(message, at)
-        rrtype, rrclass, ttl, length = RECORD.unpack_from(message, at)
-        at += RECORD.size
-        rdata = message[at : at + length]
-        if len(rdata) != length:
-            raise ValueError("a record that is cut")
-        at += length
-        if rrtype == RRType.OPT:
-            if found is not None or not at_root or number < others:
-                raise ValueError("an OPT record too many")
-            found = _edns_of(rrclass, ttl, rdata)
-    if at != len(message):
-        raise ValueError("bytes behind the message")
-    return found
 
 
 def _edns_of(payload: int, ttl: int, rdata: bytes) -> Edns:

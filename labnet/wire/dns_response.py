@@ -47,8 +47,12 @@ class Options:
     """Tenths of a second that an idle TCP connection stays open (RFC 7828)."""
 
 
-def encode_answer(query: Query, answer: Answer, stream: bool, recursion: bool, options: Options) -> bytes:
+def encode_answer(
+    query: Query, answer: Answer, stream: bool, recursion: bool, options: Options, truncated: bool = False
+) -> bytes:
     """The response to ``query``; over UDP one that does not fit is truncated (TC) to be asked for by TCP.
+
+    ``truncated`` sends the client to TCP with an answer that fits, too.
 
     ``recursion`` says whether the resolver can ask on (RA). What does not fit is left out in order of its worth:
     additional records first, unless they are a referral's (RFC 9471), then extended errors, then everything. The
@@ -57,6 +61,7 @@ def encode_answer(query: Query, answer: Answer, stream: bool, recursion: bool, o
     edns = query.edns
     limit = 65535 if stream else WITHOUT_EDNS if edns is None else min(max(edns.payload, WITHOUT_EDNS), PAYLOAD)
     flags = QR | query.flags & (RD | CD) | (RA if recursion else 0) | (AA if answer.authoritative else 0)
+    flags |= TC if truncated else 0
     opt = bare = b"" if edns is None else opt_of(edns, answer.rcode, (), options)
     if edns is not None and answer.errors:
         opt = opt_of(edns, answer.rcode, answer.errors, options)
@@ -80,20 +85,13 @@ def encode_answer(query: Query, answer: Answer, stream: bool, recursion: bool, o
     return bytes(body.wire + opt)
 
 
-def encode_refusal(
-    refusal: Refusal,
-    recursion: bool,
-    options: Options,
-    errors: Sequence[ExtendedError] = (),
-    truncated: bool = False,
-) -> bytes:
-    """The response to a message that is answered by an RCODE alone; ``truncated`` (TC) sends the client to TCP."""
+def encode_refusal(refusal: Refusal, recursion: bool, options: Options) -> bytes:
+    """The response to a message that is answered by an RCODE alone."""
     flags = QR | refusal.flags & (OPCODE | RD | CD) | (RA if recursion else 0) | refusal.rcode & 15
     edns = refusal.edns
-    opt = b"" if edns is None else opt_of(edns, refusal.rcode, errors, options)
+    opt = b"" if edns is None else opt_of(edns, refusal.rcode, (), options)
     query = refusal.query
     question = b"" if query is None else query.name + TYPE_CLASS.pack(query.question.rrtype, query.rrclass)
-    flags |= TC if truncated else 0
     return HEADER.pack(refusal.id, flags, bool(question), 0, 0, bool(opt)) + question + opt
 
 

@@ -13,8 +13,7 @@ from typing import Final
 from labnet.interfaces import AnsweredQuery, IQueryLog
 from labnet.metrics import Histogram, Sample
 from labnet.wire.dns_request import decode_query
-from labnet.wire.names import text_of
-from labnet.wire.types import Answer, InfoCode, type_text
+from labnet.wire.types import Answer, InfoCode
 
 READY: Final = "ready"
 """The source of an answer that was given from its bytes, without a look at records or cache."""
@@ -132,8 +131,7 @@ def asked_in(datagram: bytes) -> tuple[str, str]:
     """The name and the type that a question asks for, which has had an answer, for the query log."""
     if b"\0" not in datagram:
         return datagram.decode(errors="backslashreplace").strip(), "A"
-    query = decode_query(datagram)
-    return text_of(query.name), type_text(query.question.rrtype)
+    return decode_query(datagram).as_text()
 
 
 def source_of(answer: Answer, asked: bool) -> str:

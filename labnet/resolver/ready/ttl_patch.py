@@ -81,6 +81,8 @@ def ageing_of(reply: bytes, answer: Answer, rrtype: int, text: str, now: float) 
     have all records, or an entry is to be asked anew.
     """
     entries, said = entries_of(answer), text.encode()
+    last = answer.entry if isinstance(answer, AgedAnswer) else None
+    absent = _absent(last, rrtype)
     if not entries or len(said) > _LONGEST_TEXT or any(entry.place is None or entry.is_due(now) for entry in entries):
         return None
     fields: dict[int, list[tuple[int, int]]] = {id(entry): [] for entry in entries}
@@ -93,8 +95,8 @@ def ageing_of(reply: bytes, answer: Answer, rrtype: int, text: str, now: float) 
         own = []
         for _ in rrset.rdatas:
             at = skip_name(reply, at)
-            rrtype, _, ttl, length = RECORD.unpack_from(reply, at)
-            if rrtype != rrset.rrtype or ttl != rrset.ttl:
+            found, _, ttl, length = RECORD.unpack_from(reply, at)
+            if found != rrset.rrtype or ttl != rrset.ttl:
                 return None
             own.append(at - _ID)
             at += RECORD.size + length
@@ -103,12 +105,11 @@ def ageing_of(reply: bytes, answer: Answer, rrtype: int, text: str, now: float) 
         if rrset.rrtype in _WITHOUT_NAMES and len(own) > 1:
             size = len(rrset.rdatas[0])
             addresses.append([slice(place + RECORD.size, place + RECORD.size + size) for place in own])
-    last = answer.entry if isinstance(answer, AgedAnswer) else None
     return Ageing(
         [(entry, fields[id(entry)]) for entry in entries],
         last if said and reply.endswith(said) else None,
         len(said),
-        _absent(last, rrtype),
+        absent,
         addresses,
         min(entry.rests_until(now) for entry in entries),
     )

@@ -9,15 +9,14 @@ from typing import Final, NamedTuple
 from twisted.internet.interfaces import IReactorTime
 
 from labnet.interfaces import IResolver
-from labnet.resolver.clients.admission import Admission, Client, Over
+from labnet.resolver.clients.admission import Admission, Client, Over, Ticket
 from labnet.resolver.clients.cookies import Cookies
 from labnet.resolver.clients.counts import Counts, source_of
 from labnet.resolver.ready.packetcache import PacketCaches
 from labnet.resolver.ready.ttl_patch import ageing_of
 from labnet.wire.dns_request import Edns, Query, Refusal, Silence, decode_query
 from labnet.wire.dns_response import WITHOUT_EDNS, Options, encode_answer, encode_refusal
-from labnet.wire.names import text_of
-from labnet.wire.types import Answer, ExtendedError, InfoCode, Rcode, type_text
+from labnet.wire.types import Answer, ExtendedError, InfoCode, Rcode
 
 Send = Callable[[bytes], None]
 
@@ -62,88 +61,70 @@ class Responder:
         except Refusal as refusal:
             query, decision = refusal.query, _Decision(refusal) if within else _DROPPED
         else:
-            decision = self._decide(asking, query, within) or self._ask(asking, query)
+            decision = self._decide(asking, query, within)
         if decision is not None:
             self._reply(asking, query, decision, message)
         return True
 
     def _decide(self, asking: _Asking, query: Query, within: bool) -> _Decision | None:
-        """What ``query`` is answered with; None where a parent has to be asked."""
-        client = asking.client
+        """What ``query`` is answered with; None where a parent is asked, and it is answered later."""
+        client, question = asking.client, query.question
         if not (within or self._is_proven(query, asking)):
-            if self.admission.over() is Over.DROPPED:
-                return _DROPPED
-            return _Decision(Refusal(Rcode.NOERROR, query.id, query.flags, query), lost="slipped", truncated=True)
-        if not client.allowed:  # RFC 8914, section 4.19
-            refusal = Refusal(Rcode.REFUSED, query.id, query.flags, query)
-            return _Decision(refusal, lost="refused", errors=_NOT_SERVED)
+            return _DROPPED if self.admission.over() is Over.DROPPED else _SLIPPED
+        if not client.allowed:
+            return _REFUSED
         if not client.may_recurse:
-            return _Decision(self.resolver.recorded(query.question) or _NOT_FOR_YOU, "records")
-        answer = self.resolver.known(query.question)
+            return _Decision(self.resolver.recorded(question) or _NOT_FOR_YOU, "records")
+        answer = self.resolver.known(question)
+        if answer is None and query.recursion_desired:
+            ticket = self.admission.admit(client)
+            if ticket is None:
+                return _TOO_MANY
+            self.resolver.ask(question).addCallback(self._answered, asking, query, ticket)
+            return None
         if answer is None:
-            if query.recursion_desired:
-                return None
-            answer = self.resolver.nearest(query.question) or _NOT_HERE
+            answer = self.resolver.nearest(question) or _NOT_HERE
         return _Decision(answer, source_of(answer, asked=False), ready_until=answer.until)
 
-    def _ask(self, asking: _Asking, query: Query) -> _Decision | None:
-        """Ask a parent, and answer later; or what is answered now where the client asks too much."""
-        ticket = self.admission.admit(asking.client)
-        if ticket is None:
-            return _TOO_MANY
-
-        def answered(answer: Answer) -> None:
-            ticket.give_back()
-            self._reply(asking, query, _Decision(answer, source_of(answer, asked=True)))
-
-        self.resolver.ask(query.question).addCallback(answered)
-        return None
+    def _answered(self, answer: Answer, asking: _Asking, query: Query, ticket: Ticket) -> None:
+        """A parent was asked, and this is the answer."""
+        ticket.give_back()
+        self._reply(asking, query, _Decision(answer, source_of(answer, asked=True)))
 
     def _reply(self, asking: _Asking, query: Query | None, decision: _Decision, message: bytes = b"") -> None:
-        """Encode what was decided, put it into the packet cache where it may be given again, send it, count it."""
-        said, counts, transport = decision.said, self.counts, "tcp" if asking.stream else "udp"
-        if decision.lost:
-            counts.lost[decision.lost] += 1
+        """Encode what was decided, have it ready for others who send this ``message``, send it, count it."""
+        said, lost = decision.said, decision.lost
+        if lost:
+            self.counts.lost[lost] += 1
         if said is None:
             return
-        reply = self._encode(asking, query, decision, said)
-        if query is not None and decision.ready_until and isinstance(said, Answer):
-            self._make_ready(asking, query, decision, message, said, reply)
+        recursion = asking.client.may_recurse and self.resolver.can_recurse
+        if isinstance(said, Refusal):
+            reply = encode_refusal(said, recursion, self._options(asking, said.edns))
+        elif query is not None:
+            options, stream = self._options(asking, query.edns), asking.stream
+            reply = encode_answer(query, self._explained(said), stream, recursion, options, decision.truncated)
+            # An answer with options of the client's own, such as a cookie, is for that client alone; one by TCP may be
+            # too long for who asks by UDP.
+            of_its_own = (stream and len(reply) > WITHOUT_EDNS) or (query.edns and query.edns.has_options)
+            if decision.ready_until and not of_its_own:
+                cell = self.counts.cell("udp", "dns", said.rcode.name, decision.source)
+                text = said.origin if self.explain and query.edns else ""
+                ageing = ageing_of(reply, said, query.question.rrtype, text, asking.came)
+                self.packets.put_dns(message, reply, query.name, decision.ready_until, cell, ageing)
         asking.send(reply)
-        if decision.lost:
+        if lost:
             return
-        cell = counts.cell(transport, "dns", said.rcode.name, decision.source)
+        cell = self.counts.cell("tcp" if asking.stream else "udp", "dns", said.rcode.name, decision.source)
         if query is None:
             cell.answered += 1
         else:
-            name, rrtype = query.name, query.question.rrtype
-            counts.answered(
-                cell, asking.source, asking.came, self.clock.seconds(), lambda: (text_of(name), type_text(rrtype))
-            )
+            self.counts.answered(cell, asking.source, asking.came, self.clock.seconds(), query.as_text)
 
-    def _encode(self, asking: _Asking, query: Query | None, decision: _Decision, said: Answer | Refusal) -> bytes:
-        recursion = asking.client.may_recurse and self.resolver.can_recurse
-        if isinstance(said, Refusal):
-            options = self._options(asking, said.edns)
-            return encode_refusal(said, recursion, options, decision.errors, decision.truncated)
-        assert query is not None, "what has no question is refused"
-        if self.explain and said.origin:
-            said = replace(said, errors=(*said.errors, ExtendedError(InfoCode.OTHER, said.origin)))
-        return encode_answer(query, said, asking.stream, recursion, self._options(asking, query.edns))
-
-    def _make_ready(
-        self, asking: _Asking, query: Query, decision: _Decision, message: bytes, answer: Answer, reply: bytes
-    ) -> None:
-        """Have ``reply`` given to all who ask the same by UDP.
-
-        One with options of the client's own, such as a cookie, is for that client alone; one by TCP may be too long.
-        """
-        if (asking.stream and len(reply) > WITHOUT_EDNS) or (query.edns and query.edns.has_options):
-            return
-        cell = self.counts.cell("udp", "dns", answer.rcode.name, decision.source)
-        text = answer.origin if self.explain and query.edns else ""
-        ageing = ageing_of(reply, answer, query.question.rrtype, text, asking.came)
-        self.packets.put_dns(message, reply, query.name, decision.ready_until, cell, ageing)
+    def _explained(self, answer: Answer) -> Answer:
+        if not (self.explain and answer.origin):
+            return answer
+        return replace(answer, errors=(*answer.errors, ExtendedError(InfoCode.OTHER, answer.origin)))
 
     def _is_proven(self, query: Query, asking: _Asking) -> bool:
         """Whether the client is really at its address: a server cookie says so (RFC 7873, section 5.2.3)."""
@@ -173,30 +154,32 @@ class _Decision(NamedTuple):
     """What a message is answered with, nothing where ``said`` is None, and what that counts as.
 
     ``source`` is the label of ``labnet_queries_total``; where ``lost`` is not empty the question counts by that reason
-    instead. ``errors`` and ``truncated`` go with a refusal. Until the epoch second ``ready_until`` the reply may be
-    given again.
+    instead. ``truncated`` sends the client to TCP. Until the epoch second ``ready_until`` the reply may be given again.
     """
 
     said: Answer | Refusal | None
     source: str = "none"
     lost: str = ""
-    errors: tuple[ExtendedError, ...] = ()
     truncated: bool = False
     ready_until: float = 0.0
 
 
+def _with_error(rcode: Rcode, code: InfoCode, text: str) -> Answer:
+    return Answer(rcode, errors=(ExtendedError(code, text),))
+
+
 _NO_OPTIONS: Final = Options()
-_NOT_HERE: Final = Answer(
-    Rcode.REFUSED,
-    errors=(ExtendedError(InfoCode.NOT_AUTHORITATIVE, "the name is not known here and recursion was not asked for"),),
+_NOT_HERE: Final = _with_error(
+    Rcode.REFUSED, InfoCode.NOT_AUTHORITATIVE, "the name is not known here and recursion was not asked for"
 )
-_NOT_SERVED: Final = (ExtendedError(InfoCode.PROHIBITED, "your network is not served"),)
-_NOT_FOR_YOU: Final = Answer(
-    Rcode.REFUSED,
-    errors=(ExtendedError(InfoCode.PROHIBITED, "your network gets the records alone, and they do not have the name"),),
-)
-_TOO_MANY: Final = _Decision(
-    Answer(Rcode.SERVFAIL, errors=(ExtendedError(InfoCode.OTHER, "too many questions of your network are in flight"),)),
-    lost="in_flight",
+_NOT_FOR_YOU: Final = _with_error(
+    Rcode.REFUSED, InfoCode.PROHIBITED, "your network gets the records alone, and they do not have the name"
 )
 _DROPPED: Final = _Decision(None, lost="rate")
+_SLIPPED: Final = _Decision(Answer(Rcode.NOERROR), lost="slipped", truncated=True)
+_REFUSED: Final = _Decision(  # RFC 8914, section 4.19
+    _with_error(Rcode.REFUSED, InfoCode.PROHIBITED, "your network is not served"), lost="refused"
+)
+_TOO_MANY: Final = _Decision(
+    _with_error(Rcode.SERVFAIL, InfoCode.OTHER, "too many questions of your network are in flight"), lost="in_flight"
+)

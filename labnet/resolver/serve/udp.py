@@ -56,19 +56,19 @@ class ResolverProtocol(DatagramProtocol):
         packets = responder.packets
         now = packets.seconds()
         ready = packets.find(datagram, now) if client.may_recurse else None
-        if ready is not None and responder.admission.takes(client, now):
+        if ready is None or not responder.admission.takes(client, now):
+            self.answer(datagram, addr, taken=False)
+        else:
             reply, cell = ready
             self._send(reply, addr)
             responder.counts.answered_ready(cell, addr, now, responder.clock.seconds(), datagram)
-        else:
-            self.answer(datagram, addr, taken=False)
 
     def answer(self, datagram: bytes, addr: tuple[str, int], taken: bool = True) -> None:
         """Answer what no ready answer is there for; ``taken`` says that it is within the client's rate."""
-        if b"\0" in datagram:
-            self._responder.respond(datagram, addr, False, lambda reply: self._send(reply, addr), taken)
-        else:
+        if b"\0" not in datagram:
             self._course(datagram, addr, taken)
+        else:
+            self._responder.respond(datagram, addr, False, lambda reply: self._send(reply, addr), taken)
 
     def _course(self, datagram: bytes, addr: tuple[str, int], taken: bool) -> None:
         admission, counts = self._responder.admission, self._responder.counts
