@@ -39,6 +39,22 @@ unit-tests:
 	$(BIN)/trial --reporter=bwverbose --temp-directory=build/trial tests >build/trial.log 2>&1 || { cat build/trial.log; exit 1; }
 	@tail -n 4 build/trial.log
 
+# The unit tests on the oldest Twisted that setup.cfg takes, and on the newest there is; TWISTED_TESTS=… picks some.
+OLDEST_TWISTED := $(shell sed -n 's/^ *twisted *>= *//p' setup.cfg)
+TWISTED_TESTS ?= --ignore=tests/interop tests
+
+.PHONY: test-twisted test-oldest-twisted
+test-twisted: test-oldest-twisted build/twisted-newest/ready
+	build/twisted-newest/bin/python -m pytest -q -m "not soak" $(TWISTED_TESTS)
+
+test-oldest-twisted: build/twisted-$(OLDEST_TWISTED)/ready
+	build/twisted-$(OLDEST_TWISTED)/bin/python -m pytest -q -m "not soak" $(TWISTED_TESTS)
+
+build/twisted-%/ready: setup.cfg
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/python -m pip install -q --disable-pip-version-check --upgrade 'twisted$(if $(filter newest,$*),,==$*.*)' -e .[test]
+	@touch $@
+
 # Long runs under load and under faults.
 soak: .venv/test
 	$(BIN)/python -m pytest -m soak -s
