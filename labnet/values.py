@@ -49,7 +49,7 @@ class ParentAddress(BaseModel):
 
 
 class RecordsFile(BaseModel):
-    """A records file: ``course:FILE``, ``hosts:FILE``, ``zone:FILE``, or FILE alone, whose kind its content tells."""
+    """A records file: ``course:FILE``, ``hosts:FILE``, ``zone:FILE``, or FILE alone, whose content says its kind."""
 
     model_config = ConfigDict(frozen=True)
     path: str
@@ -144,7 +144,7 @@ def _domain(value: object) -> str:
 def _endpoint(value: object) -> str:
     text = _string(value)
     if text.startswith("systemd:"):
-        return text  # can be told only by the process that systemd starts
+        return text  # only a process that systemd starts has such sockets
     if text.startswith("udp:"):
         raise ValueError(f"{text!r} is UDP; the command server listens on tcp:PORT, unix:PATH or systemd:…")
     try:

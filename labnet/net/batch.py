@@ -1,7 +1,6 @@
-"""Batches of datagrams: one system call for many, recvmmsg(2) and sendmmsg(2), through ctypes alone.
+"""Batches of datagrams that are received and replied to in place (recvmmsg(2), sendmmsg(2)).
 
-What a call costs in Python is shared by the batch: lengths and senders of all are read by one copy, and a reply is sent
-from where its bytes lie already, so that nothing of it is copied on the way.
+The lengths and senders of a whole batch are read by one copy, and a reply is sent from where its bytes lie already.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ BATCH: Final = 128
 """Datagrams read by one system call."""
 
 MOST: Final = 4096
-"""Bytes of a datagram that are kept; none of either protocol's questions is as long."""
+"""Bytes of a datagram that are received at most; no question of either protocol is as long."""
 
 HEAD: Final = 76
 """Bytes of a datagram that stand beside those of the others of its batch; most questions are no longer."""
@@ -48,12 +47,15 @@ Source = int | tuple[int, int]
 
 
 def vector_of(data: bytes, owner: object) -> bytes:
-    """The struct iovec that points to ``data``, and the id of ``owner`` behind it; who keeps it keeps ``data`` too."""
+    """The struct iovec that points to ``data``, and the id of ``owner`` behind it.
+
+    It may be used as long as ``data`` exists.
+    """
     return _VECTOR.pack(id(data) + _BEFORE, len(data), id(owner))
 
 
 def key_of(datagram: bytes, skipped: int) -> bytes:
-    """What :meth:`Incoming.keys` tells ``datagram`` by, of which the first ``skipped`` bytes do not count.
+    """The key that :meth:`Incoming.keys` has for ``datagram``, of which the first ``skipped`` bytes do not count.
 
     It is as long for all up to :data:`HEAD` bytes, so that one call cuts the keys of a batch out of its memory; the
     length is in it, so what is filled up is not taken for another one. For a longer datagram it is a longer key.
@@ -78,9 +80,9 @@ def _cutter(count: int, skipped: int) -> Any:
 
 
 def overflowed(sock: socket.socket) -> int:
-    """How many datagrams came while the buffer of ``sock`` was full: the count that SO_RXQ_OVFL tells with each one.
+    """How many datagrams were lost because the receive buffer of ``sock`` was full; 0 where the system has no count.
 
-    It is asked for (SO_MEMINFO) in place of being told, so that it costs a datagram nothing. 0 where there is none.
+    SO_MEMINFO is read once in place of SO_RXQ_OVFL with each datagram, so a datagram costs nothing.
     """
     try:
         drops: int = _DROPS.unpack(sock.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _DROPS.size))[0]
@@ -112,12 +114,12 @@ class Incoming:
         self._names = names = memoryview(self.names).cast("B")
         self._hosts = names.cast("I")[1 :: NAME // 4]
         self._upper, self._lower = (names.cast("Q")[word :: NAME // 8] for word in (1, 2))
-        self.usual(None)
+        self.set_most_recent(None)
         self._receive = ctypes.CDLL(None).recvmmsg
         self._fileno = fileno
 
     def receive(self) -> int:
-        """Read a batch; gives how many there were, 0 where there was none or an error was told instead.
+        """Read a batch and return its count; 0 where nothing has come, or where the call reports an error.
 
         Such an error belongs to an earlier reply (ICMP) and is of no use here.
         """
@@ -129,7 +131,7 @@ class Incoming:
         return count
 
     def keys(self, count: int, skipped: int) -> tuple[bytes, ...]:
-        """The :func:`key_of` each of the first ``count`` datagrams; none that is kept where it is a longer one."""
+        """The :func:`key_of` each of the first ``count`` datagrams; of a longer one, a key that nothing has."""
         keys: tuple[bytes, ...] = _cutter(count, skipped)(self._heads)
         return keys
 
@@ -146,18 +148,18 @@ class Incoming:
         rest = slot * _REST
         return self._heads[at : at + HEAD].tobytes() + self._rests[rest : rest + length - HEAD].tobytes()
 
-    def is_usual(self, count: int) -> bool:
-        """Whether all of the first ``count`` datagrams are from the :meth:`usual` sender."""
-        hosts, upper, lower = self._usual
+    def is_from_most_recent(self, count: int) -> bool:
+        """Whether all of the first ``count`` datagrams are from the sender that :meth:`set_most_recent` was given."""
+        hosts, upper, lower = self._most_recent
         if self._ipv6:
             return self._upper[:count] == upper[:count] and self._lower[:count] == lower[:count]
         return self._hosts[:count] == hosts[:count]
 
-    def usual(self, source: Any) -> None:
-        """Let ``source`` be the sender that :meth:`is_usual` compares with; None for nobody."""
+    def set_most_recent(self, source: Any) -> None:
+        """Have :meth:`is_from_most_recent` compare with ``source``; None is nobody."""
         words = (0, *source) if isinstance(source, tuple) else (source or 0, 0, 0)
         count = 0 if source is None else BATCH
-        self._usual = [memoryview(array(kind, [word]) * count) for kind, word in zip("IQQ", words, strict=True)]
+        self._most_recent = [memoryview(array(kind, [word]) * count) for kind, word in zip("IQQ", words, strict=True)]
 
     def sources(self, count: int) -> list[Any]:
         """The :data:`Source` of each of the first ``count`` datagrams."""
@@ -166,7 +168,7 @@ class Incoming:
         return self._hosts[:count].tolist()
 
     def address(self, slot: int) -> tuple[str, int]:
-        """Who sent the datagram in ``slot``, as Twisted tells it."""
+        """Host and port of the sender of the datagram in ``slot``, as Twisted writes them."""
         return address_in(self.name(slot))
 
     def source(self, slot: int) -> Any:
@@ -174,7 +176,7 @@ class Incoming:
         return (self._upper[slot], self._lower[slot]) if self._ipv6 else self._hosts[slot]
 
     def name(self, slot: int) -> bytes:
-        """The same as a struct sockaddr, to send to."""
+        """The address of the sender of the datagram in ``slot`` as a struct sockaddr."""
         return self._names[slot * NAME : slot * NAME + (28 if self._ipv6 else 16)].tobytes()
 
     def head_at(self, slot: int) -> int:
@@ -187,7 +189,7 @@ class Incoming:
 
 
 def address_in(name: bytes) -> tuple[str, int]:
-    """The address in a struct sockaddr, as Twisted tells it."""
+    """Host and port in a struct sockaddr, as Twisted writes them."""
     if len(name) < 28:
         port, packed = _IPV4.unpack_from(name)
         return socket.inet_ntop(socket.AF_INET, packed), port

@@ -37,7 +37,7 @@ class Steady:
 
 
 def count_steadily(reactor: IReactorTime) -> None:
-    """Have ``reactor`` count the seconds of its timers, and all that it tells the time, as :class:`Steady` does.
+    """Have ``reactor`` count the seconds of its timers, and the time it gives to others, as :class:`Steady` does.
 
     Its timers ask ``reactor.seconds`` as every part of labnet does. To be called before the first of them is set;
     idempotent.

@@ -31,7 +31,7 @@ MOST_BYTES: Final = 65535
 
 
 def never_fragment(sock: socket.socket) -> None:
-    """Have the replies that ``sock`` sends go in one piece or not at all (RFC 9715, section 3.1), where it can be told.
+    """Have the replies of ``sock`` go in one piece or not at all (RFC 9715, section 3.1), where the system can.
 
     Nor is a path's MTU believed that anybody may have made up. Linux then picks no id for each packet either.
     """

@@ -14,8 +14,8 @@ class Deadlines(Generic[T]):
     """Calls ``expire(item)`` once ``seconds`` have passed since the item was last touched.
 
     A touch is one dictionary store. The timer looks at all items when the earliest is due, but no oftener than sixty
-    times in ``seconds``; an item may expire later by that much, and never earlier. Who has just looked at the clock
-    makes the store himself, in ``touched``, for an item that is there already.
+    times in ``seconds``; an item may expire later by that much, and never earlier. A caller that has just read
+    the clock may store it in ``touched`` itself, for an item that is there already.
     """
 
     def __init__(self, clock: IReactorTime, seconds: float, expire: Callable[[T], None]) -> None:

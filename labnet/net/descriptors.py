@@ -42,7 +42,7 @@ class Refusals:
             self._publisher(event)
 
     def watch(self, port: Any) -> Any:
-        """``port``, a TCP port of Twisted's, which tells this from now on what it would have logged."""
+        """Return ``port``, a TCP port of Twisted's, which logs to this observer from now on."""
         redirect_log(port, self)
         return port
 

@@ -92,7 +92,7 @@ def with_backlog(endpoint: str) -> str:
 
 
 def open_datagrams(interface: str, port: int) -> socket.socket:
-    """A new UDP socket, nobody else's: an :data:`OpenSocket` for who has no other."""
+    """A new UDP socket that no other process has: an :data:`OpenSocket`."""
     sock = bound_socket(socket.SOCK_DGRAM, interface, port)
     enlarge(sock, RECEIVE_BUFFER)
     return sock

@@ -1,4 +1,4 @@
-"""What systemd hands to a daemon and wants to hear of it: sd_listen_fds(3) and sd_notify(3), without a library."""
+"""Sockets that systemd passes to a daemon (sd_listen_fds(3)), and the states that it expects (sd_notify(3))."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class Inherited:
         return descriptors, {"LISTEN_FDS": str(len(descriptors)), "LISTEN_FDNAMES": names}
 
     def close(self) -> None:
-        """Close what is kept of them."""
+        """Close the sockets that are open yet."""
         for _, sock in self._sockets:
             sock.close()
         self._sockets, self._numbers = [], {}
@@ -141,7 +141,7 @@ def _described(name: str, sock: socket.socket) -> str:
 class Notifier:
     """Tells systemd how the daemon is (Type=notify), and that it lives (WatchdogSec=); without systemd, nobody.
 
-    It takes what it was told out of ``environment`` (by default this process's), for no child to speak in its name.
+    It takes systemd's variables out of ``environment`` (by default this process's): no child can speak in its name.
     """
 
     log = Logger()
@@ -154,13 +154,13 @@ class Notifier:
         address = environment.pop("NOTIFY_SOCKET", "")
         # "@" stands for the NUL of the abstract namespace; other families than UNIX are for virtual machines.
         self._address = address.replace("@", "\0", 1) if address[:1] == "@" else address
-        self._is_told = self._address[:1] in ("/", "\0")
+        self._is_expected = self._address[:1] in ("/", "\0")
         self._failed = False
         self._alive = LoopingCall(self._send, "WATCHDOG=1")
         self._alive.clock = clock
         watched, microseconds = environment.pop("WATCHDOG_PID", str(pid)), environment.pop("WATCHDOG_USEC", "")
         is_watched = watched == str(pid) and microseconds.isdecimal() and int(microseconds) > 0
-        self._interval = int(microseconds) / 2_000_000 if is_watched and self._is_told else 0.0
+        self._interval = int(microseconds) / 2_000_000 if is_watched and self._is_expected else 0.0
 
     def ready(self, status: str) -> None:
         """Everything listens, at first or after a reload; ``status`` is what ``systemctl status`` shows."""
@@ -188,7 +188,7 @@ class Notifier:
             self._alive.stop()
 
     def _send(self, *lines: str) -> None:
-        if not self._is_told:
+        if not self._is_expected:
             return
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:

@@ -178,25 +178,25 @@ class SenderTests(SynchronousTestCase):
             self.assertEqual(incoming.sources(2), [incoming.source(0), incoming.source(1)])
             self.assertEqual([host_of(source) for source in incoming.sources(2)], [host] * 2)
 
-    def test_the_usual_sender(self) -> None:
+    def test_a_batch_is_compared_with_the_most_recent_sender(self) -> None:
         """Nobody is, until it is said; then every one of the batch has to be."""
         hosts = {False: ("192.0.2.1", "192.0.2.2", "198.51.100.1"), True: ("2001:db8::1", "2001:db8::2", "2001:db9::1")}
-        for is_ipv6, (usual, *others) in hosts.items():
+        for is_ipv6, (recent, *others) in hosts.items():
             incoming = Incoming(-1, is_ipv6)
             for slot in range(BATCH):
-                put(incoming, slot, usual)
-            self.assertFalse(incoming.is_usual(BATCH))
-            incoming.usual(incoming.source(0))
-            self.assertTrue(incoming.is_usual(1))
-            self.assertTrue(incoming.is_usual(BATCH))
+                put(incoming, slot, recent)
+            self.assertFalse(incoming.is_from_most_recent(BATCH))
+            incoming.set_most_recent(incoming.source(0))
+            self.assertTrue(incoming.is_from_most_recent(1))
+            self.assertTrue(incoming.is_from_most_recent(BATCH))
             for other in others:
                 put(incoming, BATCH - 1, other)
-                self.assertFalse(incoming.is_usual(BATCH))
-                self.assertTrue(incoming.is_usual(BATCH - 1))
+                self.assertFalse(incoming.is_from_most_recent(BATCH))
+                self.assertTrue(incoming.is_from_most_recent(BATCH - 1))
                 self.assertEqual(host_of(incoming.source(BATCH - 1)), other)
-            incoming.usual(None)
+            incoming.set_most_recent(None)
             put(incoming, 0, "::" if is_ipv6 else "0.0.0.0")
-            self.assertFalse(incoming.is_usual(1))
+            self.assertFalse(incoming.is_from_most_recent(1))
 
     def test_a_scope(self) -> None:
         """Is part of the address that is told, and none of what is compared."""

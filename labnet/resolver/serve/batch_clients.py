@@ -48,12 +48,12 @@ class BatchClients:
         admission = self._admitting.admission
         if self._generation != admission.generation or len(self._clients) > _REMEMBERED:
             self._forget()
-        if self._in.is_usual(count):
+        if self._in.is_from_most_recent(count):
             recent = self._most_recent
             return () if recent is None or admission.takes(recent, now, count) else range(count)
         sources = self._in.sources(count)
         if self._unlimited.issuperset(sources):
-            self._in.usual(sources[0])
+            self._in.set_most_recent(sources[0])
             self._most_recent = None
             return ()
         limited = []
@@ -67,7 +67,7 @@ class BatchClients:
             if not (client.may_recurse and admission.takes(client, now, questions)):
                 limited.append(source)
             elif len(counter) == 1:
-                self._in.usual(source)
+                self._in.set_most_recent(source)
                 self._most_recent = client
         return {slot for slot, source in enumerate(sources) if source in limited} if limited else ()
 
@@ -76,5 +76,5 @@ class BatchClients:
         self._generation = self._admitting.admission.generation
         self._clients.clear()
         self._unlimited.clear()
-        self._in.usual(None)
+        self._in.set_most_recent(None)
         self._most_recent = None

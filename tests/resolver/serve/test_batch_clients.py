@@ -76,7 +76,7 @@ class BatchClientsTests(SynchronousTestCase):
             for _ in range(2):
                 for _ in range(2):
                     self.assertEqual(batches.limited([host] * BATCH), [])
-                self.assertTrue(batches.incoming.is_usual(BATCH))
+                self.assertTrue(batches.incoming.is_from_most_recent(BATCH))
                 for other in others:
                     self.assertEqual(batches.limited([host] * (BATCH - 1) + [other]), [BATCH - 1])
                     self.assertEqual(batches.limited([other]), [0])
@@ -108,7 +108,7 @@ class BatchClientsTests(SynchronousTestCase):
         self.assertEqual(batches.limited([UNLIMITED]), [])
         for _ in range(3):
             self.assertEqual(batches.limited([LIMITED] * 4), [])
-        self.assertTrue(batches.incoming.is_usual(4))
+        self.assertTrue(batches.incoming.is_from_most_recent(4))
         self.assertEqual(batches.limited([LIMITED] * 9), [*range(9)])
         self.assertEqual(batches.limited([LIMITED] * 8), [])
         for _ in range(3):
