@@ -1,4 +1,4 @@
-"""The short way to a DNS parent, with a real daemon; the parent is ours, to see queries and to lose them."""
+"""The fast path to a DNS parent, with a real daemon; the parent is ours, to see queries and to lose them."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def ask(daemon: Daemon, name: str, **options: object) -> Message:
     return dns.query.udp(dns.message.make_query(name, "A", **options), host, DEADLINE, port)
 
 
-def test_a_plain_question_is_asked_once_and_learned(both: tuple[Parent, Daemon], tmp_path: Path) -> None:
+def test_a_forwardable_question_is_asked_once_and_learned(both: tuple[Parent, Daemon], tmp_path: Path) -> None:
     """Its answer says whose it is, is known from then on, is kept on disk, and stands in the query log."""
     asked, daemon = both
     reply = ask(daemon, "Www.Far.test", use_edns=0)
@@ -103,7 +103,7 @@ def test_a_plain_question_is_asked_once_and_learned(both: tuple[Parent, Daemon],
     ]
 
 
-def test_a_lost_query_is_asked_again_the_long_way(both: tuple[Parent, Daemon]) -> None:
+def test_a_lost_query_is_asked_again_on_the_full_path(both: tuple[Parent, Daemon]) -> None:
     """The client waits a little longer, and is answered."""
     asked, daemon = both
     asked.answer = lambda query: None if len(asked.asked) == 1 else found(query)
@@ -111,7 +111,7 @@ def test_a_lost_query_is_asked_again_the_long_way(both: tuple[Parent, Daemon]) -
     assert [str(query.question[0].name).lower() for query, _ in asked.asked] == ["lost.far.test."] * 2
 
 
-def test_what_is_not_plain_is_answered_too(both: tuple[Parent, Daemon]) -> None:
+def test_a_reply_that_cannot_be_passed_on_is_answered_too(both: tuple[Parent, Daemon]) -> None:
     """A CNAME, NXDOMAIN and SERVFAIL come back as the parent told them."""
     asked, daemon = both
 

@@ -336,7 +336,7 @@ class FastPathTests(SynchronousTestCase):
             self.port.full.clear()
 
     def test_what_cannot_go_the_fast_path_is_not_taken(self) -> None:
-        """No DNS, no plain question, no parent that could be asked so, a parent that is down."""
+        """No DNS, no forwardable question, no parent that could be asked so, a parent that is down."""
         self.assertFalse(self.take(b"www.lab.test"))
         self.assertFalse(self.take(asking("www.lab.test", flags=0)))
         self.make(0, 60, tcp=True)

@@ -1,4 +1,4 @@
-"""Tests for :mod:`labnet.resolver.ready.from_records`: replies are the long way's, byte for byte."""
+"""Tests for :mod:`labnet.resolver.ready.from_records`: replies are the full path's, byte for byte."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ NAMES = ("one", "other", "upper", "two", "six", "text", "a.wild", "alias", "none
 
 
 class PlainTests(SynchronousTestCase):
-    """The same questions, once answered the long way and once from what was learned of their shape."""
+    """The same questions, once answered on the full path and once from what was learned of their shape."""
 
     def compare(self, lab: Lab, names: tuple[str, ...] = NAMES, origin: str = ".lab") -> int:
         """Ask all, with and without EDNS, twice and anew; gives how many the second time were made of the records."""
@@ -51,7 +51,7 @@ class PlainTests(SynchronousTestCase):
                     lab.service.packets.dns.clear()
                     known = lab.service.packets.from_records.find_all([key_of(query, 2)])[0]
                     lab.service.packets.change(1_000_000, lab.service.packets.from_records.zone)
-                    lab.send(query)  # nothing is known of its shape: the long way
+                    lab.send(query)  # nothing is known of its shape: the full path
                     replies.append(lab.take(CLIENT).payload)
                     if name != "two":  # in any order
                         self.assertEqual(len(set(replies)), 1, spelled)
@@ -61,7 +61,7 @@ class PlainTests(SynchronousTestCase):
         return made
 
     def test_both_ways_say_the_same(self) -> None:
-        """Names with one IPv4 address and nothing else are answered from the records, all others the long way."""
+        """Names with one IPv4 address and nothing else are answered from the records, all others on the full path."""
         lab = Lab(self, {"lab.zone": ZONE}, zones=["lab"], reverse=False)
         self.assertEqual(self.compare(lab), 2 * 2 * len(("one", "other", "ns")))
 
@@ -73,7 +73,7 @@ class PlainTests(SynchronousTestCase):
         self.compare(lab, ("printer",), ".office")
 
     def test_below_a_delegation_nothing_is_made(self) -> None:
-        """Where a zone has delegations, a record may be glue: the long way knows."""
+        """Where a zone has delegations, a record may be glue: the full path knows."""
         lab = Lab(self, {"lab.zone": ZONE + "sub NS ns.sub\nns.sub A 10.0.0.9\n"}, zones=["lab"], parents=[])
         self.assertEqual(self.compare(lab, (*NAMES, "ns.sub", "x.sub")), 0)
 
@@ -130,7 +130,7 @@ class BulkTests(SynchronousTestCase):
             self.told(question("h0.lab", edns=edns))
 
     def told(self, asked: bytes) -> bytes:
-        """What is told to who asks, the long way."""
+        """What the full path answers."""
         self.lab.service.packets.dns.clear()
         self.lab.send(asked)
         return self.lab.take(CLIENT).payload
@@ -140,7 +140,7 @@ class BulkTests(SynchronousTestCase):
 
     def test_each_has_its_own(self) -> None:
         """In their order, whatever stands between them, and as often as they are there."""
-        plain = [question(name, edns=edns) for name in ("h7.lab", "H8.Lab", self.odd, "one.lab") for edns in (-1, 0)]
+        single = [question(name, edns=edns) for name in ("h7.lab", "H8.Lab", self.odd, "one.lab") for edns in (-1, 0)]
         others = [
             question("none.lab"),
             question("h7.lab", "AAAA"),
@@ -149,16 +149,16 @@ class BulkTests(SynchronousTestCase):
             question("h7.lab", "A").replace(b"\1\0\0\1", b"\0\0\0\1", 1),
             b"\0\1",
             b"",
-            plain[0] + b"\0",
+            single[0] + b"\0",
         ]
-        made = self.made(*plain, *others, *plain)
-        for asked, one in zip(plain, made[: len(plain)], strict=True):
+        made = self.made(*single, *others, *single)
+        for asked, one in zip(single, made[: len(single)], strict=True):
             assert one is not None
             self.assertEqual(asked[:2] + one[0], self.told(asked))
             self.assertIs(one[1], made[0][1] if made[0] else None)
-        self.assertEqual(made[len(plain) : -len(plain)], [None] * len(others))
-        self.assertEqual(made[-len(plain) :], made[: len(plain)])
-        self.assertEqual(made, [self.made(asked)[0] for asked in (*plain, *others, *plain)])
+        self.assertEqual(made[len(single) : -len(single)], [None] * len(others))
+        self.assertEqual(made[-len(single) :], made[: len(single)])
+        self.assertEqual(made, [self.made(asked)[0] for asked in (*single, *others, *single)])
         self.assertEqual(self.made(), [])
 
     def test_names_that_are_not_there(self) -> None:
@@ -214,7 +214,7 @@ class BulkTests(SynchronousTestCase):
         self.assertEqual(*taken)
 
     def test_a_name_that_came_again(self) -> None:
-        """With another record it is one with two: it is asked for the long way; those beside it are found as before."""
+        """With another record it is one with two: the full path answers it; those beside it are found."""
         before = self.made(question("h7.lab"), question("h9.lab"), question(self.odd))
         self.zone.add(RRset(name_key("h8.lab"), RRType.A, 60, (b"\x0a\0\0\1",)))
         self.assertEqual(self.made(question("h7.lab"), question("h9.lab"), question(self.odd)), before)

@@ -1,4 +1,4 @@
-"""Tests for :mod:`labnet.resolver.ready.ttl_patch`: ready answers that are patched say what the long way would say."""
+"""Tests for :mod:`labnet.resolver.ready.ttl_patch`: ready answers that are patched say what the full path would say."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class Pair:
 
 
 class SameTests(SynchronousTestCase):
-    """A patched answer is byte for byte what the long way says at that second."""
+    """A patched answer is byte for byte what the full path says at that second."""
 
     def check(
         self, pair: Pair, shape: str, ttls: tuple[int, int], steps: list[float], name: str, edns: bool = True
@@ -152,7 +152,7 @@ class SameTests(SynchronousTestCase):
 
 
 class UseTests(SynchronousTestCase):
-    """A patched answer is looked up in the cache, and goes the long way where that has changed."""
+    """A patched answer is looked up in the cache, and goes the full path where that has changed."""
 
     def lab(self, told: str = "web.example. 100 A 192.0.2.1", **config: Any) -> Lab:
         """A lab that has learned web.example, and told it since."""
@@ -232,7 +232,7 @@ class UseTests(SynchronousTestCase):
             lab.pass_time(1)
         self.assertEqual(lab.service.packets.dns.renewed, 1)
 
-    def test_last_tenth_goes_the_long_way(self) -> None:
+    def test_last_tenth_goes_the_full_path(self) -> None:
         """In the last tenth of its time the name is asked anew, and what comes of it is told from then on."""
         lab = self.lab()
         lab.pass_time(88)
