@@ -41,7 +41,7 @@ def trace(host: str, port: int, names: Sequence[str], rrtype: str, timeout: floa
         exchange = DNSExchange(SystemSockets(root), root, random, infra, ExchangeOptions(timeout, tries))
         hints = Hints((NameServer(key_of("."), (host,)),))
         network = Network(exchange, infra, root, random)
-        walker = RootWalk(network, hints, WalkOptions(port, ipv6=":" in host, steps=_say))
+        walker = RootWalk(network, hints, WalkOptions(port, steps=_say))
         for name in names:
             statuses.append(await _one(walker, name, int(dns.rdatatype.from_text(rrtype))))
 

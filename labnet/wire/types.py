@@ -27,6 +27,7 @@ class RRType(IntEnum):
     AAAA = 28
     DNAME = 39
     OPT = 41
+    DS = 43
     ANY = 255
 
 

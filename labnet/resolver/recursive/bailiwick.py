@@ -1,4 +1,4 @@
-"""What counts of a reply from a zone's server: only what lies in that zone (its *bailiwick*), and only with authority.
+"""What counts of a reply from a zone's server: only what lies in that zone (its *bailiwick*).
 
 Whatever else a server adds, it has no say in (RFC 2181, section 5.4.1; RFC 5452, section 6): it is dropped here, so it
 is neither answered nor cached.
@@ -27,10 +27,6 @@ _FAMILIES: Final[dict[int, tuple[int, int]]] = {RRType.A: (socket.AF_INET, 4), R
 """Of each type of address: its family, and its length in bytes."""
 
 
-class Lame(Exception):
-    """The server does not serve the zone as it should; the text says what it did instead (RFC 9499, section 7)."""
-
-
 @dataclass(frozen=True, slots=True)
 class Found:
     """The end of one way down from the root.
@@ -45,31 +41,76 @@ class Found:
     target: bytes | None = None
 
 
-def read_reply(reply: Reply, question: Question, zone: bytes, now: float) -> Found | Delegation:
+class Lame(Exception):
+    """The server does not serve the zone as it should; the text says what it did instead (RFC 9499, section 7).
+
+    ``found`` is what it said where that counts as a last resort. ``is_resolver`` says that it offers recursion (RA) and
+    has no authority (AA).
+    """
+
+    def __init__(self, text: str, found: Found | None = None, is_resolver: bool = False) -> None:
+        super().__init__(text)
+        self.found = found
+        self.is_resolver = is_resolver
+
+
+def read_reply(
+    reply: Reply, question: Question, zone: bytes, now: float, recursion_desired: bool = False
+) -> Found | Delegation:
     """What a server of ``zone`` says about ``question``: an answer, or who is to be asked next.
 
-    Raises :class:`Lame` for everything else.
+    An answer counts without AA too: many servers forget it. That of a resolver, and a negative one with neither AA nor
+    a SOA, are a last resort, unless recursion was desired of the server. Raises :class:`Lame` for everything else.
     """
+    is_resolver = reply.recursion_available and not reply.authoritative and not recursion_desired
     if reply.rcode not in (Rcode.NOERROR, Rcode.NXDOMAIN):
         reasons = "; ".join(error.text for error in reply.errors if error.text)
         rcode = dns.rcode.to_text(dns.rcode.Rcode.make(int(reply.rcode)))
-        raise Lame(f"answered {rcode}" + (f" ({reasons})" if reasons else ""))
+        raise Lame(f"answered {rcode}" + (f" ({reasons})" if reasons else ""), is_resolver=is_resolver)
     rrsets, target = _chain(reply.answer, question, zone)
-    if rrsets:
-        if not reply.authoritative:
-            raise Lame("answered without authority")
+    if rrsets and reply.authoritative:
         return Found(Rcode.NOERROR, rrsets, target=target)
     soa = next((rrset for rrset in reply.authority if _is_soa_of(rrset, question.key, zone)), None)
     if reply.rcode == Rcode.NOERROR and soa is None:
         referral = _read_referral(reply, question.key, zone, now)
         if referral is not None:
-            return referral
-    if reply.authoritative and not reply.answer:
-        return Found(Rcode(reply.rcode), soa=soa)
-    if reply.answer:
+            # The parent of a zone answers for its DS records (RFC 4035, section 3.1.4.1): here there are none.
+            is_own_cut = question.rrtype == RRType.DS and referral.zone == question.key
+            return Found(Rcode.NOERROR) if is_own_cut else referral
+    if rrsets:
+        found = Found(Rcode.NOERROR, rrsets, target=target)
+    elif reply.answer:
         raise Lame(f"answered with records that are not {text_of(question.key)}'s or not in its zone")
-    owner = next((rrset.key for rrset in reply.authority if rrset.rrtype == RRType.NS), None)
-    raise Lame("answered without authority" if owner is None else f"referred upwards or sideways, to {text_of(owner)}")
+    else:
+        found = Found(Rcode(reply.rcode), soa=soa)
+        owner = next((rrset.key for rrset in reply.authority if rrset.rrtype == RRType.NS), None)
+        if owner is not None and soa is None and not reply.authoritative:
+            raise Lame(f"referred upwards or sideways, to {text_of(owner)}", is_resolver=is_resolver)
+        if soa is None and not (reply.authoritative or recursion_desired):
+            raise Lame("answered without authority", found, is_resolver)
+        if question.rrtype == RRType.DS and soa is not None and soa.key == question.key != zone:
+            raise Lame("answered for the zone below the cut, not for its parent", found)
+    if is_resolver:
+        raise Lame("answered without authority, as a resolver does", found, is_resolver)
+    return found
+
+
+def read_glue(reply: Reply, name: bytes, zone: bytes) -> Found:
+    """The addresses that a server of ``zone`` gives for the name server ``name``, wherever in its reply; maybe none."""
+    sections = (*reply.answer, *reply.additional)
+    return Found(
+        Rcode.NOERROR,
+        tuple(rrset for rrset in sections if rrset.key == name and rrset.rrtype in _FAMILIES and is_below(name, zone)),
+    )
+
+
+def servers_of_its_own(reply: Reply, zone: bytes, now: float) -> Delegation | None:
+    """The servers that ``zone`` itself names in the reply of one of them; None where it names none."""
+    if not reply.authoritative:
+        return None
+    sections = (*reply.answer, *reply.authority)
+    own = next((rrset for rrset in sections if rrset.rrtype == RRType.NS and rrset.key == zone), None)
+    return None if own is None else _delegation(own, reply, zone, now)
 
 
 def addresses_in(rrsets: Iterable[RRset], name: bytes) -> tuple[str, ...]:
@@ -113,7 +154,11 @@ def _read_referral(reply: Reply, key: bytes, zone: bytes, now: float) -> Delegat
     ]
     if not cuts:
         return None
-    cut = max(cuts, key=lambda rrset: len(rrset.key))
+    return _delegation(max(cuts, key=lambda rrset: len(rrset.key)), reply, zone, now)
+
+
+def _delegation(cut: RRset, reply: Reply, zone: bytes, now: float) -> Delegation:
+    """The servers that the NS records ``cut`` name, with their addresses beside them as far as they lie in ``zone``."""
     glue = [rrset for rrset in reply.additional if is_below(rrset.key, zone)]
     names = dict.fromkeys(rdata.lower() for rdata in cut.rdatas)
     servers = [NameServer(name, addresses_in(glue, name)) for name in names]

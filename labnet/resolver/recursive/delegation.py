@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from labnet.resolver.files.root_hints import NameServer
@@ -36,6 +36,7 @@ class Delegations:
     def __init__(self, root: tuple[NameServer, ...], most: int) -> None:
         self._root = Delegation(ROOT, root, float("inf"))
         self._zones: Memory[bytes, Delegation] = Memory(most)
+        self._own: Memory[bytes, tuple[NameServer, ...]] = Memory(most)
 
     def find(self, key: bytes, now: float) -> Delegation:
         """The delegation of the deepest known zone that ``key`` is in."""
@@ -45,33 +46,45 @@ class Delegations:
                 return found
         return self._root
 
-    def put(self, delegation: Delegation, now: float) -> None:
-        """Remember a referral for as long as its TTLs say. One with a TTL of 0 serves only who asked for it."""
-        expires = min(delegation.expires, now + LONGEST_DELEGATION)
-        if expires > now:
-            self._zones.put(delegation.zone, delegation, expires)
+    def put(self, delegation: Delegation, above: Delegation, now: float) -> Delegation:
+        """Remember a referral by the servers of ``above``, and give it back with its end.
+
+        It lasts as long as its TTLs say, at most :data:`LONGEST_DELEGATION`, and never longer than ``above``: a zone
+        that its parent no longer delegates ends with the names below it (ghost domain names). One with a TTL of 0
+        serves only who asked for it.
+        """
+        delegation = replace(delegation, expires=min(delegation.expires, now + LONGEST_DELEGATION, above.expires))
+        if delegation.expires > now:
+            self._zones.put(delegation.zone, delegation, delegation.expires)
+        return delegation
+
+    def put_own(self, own: Delegation, delegation: Delegation) -> None:
+        """Remember the servers that a zone names itself (``own``), as long as its parent's word (``delegation``)."""
+        self._own.put(own.zone, own.servers, min(own.expires, delegation.expires))
+
+    def find_own(self, zone: bytes, now: float) -> tuple[NameServer, ...]:
+        """The servers that ``zone`` names itself, as far as they are known."""
+        return self._own.find(zone, now) or ()
 
     def forget(self, zone: bytes) -> None:
         """Begin above ``zone`` the next time."""
         self._zones.forget(zone)
+        self._own.forget(zone)
 
 
 class Reachable:
     """Which addresses a referral may send the walk to.
 
-    Never to a multicast, unspecified, broadcast or otherwise reserved address, nor to IPv6 where ``ipv6`` is off; to
-    this machine itself only where the hints say so too, as a lab on loopback addresses does: else any zone could have
-    the resolver ask the services of its own machine.
+    Never to a multicast, unspecified, broadcast or otherwise reserved address; to this machine itself only where the
+    hints say so too, as a lab on loopback addresses does: else any zone could have the resolver ask the services of its
+    own machine.
     """
 
-    def __init__(self, hints: Iterable[NameServer], ipv6: bool) -> None:
-        self._ipv6 = ipv6
+    def __init__(self, hints: Iterable[NameServer]) -> None:
         self._loopback = any(_ip(address).is_loopback for server in hints for address in server.addresses)
 
     def __call__(self, address: str) -> bool:
         ip = _ip(address)
-        if ip.version == 6 and not self._ipv6:
-            return False
         mapped = getattr(ip, "ipv4_mapped", None)
         if mapped is not None or ip.is_multicast or ip.is_unspecified:
             return False

@@ -7,8 +7,6 @@ servers).
 
 from __future__ import annotations
 
-from typing import Final
-
 from twisted.internet.defer import Deferred, fail
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -23,8 +21,6 @@ from labnet.resolver.recursive.walks import NoServer, Spent, Walk
 from labnet.resolver.upstream.errors import ParentFailed
 from labnet.wire.names import ROOT, is_opaque, parent, text_of
 from labnet.wire.types import Question, Rcode, RRType, Upstream
-
-_DS: Final = 43  # the one type that the parent zone answers (RFC 4035, section 3.1.4.1)
 
 
 @implementer(IParent)
@@ -41,7 +37,7 @@ class RootWalk:
         self._clock = network.clock
         self._limits = limits = options.limits
         self._delegations = Delegations(hints.servers, limits.zones)
-        self._servers = ZoneServers(network, Reachable(hints.servers, options.ipv6), options, self._join)
+        self._servers = ZoneServers(network, self._delegations, Reachable(hints.servers), options, self._join)
         self._walks: dict[Question, Walk] = {}
 
     @property
@@ -105,7 +101,8 @@ class RootWalk:
         The numbers are that section's; step 1, "See if the answer is in local information", is the caller's.
         """
         # 2. Find the best servers to ask.
-        start = parent(question.key) if question.rrtype == _DS else question.key
+        # DS is the one type that a zone's parent answers for (RFC 4035, section 3.1.4.1).
+        start = parent(question.key) if question.rrtype == RRType.DS else question.key
         delegation = self._delegations.find(start, self._clock.seconds())
         is_remembered = delegation.zone != ROOT
         path = Minimised(question, delegation.zone)
@@ -130,8 +127,8 @@ class RootWalk:
             # 4. Analyze the response.
             if isinstance(result, Delegation):
                 # 4b. A better delegation to other servers: cache it, and go to step 2.
-                self._count_referral(walk, result)
-                delegation, is_remembered = result, False
+                self._count_referral(walk)
+                delegation, is_remembered = self._delegations.put(result, delegation, self._clock.seconds()), False
                 path.reached(result.zone)
             elif asked == question:
                 # 4a. It answers the question or contains a name error; or 4c, it shows a CNAME, which _follow follows.
@@ -141,8 +138,7 @@ class RootWalk:
             else:
                 path.reached(asked.key)
 
-    def _count_referral(self, walk: Walk, delegation: Delegation) -> None:
+    def _count_referral(self, walk: Walk) -> None:
         walk.spent.referrals += 1
         if walk.spent.referrals > self._limits.referrals:
             raise ParentFailed(f"{walk.question}: gave up after {self._limits.referrals} referrals")
-        self._delegations.put(delegation, self._clock.seconds())

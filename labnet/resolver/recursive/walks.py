@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
+from labnet.resolver.recursive.bailiwick import Found
+from labnet.resolver.recursive.delegation import Delegation
 from labnet.resolver.upstream.errors import ParentFailed
 from labnet.wire.names import text_of
 from labnet.wire.types import Question, Upstream
@@ -16,12 +18,12 @@ from labnet.wire.types import Question, Upstream
 class Limits:
     """How far a walk goes for one question of a client, all that it leads to included.
 
-    ``questions`` to servers, ``referrals`` followed, ``cnames`` in a chain (as unbound), ``depth`` of walks for the
+    ``packets`` sent to servers, ``referrals`` followed, ``cnames`` in a chain (as unbound), ``depth`` of walks for the
     addresses of name servers, ``glueless`` name servers resolved for one zone (against NXNSAttack), ``seconds`` after
     which no further server is asked. ``zones`` and ``addresses`` bound what is remembered, in entries.
     """
 
-    questions: int = 64
+    packets: int = 32
     referrals: int = 30
     cnames: int = 11
     depth: int = 4
@@ -39,7 +41,7 @@ class Spent:
     """
 
     until: float
-    questions: int = 0
+    packets: int = 0
     referrals: int = 0
 
 
@@ -92,14 +94,25 @@ class Walk:
 
 @dataclass(slots=True)
 class Attempt:
-    """One question to the servers of one zone: which were asked, and how they failed."""
+    """One question to the servers of one zone: which were asked, and how they failed.
+
+    ``glueless`` counts the servers whose address was looked for. ``last_resort`` is what counts if no server answers
+    better, ``resolvers`` are servers (names by address) that may find out more if they are asked for recursion.
+    """
 
     walk: Walk
-    zone: bytes
+    delegation: Delegation
     question: Question
     asked: set[str] = field(default_factory=set)
     failures: list[str] = field(default_factory=list)
     is_lame: bool = False
+    glueless: int = 0
+    last_resort: Found | None = None
+    resolvers: dict[str, bytes] = field(default_factory=dict)
+
+    @property
+    def zone(self) -> bytes:
+        return self.delegation.zone
 
 
 class GaveUp(ParentFailed):

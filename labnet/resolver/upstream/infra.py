@@ -204,15 +204,24 @@ class InfraCache:
         """``servers`` without repetition, in the order in which to ask them about ``zone``.
 
         Those within :data:`BAND` of the fastest come first, in a random order: a forger cannot know which one is asked,
-        and the load is shared. Slower ones follow by their cost, and those that are lame for ``zone`` come last.
+        and the load is shared. Among them IPv4 comes before IPv6, which not every network has. Slower ones follow by
+        their cost, and those that are lame for ``zone`` come last. One that is down is left out until its probe is due;
+        where all are down it is the one whose probe is due first.
         """
-        costs = {server: (self._servers.find(server, now) or _NEW).cost for server in servers}
-        fast = min(costs.values(), default=0.0) + BAND
-        shuffled = sorted(costs)
+        healths = {server: self._servers.find(server, now) or _NEW for server in servers}
+        usable = [server for server, health in healths.items() if health.is_usable(now)]
+        if healths and not usable:
+            usable = [min(healths, key=lambda server: healths[server].down_until)]
+        fast = min((healths[server].cost for server in usable), default=0.0) + BAND
+        shuffled = sorted(usable)
         random.shuffle(shuffled)
 
-        def rank(server: Address) -> tuple[bool, float]:
-            return self._lame.find((zone, server), now) is not None, max(costs[server], fast)
+        def rank(server: Address) -> tuple[bool, float, bool]:
+            return (
+                self._lame.find((zone, server), now) is not None,
+                max(healths[server].cost, fast),
+                ":" in server[0],
+            )
 
         return sorted(shuffled, key=rank)
 

@@ -79,7 +79,10 @@ class FakeZone:
 @implementer(IExchange)
 @dataclass
 class Servers:
-    """The exchange with every server there is. ``asked`` has each question as ``address name type``."""
+    """The exchange with every server there is.
+
+    ``asked`` has each question as ``address name type``, with RD behind it where recursion is desired.
+    """
 
     clock: Clock = field(default_factory=Clock)
     asked: list[str] = field(default_factory=list)
@@ -119,10 +122,11 @@ class Servers:
             sending()
         except ParentFailed as error:
             return fail(error)
-        assert not recursion_desired
         assert not tcp
         self.ports.add(port)
         text = f"{host} {question}"
+        if recursion_desired:
+            text += " RD"
         self.asked.append(text)
         what = self.told.get(text, self.told.get(host))
         if what is None:

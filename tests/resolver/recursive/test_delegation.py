@@ -11,7 +11,7 @@ from labnet.resolver.recursive.delegation import (
     Delegations,
     Reachable,
 )
-from labnet.wire.names import key_of
+from labnet.wire.names import key_of, parent
 
 HINTS = (NameServer(key_of("a.root"), ("192.0.2.1",)),)
 
@@ -20,29 +20,56 @@ def delegation(zone: str, expires: float) -> Delegation:
     return Delegation(key_of(zone), (NameServer(key_of("ns." + zone), ("192.0.2.2",)),), expires)
 
 
+def put(known: Delegations, referral: Delegation, now: float = 0.0) -> Delegation:
+    """A server of the deepest zone known refers to another."""
+    return known.put(referral, known.find(parent(referral.zone), now), now)
+
+
 class DelegationsTests(SynchronousTestCase):
     """Where to begin for a name."""
 
     def test_the_deepest_zone_known_is_found(self) -> None:
         """The root, from the hints, where there is none."""
         known = Delegations(HINTS, 10)
-        known.put(delegation("test", 100.0), 0.0)
-        known.put(delegation("lab.test", 50.0), 0.0)
+        put(known, delegation("test", 100.0))
+        put(known, delegation("lab.test", 50.0))
         zones = [known.find(key_of(name), now).zone for name, now in _PLACES]
         self.assertEqual(zones, [key_of("lab.test"), key_of("lab.test"), key_of("test"), b"\0", key_of("test"), b"\0"])
 
     def test_no_delegation_is_kept_for_more_than_a_day(self) -> None:
         """Whatever its TTL."""
         known = Delegations(HINTS, 10)
-        known.put(delegation("test", 1e9), 0.0)
+        put(known, delegation("test", 1e9))
         self.assertEqual(known.find(key_of("test"), LONGEST_DELEGATION - 1.0).zone, key_of("test"))
         self.assertEqual(known.find(key_of("test"), LONGEST_DELEGATION + 0.0).zone, b"\0")
+
+    def test_a_delegation_ends_with_the_one_above_it(self) -> None:
+        """Else a zone that its parent has dropped would live on in the zones below it (ghost domain names)."""
+        known = Delegations(HINTS, 10)
+        put(known, delegation("test", 100.0))
+        self.assertEqual(put(known, delegation("lab.test", 5000.0), 90.0).expires, 100.0)
+        self.assertEqual(known.find(key_of("lab.test"), 99.0).zone, key_of("lab.test"))
+        self.assertEqual(known.find(key_of("lab.test"), 100.0).zone, b"\0")
+
+    def test_the_servers_that_a_zone_names_itself_end_with_its_delegation(self) -> None:
+        """Or with their own TTL, or when it is forgotten."""
+        known = Delegations(HINTS, 10)
+        above = put(known, delegation("test", 100.0))
+        own = delegation("test", 5000.0)
+        known.put_own(own, above)
+        found = [known.find_own(key_of("test"), now) for now in (99.0, 100.0)]
+        self.assertEqual(found, [own.servers, ()])
+        known.put_own(delegation("test", 50.0), above)
+        self.assertEqual(known.find_own(key_of("test"), 50.0), ())
+        known.put_own(own, above)
+        known.forget(key_of("test"))
+        self.assertEqual(known.find_own(key_of("test"), 0.0), ())
 
     def test_one_can_be_forgotten(self) -> None:
         """What is above it stays, and the hints always do."""
         known = Delegations(HINTS, 10)
-        known.put(delegation("test", 100.0), 0.0)
-        known.put(delegation("lab.test", 100.0), 0.0)
+        put(known, delegation("test", 100.0))
+        put(known, delegation("lab.test", 100.0))
         for zone in ("lab.test", "."):
             known.forget(key_of(zone))
         self.assertEqual(known.find(key_of("www.lab.test"), 0.0).zone, key_of("test"))
@@ -64,7 +91,7 @@ class ReachableTests(SynchronousTestCase):
 
     def test_addresses_of_no_other_machine_are_refused(self) -> None:
         """Multicast, unspecified, reserved, and this machine's own."""
-        reachable = Reachable(HINTS, ipv6=True)
+        reachable = Reachable(HINTS)
         refused = [
             "127.0.0.1",
             "0.0.0.0",
@@ -82,8 +109,4 @@ class ReachableTests(SynchronousTestCase):
 
     def test_a_tree_on_loopback_addresses_is_walked(self) -> None:
         """The hints say that it is meant so."""
-        self.assertTrue(Reachable((NameServer(key_of("a.root"), ("127.0.1.1",)),), ipv6=False)("127.0.1.2"))
-
-    def test_ipv6_can_be_off(self) -> None:
-        """Then no IPv6 address is asked."""
-        self.assertFalse(Reachable(HINTS, ipv6=False)("2001:db8::1"))
+        self.assertTrue(Reachable((NameServer(key_of("a.root"), ("127.0.1.1",)),))("127.0.1.2"))

@@ -192,11 +192,15 @@ class BoundsTests(WalkTestCase):
         for asked in waiting:
             self.failureResultOf(asked, ParentFailed)
 
-    def test_a_server_inside_its_own_zone_without_glue(self) -> None:
-        """Nobody but itself could tell its address, so nobody is asked."""
+    def test_a_server_inside_its_own_zone_without_an_address(self) -> None:
+        """The servers of the parent are asked for it, and for a minute nobody is asked again."""
         self.replace(TLD, "test.", "lab NS ns.lab")
-        self.assertIn("none has an address", self.failing("www.lab.test A"))
-        self.assertEqual(self.asked(), [f"{ROOT} test A", f"{TLD} lab.test A"])
+        self.assertIn("ns.lab.test has no address", self.failing("www.lab.test A"))
+        self.assertEqual(
+            self.asked(), [f"{ROOT} test A", f"{TLD} lab.test A", f"{TLD} ns.lab.test A", f"{TLD} ns.lab.test AAAA"]
+        )
+        self.failing("mail.lab.test A")
+        self.assertEqual(self.asked(), [])
 
     def test_servers_without_glue_are_resolved_for_a_few_zones_aside(self) -> None:
         """z0 is served by a name in z1, that by one in z2, and so on: five deep is too deep, four is not."""
@@ -215,19 +219,41 @@ class BoundsTests(WalkTestCase):
         self.assertIn("no server of evil.test answered", self.failing("www.evil.test A"))
         self.assertEqual(len({asked for asked in self.asked() if ".victim.example" in asked}), 3)
 
-    def test_a_question_costs_so_many_questions_and_no_more(self) -> None:
+    def test_the_names_of_a_bad_zone_are_looked_for_once(self) -> None:
+        """The next question for it begins with those that have no address, and looks for no other."""
+        names = "".join(f"evil NS n{number}.victim.example.\n" for number in range(100))
+        self.replace(TLD, "test.", names)
+        self.failing("www.evil.test A")
+        self.asked()
+        for number in range(5):
+            self.failing(f"n{number}.evil.test A")
+        self.assertEqual(self.asked(), [])
+
+    def test_a_zone_of_dead_servers_costs_one_packet_a_question(self) -> None:
+        """Once each of them was silent three times."""
+        names = range(8)
+        servers = "".join(f"lab NS n{number}.lab\nn{number}.lab A 203.0.113.{number}\n" for number in names)
+        self.replace(TLD, "test.", servers)
+        for number in range(3):
+            self.failing(f"a{number}.lab.test A")
+        self.asked()
+        for number in range(3):
+            self.failing(f"b{number}.lab.test A")
+        self.assertEqual(len(self.asked()), 3)
+
+    def test_a_question_costs_so_many_packets_and_no_more(self) -> None:
         """Zones with more dead servers than that are given up."""
-        self.walk = self.make(limits=Limits(questions=7))
+        self.walk = self.make(limits=Limits(packets=7))
         servers = "".join(f"lab NS n{number}.lab\nn{number}.lab A 203.0.113.{number}\n" for number in range(13))
         self.replace(TLD, "test.", servers)
         self.assertEqual(
             self.failing("www.lab.test A"),
-            "www.lab.test A: gave up after 7 questions, on the way to a server of lab.test",
+            "www.lab.test A: gave up after 7 packets, on the way to a server of lab.test",
         )
         self.assertEqual(len(self.asked()), 7)
 
     def test_the_walks_aside_share_the_bound(self) -> None:
-        """A tree of zones without glue, each served by names in three new ones, costs 64 questions in all."""
+        """A tree of zones without glue, each served by names in three new ones, costs 32 packets in all."""
         counter = iter(range(1000))
         plain = self.servers._answer
 
@@ -239,8 +265,8 @@ class BoundsTests(WalkTestCase):
 
         self.servers._answer = answer
         self.walk = self.make(limits=Limits(depth=50))
-        self.assertIn("gave up after 64 questions", self.failing("www.x.test A"))
-        self.assertEqual(len(self.asked()), 64)
+        self.assertIn("gave up after 32 packets", self.failing("www.x.test A"))
+        self.assertEqual(len(self.asked()), 32)
 
     def test_referrals_without_end(self) -> None:
         """A server that always refers one label further down is followed 30 times."""
@@ -321,7 +347,7 @@ class AnythingTests(SynchronousTestCase):
         random = Random(seed)
         servers._answer = lambda host, question: random.choice(replies)
         network = Network(servers, InfraCache(10), servers.clock, Random(seed))
-        walk = RootWalk(network, HINTS, WalkOptions(limits=Limits(questions=40)))
+        walk = RootWalk(network, HINTS, WalkOptions(limits=Limits(packets=40)))
         question = ask(f"a.b.c.lab.test {rrtype}")
         results: list[object] = []
         waiting: Deferred[object] = walk.ask(question)

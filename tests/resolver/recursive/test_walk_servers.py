@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.internet.defer import CancelledError, Deferred
 
-from labnet.resolver.upstream.errors import ParentFailed
+from labnet.resolver.upstream.errors import NoRoute, ParentFailed, Unusable
 from labnet.wire.types import ExtendedError, InfoCode, Rcode, Reply
 from tests.resolver.recursive.fakes import EVIL, LAB, OTHER, ROOT, TLD, WalkTestCase, addresses, ask, records
 
@@ -49,11 +49,11 @@ class ServersTests(WalkTestCase):
         """The next one is asked."""
         self.assertNextIsAsked(Reply(Rcode.REFUSED))
 
-    def test_an_answer_without_authority(self) -> None:
+    def test_an_answer_of_a_resolver(self) -> None:
         """It is somebody's cache: the next one is asked."""
         self.assertNextIsAsked(Reply(0, False, True, answer=records(f"www.lab.test. A {EVIL}")))
 
-    def test_a_negative_answer_without_authority(self) -> None:
+    def test_a_negative_answer_with_neither_authority_nor_soa(self) -> None:
         """The next one is asked."""
         self.assertNextIsAsked(Reply(Rcode.NXDOMAIN, False))
 
@@ -64,6 +64,30 @@ class ServersTests(WalkTestCase):
     def test_a_referral_upwards(self) -> None:
         """To the root, as misconfigured servers do: the next one is asked."""
         self.assertNextIsAsked(Reply(0, authority=records(". NS a.root-servers.test.")))
+
+    def test_a_reply_that_cannot_be_read(self) -> None:
+        """The next one is asked, and the server is there."""
+        self.assertNextIsAsked(Unusable("192.0.2.3:53 sent a reply that cannot be read", Rcode.SERVFAIL))
+
+    def test_a_server_that_is_passed_over_counts_where_no_other_answers(self) -> None:
+        """With neither authority nor SOA there is no such record, without any servers there would be no answer."""
+        self.servers.tell(LAB, Reply(Rcode.NOERROR))
+        self.servers.silence(OTHER)
+        answer = self.resolve("www.lab.test A")
+        self.assertEqual((answer.rcode, answer.rrsets), (Rcode.NOERROR, ()))
+
+    def test_a_family_of_addresses_without_a_route_is_left_alone_for_five_seconds(self) -> None:
+        """The other one is asked; nothing was sent, and no server is blamed."""
+        self.servers.serve(TLD, "test.", f"lab NS ns1.lab\nns1.lab AAAA 2001:db8::3\nns1.lab A {OTHER}")
+        del self.servers.zones[TLD][0]
+        self.servers.tell("2001:db8::3", NoRoute("cannot ask [2001:db8::3]:53: Network is unreachable"))
+        self.servers.silence(OTHER)
+        for passed, times in (0.0, 1), (4.0, 0), (1.0, 1):
+            self.clock.advance(passed)
+            self.asked()
+            failed = self.failing("www.lab.test A")
+            self.assertEqual(self.asked().count("2001:db8::3 www.lab.test A"), times)
+        self.assertIn("Network is unreachable", failed)
 
     def test_where_all_fail_it_is_said_what_failed_where(self) -> None:
         """In one sentence."""

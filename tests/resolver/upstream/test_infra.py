@@ -14,6 +14,7 @@ from labnet.resolver.upstream.infra import (
     Health,
     InfraCache,
     Memory,
+    Quirk,
 )
 from tests.resolver.upstream.healths import down, took
 
@@ -183,6 +184,36 @@ class InfraCacheTests(SynchronousTestCase):
         self.assertEqual(self.first("a", "b"), {"b"})
         self.answered("a", 0.01)
         self.assertEqual(self.first("a", "b"), {"a", "b"})
+
+    def test_one_that_is_down_is_left_out_until_its_probe_is_due(self) -> None:
+        """A zone of dead servers costs next to nothing; where all are down one is asked, the one that is due first."""
+        for _ in range(3):
+            self.failed("a")
+        self.assertEqual([self.in_order("ab", now=now) for now in (0.5, 1.0)], ["b", "ba"])
+        self.assertEqual(self.in_order("a", now=0.5), "a")
+        self.infra.asked(("a", 53), 1.0).stayed_silent(1.0, 1.0)
+        for _ in range(3):
+            self.infra.asked(("b", 53), 1.0).stayed_silent(1.0, 1.0)
+        self.assertEqual(self.in_order("ab", now=1.5), "b")
+
+    def test_ipv4_comes_before_ipv6_where_both_are_as_fast(self) -> None:
+        """Not every network has IPv6; one that is slow over IPv4 is asked over IPv6."""
+        both = [("2001:db8::1", 53), ("192.0.2.1", 53)]
+        for _ in range(20):
+            self.assertEqual(self.infra.in_order(both, b"\0", self.random, 0.0), both[::-1])
+        self.infra.asked(both[1], 0.0).answered(2.0)
+        self.assertEqual(self.infra.in_order(both, b"\0", self.random, 0.0), both)
+
+    def test_quirks_are_remembered_for_fifteen_minutes(self) -> None:
+        """Each of its own server."""
+        self.infra.note(Quirk.NO_EDNS, ("a", 53), 0.0)
+        self.assertTrue(self.infra.has(Quirk.NO_EDNS, ("a", 53), MEMORY - 1))
+        for quirk, server, now in (
+            (Quirk.NO_EDNS, ("a", 53), MEMORY),
+            (Quirk.NO_EDNS, ("a", 54), 0.0),
+            (Quirk.CHANGES_CASE, ("a", 53), 0.0),
+        ):
+            self.assertFalse(self.infra.has(quirk, server, now))
 
     def test_a_single_slow_answer_does_not_count_for_much(self) -> None:
         """The measured time is smoothed."""
