@@ -4,7 +4,9 @@ PYTHON ?= $(firstword $(foreach p,python3 python3.14 python3.13 python3.12 pytho
 BIN := .venv/bin
 SOURCES := labnet tests twisted/plugins bench docs
 
-.PHONY: run test lint unit soak bench docs clean
+.PHONY: run test test-all lint unit soak bench docs changelog release clean
+VERSION := $(shell sed -n 's/^version = //p' setup.cfg)
+PYTHONS := python3.11 python3.12 python3.13 python3.14
 
 run: .venv/run
 	@echo "Try in another terminal (the lab says below what listens where):"
@@ -55,6 +57,16 @@ build/twisted-%/ready: setup.cfg
 	$(@D)/bin/python -m pip install -q --disable-pip-version-check --upgrade 'twisted$(if $(filter newest,$*),,==$*.*)' -e .[test]
 	@touch $@
 
+# The unit tests on each supported Python that is installed, each in an environment of its own below build/.
+test-all:
+	@for python in $(PYTHONS); do \
+	    $$python -c '' 2>/dev/null || { echo "$$python is not installed"; continue; }; \
+	    echo "== $$python"; \
+	    test -x build/$$python/bin/python || $$python -m venv build/$$python || exit 1; \
+	    build/$$python/bin/python -m pip install -q --disable-pip-version-check -e .[test] || exit 1; \
+	    build/$$python/bin/python -m pytest -q -m "not soak" --ignore=tests/interop tests || exit 1; \
+	done
+
 # Long runs under load and under faults.
 soak: .venv/test
 	$(BIN)/python -m pytest -m soak -s
@@ -69,8 +81,21 @@ docs: .venv/docs
 	$(BIN)/python docs/generate.py
 	$(BIN)/sphinx-build -q -W -b html docs docs/_build
 
+# Takes the fragments of docs/changes into CHANGELOG.md, as what is new in the version that setup.cfg names.
+changelog: .venv/test
+	$(BIN)/towncrier build --yes --version $(VERSION)
+
+# Builds the sdist, and the wheel from the sdist, of a clean tree whose CHANGELOG.md has this version, and checks both.
+release: .venv/test
+	@test -z "$$(git status --porcelain)" || { echo "make release: the tree is not clean: commit or stash first" >&2; exit 1; }
+	@test -z "$$(ls docs/changes/*.md 2>/dev/null)" || { echo "make release: docs/changes is not empty: make changelog first" >&2; exit 1; }
+	@grep -q '^## $(VERSION) ' CHANGELOG.md || { echo "make release: CHANGELOG.md has no $(VERSION): make changelog first" >&2; exit 1; }
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation
+	$(BIN)/twine check --strict dist/*
+
 clean:
-	rm -rf .venv build docs/_build .coverage .coverage.*
+	rm -rf .venv build dist docs/_build .coverage .coverage.*
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "labnet needs Python 3.11 or newer; none was found: install one, or say make PYTHON=…" >&2; exit 1; }

@@ -23,7 +23,8 @@ from labnet.metrics import FAMILIES
 from labnet.wire.types import InfoCode
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.rst"))]
+PAGES = [*(ROOT / f"{name}.md" for name in ("README", "CHANGELOG", "CONTRIBUTING", "SECURITY"))]
+PAGES += sorted((ROOT / "docs").glob("*.rst"))
 ROW = re.compile(r"^   \* - (.*?)(?=^   \* - |^\S|\Z)", re.DOTALL | re.MULTILINE)
 
 Table = dict[str, list[str]]
@@ -172,13 +173,15 @@ class CommandLineTests(SynchronousTestCase):
         for arguments in commands:
             cli._parser().parse_args(arguments)
 
-    def test_every_make_target_exists(self) -> None:
-        """Each ``make`` target in README.md stands in the Makefile, and the other way round."""
-        phony = re.search(r"^\.PHONY: (.*)$", _text("Makefile"), re.MULTILINE)
-        assert phony is not None
-        targets = {target for target in phony[1].split() if re.search(rf"^{target}:.*\n\t", _text("Makefile"), re.M)}
-        targets |= {"test"}
-        self.assertEqual(targets, set(re.findall(r"`make (\w+)`", _text("README.md"))))
+    def test_every_make_target_is_explained(self) -> None:
+        """README.md has the targets of the Makefile, all of them and no others; the other pages name none besides."""
+        inner = {"interop-tests", "unit-tests", "test-oldest-twisted"}
+        targets = set(re.findall(r"^([a-z][a-z-]*):", _text("Makefile"), re.MULTILINE)) - inner
+        phony = set(" ".join(re.findall(r"^\.PHONY: (.*)$", _text("Makefile"), re.MULTILINE)).split())
+        self.assertEqual(targets, phony - inner)
+        self.assertEqual(targets, set(re.findall(r"`make ([\w-]+)`", _text("README.md"))))
+        for page in PAGES:
+            self.assertLessEqual(set(re.findall(r"`make ([a-z-]+)", _text(page))), targets, page.name)
 
 
 class ExampleTests(SynchronousTestCase):
@@ -220,6 +223,7 @@ class ExampleTests(SynchronousTestCase):
     def _named_in(self, page: Path) -> set[str]:
         text = page.read_text(encoding="utf-8")
         named = set(re.findall(r"`((?:labnet|docs|etc|tests|twisted|bench)/[\w./-]+)`", text)) - {"docs/_build"}
+        named = {path for path in named if not re.search(r"/[A-Z]+\.", path)}  # NAME stands for any
         return named | {link for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text) if "://" not in link}
 
     def test_the_picture_has_every_folder_and_every_file_at_the_top(self) -> None:
@@ -271,12 +275,31 @@ class ExampleTests(SynchronousTestCase):
 class ReleaseTests(SynchronousTestCase):
     """The change log and the unit for systemd."""
 
-    def test_the_change_log_has_this_version(self) -> None:
-        """CHANGELOG.md has what is unreleased first, and then the version that setup.cfg names."""
+    def test_the_newest_version_of_the_change_log_is_this_one(self) -> None:
+        """CHANGELOG.md begins with the version that setup.cfg names; behind it are the older ones."""
         setup = configparser.ConfigParser()
         setup.read(ROOT / "setup.cfg", encoding="utf-8")
-        headings = re.findall(r"^## (\S+)", _text("CHANGELOG.md"), re.MULTILINE)
-        self.assertEqual(["Unreleased", setup["metadata"]["version"]], headings[:2])
+        headings = re.findall(r"^## (\S+) \(\d{4}-\d\d-\d\d\)$", _text("CHANGELOG.md"), re.MULTILINE)
+        self.assertEqual(headings[0], setup["metadata"]["version"])
+        self.assertEqual(
+            headings, sorted(headings, key=lambda one: [int(part) for part in one.split(".")], reverse=True)
+        )
+        self.assertEqual(len(headings), len(re.findall(r"^## ", _text("CHANGELOG.md"), re.MULTILINE)))
+
+    def test_each_change_since_is_a_fragment_of_a_known_kind(self) -> None:
+        """docs/changes/SLUG.TYPE.md with something in it."""
+        kinds = {kind["directory"] for kind in tomllib.loads(_text("pyproject.toml"))["tool"]["towncrier"]["type"]}
+        for path in (ROOT / "docs/changes").iterdir():
+            if path.name != "template.jinja":
+                self.assertRegex(path.name, rf"^[a-z0-9-]+\.({'|'.join(kinds)})\.md$")
+                self.assertTrue(_text(path).strip(), path.name)
+
+    def test_each_supported_python_is_named_everywhere(self) -> None:
+        """By a classifier and in ``make test-all``; the oldest is what setup.cfg requires."""
+        versions = re.findall(r"^ +Programming Language :: Python :: (3\.\d+)$", _text("setup.cfg"), re.MULTILINE)
+        made = re.findall(r"^PYTHONS := (.*)$", _text("Makefile"), re.MULTILINE)
+        self.assertEqual(made, [" ".join(f"python{version}" for version in versions)])
+        self.assertIn(f"python_requires = >={versions[0]}\n", _text("setup.cfg"))
 
     def test_the_unit_runs_the_lab_in_the_foreground(self) -> None:
         """The unit starts ``twistd labnet`` as Type=notify wants it, with options that it takes, and no pid file."""

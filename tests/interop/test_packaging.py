@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tarfile
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,11 +63,44 @@ def fresh(folder: Path) -> Venv:
 
 
 @pytest.fixture(scope="module")
-def wheel(copy: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
+def released(copy: Path) -> Path:
+    """The folder of what ``make release`` built from a clean tree."""
+    git("init", "-q", cwd=copy)
+    (copy / "docs/changes/one.feature.md").write_text("One more thing.\n")
+    assert "the tree is not clean" in make("release", copy).stderr
+    commit(copy)
+    assert "make changelog first" in make("release", copy).stderr
+    changed = make("changelog", copy)
+    assert changed.returncode == 0, changed.stderr
+    assert "\n- One more thing.\n" in (copy / "CHANGELOG.md").read_text()
+    assert not list((copy / "docs/changes").glob("*.md"))
+    commit(copy)
+    made = make("release", copy)
+    assert made.returncode == 0, made.stdout + made.stderr
+    return copy / "dist"
+
+
+def git(*arguments: str, cwd: Path) -> None:
+    who = ("-c", "user.name=Ada", "-c", "user.email=ada@lab.test")
+    subprocess.run([peers.tool("git", "git"), *who, *arguments], cwd=cwd, check=True, timeout=DEADLINE)
+
+
+def commit(folder: Path) -> None:
+    git("add", "--all", cwd=folder)
+    git("commit", "-q", "--message=All", cwd=folder)
+
+
+def make(target: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run ``make`` in a checkout, with this environment's programs and without making another."""
+    command = [peers.tool("make", "make"), "-o", ".venv/test", f"BIN={Path(sys.executable).parent}", target]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=plain(), timeout=8 * DEADLINE)
+
+
+@pytest.fixture(scope="module")
+def wheel(released: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
     folder = tmp_path_factory.mktemp("wheel")
     venv = fresh(folder)
-    venv.pip("wheel", "--no-deps", "--no-index", "--no-build-isolation", "--wheel-dir", folder / "dist", copy)
-    (built,) = (folder / "dist").glob("txlabnet-*.whl")
+    (built,) = released.glob("txlabnet-*.whl")
     venv.pip("install", "--no-deps", "--no-index", built)
     (folder / "empty").mkdir()
     return Installed(venv, folder / "empty", {})
@@ -93,6 +128,29 @@ def installed(request: pytest.FixtureRequest) -> Installed:
     """Each way in turn."""
     found: Installed = request.getfixturevalue(request.param)
     return found
+
+
+def test_the_wheel_has_every_module_and_nothing_of_the_tests(copy: Path, released: Path) -> None:
+    """The packages are found by a rule; a folder that it misses would not be noticed in a checkout."""
+    (built,) = released.glob("*.whl")
+    names = {name for name in zipfile.ZipFile(built).namelist() if ".dist-info/" not in name}
+    modules = {*copy.glob("labnet/**/*.py"), *copy.glob("twisted/plugins/*.py")}
+    assert len(modules) > 100
+    assert {name for name in names if name.endswith(".py")} == {str(path.relative_to(copy)) for path in modules}
+    assert {name.split("/")[0] for name in names} == {"labnet", "twisted"}
+    assert {"labnet/py.typed", "labnet/builtin/labnet.toml", "labnet/builtin/root.hints"} <= names
+
+
+def test_the_sdist_has_everything_that_is_in_the_repository(copy: Path, released: Path) -> None:
+    """Documentation, examples, tests and the change log; only what git itself reads is left out."""
+    (built,) = released.glob("*.tar.gz")
+    with tarfile.open(built) as archive:
+        names = {member.name.partition("/")[2] for member in archive.getmembers() if member.isfile()}
+    listed = subprocess.run(
+        [peers.tool("git", "git"), "ls-files"], cwd=copy, capture_output=True, text=True, check=True
+    )
+    assert set(listed.stdout.split()) - names == {".gitignore"}
+    assert {name for name in names if name not in listed.stdout.split() and "egg-info" not in name} == {"PKG-INFO"}
 
 
 def test_twistd_shows_the_three_plugins(installed: Installed) -> None:
