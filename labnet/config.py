@@ -17,6 +17,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from labnet.net.regular import read_regular
 from labnet.values import (
     TTL,
     Domain,
@@ -32,6 +33,9 @@ from labnet.values import (
     Seconds,
     ServerName,
 )
+
+LARGEST: Final = 10_000_000
+"""Bytes of a configuration file."""
 
 
 class ConfigError(Exception):
@@ -232,8 +236,7 @@ def load(path: str | None, rundir: str = ".") -> Config:
     if path is None:
         path = str(resources.files("labnet.builtin") / "labnet.toml")
     try:
-        with open(path, "rb") as file:
-            table = tomllib.load(file)
+        table = tomllib.loads(read_regular(path, largest=LARGEST).decode())
     except OSError as error:
         raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -27,7 +27,7 @@ from labnet.interfaces import IReactor, StartError
 from labnet.metrics import Sample
 from labnet.net.clocks import wall_of
 from labnet.net.systemd import Inherited, Notifier
-from labnet.resolver.loading import Loaded
+from labnet.resolver.loading import Loaded, Reading
 
 Lab = tuple[Config, dict[str, Loaded]]
 """A configuration, and what the files of each resolver in it hold."""
@@ -85,6 +85,7 @@ class BaseService(MultiService):
         self._recent_warnings = RecentWarnings()
         self._signals = Signals(reactor)
         self._terminal = Terminal()
+        self._reading = Reading()
         self._reloads = Reloads(lambda: Deferred.fromCoroutine(self._reload()))
         self._outcomes = Outcomes(reactor, self.log)
         self._started_at = wall_of(reactor)()
@@ -161,18 +162,31 @@ class BaseService(MultiService):
         Fires with what is wrong, each in a sentence; then nothing was changed, unless it is said of a single worker.
         What cannot change without a restart stays, and is said in the log.
         """
+        if self._reloads.is_busy and not self._stopping:
+            self.log.info(
+                "a reload waits for the one before it, which is at {path}",
+                path=self._reading.path or "the configuration",
+                event="reload.waits",
+            )
         return self._reloads.request()
+
+    def _end_reloads(self) -> None:
+        """No further reload begins, and one that reads files ends: the reactor's threads are waited for at the end."""
+        self._stopping = True
+        self._reading.cancel()
+        self._reloads.stop()
 
     async def _reload(self) -> list[str]:
         problems: list[str] = []
         self._started.notifier.reloading()
         try:
-            config, loaded = await self._in_thread(lambda: load_lab(self._read, self._reactor.seconds()))
+            self._reading = reading = Reading()
+            config, loaded = await self._in_thread(lambda: load_lab(self._read, self._reactor.seconds(), reading))
             if self._stopping:
                 return [STOPPING]
             problems += await self._take(config, loaded)
         except ConfigError as error:
-            problems += error.problems
+            problems += [STOPPING] if self._stopping else error.problems
         except StartError as error:
             problems.append(str(error).removeprefix("labnet: "))
         except Exception:

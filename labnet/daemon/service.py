@@ -145,8 +145,7 @@ class LabService(BaseService):
         Before that, questions in flight are answered and sessions ended; a second signal, or the end of ``grace``, ends
         that at once.
         """
-        self._stopping = True
-        self._reloads.stop()
+        self._end_reloads()
         if not self.running:
             return self._stop_children(None)
         self._started.notifier.stopping(self.config.lab.grace + CLOSING)

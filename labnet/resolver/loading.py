@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import BinaryIO, Final
 
 from labnet.config import ResolverConfig
 from labnet.net.memory import trim
+from labnet.net.regular import open_regular, read_regular
 from labnet.resolver.cache.cache import Cache
-from labnet.resolver.cache.lines import CachedAnswer, decode_dns_line
+from labnet.resolver.cache.lines import CachedAnswer
 from labnet.resolver.cache.logs import DNS_LOG_SUFFIX, LogStart
 from labnet.resolver.cache.policy import entry_of_mapping
-from labnet.resolver.files.course import Records, parse_records
+from labnet.resolver.cache.tail import Tail, TailReader, without_learned
+from labnet.resolver.files.course import parse_records
 from labnet.resolver.files.detect import kind_of
 from labnet.resolver.files.hosts import read_hosts
 from labnet.resolver.files.problem import Problem
@@ -24,6 +28,41 @@ from labnet.values import ParentAddress, RecordsFile
 from labnet.wire.names import key_of
 
 RESOLV_CONF = "/etc/resolv.conf"
+
+LONGEST: Final = 300.0
+"""Seconds that reading all files of a lab may take."""
+
+_LARGE: Final = 4_000_000
+"""Bytes of a records file that is a log from which its learned lines are read from the end."""
+
+
+class ReadingEnded(Exception):
+    """The reading of files was cancelled or took too long; the text says which."""
+
+
+class Reading:
+    """The reading of a lab's files, in one thread; another one may cancel it, and ask which file it is at.
+
+    ``monotonic`` is the clock by which it takes :data:`LONGEST` seconds at most.
+    """
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self.path = ""
+        """The file that is being read."""
+        self._monotonic = monotonic
+        self._until = monotonic() + LONGEST
+        self._is_cancelled = False
+
+    def cancel(self) -> None:
+        """Have it end at its next checkpoint."""
+        self._is_cancelled = True
+
+    def checkpoint(self) -> None:
+        """Raise :class:`ReadingEnded` where the reading is to end; to be called now and then."""
+        if self._is_cancelled:
+            raise ReadingEnded("the reading was cancelled")
+        if self._monotonic() > self._until:
+            raise ReadingEnded(f"{self.path}: reading all files takes more than {LONGEST:g} s; make them smaller")
 
 
 @dataclass(slots=True)
@@ -50,29 +89,21 @@ class Loaded:
             (self.warnings if harmless or problem.warning else self.errors).append(f"{where}: {problem.says}")
 
 
-def load_files(config: ResolverConfig, now: float) -> Loaded:
-    """Read every file that ``config`` names; ``now`` (epoch seconds) is when static records count as loaded."""
-    loaded = Loaded(Zone([key_of(zone) for zone in config.zones], now))
-    for file in config.records:
-        _load_records(file, now, config.learned == file.path, loaded)
-    loaded.zone.finish(config.reverse)
-    loaded.records = len(loaded.zone)
-    if config.learned is not None:
-        if config.learned not in {file.path for file in config.records}:
-            _load_learned(config.learned, now, loaded)
-        _load_dns_log(config.learned + DNS_LOG_SUFFIX, loaded)
-    kinds = {parent.kind for parent in every_parent(config)}
-    if "root" in kinds:
-        _load_hints(config.hints, loaded)
-    if "system" in kinds:
-        _load_system(loaded)
+def load_files(config: ResolverConfig, now: float, reading: Reading | None = None) -> Loaded:
+    """Read every file that ``config`` names; ``now`` (epoch seconds) is when static records count as loaded.
+
+    Raises :class:`ReadingEnded` where ``reading`` is cancelled or takes too long.
+    """
+    loader = _Loader(config, now, reading or Reading())
+    loader.load()
     trim()  # what the reading took is a tenth of all, of a million records
-    return loaded
+    return loader.loaded
 
 
 def fill(cache: Cache, loaded: Loaded, now: float) -> None:
-    """Put what the logs hold and is valid at ``now`` (epoch seconds) into ``cache``."""
-    for question, entry in loaded.cached:
+    """Put what the logs hold and is valid at ``now`` (epoch seconds) into ``cache``; ``loaded`` has none of it then."""
+    cached, loaded.cached = loaded.cached, []
+    for question, entry in cached:
         # Of one question the last line counts, even if its time is over.
         cache.forget(question)
         # What is dated later than now was learned before the clock was set back: its lifetime begins now at the latest.
@@ -86,81 +117,114 @@ def every_parent(config: ResolverConfig) -> list[ParentAddress]:
     return [*config.parents, *(parent for parents in config.forward.values() for parent in parents)]
 
 
-def _read(path: str, loaded: Loaded, needed: bool = True) -> bytes | None:
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except FileNotFoundError:
-        if needed:
-            loaded.errors.append(f"{path}: there is no such file")
-    except OSError as error:
-        loaded.errors.append(f"{path}: cannot be read: {error.strerror}")
-    return None
+class _Loader:
+    """Reads the files of the resolver with this ``config`` into :attr:`loaded`."""
 
+    def __init__(self, config: ResolverConfig, now: float, reading: Reading) -> None:
+        self.loaded = Loaded(Zone([key_of(zone) for zone in config.zones], now))
+        self._config = config
+        self._now = now
+        self._reading = reading
+        self._tail = TailReader(now, config.cache_bytes, reading.checkpoint)
 
-def _load_records(file: RecordsFile, now: float, is_log: bool, loaded: Loaded) -> None:
-    content = _read(file.path, loaded)
-    if content is None:
-        return
-    kind = file.kind or ("course" if is_log else kind_of(file.path, content))
-    if kind == "course":
-        records = parse_records(content, now, log=is_log)
+    def load(self) -> None:
+        """Read all of them."""
+        config, zone = self._config, self.loaded.zone
+        for file in config.records:
+            self._load_records(file)
+        zone.finish(config.reverse)
+        self.loaded.records = len(zone)
+        if config.learned is not None:
+            if config.learned not in {file.path for file in config.records}:
+                self._load_course_log(config.learned)
+            tail = self._log(config.learned + DNS_LOG_SUFFIX, self._tail.dns)
+            if tail is not None:
+                self.loaded.dns_log = tail.start
+        kinds = {parent.kind for parent in every_parent(config)}
+        if "root" in kinds:
+            self._load_hints(config.hints)
+        if "system" in kinds:
+            self._load_system()
+
+    def _read(self, path: str) -> bytes | None:
+        """The content of the file at ``path``; None where it has none, which is an error then."""
+        self._reading.path = path
+        try:
+            return read_regular(path, self._reading.checkpoint)
+        except FileNotFoundError:
+            self.loaded.errors.append(f"{path}: there is no such file")
+        except OSError as error:
+            self.loaded.errors.append(f"{path}: cannot be read: {error.strerror}")
+        return None
+
+    def _log(self, path: str, read: Callable[[BinaryIO], Tail]) -> Tail | None:
+        """Take up what is ``read`` of the log at ``path``; None where there is none, or it cannot be read."""
+        self._reading.path = path
+        try:
+            with open(open_regular(path), "rb", buffering=0) as file:
+                tail = read(file)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            self.loaded.errors.append(f"{path}: cannot be read: {error.strerror}")
+            return None
+        self.loaded.cached += tail.cached
+        # A log is nobody's work: a line in it that cannot be read costs that line, not the start.
+        self.loaded.note(path, tail.problems, harmless=True)
+        return tail
+
+    def _load_course_log(self, path: str) -> None:
+        tail = self._log(path, lambda file: self._tail.course(file, os.path.basename(path)))
+        if tail is not None:
+            self.loaded.course_log = tail.start
+
+    def _load_records(self, file: RecordsFile) -> None:
+        content = self._read(file.path)
+        if content is None:
+            return
+        loaded, checkpoint = self.loaded, self._reading.checkpoint
+        is_log = self._config.learned == file.path
+        kind = file.kind or ("course" if is_log else kind_of(file.path, content))
+        if kind == "course":
+            self._load_course(file.path, content, is_log)
+        elif kind == "hosts":
+            loaded.note(file.path, read_hosts(content, loaded.zone.add, checkpoint))
+        else:
+            loaded.zone.expect(content.count(b"\n"))
+            found = read_zone(content, loaded.zone.add, loaded.zone.add_addresses, checkpoint)
+            loaded.note(file.path, found.problems)
+
+    def _load_course(self, path: str, content: bytes, is_log: bool) -> None:
+        loaded = self.loaded
+        if is_log and len(content) > _LARGE:
+            self._load_course_log(path)
+            content = without_learned(content)
+        records = parse_records(content, self._now, is_log, self._reading.checkpoint)
         for mapping in records.static:
             left_out = loaded.zone.add_mapping(mapping)
             if left_out is not None:
-                loaded.note(file.path, [Problem(0, left_out, warning=True)])
-        _take_learned(file.path, records, is_log, loaded)
-        loaded.note(file.path, records.problems)
-    elif kind == "hosts":
-        loaded.note(file.path, read_hosts(content, loaded.zone.add))
-    else:
-        loaded.zone.expect(content.count(b"\n"))
-        loaded.note(file.path, read_zone(content, loaded.zone.add, loaded.zone.add_addresses).problems)
+                loaded.note(path, [Problem(0, left_out, warning=True)])
+        loaded.note(path, records.problems)
+        source = os.path.basename(path)
+        loaded.cached += [entry_of_mapping(key_of(mapping.name), mapping, source) for mapping in records.learned]
+        if is_log and records.learned:
+            loaded.course_log = LogStart(loaded.course_log.lines + len(records.learned), records.cut)
 
+    def _load_hints(self, path: str | None) -> None:
+        if path is None:
+            self.loaded.hints = builtin_hints()
+            return
+        content = self._read(path)
+        if content is not None:
+            self.loaded.hints = parse_hints(content)
+            self.loaded.note(path, self.loaded.hints.problems)
 
-def _load_learned(path: str, now: float, loaded: Loaded) -> None:
-    content = _read(path, loaded, needed=False)
-    if content is not None:
-        records = parse_records(content, now, log=True)
-        _take_learned(path, records, True, loaded)
-        # A log is nobody's work: a line in it that cannot be read costs that line, not the start.
-        loaded.note(path, records.problems, harmless=True)
-
-
-def _take_learned(path: str, records: Records, is_log: bool, loaded: Loaded) -> None:
-    source = os.path.basename(path)
-    loaded.cached += [entry_of_mapping(key_of(mapping.name), mapping, source) for mapping in records.learned]
-    if is_log:
-        loaded.course_log = LogStart(len(records.learned), records.cut)
-
-
-def _load_dns_log(path: str, loaded: Loaded) -> None:
-    lines = (_read(path, loaded, needed=False) or b"").split(b"\n")
-    cut = bool(lines.pop())
-    for number, line in enumerate(lines, 1):
-        try:
-            loaded.cached.append(decode_dns_line(line))
-        except ValueError as error:
-            loaded.note(path, [Problem(number, f"{error}; it was skipped", warning=True)])
-            cut = True
-    loaded.dns_log = LogStart(len(lines), cut)
-
-
-def _load_hints(path: str | None, loaded: Loaded) -> None:
-    if path is None:
-        loaded.hints = builtin_hints()
-        return
-    content = _read(path, loaded)
-    if content is not None:
-        loaded.hints = parse_hints(content)
-        loaded.note(path, loaded.hints.problems)
-
-
-def _load_system(loaded: Loaded) -> None:
-    content = _read(RESOLV_CONF, loaded)
-    if content is not None:
-        system = parse_resolv_conf(content)
-        loaded.system = system.addresses
-        loaded.note(RESOLV_CONF, system.problems, harmless=True)
-        if not loaded.system:
-            loaded.errors.append(f"{RESOLV_CONF}: names no server: write the parents' addresses instead of system")
+    def _load_system(self) -> None:
+        loaded = self.loaded
+        content = self._read(RESOLV_CONF)
+        if content is not None:
+            system = parse_resolv_conf(content)
+            loaded.system = system.addresses
+            loaded.note(RESOLV_CONF, system.problems, harmless=True)
+            if not loaded.system:
+                loaded.errors.append(f"{RESOLV_CONF}: names no server: write the parents' addresses instead of system")

@@ -14,7 +14,7 @@ from twisted.internet.error import CannotListenError
 from twisted.logger import LogLevel, LogPublisher
 
 from labnet import config
-from labnet.config import Config
+from labnet.config import Config, ConfigError
 from labnet.daemon.base import Environment, Lab
 from labnet.daemon.running.reload import POLL, STOPPING, load_lab
 from labnet.daemon.running.signals import Terminal
@@ -204,6 +204,44 @@ class ReloadTests(ReloadTestCase):
         self.assertEqual([self.successResultOf(one) for one in asked[1:]], [[], []])
         self.assertEqual([*lab.resolvers], ["parent"])
         self.assertEqual(len(reading), 2)
+
+    def test_a_reload_that_waits_says_for_which_file(self) -> None:
+        """However many are asked for meanwhile, that is said once."""
+        lab = self.started(COMMAND, PARENT)
+        reading: Deferred[None] = Deferred()
+
+        def later(work: Callable[[], Lab]) -> Deferred[Lab]:
+            lab_files = work()
+            return reading.addCallback(lambda _: lab_files)
+
+        self.in_thread = later
+        self.events.clear()
+        asked = [lab.reload() for _ in range(3)]
+        waits = f"a reload waits for the one before it, which is at {self.folder / 'parent.txt'}"
+        self.assertEqual(self.said(LogLevel.info), [waits])
+        self.in_thread = maybeDeferred
+        reading.callback(None)
+        self.reactor.turn()
+        self.assertEqual([self.successResultOf(one) for one in asked], [[], [], []])
+
+    def test_a_stop_ends_the_reading_of_files(self) -> None:
+        """A reload that reads files when the lab stops ends at its next checkpoint, and changes nothing."""
+        lab = self.started(COMMAND, PARENT)
+        works: list[Callable[[], Lab]] = []
+        done: Deferred[Lab] = Deferred()
+
+        def held(work: Callable[[], Lab]) -> Deferred[Lab]:
+            works.append(work)
+            return done
+
+        self.in_thread = held
+        asked = lab.reload()
+        lab.stopService()
+        with self.assertRaises(ConfigError) as raised:
+            works[0]()
+        self.assertEqual(raised.exception.problems, ("the reading was cancelled",))
+        done.errback(raised.exception)
+        self.assertEqual(self.successResultOf(asked), [STOPPING])
 
     def test_the_reactors_threads_are_used(self) -> None:
         """Where nothing else is said."""

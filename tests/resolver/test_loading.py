@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from labnet.config import ResolverConfig
 from labnet.resolver import loading
 from labnet.resolver.cache.logs import LogStart
-from labnet.resolver.loading import Loaded, every_parent, load_files
+from labnet.resolver.loading import LONGEST, Loaded, Reading, ReadingEnded, every_parent, load_files
 from labnet.wire.types import Rcode
 from tests.resolver.cache.test_lines import LINE
 from tests.resolver.dnsfakes import AAAA, A, question
@@ -125,6 +125,62 @@ class RecordsTests(LoadingTests):
         self.assertEqual((loaded.zone.find(pointer), loaded.zone.find(missing)), (None, None))
 
 
+class ReadingTests(LoadingTests):
+    """The end of a reading before it is done."""
+
+    def read(self, reading: Reading, *records: str) -> Loaded:
+        paths = [self.path(name) for name in records]
+        return load_files(ResolverConfig.model_validate({"listen": "udp:0", "records": paths}), 1000.0, reading)
+
+    def test_cancelled_it_ends_at_a_checkpoint_in_every_kind_of_file(self) -> None:
+        """Also in the middle of the records that one line of a zone file stands for."""
+        self.write(course=COURSE, hosts=HOSTS, zone="$TTL 60\n$ORIGIN zone.\n$GENERATE 1-999999 w$ A 10.0.0.1\n")
+        for name in ("course", "hosts", "zone"):
+            reading = Reading()
+            reading.cancel()
+            self.assertRaises(ReadingEnded, self.read, reading, name)
+        reading = Reading()
+        calls = 0
+
+        def checkpoint() -> None:
+            nonlocal calls
+            calls += 1
+            if calls == 1000:
+                reading.cancel()
+            Reading.checkpoint(reading)
+
+        self.patch(reading, "checkpoint", checkpoint)
+        self.assertRaises(ReadingEnded, self.read, reading, "zone")
+        self.assertEqual(calls, 1000)
+
+    def test_it_takes_only_so_long(self) -> None:
+        """After :data:`LONGEST` seconds the file that was being read is named."""
+        self.write(course=COURSE)
+        now = 0.0
+
+        def monotonic() -> float:
+            nonlocal now
+            now += 2 * LONGEST
+            return now
+
+        with self.assertRaisesRegex(ReadingEnded, "course: reading all files takes more than 300 s"):
+            self.read(Reading(monotonic), "course")
+
+    def test_what_is_no_regular_file_is_an_error_at_once(self) -> None:
+        """A FIFO in place of records, of a log or of root hints is said, and waited for by nobody."""
+        names = ("records", "learned", "learned.dns", "hints")
+        for name in names:
+            os.mkfifo(self.path(name))
+        loaded = self.load("records", learned=self.path("learned"), hints=self.path("hints"), parents=["root"])
+        self.assertEqual(
+            self.said(loaded.errors),
+            [
+                f"{name}: cannot be read: it is no regular file"
+                for name in ("records", "learned", "learned.dns", "hints")
+            ],
+        )
+
+
 class LogTests(LoadingTests):
     """What was learned."""
 
@@ -138,15 +194,15 @@ class LogTests(LoadingTests):
         """The log of the course protocol and that of DNS beside it are read, and their lines counted."""
         line = LINE.decode()
         self.write(learned="a.course,10.0.0.1,60,1,5.0\nb.course,10.0.0.1,60,1,5.0\n", learned__dns=f"{line}\n" * 3)
-        loaded = self.load(learned=self.path("learned"))
+        loaded = self.load(learned=self.path("learned"), now=6.0)
         self.assertEqual((loaded.course_log, loaded.dns_log), (LogStart(2), LogStart(3)))
-        names = ["a.course", "b.course", *["a.example"] * 3]
+        names = ["a.course", "b.course", "a.example"]
         self.assertEqual([asked for asked, _ in loaded.cached], [question(name, A) for name in names])
 
     def test_broken_lines_are_warnings(self) -> None:
         """In a log a line that cannot be read keeps nobody from starting; the log is mended at the start."""
         self.write(learned="x\na.course,10.0.0.1,60,1,5.0\na.cou", learned__dns=f"junk\n{LINE.decode()}\n")
-        loaded = self.load(learned=self.path("learned"))
+        loaded = self.load(learned=self.path("learned"), now=6.0)
         self.assertEqual(loaded.errors, [])
         self.assertEqual(
             [text.split(": ")[0] for text in self.said(loaded.warnings)], ["learned:1", "learned:3", "learned.dns:1"]

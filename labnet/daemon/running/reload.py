@@ -16,7 +16,7 @@ from labnet.config import Config, ConfigError
 from labnet.console.service import missing
 from labnet.metrics import Sample
 from labnet.net.clocks import wall_of
-from labnet.resolver.loading import Loaded, load_files
+from labnet.resolver.loading import Loaded, Reading, ReadingEnded, load_files
 
 POLL: Final = 1.0
 """Seconds between two looks at the watched files; a change is taken once a look has found no further one."""
@@ -25,18 +25,28 @@ STOPPING: Final = "the lab is stopping"
 """Why a reload that comes too late does not happen."""
 
 
-def load_lab(read: Callable[[], Config], now: float) -> tuple[Config, dict[str, Loaded]]:
+def load_lab(
+    read: Callable[[], Config], now: float, reading: Reading | None = None
+) -> tuple[Config, dict[str, Loaded]]:
     """The configuration that ``read`` gives, and the files of every resolver in it.
 
     ``now`` (epoch seconds) is when records count as loaded. Raises :class:`~labnet.config.ConfigError` with everything
-    that is wrong in the configuration and in any of the files.
+    that is wrong in the configuration and in any of the files, also where ``reading`` is cancelled or takes too long.
     """
+    reading = reading or Reading()
+    try:
+        return _load_lab(read, now, reading)
+    except ReadingEnded as error:
+        raise ConfigError([str(error)]) from None
+
+
+def _load_lab(read: Callable[[], Config], now: float, reading: Reading) -> tuple[Config, dict[str, Loaded]]:
     try:
         config = read()
     except ConfigError as error:
-        errors = [says for resolver in error.readable for says in load_files(resolver, now).errors]
+        errors = [says for resolver in error.readable for says in load_files(resolver, now, reading).errors]
         raise ConfigError([*error.problems, *errors]) from None
-    loaded = {name: load_files(resolver, now) for name, resolver in config.resolver.items()}
+    loaded = {name: load_files(resolver, now, reading) for name, resolver in config.resolver.items()}
     errors = missing(config.console) + [error for files in loaded.values() for error in files.errors]
     if errors:
         del loaded  # an error keeps what its frame has, until all garbage is collected
@@ -55,6 +65,11 @@ class Reloads:
         self._waiting: list[Deferred[list[str]]] = []
         self._runs = False
         self._stopped = False
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a reload is under way and none waits for its end yet."""
+        return self._runs and not self._waiting
 
     def request(self) -> Deferred[list[str]]:
         """Fires with what is wrong where nothing was changed, or with nothing; it fails only as ``reload`` does."""

@@ -101,8 +101,7 @@ class SupervisorService(BaseService):
 
     def stopService(self) -> Deferred[None]:
         """Fires when every worker has ended: each answers what is in flight first, within the grace."""
-        self._stopping = True
-        self._reloads.stop()
+        self._end_reloads()
         self._started.notifier.stopping(self.config.lab.grace + CLOSING)
         if self._poll.running:
             self._poll.stop()

@@ -178,7 +178,7 @@ class Cache:
     def put(self, question: Question, entry: Entry) -> None:
         """Cache ``entry``, in place of an earlier one for that question."""
         self.forget(question)
-        entry.place, entry.size = Place(self, question), _size(entry.answer)
+        entry.place, entry.size = Place(self, question), size_of(entry.answer)
         self._entries[question] = entry
         self.bytes += entry.size
         self._make_room()
@@ -225,7 +225,7 @@ class Cache:
                 yield question, entry
 
 
-def _size(answer: Answer) -> int:
+def size_of(answer: Answer) -> int:
     size = _ENTRY_BYTES
     for rrset in answer.answer + answer.authority:
         size += _RRSET_BYTES + len(rrset.name) + len(b"".join(rrset.rdatas))

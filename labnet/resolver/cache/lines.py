@@ -44,9 +44,13 @@ def encode_line(cached: CachedAnswer, later: float = 0.0) -> str:
 
 def decode_line(line: str, source: str) -> CachedAnswer:
     """The cached answer in a line of either log; a course line does not name its ``source``. Raises ValueError."""
-    if line.startswith("{"):
-        return decode_dns_line(line.encode())
-    mapping = parse_line(line.encode(), 0.0)
+    raw = line.encode()
+    return decode_dns_line(raw) if raw.startswith(b"{") else decode_course_line(raw, source)
+
+
+def decode_course_line(line: bytes, source: str) -> CachedAnswer:
+    """The cached answer in a learned ``line`` of the records file's format. Raises ValueError."""
+    mapping = parse_line(line, 0.0)
     return entry_of_mapping(key_of(mapping.name), mapping, source)
 
 

@@ -224,6 +224,7 @@ class MasterFile:
         word = word.upper()
         if word == "$GENERATE":
             for record in generate(text):
+                self._checkpoint()
                 if not self._common(record.encode()) and (rrset := read_record(record, self._scope)) is not None:
                     self._hand_on(rrset)
         elif word == "$INCLUDE":
