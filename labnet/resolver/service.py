@@ -291,12 +291,13 @@ class ResolverService(Service):
         self._logs.rewrite()
 
     def _learned(self, learned: Sequence[CachedAnswer]) -> None:
-        lasting = [cached for cached in learned if cached[1].ttl]
+        # What was asked with DO or CD is for such clients alone, and lives in this process's cache alone.
+        lasting = [cached for cached in learned if cached[1].ttl and not cached[0].dnssec]
         if lasting:
             self._learned_by.append(lasting)
 
     def _live(self) -> Iterator[CachedAnswer]:
-        return self._cache.valid(self._reactor.seconds())
+        return (cached for cached in self._cache.valid(self._reactor.seconds()) if not cached[0].dnssec)
 
 
 @implementer(IChange)

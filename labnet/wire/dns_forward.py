@@ -1,7 +1,7 @@
 """Questions and replies that are forwarded byte for byte (sans-IO).
 
-A question is forwardable where it has nothing but a name, a type, and perhaps EDNS without options; a reply where it
-has nothing but the addresses asked for. All others give None and are read by the full codecs.
+A question is forwardable where it has nothing but a name, a type, and perhaps EDNS without options, DO or CD; a reply
+where it has nothing but the addresses asked for. All others give None and are read by the full codecs.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from itertools import product
 from struct import Struct
 from typing import Final, NamedTuple
 
-from labnet.wire.dns_common import CD, PAYLOAD, QR, RA, RD, mixed_case
+from labnet.wire.dns_common import PAYLOAD, QR, RA, RD, mixed_case
 from labnet.wire.dns_request import Refusal, Silence, decode_query
 from labnet.wire.dns_response import Options, opt_of
 from labnet.wire.types import LONGEST_TTL, ExtendedError, Rcode
@@ -118,8 +118,8 @@ class Shapes:
             return None
         shape = None
         edns = query.edns
-        if query.recursion_desired and (edns is None or not edns.has_options):
-            flags = (QR | query.flags & (RD | CD) | RA).to_bytes(2, "big")
+        if query.recursion_desired and not query.question.dnssec and (edns is None or not edns.has_options):
+            flags = (QR | RD | RA).to_bytes(2, "big")
             behind = b"\0\0\0\0" if edns is None else b"\0\0\0\1"
             heads = tuple([flags + b"\0\1\0%c" % count + behind for count in range(_MOST_RECORDS + 1)])
             opt = b"" if edns is None else opt_of(edns, 0, self._errors, Options())

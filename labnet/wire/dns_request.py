@@ -10,9 +10,9 @@ import struct
 from dataclasses import dataclass
 from typing import Final
 
-from labnet.wire.dns_common import DO, HEADER, IN, OPCODE, OPTION, QR, RD, TYPE_CLASS, end_of_name, find_opt
+from labnet.wire.dns_common import CD, DO, HEADER, IN, OPCODE, OPTION, QR, RD, TYPE_CLASS, end_of_name, find_opt
 from labnet.wire.names import text_of
-from labnet.wire.types import Question, Rcode, RRType, type_text
+from labnet.wire.types import CHECKING_DISABLED, DNSSEC_OK, Question, Rcode, RRType, type_text
 
 NSID, COOKIE, KEEPALIVE = 3, 10, 11
 """EDNS options (RFC 5001, RFC 7873, RFC 7828)."""
@@ -100,7 +100,8 @@ def decode_query(message: bytes) -> Query:
     if not questions:
         rcode = Rcode.NOERROR if edns is not None and edns.cookie is not None else Rcode.FORMERR
         raise Refusal(rcode, id, flags, edns=edns)
-    query = Query(id, flags, Question(name.lower(), rrtype), name, rrclass, edns)
+    dnssec = (DNSSEC_OK if edns is not None and edns.dnssec_ok else 0) | (CHECKING_DISABLED if flags & CD else 0)
+    query = Query(id, flags, Question(name.lower(), rrtype, dnssec=dnssec), name, rrclass, edns)
     if edns is not None and edns.version:
         raise Refusal(Rcode.BADVERS, id, flags, query)
     if rrtype in _TRANSFERS or rrclass != IN:

@@ -7,6 +7,7 @@ Decoding takes any bytes. It gives a :class:`~labnet.wire.types.Reply` or raises
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass
 from struct import Struct
 from typing import Final, NamedTuple, Self
@@ -15,6 +16,8 @@ import dns.edns
 
 from labnet.wire.dns_common import (
     AA,
+    CD,
+    DO,
     EXTENDED_ERROR,
     HEADER,
     IN,
@@ -34,7 +37,18 @@ from labnet.wire.dns_common import (
 )
 from labnet.wire.names import ancestors, is_below, is_opaque, parent, renamed
 from labnet.wire.rdata import ADDRESS_BYTES, WITH_NAMES, names_at
-from labnet.wire.types import LONGEST_TTL, ExtendedError, InfoCode, Question, Rcode, Reply, RRset, RRType
+from labnet.wire.types import (
+    CHECKING_DISABLED,
+    DNSSEC_OK,
+    LONGEST_TTL,
+    ExtendedError,
+    InfoCode,
+    Question,
+    Rcode,
+    Reply,
+    RRset,
+    RRType,
+)
 
 MOST_CNAMES: Final = 16
 """CNAMEs of one reply that are followed."""
@@ -85,13 +99,16 @@ class ReplyChain(NamedTuple):
     """What a reply says about a question: ``rrsets`` in order, each CNAME before what it leads to, nothing else.
 
     ``target`` is the key of the last name. ``is_answered`` says that the last RRset is of the type asked for; if not,
-    ``soa`` is that of the negative answer, where there is a credible one.
+    ``soa`` is that of the negative answer, where there is a credible one. Where the question has DNSSEC_OK,
+    ``signatures`` are of ``rrsets``, ``proofs`` are what proves a negative answer or a wildcard.
     """
 
     rrsets: tuple[RRset, ...]
     target: bytes
     is_answered: bool
     soa: RRset | None
+    signatures: tuple[RRset, ...] = ()
+    proofs: tuple[RRset, ...] = ()
 
 
 def encode_query(
@@ -108,12 +125,11 @@ def encode_query(
         raise ValueError("DNS cannot carry this name")
     if case_bits:
         key = mixed_case(key, case_bits)
-    query = (
-        HEADER.pack(id, RD if recursion_desired else 0, 1, 0, 0, payload is not None)
-        + key
-        + TYPE_CLASS.pack(question.rrtype, IN)
-    )
-    return query if payload is None else query + b"\0" + RECORD.pack(RRType.OPT, payload, 0, 0)
+    flags = (RD if recursion_desired else 0) | (CD if question.dnssec & CHECKING_DISABLED else 0)
+    query = HEADER.pack(id, flags, 1, 0, 0, payload is not None) + key + TYPE_CLASS.pack(question.rrtype, IN)
+    if payload is None:
+        return query
+    return query + b"\0" + RECORD.pack(RRType.OPT, payload, DO if question.dnssec & DNSSEC_OK else 0, 0)
 
 
 def decode_reply(datagram: bytes, sent: Sent) -> Reply:
@@ -142,6 +158,28 @@ def chain_of(question: Question, reply: Reply) -> ReplyChain:
     3.1). A chain that comes back to a name ends there with the CNAME that does so. The SOA counts only where the last
     name is in its zone.
     """
+    chain = _chain_of(question, reply)
+    if not question.dnssec & DNSSEC_OK:
+        return chain
+    signatures = signatures_of(chain.rrsets, reply.answer)
+    denials = [rrset for rrset in reply.authority if rrset.rrtype in (RRType.NSEC, RRType.NSEC3)]
+    proven = denials if chain.soa is None else [chain.soa, *denials]
+    return chain._replace(signatures=signatures, proofs=(*denials, *signatures_of(proven, reply.authority)))
+
+
+def signatures_of(rrsets: Iterable[RRset], section: Iterable[RRset]) -> tuple[RRset, ...]:
+    """The RRSIGs in ``section`` that sign ``rrsets`` (RFC 4034, section 3)."""
+    signing = {rrset.key: rrset for rrset in section if rrset.rrtype == RRType.RRSIG}
+    found = []
+    for rrset in rrsets:
+        if (one := signing.get(rrset.key)) is not None:
+            covered = rrset.rrtype.to_bytes(2, "big")
+            if rdatas := tuple([rdata for rdata in one.rdatas if rdata.startswith(covered)]):
+                found.append(RRset(one.name, one.rrtype, one.ttl, rdatas))
+    return tuple(found)
+
+
+def _chain_of(question: Question, reply: Reply) -> ReplyChain:
     found = {(rrset.key, rrset.rrtype): rrset for rrset in reply.answer}
     if question.rrtype == RRType.ANY:
         every = tuple(rrset for rrset in reply.answer if rrset.key == question.key)

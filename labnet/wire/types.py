@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Final, NamedTuple
@@ -14,6 +14,9 @@ from labnet.wire.names import LONGEST_NAME, text_of
 
 LONGEST_TTL: Final = 2**31 - 1
 """Seconds; the bound of RFC 2181, section 8."""
+
+DNSSEC_OK, CHECKING_DISABLED = 1, 2
+"""What a client may ask for of DNSSEC: signatures and proofs (DO, RFC 3225), data not validated (CD, RFC 4035)."""
 
 
 class RRType(IntEnum):
@@ -28,6 +31,9 @@ class RRType(IntEnum):
     DNAME = 39
     OPT = 41
     DS = 43
+    RRSIG = 46
+    NSEC = 47
+    NSEC3 = 50
     ANY = 255
 
 
@@ -100,34 +106,40 @@ class Question:
     """A name, as its key (:mod:`labnet.wire.names`), and a type, always of class IN. Nothing of it ever changes.
 
     ``spelled`` is the name as a client of the course spelled it: its parent is asked in the same bytes. It makes no
-    difference between two questions.
+    difference between two questions. ``dnssec`` does: DNSSEC_OK, CHECKING_DISABLED, both or 0. The parent is asked with
+    the same bits, as its answer may depend on them.
     """
 
     # A frozen dataclass would take twice as long to make, and to be looked up, which each is several times.
-    __slots__ = ("_hash", "key", "rrtype", "spelled")
+    __slots__ = ("_hash", "dnssec", "key", "rrtype", "spelled")
 
-    def __init__(self, key: bytes, rrtype: int, spelled: str = "") -> None:
+    def __init__(self, key: bytes, rrtype: int, spelled: str = "", dnssec: int = 0) -> None:
         self.key: Final = key
         self.rrtype: Final = rrtype
         self.spelled: Final = spelled
-        self._hash: Final = hash(key) ^ rrtype
+        self.dnssec: Final = dnssec
+        self._hash: Final = hash(key) ^ rrtype ^ dnssec << 16
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Question):
             return NotImplemented
-        return self.key == other.key and self.rrtype == other.rrtype
+        return self.key == other.key and self.rrtype == other.rrtype and self.dnssec == other.dnssec
 
     def __hash__(self) -> int:
         return self._hash
 
-    def __reduce__(self) -> tuple[type[Question], tuple[bytes, int, str]]:
-        return Question, (self.key, self.rrtype, self.spelled)  # another process has another hash
+    def __reduce__(self) -> tuple[type[Question], tuple[bytes, int, str, int]]:
+        return Question, (self.key, self.rrtype, self.spelled, self.dnssec)  # another process has another hash
 
     def __repr__(self) -> str:
-        return f"Question({self.key!r}, {self.rrtype!r}, {self.spelled!r})"
+        return f"Question({self.key!r}, {self.rrtype!r}, {self.spelled!r}, {self.dnssec!r})"
 
     def __str__(self) -> str:
         return f"{text_of(self.key)} {type_text(self.rrtype)}"
+
+    def at(self, key: bytes) -> Question:
+        """The question about the name ``key`` instead, as a CNAME leads to it."""
+        return Question(key, self.rrtype, dnssec=self.dnssec)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +189,18 @@ class Answer:
         """Whether it names the servers of a zone further down (RFC 1034, section 4.3.1)."""
         return not self.answer and any(rrset.rrtype == RRType.NS for rrset in self.authority)
 
+    def with_proofs(self) -> Answer:
+        """This answer for a client that set DO: signatures and proofs are in its sections, each once."""
+        if not (self.signatures or self.proofs):
+            return self
+        return replace(
+            self,
+            answer=(*self.answer, *_once(self.signatures)),
+            authority=(*self.authority, *_once(self.proofs)),
+            signatures=(),
+            proofs=(),
+        )
+
     def behind(self, chain: Sequence[RRset], signatures: Sequence[RRset] = (), proofs: Sequence[RRset] = ()) -> Answer:
         """This answer, with ``chain`` (CNAMEs, DNAMEs) that led to its name, and what proves that, before it."""
         if not chain:
@@ -189,6 +213,10 @@ class Answer:
             signatures=(*signatures, *self.signatures),
             proofs=(*proofs, *self.proofs),
         )
+
+
+def _once(rrsets: Sequence[RRset]) -> Iterable[RRset]:
+    return {(rrset.key, rrset.rrtype, rrset.rdatas): rrset for rrset in rrsets}.values()
 
 
 def failure_of(says: str, code: InfoCode = InfoCode.OTHER, errors: tuple[ExtendedError, ...] = ()) -> Answer:
@@ -209,8 +237,9 @@ class Upstream:
     """A parent's reply, checked against the question.
 
     ``rrsets`` is the chain from the name asked for and what it leads to, nothing else; ``soa`` is that of a negative
-    answer. ``course_reply`` is what a course parent said instead. ``parent`` names the parent, for people. ``since`` is
-    the epoch second at which another lab received the reply and shared it; None where the parent sent it just now.
+    answer. ``signatures`` and ``proofs`` are those of :class:`Answer`. ``course_reply`` is what a course parent said
+    instead. ``parent`` names the parent, for people. ``since`` is the epoch second at which another lab received the
+    reply and shared it; None where the parent sent it just now.
     """
 
     rcode: Rcode
@@ -220,6 +249,8 @@ class Upstream:
     course_reply: CourseReply | None = None
     errors: tuple[ExtendedError, ...] = ()
     since: float | None = None
+    signatures: tuple[RRset, ...] = ()
+    proofs: tuple[RRset, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,8 +26,18 @@ from labnet.wire.dns_upstream import (
     decode_reply,
     encode_query,
 )
-from labnet.wire.names import is_opaque, key_of
-from labnet.wire.types import ExtendedError, InfoCode, Question, Rcode, Reply, RRset
+from labnet.wire.names import is_opaque, key_of, text_of
+from labnet.wire.types import (
+    CHECKING_DISABLED,
+    DNSSEC_OK,
+    ExtendedError,
+    InfoCode,
+    Question,
+    Rcode,
+    Reply,
+    RRset,
+    RRType,
+)
 from tests.resolver.dnsfakes import (
     ANY,
     CNAME,
@@ -75,6 +85,18 @@ class QueryTests(SynchronousTestCase):
             encode_query(WWW, 0x1234, recursion_desired=False, payload=None),
             bytes.fromhex("1234 0000 0001 0000 0000 0000") + b"\x03www\x07example\x03com\0\x00\x01\x00\x01",
         )
+
+    def test_dnssec_bits_of_a_question_go_out_with_its_query(self) -> None:
+        """DO in the OPT record (RFC 3225), none without EDNS; CD in the header (RFC 4035, section 3.2.2)."""
+        for dnssec, flags, ttl in (
+            (DNSSEC_OK, "0100", "00008000"),
+            (CHECKING_DISABLED, "0110", "00000000"),
+            (3, "0110", "00008000"),
+        ):
+            query = encode_query(Question(WWW.key, A, dnssec=dnssec), 1, recursion_desired=True)
+            self.assertEqual((query[2:4].hex(), query[-6:-2].hex()), (flags, ttl))
+        query = encode_query(Question(WWW.key, A, dnssec=DNSSEC_OK), 1, recursion_desired=True, payload=None)
+        self.assertEqual((query[2:4].hex(), query[10:12]), ("0100", b"\0\0"))
 
     def test_a_set_bit_makes_a_letter_a_capital_and_changes_nothing_else(self) -> None:
         """Digits, hyphens and the labels' lengths stay as they are."""
@@ -314,6 +336,33 @@ class ChainTests(SynchronousTestCase):
         """No name of more than 255 bytes is made; the DNAME shows why."""
         chain = self.chain(f"example.com. 60 DNAME {'.'.join(['x' * 62] * 4)}.", rcode="YXDOMAIN")
         self.assertEqual((self.names(chain), chain.is_answered), ([(wire("example.com"), DNAME)], False))
+
+    def test_signatures_and_proofs_are_those_of_what_counts(self) -> None:
+        """RRSIGs of the chain and of its proofs, for a question with DO alone; others, and of other types, are not."""
+        sig = "60 RRSIG {} 8 2 60 20300101000000 20200101000000 1 example.com. AAAA"
+        answer = [
+            "www.example.com. 60 CNAME b.example.",
+            f"www.example.com. {sig.format('CNAME')}",
+            f"www.example.com. {sig.format('TXT')}",
+            "b.example. 60 A 192.0.2.1",
+            f"b.example. {sig.format('A')}",
+            f"c.example. {sig.format('A')}",
+        ]
+        authority = [
+            "example. 60 NS ns.example.",
+            f"example. {sig.format('NS')}",
+            "a.example. 60 NSEC c.example. A RRSIG NSEC",
+            f"a.example. {sig.format('NSEC')}",
+        ]
+        chain = self.chain(*answer, authority=authority, asked=Question(WWW.key, A, dnssec=DNSSEC_OK))
+        covered = [(text_of(one.name), [rdata[1] for rdata in one.rdatas]) for one in chain.signatures]
+        self.assertEqual(covered, [("www.example.com", [CNAME]), ("b.example", [A])])
+        self.assertEqual(
+            [(text_of(one.name), one.rrtype) for one in chain.proofs],
+            [("a.example", RRType.NSEC), ("a.example", RRType.RRSIG)],
+        )
+        chain = self.chain(*answer, authority=authority)
+        self.assertEqual((len(chain.rrsets), chain.signatures, chain.proofs), (2, (), ()))
 
     def test_a_loop_ends_with_the_cname_that_closes_it(self) -> None:
         """Of one name, and of more."""

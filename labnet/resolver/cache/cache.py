@@ -89,9 +89,13 @@ class Entry:
         """The answer past its lifetime (RFC 8767)."""
         code = InfoCode.STALE_NXDOMAIN if self.answer.rcode == Rcode.NXDOMAIN else InfoCode.STALE_ANSWER
         error = ExtendedError(code, f"{int(now - self.since)} s old, no parent answers")
-        sections = (self.answer.answer, self.answer.authority)
-        fresh, authority = (tuple([replace(rrset, ttl=_STALE_TTL) for rrset in rrsets]) for rrsets in sections)
-        return replace(self.answer, answer=fresh, authority=authority, errors=(*self.answer.errors, error))
+        whole = self.answer
+        sections = (whole.answer, whole.authority, whole.signatures, whole.proofs)
+        answer, authority, signatures, proofs = (
+            tuple([replace(rrset, ttl=_STALE_TTL) for rrset in rrsets]) for rrsets in sections
+        )
+        errors = (*whole.errors, error)
+        return replace(whole, answer=answer, authority=authority, errors=errors, signatures=signatures, proofs=proofs)
 
     def is_due(self, now: float) -> bool:
         """Whether so little of its lifetime is left that a popular name is to be asked anew."""
@@ -227,6 +231,6 @@ class Cache:
 
 def size_of(answer: Answer) -> int:
     size = _ENTRY_BYTES
-    for rrset in answer.answer + answer.authority:
+    for rrset in answer.answer + answer.authority + answer.signatures + answer.proofs:
         size += _RRSET_BYTES + len(rrset.name) + len(b"".join(rrset.rdatas))
     return size

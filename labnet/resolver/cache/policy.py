@@ -51,14 +51,24 @@ def entry_of(question: Question, upstream: Upstream, now: float, bounds: Bounds)
         return entry_of_mapping(question.key, mapping, upstream.parent)
     if upstream.rrsets:
         rrsets = tuple([_bounded(rrset, bounds) for rrset in upstream.rrsets])
-        ttl = min([rrset.ttl for rrset in rrsets])
-        answer = Answer(upstream.rcode, rrsets, mapping=mapping_of(question, rrsets, ttl, now), errors=upstream.errors)
+        signatures = tuple([_bounded(rrset, bounds) for rrset in upstream.signatures])
+        proofs = tuple([_bounded(rrset, bounds) for rrset in upstream.proofs])
+        ttl = min([rrset.ttl for rrset in (*rrsets, *signatures, *proofs)])
+        answer = Answer(
+            upstream.rcode,
+            rrsets,
+            mapping=mapping_of(question, rrsets, ttl, now),
+            errors=upstream.errors,
+            signatures=signatures,
+            proofs=proofs,
+        )
         return question, Entry(answer, now, ttl, upstream.parent)
     if upstream.soa is None:
         return None  # a negative answer without a SOA is not cached (RFC 2308, section 5)
-    ttl = min(upstream.soa.ttl, negative_ttl(upstream.soa), bounds.negative_ttl_max)
-    soa = replace(upstream.soa, ttl=ttl)
-    answer = Answer(upstream.rcode, authority=(soa,), errors=upstream.errors)
+    authority = (upstream.soa, *upstream.proofs)
+    ttl = min([negative_ttl(upstream.soa), bounds.negative_ttl_max, *(rrset.ttl for rrset in authority)])
+    soa, *denials = (replace(rrset, ttl=ttl) for rrset in authority)
+    answer = Answer(upstream.rcode, authority=(soa,), errors=upstream.errors, proofs=tuple(denials))
     return question, Entry(answer, now, ttl, upstream.parent)
 
 

@@ -66,7 +66,7 @@ def _target(answer: Answer, question: Question) -> Question | None:
     if not answer.answer or question.rrtype in (RRType.CNAME, RRType.ANY):
         return None
     last = answer.answer[-1]
-    return Question(last.rdatas[0].lower(), question.rrtype) if last.rrtype == RRType.CNAME else None
+    return question.at(last.rdatas[0].lower()) if last.rrtype == RRType.CNAME else None
 
 
 def cut_chain(answer: Answer, asked: Question, is_elsewhere: Callable[[bytes], bool]) -> Answer:

@@ -174,7 +174,7 @@ class Resolver:
         """
 
         def is_elsewhere(key: bytes) -> bool:
-            target = Question(key, asked.rrtype)
+            target = asked.at(key)
             parent = self._forward(target)
             return (parent is not None and parent is not self._forward(asked)) or self._own(target) is not None
 

@@ -16,7 +16,7 @@ from labnet.resolver.ready.packetcache import PacketCaches
 from labnet.resolver.ready.ttl_patch import ageing_of
 from labnet.wire.dns_request import Edns, Query, Refusal, Silence, decode_query
 from labnet.wire.dns_response import WITHOUT_EDNS, Options, encode_answer, encode_refusal
-from labnet.wire.types import Answer, ExtendedError, InfoCode, Rcode
+from labnet.wire.types import DNSSEC_OK, Answer, ExtendedError, InfoCode, Rcode
 
 Send = Callable[[bytes], None]
 
@@ -102,6 +102,7 @@ class Responder:
         if isinstance(said, Refusal):
             reply = encode_refusal(said, recursion, self._options(asking, said.edns))
         elif query is not None:
+            said = said.with_proofs() if query.question.dnssec & DNSSEC_OK else said
             options, stream = self._options(asking, query.edns), asking.stream
             reply = encode_answer(query, self._explained(said), stream, recursion, options, decision.truncated)
             # An answer with options of the client's own, such as a cookie, is for that client alone; one by TCP may be

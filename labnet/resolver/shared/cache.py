@@ -262,6 +262,8 @@ class SharedParent:
         return self._parent.address
 
     def ask(self, question: Question) -> Deferred[Upstream]:
+        if question.dnssec:
+            return self._parent.ask(question)  # a value has no place for signatures
         return Deferred.fromCoroutine(self._ask(question, self._group.key(question), self._shared.token()))
 
     async def _ask(self, question: Question, key: bytes, token: bytes) -> Upstream:

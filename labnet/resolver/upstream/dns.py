@@ -277,14 +277,15 @@ class DNSParent:
 def upstream_of(question: Question, reply: Reply, address: str) -> Upstream:
     """What ``reply``, of the parent at ``address``, says about ``question``.
 
-    Raises :class:`Unusable` for any RCODE but NOERROR and NXDOMAIN, a referral, and records of other names alone.
+    Raises :class:`Unusable` for any RCODE but NOERROR, NXDOMAIN and YXDOMAIN, for a referral, and for records of other
+    names alone.
     """
 
     def unusable(why: str) -> Unusable:
         reasons = "; ".join(error.text for error in reply.errors if error.text)
         return Unusable(f"{address} {why}" + (f": {reasons}" if reasons else ""), reply.rcode, reply.errors)
 
-    if reply.rcode not in (Rcode.NOERROR, Rcode.NXDOMAIN):
+    if reply.rcode not in (Rcode.NOERROR, Rcode.NXDOMAIN, Rcode.YXDOMAIN):
         raise unusable(_REFUSALS.get(reply.rcode, f"answered with RCODE {int(reply.rcode)}"))
     chain = chain_of(question, reply)
     rcode = Rcode.NOERROR if chain.is_answered else Rcode(reply.rcode)
@@ -293,7 +294,15 @@ def upstream_of(question: Question, reply: Reply, address: str) -> Upstream:
             raise unusable("answered about other names than the one asked for")
         if not reply.authoritative and any(rrset.rrtype == RRType.NS for rrset in reply.authority):
             raise unusable("only referred to other servers: it does not resolve names for this resolver")
-    return Upstream(rcode, address, chain.rrsets, chain.soa, errors=reply.errors)
+    return Upstream(
+        rcode,
+        address,
+        chain.rrsets,
+        chain.soa,
+        errors=reply.errors,
+        signatures=chain.signatures,
+        proofs=chain.proofs,
+    )
 
 
 _REFUSALS: Final[dict[int, str]] = {

@@ -99,6 +99,12 @@ class ParentTests(SynchronousTestCase):
         )
         self.assertEqual(self.told(Reply(Rcode.NXDOMAIN, answer=EXPECTED)).rcode, Rcode.NOERROR)
 
+    def test_yxdomain_is_passed_on_with_its_dname(self) -> None:
+        """The parent says that a DNAME makes a name too long (RFC 6672, section 2.2): that is an answer."""
+        dname = rrset("example.com", 60, 39, wire(".".join(["x" * 62] * 4)))
+        upstream = self.told(Reply(Rcode.YXDOMAIN, answer=(dname,)))
+        self.assertEqual(upstream, Upstream(Rcode.YXDOMAIN, "192.0.2.53:53", (dname,)))
+
     def test_an_rcode_that_tells_nothing_is_a_failure(self) -> None:
         """With the parent's own reasons."""
         for rcode, why in (
@@ -107,7 +113,7 @@ class ParentTests(SynchronousTestCase):
             (Rcode.NOTIMP, "does not answer such questions (NOTIMP)"),
             (Rcode.REFUSED, "refused to answer (REFUSED)"),
             (Rcode.BADVERS, "answered with RCODE 16"),
-            (6, "answered with RCODE 6"),
+            (7, "answered with RCODE 7"),
         ):
             error = self.unusable(Reply(rcode, answer=EXPECTED))
             self.assertEqual((str(error), error.rcode, error.errors), (f"192.0.2.53:53 {why}", rcode, ()))
