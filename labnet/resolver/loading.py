@@ -23,7 +23,10 @@ from labnet.resolver.files.problem import Problem
 from labnet.resolver.files.resolv_conf import parse_resolv_conf
 from labnet.resolver.files.root_hints import Hints, builtin_hints, parse_hints
 from labnet.resolver.files.zonefile import read_zone
+from labnet.resolver.records.occluded import occluded
 from labnet.resolver.records.zone import Zone
+from labnet.resolver.records.zonedata import ZoneData
+from labnet.resolver.records.zonefile_records import ZoneFileRecords
 from labnet.values import ParentAddress, RecordsFile
 from labnet.wire.names import key_of
 
@@ -121,7 +124,7 @@ class _Loader:
     """Reads the files of the resolver with this ``config`` into :attr:`loaded`."""
 
     def __init__(self, config: ResolverConfig, now: float, reading: Reading) -> None:
-        self.loaded = Loaded(Zone([key_of(zone) for zone in config.zones], now))
+        self.loaded = Loaded(Zone(ZoneData([key_of(zone) for zone in config.zones], now)))
         self._config = config
         self._now = now
         self._reading = reading
@@ -129,11 +132,12 @@ class _Loader:
 
     def load(self) -> None:
         """Read all of them."""
-        config, zone = self._config, self.loaded.zone
+        config, data = self._config, self.loaded.zone.data
         for file in config.records:
             self._load_records(file)
-        zone.finish(config.reverse)
-        self.loaded.records = len(zone)
+        data.finish(config.reverse)
+        self.loaded.records = data.written
+        self.loaded.warnings += occluded(data)
         if config.learned is not None:
             if config.learned not in {file.path for file in config.records}:
                 self._load_course_log(config.learned)
@@ -188,10 +192,11 @@ class _Loader:
         if kind == "course":
             self._load_course(file.path, content, is_log)
         elif kind == "hosts":
-            loaded.note(file.path, read_hosts(content, loaded.zone.add, checkpoint))
+            loaded.note(file.path, read_hosts(content, loaded.zone.data.add_host, checkpoint))
         else:
-            loaded.zone.expect(content.count(b"\n"))
-            found = read_zone(content, loaded.zone.add, loaded.zone.add_addresses, checkpoint)
+            loaded.zone.data.expect(content.count(b"\n"))
+            own = ZoneFileRecords(loaded.zone.data)
+            found = read_zone(content, own.add, own.add_addresses, checkpoint)
             loaded.note(file.path, found.problems)
 
     def _load_course(self, path: str, content: bytes, is_log: bool) -> None:
@@ -201,7 +206,7 @@ class _Loader:
             content = without_learned(content)
         records = parse_records(content, self._now, is_log, self._reading.checkpoint)
         for mapping in records.static:
-            left_out = loaded.zone.add_mapping(mapping)
+            left_out = loaded.zone.data.add_mapping(mapping)
             if left_out is not None:
                 loaded.note(path, [Problem(0, left_out, warning=True)])
         loaded.note(path, records.problems)

@@ -111,7 +111,7 @@ class Answering:
             "dialect": "line",
         } | config
         made, loaded = self.read()
-        assert len(loaded.zone._nodes.bulk()) > NAMES
+        assert len(loaded.zone.data.records.bulk()) > NAMES
         self.service = ResolverService("main", made, loaded, reactor)
         self.service.privilegedStartService()
         self.service.startService()

@@ -15,6 +15,7 @@ import dns.rdatatype
 import pytest
 
 from labnet.resolver.records.zone import Zone
+from labnet.resolver.records.zonedata import ZoneData
 from labnet.wire.names import key_of, text_of
 from labnet.wire.types import Question, RRset, RRType
 from tests.interop import peers
@@ -205,9 +206,9 @@ def _await_running(process: subprocess.Popen[str]) -> None:
 @pytest.fixture(scope="module")
 def zone() -> Zone:
     """The same zone file, read by labnet."""
-    zone = Zone([key_of("example.lab")])
-    assert read(ZONE, "example.lab", add=zone.add).problems == []
-    zone.finish()
+    zone = Zone(ZoneData([key_of("example.lab")]))
+    assert read(ZONE, "example.lab", add=zone.data.add).problems == []
+    zone.data.finish()
     return zone
 
 

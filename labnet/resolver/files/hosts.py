@@ -13,7 +13,7 @@ from labnet.resolver.files.detect import without_mark
 from labnet.resolver.files.entries import shown
 from labnet.resolver.files.problem import Problem
 from labnet.wire.names import wire_of
-from labnet.wire.types import RRset, RRType, is_name
+from labnet.wire.types import RRType, is_name
 
 TTL: Final = 60
 """Seconds that a record of a hosts file lives; the file says nothing about it."""
@@ -21,34 +21,48 @@ TTL: Final = 60
 _LINES: Final = 4096  # between two calls of a checkpoint
 
 
-def read_hosts(
-    content: bytes, add: Callable[[RRset], str | None], checkpoint: Callable[[], None] = lambda: None
-) -> list[Problem]:
-    """Read a hosts file, handing each record to ``add``, which gives None or why it is left out.
+AddHost = Callable[[bytes, int, int, bytes, bool], str | None]
+"""Takes a name in wire form, the type, TTL and data of its record, and whether another name stands before it.
 
-    Gives what is wrong in the file. ``checkpoint`` is called every some thousand lines; what it raises ends the
-    reading.
+Gives None, or in one sentence why the record was left out.
+"""
+
+
+def read_hosts(content: bytes, add: AddHost, checkpoint: Callable[[], None] = lambda: None) -> list[Problem]:
+    """Read a hosts file, handing each record to ``add``; gives what is wrong in it.
+
+    A line that cannot be read is passed over, as other programs do. The first name of a line is the one that its
+    address leads back to. ``checkpoint`` is called every some thousand lines; what it raises ends the reading.
     """
     problems: list[Problem] = []
     for number, raw in enumerate(io.BytesIO(without_mark(content)), 1):
         if number % _LINES == 0:
             checkpoint()
         try:
-            fields = raw.decode().partition("#")[0].split()
-            rrtype, rdata = _address(fields[0]) if fields else (0, b"")
-            owners = [_host(name) for name in fields[1:]]
+            address, *names = raw.partition(b"#")[0].decode().split() or [""]
+            if address:
+                said = _add_line(address, names, add)
+                problems += [Problem(number, says, warning=True) for says in said if says is not None]
         except UnicodeDecodeError:
-            problems.append(Problem(number, "the line is not UTF-8"))
-            continue
+            problems.append(Problem(number, "the line is not UTF-8; it was skipped", warning=True))
         except ValueError as error:
-            problems.append(Problem(number, str(error)))
-            continue
-        if fields and not owners:
-            problems.append(Problem(number, f"no name stands behind the address {fields[0]}"))
-        for owner in owners:
-            if says := add(RRset(owner, rrtype, TTL, (rdata,))):
-                problems.append(Problem(number, says))
+            problems.append(Problem(number, f"{error}; the line was skipped", warning=True))
     return problems
+
+
+def _add_line(text: str, names: list[str], add: AddHost) -> list[str | None]:
+    """Add the names of a line; gives for each None or why it was left out. Raises ValueError."""
+    rrtype, address = _address(text)
+    if not names:
+        raise ValueError(f"no name stands behind the address {text}")
+    said: list[str | None] = []
+    for name in names:
+        owner = wire_of(name)
+        if owner is None or not is_name(name):
+            said.append(f"{shown(name)} is no host name (labels of 1 to 63 bytes, 255 in all); it was skipped")
+        else:
+            said.append(add(owner, rrtype, TTL, address, bool(said)))
+    return said
 
 
 def _address(text: str) -> tuple[int, bytes]:
@@ -61,10 +75,3 @@ def _address(text: str) -> tuple[int, bytes]:
     except ValueError:
         raise ValueError(f"{shown(text)} is no IPv4 or IPv6 address") from None
     return (RRType.A if address.version == 4 else RRType.AAAA), address.packed
-
-
-def _host(name: str) -> bytes:
-    wire = wire_of(name)
-    if wire is None or not is_name(name):
-        raise ValueError(f"{shown(name)} is no host name: labels of 1 to 63 bytes, 255 bytes in all")
-    return wire

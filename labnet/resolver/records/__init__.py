@@ -1,6 +1,7 @@
 """The static records of a resolver, held so that a million names fit.
 
-``zone`` answers as an authority does, from the names of ``table``, whose records are ``packed`` into bytes; ``rules``
-says what can stand beside what, ``reverse`` makes names of addresses, ``special`` has the names that are nobody's.
-Begin with ``zone``.
+``zonedata`` takes what the files say (``zonefile_records`` on behalf of one zone file), and ``zone`` answers from it as
+an authority does. Records are ``packed`` into bytes and kept as ``packed_records``, those with one address in the
+``table``. ``rules`` says what can stand beside what, ``occluded`` what is never answered, ``reverse`` makes names of
+addresses, ``proofs`` has what signed zones prove, ``special`` the names that are nobody's. Begin with ``zone``.
 """

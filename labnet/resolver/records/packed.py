@@ -25,6 +25,13 @@ HAS_NS: Final = 1
 HAS_DNAME: Final = 16
 """Flag: the name has a DNAME, so no name is below it."""
 
+FROM_HOSTS: Final = 32
+"""Flag: the addresses are from a hosts file, where one address has one name that it leads back to."""
+
+IS_ALIAS: Final = 64
+"""Flag: the name stands behind another one in a hosts file, so its addresses do not lead back to it."""
+
+_HOSTS: Final = FROM_HOSTS | IS_ALIAS
 _HAS_NAME: Final = 2
 _HAS_MAPPING: Final = 4
 _MAPS_FIRST: Final = 8
@@ -33,16 +40,21 @@ _RRSET = Struct(">HIH")
 _LENGTH = Struct(">H")
 _MAPPING = Struct(">IdHH")
 _ONE_ADDRESS = Struct(">BHIHH4s")
-_ONE_IPV4: Final = b"\0" + RRType.A.to_bytes(2, "big")
+_LENGTH_OF_IPV4: Final = b"\0\4"
+_A: Final = RRType.A.to_bytes(2, "big")
 
 
 @dataclass(slots=True)
 class Node:
-    """The records of one name: ``rrsets`` holds TTL (seconds) and rdatas by type, ``mapping`` the course's line."""
+    """The records of one name: ``rrsets`` holds TTL (seconds) and rdatas by type, ``mapping`` the course's line.
+
+    ``hosts`` has the flags :data:`FROM_HOSTS` and :data:`IS_ALIAS`.
+    """
 
     name: bytes
     mapping: Mapping | None = None
     rrsets: dict[int, tuple[int, tuple[bytes, ...]]] = field(default_factory=dict)
+    hosts: int = 0
 
     def rrset(self, rrtype: int, owner: bytes | None = None) -> RRset | None:
         """The RRset of one type, owned by ``owner`` where that is another name (a wildcard's), or None."""
@@ -56,11 +68,11 @@ class Node:
         self.rrsets[rrset.rrtype] = min(ttl, rrset.ttl), merged[:MOST_RECORDS]
 
 
-def pack_address(rrset: RRset) -> bytes | None:
+def pack_address(rrset: RRset, hosts: int = 0) -> bytes | None:
     """The value of a name whose case is its key's and that has one IPv4 address, no more; None for any other RRset."""
     if rrset.rrtype != RRType.A or len(rrset.rdatas) != 1:
         return None
-    return _ONE_ADDRESS.pack(0, RRType.A, rrset.ttl, 1, 4, rrset.rdatas[0])
+    return _ONE_ADDRESS.pack(hosts, RRType.A, rrset.ttl, 1, 4, rrset.rdatas[0])
 
 
 def pack_address_head(ttl: int) -> bytes:
@@ -68,14 +80,18 @@ def pack_address_head(ttl: int) -> bytes:
     return _ONE_ADDRESS.pack(0, RRType.A, ttl, 1, 4, b"")[:-4]
 
 
-def is_one_address(value: bytes) -> bool:
-    """Whether a value is one that :func:`pack_address` gave: its last four bytes are the address."""
-    return value[:3] == _ONE_IPV4 and len(value) == _ONE_ADDRESS.size
+def one_address(value: bytes) -> bytes | None:
+    """TTL, length and address as a record has them, where :func:`pack_address` gave ``value``; else None."""
+    if len(value) == _ONE_ADDRESS.size and value[1:3] == _A and not value[0] & ~_HOSTS:
+        return value[3:7] + _LENGTH_OF_IPV4 + value[-4:]
+    return None
 
 
 def addresses(value: bytes) -> Iterator[bytes]:
-    """The IPv4 and IPv6 addresses in a value."""
-    if len(value) == _ONE_ADDRESS.size and not value[0] & ~_MAPS_FIRST:
+    """The IPv4 and IPv6 addresses in a value that lead back to its name."""
+    if value[0] & IS_ALIAS:
+        return
+    if len(value) == _ONE_ADDRESS.size and not value[0] & ~(_MAPS_FIRST | FROM_HOSTS):
         rrtype = _ONE_ADDRESS.unpack(value)[1]
         if rrtype == RRType.A:
             yield value[-4:]
@@ -88,7 +104,7 @@ def addresses(value: bytes) -> Iterator[bytes]:
 
 def pack(node: Node, key: bytes, loaded_at: float) -> bytes:
     """The value that :func:`unpack` makes ``node`` of, given the same ``key`` and ``loaded_at`` (epoch seconds)."""
-    flags, parts = 0, []
+    flags, parts = node.hosts, []
     if node.name != key:
         flags |= _HAS_NAME
         parts += [bytes((len(node.name),)), node.name]
@@ -108,8 +124,8 @@ def pack(node: Node, key: bytes, loaded_at: float) -> bytes:
 def unpack(value: bytes, key: bytes, loaded_at: float) -> Node:
     """The records in a value."""
     flags, at = value[0], 1
-    node = Node(key)
-    if not flags and len(value) == _ONE_ADDRESS.size:
+    node = Node(key, hosts=flags & _HOSTS)
+    if flags == node.hosts and len(value) == _ONE_ADDRESS.size:
         _, rrtype, ttl, count, length, address = _ONE_ADDRESS.unpack(value)
         if count == 1 and length == len(address):
             node.rrsets[rrtype] = ttl, (address,)

@@ -228,8 +228,8 @@ class ForwardableTests(TableTests):
 
     def test_names_of_records_and_special_names_are_not_forwarded(self) -> None:
         """Names of the files, and below them; those of RFC 6761."""
-        self.zone.add(RRset(WWW.key, RRType.A, 60, (b"\n\0\0\1",)))
-        self.zone.finish()
+        self.zone.data.add(RRset(WWW.key, RRType.A, 60, (b"\n\0\0\1",)))
+        self.zone.data.finish()
         below = Question(key_of("a.www.lab.test"), RRType.A)
         special = Question(key_of("a.localhost"), RRType.A)
         questions = (WWW, WWW_AAAA, below, special)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.resolver.files import zonefile
-from labnet.resolver.records.zone import Zone
+from labnet.resolver.records.zonedata import ZoneData
 from labnet.wire.names import text_of
 from labnet.wire.types import RRType
 from tests.resolver.zonefiles import ZONE_WORDS, Read, ip, read, wire
@@ -74,7 +74,7 @@ class BothReaders(SynchronousTestCase):
     def test_a_good_file_means_what_it_means_to_dnspython(self, lines: list[str]) -> None:
         """Where the whole file is without a problem, dnspython's own zone holds the same records."""
         content = "\n".join(lines)
-        file = read(content.encode(), "lab", add=Zone().add)
+        file = read(content.encode(), "lab", add=ZoneData().add)
         if file.problems:
             return
         text = content.replace("\r\n", "\n").replace("\r", "")
@@ -248,7 +248,7 @@ class ZoneFiles(SynchronousTestCase):
             ),
         }
         for content, (says, types) in table.items():
-            file = read(content, "lab", add=Zone().add)
+            file = read(content, "lab", add=ZoneData().add)
             self.assertEqual(file.complaints, [(2, says, False)], content)
             self.assertEqual([rrtype for _, rrtype, _, _ in file.shown], types)
 

@@ -13,6 +13,7 @@ from labnet.resolver.files import zonefile_bulk as bulk
 from labnet.resolver.files.zonefile import read_zone
 from labnet.resolver.files.zonefile_bulk import read_chunk
 from labnet.resolver.records.zone import Zone
+from labnet.resolver.records.zonedata import ZoneData
 from labnet.wire.names import ancestors, key_of, text_of
 from labnet.wire.types import Answer, Question, RRset, RRType
 
@@ -168,7 +169,7 @@ class BulkTests(SynchronousTestCase):
             zone = Zone()
             escaped = "".join(f"\\{byte:03d}" for byte in label)
             content = f"$ORIGIN {escaped}.\n{''.join(f'h{n} 60 IN A 192.0.2.{n}' + chr(10) for n in range(10))}"
-            file = read_zone(content.encode(), zone.add, zone.add_addresses)
+            file = read_zone(content.encode(), zone.data.add, zone.data.add_addresses)
             self.assertEqual(file.problems, [])
             self.assertEqual(len(zone), 10)
             self.assertTrue(all(b"\2h%d" % n + origin in zone for n in range(10)))
@@ -190,14 +191,14 @@ class BulkTests(SynchronousTestCase):
         rrsets: list[RRset] = []
 
         for in_bulk in (False, True):
-            zone = Zone([key_of("lab.test")])
+            zone = Zone(ZoneData([key_of("lab.test")]))
 
             def add(rrset: RRset, zone: Zone = zone) -> str | None:
                 rrsets.append(rrset)
-                return zone.add(rrset)
+                return zone.data.add(rrset)
 
-            file = read_zone(content, add, zone.add_addresses if in_bulk else None)
-            zone.finish()
+            file = read_zone(content, add, zone.data.add_addresses if in_bulk else None)
+            zone.data.finish()
             zones.append((zone, file))
         (one, by_line), (other, by_chunk) = zones
         self.assertEqual(by_line.problems, by_chunk.problems)
@@ -218,9 +219,9 @@ class BulkTests(SynchronousTestCase):
             keys: list[bytes], ttls: list[int], addresses: list[bytes], parents: Collection[bytes]
         ) -> bool:
             calls.append(len(keys))
-            return zone.add_addresses(keys, ttls, addresses, parents)
+            return zone.data.add_addresses(keys, ttls, addresses, parents)
 
-        file = read_zone(b"$ORIGIN lab.test.\n" + content.encode(), zone.add, add_addresses)
+        file = read_zone(b"$ORIGIN lab.test.\n" + content.encode(), zone.data.add, add_addresses)
         self.assertGreater(sum(calls), 150)
         self.assertEqual(len(zone), 202)
         self.assertEqual([problem.line for problem in file.problems], [207])
@@ -235,7 +236,7 @@ class BulkTests(SynchronousTestCase):
             self.patch(zonefile, "CHUNK", size)
             zone = Zone()
             content = b"$ORIGIN lab.test.\n" + "".join(lines).encode()
-            file = read_zone(content, zone.add, zone.add_addresses)
+            file = read_zone(content, zone.data.add, zone.data.add_addresses)
             self.assertEqual(file.problems, [])
             answers = [zone.find(Question(key_of(f"h{n}.lab.test"), 1)) for n in range(12)]
             ttls = [answer.answer[0].ttl for answer in answers if answer is not None]
@@ -244,9 +245,9 @@ class BulkTests(SynchronousTestCase):
     def test_a_name_that_is_there_already_is_merged(self) -> None:
         """A chunk with a name twice, or one of another file, is read line by line."""
         zone = Zone()
-        zone.add(RRset(key_of("b.lab.test"), 1, 60, (b"\x01\x02\x03\x04",)))
+        zone.data.add(RRset(key_of("b.lab.test"), 1, 60, (b"\x01\x02\x03\x04",)))
         content = b"$ORIGIN lab.test.\na 60 IN A 192.0.2.1\nb 60 IN A 192.0.2.2\na 60 IN A 192.0.2.3\n"
-        read_zone(content, zone.add, zone.add_addresses)
+        read_zone(content, zone.data.add, zone.data.add_addresses)
         for name, count in (("a.lab.test", 2), ("b.lab.test", 2)):
             answer = zone.find(Question(key_of(name), 1))
             assert answer is not None

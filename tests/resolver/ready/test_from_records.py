@@ -124,7 +124,7 @@ class BulkTests(SynchronousTestCase):
         self.lab = Lab(self, {"lab.zone": ZONE, "bulk.zone": bulk}, zones=["lab"])
         zone = self.lab.service.packets.from_records.zone
         assert zone is not None
-        self.assertGreater(len(zone._nodes.bulk()), 3000)
+        self.assertGreater(len(zone.data.records.bulk()), 3000)
         self.zone: Zone = zone
         for edns in -1, 0:
             self.told(question("h0.lab", edns=edns))
@@ -216,7 +216,7 @@ class BulkTests(SynchronousTestCase):
     def test_a_name_that_came_again(self) -> None:
         """With another record it is one with two: the full path answers it; those beside it are found."""
         before = self.made(question("h7.lab"), question("h9.lab"), question(self.odd))
-        self.zone.add(RRset(name_key("h8.lab"), RRType.A, 60, (b"\x0a\0\0\1",)))
+        self.zone.data.add(RRset(name_key("h8.lab"), RRType.A, 60, (b"\x0a\0\0\1",)))
         self.assertEqual(self.made(question("h7.lab"), question("h9.lab"), question(self.odd)), before)
         self.assertEqual(self.made(question("h8.lab"), b"\0\1" + bytes(10) + b"abc"), [None, None])
         self.assertEqual(self.zone.one_addresses([name_key("h8.lab"), name_key("h9.lab")])[0], None)

@@ -31,7 +31,7 @@ class Packed(SynchronousTestCase):
         """What is beyond is left out."""
         rdatas = tuple(number.to_bytes(4, "big") for number in range(packing.MOST_RECORDS + 5))
         zone = Zone()
-        zone.add(RRset(wire("a"), RRType.A, 60, rdatas))
+        zone.data.add(RRset(wire("a"), RRType.A, 60, rdatas))
         self.assertEqual(answer_of(zone, "a").answer[0].rdatas, rdatas[: packing.MOST_RECORDS])
 
     mappings = st.builds(

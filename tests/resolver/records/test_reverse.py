@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.resolver.records.reverse import MOST_NAMES, ReverseNames, reverse_name
 from labnet.resolver.records.zone import Zone
+from labnet.resolver.records.zonedata import ZoneData
 from labnet.wire.types import RRset, RRType
 from tests.resolver.records.zones import NOW, TXT, answer_of, course, gist, zone_of
 from tests.resolver.zonefiles import ip, wire
@@ -36,13 +37,13 @@ class Reverse(SynchronousTestCase):
 
     def test_an_explicit_pointer_wins(self) -> None:
         """Where the files have a PTR record or a CNAME (RFC 2317), nothing is derived; beside other types it is."""
-        zone = Zone((), NOW)
+        zone = Zone(ZoneData((), NOW))
         for number in (1, 2, 3):
-            zone.add(RRset(wire(f"a{number}"), RRType.A, 60, (ip(f"192.0.2.{number}"),)))
-        zone.add(RRset(wire("1.2.0.192.in-addr.arpa"), RRType.PTR, 60, (wire("other"),)))
-        zone.add(RRset(wire("2.2.0.192.in-addr.arpa"), RRType.CNAME, 60, (wire("other"),)))
-        zone.add(RRset(wire("3.2.0.192.in-addr.arpa"), TXT, 60, (b"\1t",)))
-        zone.finish()
+            zone.data.add(RRset(wire(f"a{number}"), RRType.A, 60, (ip(f"192.0.2.{number}"),)))
+        zone.data.add(RRset(wire("1.2.0.192.in-addr.arpa"), RRType.PTR, 60, (wire("other"),)))
+        zone.data.add(RRset(wire("2.2.0.192.in-addr.arpa"), RRType.CNAME, 60, (wire("other"),)))
+        zone.data.add(RRset(wire("3.2.0.192.in-addr.arpa"), TXT, 60, (b"\1t",)))
+        zone.data.finish()
         self.assertEqual(answer_of(zone, "1.2.0.192.in-addr.arpa", RRType.PTR).answer[0].rdatas, (wire("other"),))
         self.assertEqual(gist(zone, "2.2.0.192.in-addr.arpa", RRType.PTR), "CNAME")
         self.assertEqual(answer_of(zone, "3.2.0.192.in-addr.arpa", RRType.PTR).answer[0].rdatas, (wire("a3"),))

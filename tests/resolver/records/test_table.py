@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.resolver.records import table as module
 from labnet.resolver.records.packed import pack_address
-from labnet.resolver.records.table import PackedRecords
+from labnet.resolver.records.packed_records import PackedRecords
 from labnet.wire.names import key_of, parent
 from labnet.wire.types import RRset, RRType
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.resolver.records.zone import Zone
+from labnet.resolver.records.zonedata import ZoneData
 from labnet.wire.names import key_of
 from labnet.wire.types import ExtendedError, InfoCode, Question, Rcode, RRset, RRType
 from tests.resolver.records.zones import MX, NOW, TXT, answer_of, ask, course, gist, static, zone_of
@@ -64,7 +65,7 @@ class CourseLines(SynchronousTestCase):
     def test_a_line_wins_over_records_of_other_files_for_the_course(self) -> None:
         """Where a name has records of a zone file too, the course protocol is told the line."""
         zone = zone_of("www A 192.0.2.1")
-        zone.add_mapping(static("www.lab", "192.0.2.2", 5))
+        zone.data.add_mapping(static("www.lab", "192.0.2.2", 5))
         answer = answer_of(zone, "www.lab")
         self.assertEqual(answer.mapping, static("www.lab", "192.0.2.2", 5))
         self.assertEqual(answer.answer[0].rdatas, (ip("192.0.2.1"), ip("192.0.2.2")))
@@ -72,7 +73,7 @@ class CourseLines(SynchronousTestCase):
     def test_a_line_beside_a_cname_is_told_but_is_no_record(self) -> None:
         """The conflict comes back as a sentence; DNS keeps the CNAME."""
         zone = zone_of("www CNAME ns")
-        says = zone.add_mapping(static("www.lab", "192.0.2.2"))
+        says = zone.data.add_mapping(static("www.lab", "192.0.2.2"))
         self.assertEqual(says, "www.lab has a CNAME, so it can have no other record; this one is left out")
         self.assertEqual(gist(zone, "www.lab"), "CNAME")
         self.assertEqual(answer_of(zone, "www.lab").mapping, static("www.lab", "192.0.2.2"))
@@ -126,28 +127,28 @@ class OneStep(SynchronousTestCase):
     def test_records_of_one_name_and_type_are_merged(self) -> None:
         """Equal ones count once, the first one's case stays, the lowest TTL holds for all."""
         zone = Zone()
-        zone.add(RRset(wire("WWW"), RRType.A, 60, (b"1111",)))
-        zone.add(RRset(wire("www"), RRType.A, 30, (b"2222", b"1111")))
-        zone.add(RRset(wire("www"), RRType.A, 90, (b"3333",)))
+        zone.data.add(RRset(wire("WWW"), RRType.A, 60, (b"1111",)))
+        zone.data.add(RRset(wire("www"), RRType.A, 30, (b"2222", b"1111")))
+        zone.data.add(RRset(wire("www"), RRType.A, 90, (b"3333",)))
         expected = RRset(wire("WWW"), RRType.A, 30, (b"1111", b"2222", b"3333"))
         self.assertEqual(answer_of(zone, "www").answer, (expected,))
 
     def test_what_cannot_stand_beside_a_cname_is_left_out(self) -> None:
         """The first of the two stays; the sentence says which name it is."""
         zone = Zone()
-        self.assertIsNone(zone.add(RRset(wire("c"), RRType.CNAME, 60, (wire("a"),))))
-        says = zone.add(RRset(wire("c"), RRType.A, 60, (b"1111",)))
+        self.assertIsNone(zone.data.add(RRset(wire("c"), RRType.CNAME, 60, (wire("a"),))))
+        says = zone.data.add(RRset(wire("c"), RRType.A, 60, (b"1111",)))
         self.assertEqual(says, "c has a CNAME, so it can have no other record; this one is left out")
         self.assertEqual(gist(zone, "c"), "CNAME")
 
     def test_no_name_below_invalid_is_taken(self) -> None:
         """Records and lines there are left out with a sentence, and no wildcard covers them (RFC 6761)."""
-        zone = Zone((), NOW)
+        zone = Zone(ZoneData((), NOW))
         says = "x.invalid is below invalid, where no name exists (RFC 6761); the record is left out"
-        self.assertEqual(zone.add(RRset(wire("x.invalid"), RRType.A, 60, (b"1111",))), says)
-        self.assertEqual(zone.add_mapping(static("x.invalid", "192.0.2.1")), says)
-        zone.add(RRset(wire("*"), RRType.A, 60, (b"1111",)))
-        zone.finish()
+        self.assertEqual(zone.data.add(RRset(wire("x.invalid"), RRType.A, 60, (b"1111",))), says)
+        self.assertEqual(zone.data.add_mapping(static("x.invalid", "192.0.2.1")), says)
+        zone.data.add(RRset(wire("*"), RRType.A, 60, (b"1111",)))
+        zone.data.finish()
         self.assertEqual(gist(zone, "x.other"), "A")
         self.assertEqual(gist(zone, "x.invalid"), "unknown")
 

@@ -7,11 +7,22 @@ from struct import pack as packed
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.resolver.records.special import made_up_soa
-from labnet.resolver.records.zone import MADE_UP_TTL, Zone
-from labnet.wire.names import key_of, text_of
+from labnet.resolver.records.zone import Zone
+from labnet.resolver.records.zonedata import MADE_UP_TTL, ZoneData
+from labnet.resolver.records.zonefile_records import ZoneFileRecords
+from labnet.wire.names import key_of, parent, text_of
 from labnet.wire.types import ExtendedError, InfoCode, Rcode, RRset, RRType
 from tests.resolver.records.zones import DS, LAB, MX, NOW, TXT, answer_of, course, gist, static, zone_of
 from tests.resolver.zonefiles import ip, read, wire
+
+
+def of_files(*files: tuple[bytes, str], apexes: tuple[str, ...] = ()) -> Zone:
+    """A finished zone of zone files, each with its origin; it is the authority for these, or for ``apexes``."""
+    data = ZoneData([key_of(apex) for apex in apexes or [origin for _, origin in files]], NOW)
+    for content, origin in files:
+        assert read(content, origin, default_ttl=60, add=ZoneFileRecords(data).add).problems == []
+    data.finish()
+    return Zone(data)
 
 
 class Wildcards(SynchronousTestCase):
@@ -48,6 +59,43 @@ sub.*.w TXT "no wildcard"
             self.assertEqual(gist(heap, name, rrtype), without, name)
             self.assertEqual(gist(authority, name, rrtype), under, name)
 
+    def test_the_names_above_a_wildcard_exist(self) -> None:
+        """The parent of a wildcard and all names between that and the apex are empty non-terminals (RFC 8020)."""
+        zone = zone_of("*.x.entw A 192.0.2.1\n*.nested A 192.0.2.6\n*.a.b.nested A 192.0.2.5", "lab")
+        table = [
+            ("entw.lab", "nodata"),
+            ("x.entw.lab", "nodata"),
+            ("ada.x.entw.lab", "A"),
+            ("y.entw.lab", "NXDOMAIN"),
+            ("nested.lab", "nodata"),
+            ("b.nested.lab", "nodata"),
+            ("a.b.nested.lab", "nodata"),
+            ("z.a.b.nested.lab", "A"),
+            ("z.b.nested.lab", "NXDOMAIN"),
+            ("z.nested.lab", "A"),
+        ]
+        for name, expected in table:
+            self.assertEqual(gist(zone, name), expected, name)
+
+    def test_an_empty_non_terminal_can_be_a_wildcard(self) -> None:
+        """One above another name, or between two wildcards, is for all names below its parent, and has nothing."""
+        zone = zone_of("foo.*.mid A 192.0.2.1\n*.*.dbl A 192.0.2.2\n* A 192.0.2.3\n@ SOA a b 1 2 3 4 5", "lab")
+        table = [
+            ("mid.lab", "nodata"),
+            ("zz.mid.lab", "nodata"),
+            ("q.zz.mid.lab", "nodata"),
+            ("*.mid.lab", "nodata"),
+            ("foo.*.mid.lab", "A"),
+            ("bar.*.mid.lab", "NXDOMAIN"),
+            ("zz.dbl.lab", "nodata"),
+            ("q.zz.dbl.lab", "nodata"),
+            ("q.*.dbl.lab", "A"),
+            ("r.q.*.dbl.lab", "A"),
+            ("other.lab", "A"),
+        ]
+        for name, expected in table:
+            self.assertEqual(gist(zone, name), expected, name)
+
     def test_the_records_have_the_name_that_was_asked_for(self) -> None:
         """So has what the course protocol is told."""
         answer = answer_of(zone_of(self.ZONE), "X.y.w.lab")
@@ -62,10 +110,10 @@ sub.*.w TXT "no wildcard"
         zone = zone_of("* A 192.0.2.1\nsub NS ns.sub\na A 192.0.2.9", "lab")
         self.assertEqual(gist(zone, "x.lab"), "A")
         self.assertEqual(gist(zone, "x.sub.lab"), "referral")
-        pointers = Zone((), NOW)
-        pointers.add(RRset(wire("*.192.in-addr.arpa"), RRType.PTR, 60, (wire("other"),)))
-        pointers.add(RRset(wire("a"), RRType.A, 60, (ip("192.0.2.9"),)))
-        pointers.finish()
+        pointers = Zone(ZoneData((), NOW))
+        pointers.data.add(RRset(wire("*.192.in-addr.arpa"), RRType.PTR, 60, (wire("other"),)))
+        pointers.data.add(RRset(wire("a"), RRType.A, 60, (ip("192.0.2.9"),)))
+        pointers.data.finish()
         self.assertEqual(answer_of(pointers, "9.2.0.192.in-addr.arpa", RRType.PTR).answer[0].rdatas, (wire("a"),))
         self.assertEqual(answer_of(pointers, "8.2.0.192.in-addr.arpa", RRType.PTR).answer[0].rdatas, (wire("other"),))
 
@@ -109,7 +157,7 @@ under.signed TXT t
             ("sub.lab", DS, "nodata"),
             ("ns.sub.lab", RRType.A, "referral"),
             ("a.b.sub.lab", MX, "referral"),
-            ("signed.lab", DS, "43"),
+            ("signed.lab", DS, "DS"),
             ("under.signed.lab", TXT, "referral"),
             ("under.signed.lab", DS, "referral"),
             ("other", RRType.A, "unknown"),
@@ -153,7 +201,7 @@ under.signed TXT t
     def test_a_referral_has_the_servers_and_their_addresses(self) -> None:
         """Addresses that the zone has are glue, wherever in it they are; others are not told."""
         zone = zone_of(self.ZONE, "lab")
-        zone.add(RRset(wire("ns.other"), RRType.A, 60, (b"1111",)))
+        zone.data.add(RRset(wire("ns.other"), RRType.A, 60, (b"1111",)))
         answer = answer_of(zone, "x.sub.lab")
         servers = (wire("ns.sub.lab"), wire("ns.lab"), wire("ns.other"))
         self.assertEqual(answer.authority, (RRset(wire("sub.lab"), RRType.NS, 3600, servers),))
@@ -164,14 +212,63 @@ under.signed TXT t
 
     def test_the_nearest_zone_answers(self) -> None:
         """Below a delegation that is itself an authoritative zone, that zone answers; only DS is its parent's."""
-        zone = Zone([key_of("lab"), key_of("sub.lab")], NOW)
+        zone = Zone(ZoneData([key_of("lab"), key_of("sub.lab")], NOW))
         for origin, content in (("lab", self.ZONE), ("sub.lab", LAB)):
-            read(content, origin, add=zone.add)
-        zone.finish()
+            read(content, origin, add=zone.data.add)
+        zone.data.finish()
         self.assertEqual(answer_of(zone, "no.sub.lab").authority[0].name, wire("sub.lab"))
         self.assertEqual(answer_of(zone, "sub.lab", DS).authority[0].name, wire("lab"))
         self.assertEqual(gist(zone, "sub.lab", RRType.NS), "NS")
         self.assertEqual(answer_of(zone, "lab", DS).authority[0].name, wire("lab"))
+
+    def test_what_the_upper_zones_file_has_of_a_zone_is_not_answered_by_that(self) -> None:
+        """Glue, the delegation's NS and occluded records are the upper zone's; its DS is answered by it."""
+        upper = (
+            LAB
+            + b"sub NS ns.sub\nsub DS 1 8 1 "
+            + b"00" * 20
+            + b"\nns.sub A 192.0.2.7\nwww.sub A 192.0.2.8\nother NS ns.sub\n"
+        )
+        lower = b"@ SOA ns host 1 2 3 4 300\n@ NS ns2\nns2 A 192.0.2.9\n"
+        for files in (((upper, "lab"), (lower, "sub.lab")), ((lower, "sub.lab"), (upper, "lab"))):
+            zone = of_files(*files)
+            self.assertEqual(answer_of(zone, "sub.lab", RRType.NS).answer[0].rdatas, (wire("ns2.sub.lab"),))
+            for name, rrtype, expected in (
+                ("ns.sub.lab", RRType.A, "NXDOMAIN"),
+                ("www.sub.lab", RRType.A, "NXDOMAIN"),
+                ("ns2.sub.lab", RRType.A, "A"),
+                ("sub.lab", DS, "DS"),
+                ("x.other.lab", RRType.A, "referral"),
+            ):
+                self.assertEqual(gist(zone, name, rrtype), expected, name)
+            self.assertEqual(answer_of(zone, "ns.sub.lab").authority[0].name, wire("sub.lab"))
+            (glue,) = answer_of(zone, "x.other.lab").additional
+            self.assertEqual(glue.rdatas, (ip("192.0.2.7"),))
+
+    def test_a_zone_without_a_file_has_what_the_upper_zones_file_says(self) -> None:
+        """One file for several of the zones is enough."""
+        zone = of_files((LAB + b"sub NS ns\nwww.sub A 192.0.2.8\n", "lab"), apexes=("lab", "sub.lab"))
+        self.assertEqual(gist(zone, "www.sub.lab"), "A")
+        self.assertEqual(answer_of(zone, "no.sub.lab").authority[0].name, wire("sub.lab"))
+        self.assertEqual(gist(zone, "sub.lab", RRType.NS), "NS")
+
+    def test_a_file_with_both_soas_is_of_both_zones(self) -> None:
+        """What stands below the lower apex is the lower zone's, before its SOA or behind it."""
+        text = LAB + b"www.sub A 192.0.2.8\nsub SOA ns.sub host.sub 1 2 3 4 300\nmail.sub A 192.0.2.9\n"
+        zone = of_files((text, "lab"), apexes=("lab", "sub.lab"))
+        self.assertEqual((gist(zone, "www.sub.lab"), gist(zone, "mail.sub.lab")), ("A", "A"))
+
+    def test_addresses_in_bulk_are_the_upper_zones_too(self) -> None:
+        """A chunk of addresses with one beyond the cut is taken line by line, and that one is glue."""
+        data = ZoneData([wire("lab"), wire("sub.lab")], NOW)
+        data.add(RRset(wire("sub.lab"), RRType.SOA, 60, (bytes(22),)))
+        records = ZoneFileRecords(data)
+        records.add(RRset(wire("lab"), RRType.SOA, 60, (bytes(22),)))
+        for keys in ([wire("a.lab"), wire("sub.lab")], [wire("a.lab"), wire("ns.sub.lab")]):
+            self.assertFalse(records.add_addresses(keys, [60, 60], [b"1111", b"2222"], {parent(key) for key in keys}))
+        self.assertTrue(records.add_addresses([wire("a.lab")], [60], [b"1111"], {wire("lab")}))
+        data.finish()
+        self.assertEqual((gist(Zone(data), "a.lab"), gist(Zone(data), "sub.lab")), ("A", "nodata"))
 
     def test_a_delegation_above_the_zone_is_the_parents_affair(self) -> None:
         """What is below a delegation of one zone is answered all the same where it is a zone of its own here."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from labnet.resolver.records.zone import Zone
+from labnet.resolver.records.zonedata import ZoneData
 from labnet.wire.names import key_of
 from labnet.wire.types import Answer, Mapping, Question, Rcode, RRType
 from tests.resolver.zonefiles import read
@@ -19,20 +20,20 @@ ns A 192.0.2.1
 
 def zone_of(text: str | bytes, *authoritative: str, origin: str = "lab", reverse: bool = True) -> Zone:
     """A finished zone with the records of a zone file, by default without being the authority for anything."""
-    zone = Zone([key_of(name) for name in authoritative], NOW)
-    file = read(text, origin, default_ttl=60, add=zone.add)
+    data = ZoneData([key_of(name) for name in authoritative], NOW)
+    file = read(text, origin, default_ttl=60, add=data.add)
     assert file.problems == [], file.problems
-    zone.finish(reverse)
-    return zone
+    data.finish(reverse)
+    return Zone(data)
 
 
 def course(*lines: tuple[str, str, int]) -> Zone:
     """A finished zone with a course's lines: name, address, TTL."""
-    zone = Zone((), NOW)
+    data = ZoneData((), NOW)
     for name, address, ttl in lines:
-        zone.add_mapping(static(name, address, ttl))
-    zone.finish()
-    return zone
+        data.add_mapping(static(name, address, ttl))
+    data.finish()
+    return Zone(data)
 
 
 def static(name: str, address: str, ttl: int = 60) -> Mapping:
