@@ -36,7 +36,10 @@ def add_commands(commands: Any) -> None:
     exercise = commands.add_parser("exercise", help="answer an exercise from a capture", description=_EXERCISE)
     exercise.add_argument("exercise", choices=("ip", "dhcp", "arp", "http", "trace"), help="which one")
     exercise.add_argument("file", metavar="FILE", help="a pcap or pcapng file")
-    exercise.add_argument("--check", metavar="ANSWERS.toml", help="mark the answers in this file")
+    exercise.add_argument(
+        "--check", metavar="ANSWERS.toml", help="mark the answers in this file, or of all in a folder"
+    )
+    exercise.add_argument("--csv", metavar="FILE.csv", help="with a folder: write a line a sheet into this file")
     exercise.add_argument(
         "--exchange", type=_number, metavar="N", default=0, help="for trace: exchange N that went to a parent"
     )
@@ -44,6 +47,7 @@ def add_commands(commands: Any) -> None:
     form.add_argument("--json", action="store_true", help="print JSON")
     form.add_argument("--html", action="store_true", help="print one self-contained web page")
     form.add_argument("--svg", action="store_true", help="print a picture; for trace alone")
+    form.add_argument("--key", action="store_true", help="print the right answers as TOML, for the teacher")
     form.add_argument("--blank", action="store_true", help="print the questions as TOML to fill in")
     exercise.set_defaults(run=_guarded(_exercise))
 
@@ -158,27 +162,47 @@ def _count(text: str) -> int:
 
 
 def _exercise(arguments: argparse.Namespace) -> int:
-    from labnet.capture.exercises.marking import mark, read_sheet
+    from labnet.capture.exercises.marking import mark_best, read_sheet
     from labnet.capture.exercises.page import page
     from labnet.capture.exercises.picture import picture
     from labnet.capture.exercises.run import run
-    from labnet.capture.exercises.text import answered, as_json, blank, marked
+    from labnet.capture.exercises.text import answered, as_json, blank, key, marked
     from labnet.capture.narrative.hexdump import wants_colour
     from labnet.capture.narrative.progress import Bar
 
+    if arguments.check is not None and os.path.isdir(arguments.check):
+        return _mark_folder(arguments)
     sheet = None if arguments.check is None else read_sheet(arguments.check, arguments.exercise)
-    done = run(arguments.exercise, arguments.file, Bar(sys.stderr, sys.stdout).show, arguments.exchange)
-    marks = None if sheet is None else mark(done.answers, sheet)
+    every = (sheet is not None or arguments.key) and not arguments.exchange
+    done = run(arguments.exercise, arguments.file, Bar(sys.stderr, sys.stdout).show, arguments.exchange, every)
+    marks = None if sheet is None else mark_best([done.answers, *done.others], sheet)
     if arguments.json:
         print(as_json(done, marks))
     elif arguments.html:
         print(page(done, marks))
     elif arguments.svg:
         print(picture(done))
+    elif arguments.key:
+        print("\n".join(key(done)))
     elif arguments.blank:
         print("\n".join(blank(done)))
     else:
         for line in answered(done, wants_colour(sys.stdout)) if marks is None else marked(marks):
             print(line)
-    wrong = [one for one in marks or () if one.verdict != "right"]
+    wrong = [one for one in marks or () if one.verdict not in ("right", "open")]
     return 1 if wrong or (marks is None and all(answer.value is None for answer in done.answers)) else 0
+
+
+def _mark_folder(arguments: argparse.Namespace) -> int:
+    """Mark every sheet of a folder; status 0 where all could be read."""
+    from labnet.capture.exercises.batch import mark_folder, write_csv
+    from labnet.capture.narrative.hexdump import printable
+
+    rows = mark_folder(arguments.exercise, arguments.file, arguments.check)
+    try:
+        with open(arguments.csv or os.devnull, "w", newline="", encoding="utf-8") as file:
+            for line in write_csv(rows, file):
+                print(printable(line))
+    except OSError as error:
+        raise CaptureError(f"{arguments.csv}: cannot be written: {error.strerror}") from None
+    return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from labnet.capture.exercises.model import NO_LINK, ExerciseAnswer, ethertype_answer
@@ -40,7 +41,7 @@ class ARP:
         self.frames: dict[int, Dissected] = {}
         self._requests: list[Dissected] = []
         self._reply: Dissected | None = None
-        self._pair: tuple[Dissected, Dissected] | None = None
+        self._pairs: list[tuple[Dissected, Dissected]] = []
 
     def wants(self, frame: Dissected) -> bool:
         return False
@@ -54,18 +55,22 @@ class ARP:
                 self._requests.append(frame)
         elif layer.number("arp.opcode") == 2:
             self._reply = self._reply or frame
-            for request in self._requests:
+            for request in reversed(self._requests):
                 asked, who = _address(request, "dst"), _address(request, "src")
                 if (_address(frame, "src"), _address(frame, "dst")) == (asked, who):
-                    self._pair = (request, frame)
+                    if len(self._pairs) < MOST_REQUESTS:
+                        self._pairs.append((request, frame))
                     return True
         return False
 
-    def answers(self) -> list[ExerciseAnswer]:
-        request, reply = self._pair or (self._requests[0] if self._requests else None, self._reply)
-        for frame in (request, reply):
-            if frame is not None:
-                self.frames[frame.packet.number] = frame
+    def candidates(self) -> Iterator[list[ExerciseAnswer]]:
+        pairs: list[tuple[Dissected | None, Dissected | None]] = [*self._pairs]
+        pairs = pairs or [(self._requests[0] if self._requests else None, self._reply)]
+        self.frames = {frame.packet.number: frame for frame in pairs[0] if frame is not None}
+        for request, reply in pairs:
+            yield self._answers(request, reply)
+
+    def _answers(self, request: Dissected | None, reply: Dissected | None) -> list[ExerciseAnswer]:
         ethertype, broadcast, asked, reply_ip, reply_mac = QUESTIONS
         return [*self._asked(request, ethertype, broadcast, asked), *self._replied(reply, reply_ip, reply_mac)]
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from labnet.capture.exercises.model import ExerciseAnswer, proof
+from collections.abc import Iterator
+
+from labnet.capture.exercises.model import Concepts, ExerciseAnswer, proof
 from labnet.capture.model import Dissected
 from labnet.capture.packet.applications import ApplicationData
 
 _PORTS = (67, 68)
+MOST_OFFERS = 1000
+"""Offers by which answers are marked."""
 _NO_DHCP = (
     "The capture has no DHCP {what}: start capturing on the network card, then give the address back and ask anew: "
     "dhclient -r; dhclient (Windows: ipconfig /release, ipconfig /renew)"
@@ -35,7 +39,11 @@ _TRANSPORT_ANSWERS = (
     ExerciseAnswer("server_port", "Which port does the server use?", "number",
            explanation="A DHCP server always listens on port 67."),
     ExerciseAnswer("why_not_tcp", "Why not TCP?", "words",
-           words=("broadcast", "no address", "no ip", "without an address", "without an ip", "handshake", "connection"),
+           concepts=Concepts(("broadcasts?", "0\\.0\\.0\\.0", "255\\.255\\.255\\.255", "connectionless"),
+                             ("(?:has|have|had|with|knows?|got|without|no|an?|its|own|yet|ip) (?:ip )?address",
+                              "handshake", "connections?"),
+                             ("faster", "speed", "encrypt\\w*", "more reliable", "tcp is connectionless",
+                              "udp (?:needs|requires|has) a (?:connection|handshake)")),
            explanation="TCP needs a connection between two known addresses: the client has none yet (it sends from "
            "0.0.0.0) and does not know the server, so it must broadcast, which only UDP can."),
 )  # fmt: skip
@@ -51,7 +59,7 @@ class DHCP:
         self._first: Dissected | None = None
         self._client: Dissected | None = None
         """The first message of a client that has no address yet."""
-        self._offer: Dissected | None = None
+        self._offers: list[Dissected] = []
 
     def wants(self, frame: Dissected) -> bool:
         ports = frame.ports
@@ -64,17 +72,19 @@ class DHCP:
             self._first = self._first or frame
             if self._client is None and _has_no_address(frame):
                 self._client = frame
-        if self._offer is None and message.layer.number("dhcp.option.dhcp") == 2:
-            self._offer = frame
-        return self._client is not None and self._offer is not None
+        if message.layer.number("dhcp.option.dhcp") == 2 and len(self._offers) < MOST_OFFERS:
+            self._offers.append(frame)
+        return self._client is not None and bool(self._offers)
 
-    def answers(self) -> list[ExerciseAnswer]:
-        used = self._client or self._first, self._offer
+    def candidates(self) -> Iterator[list[ExerciseAnswer]]:
+        used = self._client or self._first, self._offers[0] if self._offers else None
         self.frames = {frame.packet.number: frame for frame in used if frame is not None}
-        return [*self._transport(), *self._offered()]
+        offers: list[Dissected | None] = [*self._offers] or [None]
+        for offer in offers:
+            yield [*self._transport(offer), *self._offered(offer)]
 
-    def _transport(self) -> list[ExerciseAnswer]:
-        frame = self._client or self._first or self._offer
+    def _transport(self, offer: Dissected | None) -> list[ExerciseAnswer]:
+        frame = self._client or self._first or offer
         if frame is None:
             return [question.lacking(_NO_DHCP.format(what="message")) for question in _TRANSPORT_ANSWERS]
         transport, client, server, why = _TRANSPORT_ANSWERS
@@ -93,8 +103,8 @@ class DHCP:
             return why.lacking(_NO_DHCP.format(what="message of a client without an address (Discover)"))
         return why.proved(self._client, "ip.src", "ip.dst", value="the client has no address yet and must broadcast")
 
-    def _offered(self) -> list[ExerciseAnswer]:
-        frame = self._offer
+    @staticmethod
+    def _offered(frame: Dissected | None) -> list[ExerciseAnswer]:
         if frame is None:
             return [question.lacking(_NO_DHCP.format(what="Offer")) for question in _OFFER_ANSWERS]
         return [_option(question, frame, name) for question, name in zip(_OFFER_ANSWERS, _OFFER_FIELDS, strict=True)]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterator
 from dataclasses import replace
 
-from labnet.capture.exercises.model import ExerciseAnswer, ethertype_answer, link_answer, proof
+from labnet.capture.exercises.model import Concepts, ExerciseAnswer, ethertype_answer, link_answer, proof
 from labnet.capture.model import Dissected
 from labnet.capture.packet.applications import ApplicationData
 
@@ -14,7 +15,6 @@ _NO_HTTP = (
     "(https is encrypted, so its requests cannot be seen)"
 )
 _FIRST_TTLS = (32, 64, 128, 255)
-Words = tuple[str, ...]
 MOST_NEIGHBOURS = 4096
 
 QUESTIONS = (
@@ -27,8 +27,10 @@ QUESTIONS = (
            explanation="0x0800 is IPv4. The EtherType names only what is directly inside the frame; that TCP is inside "
            "the IP packet is said by the IP header's protocol field (6), not here."),
 )  # fmt: skip
-_ROUTER: Words = ("router", "gateway", "first hop", "next hop")
-_SERVER: Words = ("server",)
+_ROUTER_WORDS = ("routers?(?:'s)?", "gateways?(?:'s)?", "first hop", "next hop", "access point", "modem")
+_SERVER_WORDS = ("(?:web)?servers?(?:'s)?", "website", "web ?site(?:'s)?", "destination host")
+_ROUTER = Concepts(_ROUTER_WORDS, never=(*_SERVER_WORDS, "clients?(?:'s)?", "my (?:own )?(?:computer|pc|laptop)"))
+_SERVER = Concepts(_SERVER_WORDS, never=_ROUTER_WORDS)
 
 
 class HTTP:
@@ -56,10 +58,14 @@ class HTTP:
             self._reply = frame
         return False  # an ARP reply that tells whose the address is may come as late as it likes
 
-    def answers(self) -> list[ExerciseAnswer]:
+    def candidates(self) -> Iterator[list[ExerciseAnswer]]:
         frame = self._request
         if frame is None:
-            return [question.lacking(_NO_HTTP) for question in QUESTIONS]
+            yield [question.lacking(_NO_HTTP) for question in QUESTIONS]
+        else:
+            yield self._answers(frame)
+
+    def _answers(self, frame: Dissected) -> list[ExerciseAnswer]:
         self.frames[frame.packet.number] = frame
         source, destination, owner, ethertype = QUESTIONS
         kind = ethertype_answer(ethertype, frame)
@@ -89,14 +95,14 @@ class HTTP:
     @staticmethod
     def _by_arp(frame: Dissected, question: ExerciseAnswer, address: str, reply: Dissected) -> ExerciseAnswer:
         is_server = address == frame.destination
-        owner, words = ("the web server's", _SERVER) if is_server else ("the router's", _ROUTER)
+        owner, concepts = ("the web server's", _SERVER) if is_server else ("the router's", _ROUTER)
         says = (
             f"ARP in frame {reply.packet.number} says that it belongs to {address}"
             + (", the web server itself: it is on the same link." if is_server else
                f", which is not the web server {frame.destination}: a MAC address reaches only to the end of the link, "
                f"and the frame goes to the router first.")
         )  # fmt: skip
-        proved = replace(question, words=words).proved(frame, "eth.dst", value=owner, explanation=says)
+        proved = replace(question, concepts=concepts).proved(frame, "eth.dst", value=owner, explanation=says)
         field = reply.field("arp.src.hw_mac")
         return replace(proved, proofs=(*proved.proofs, *([proof(reply, field)] if field is not None else [])))
 
@@ -122,7 +128,7 @@ class HTTP:
             f"Not the web server's: its replies arrive with TTL {ttl}, so {first - ttl} router(s) lowered it from "
             f"{first}; the server is not on this link. The frame goes to the router, whose address ARP had told."
         )
-        proved = replace(question, words=_ROUTER).proved(frame, "eth.dst", value="the router's", explanation=says)
+        proved = replace(question, concepts=_ROUTER).proved(frame, "eth.dst", value="the router's", explanation=says)
         return replace(proved, proofs=(*proved.proofs, proof(self._reply, field)))
 
     @staticmethod
@@ -134,7 +140,7 @@ class HTTP:
             f"Not the web server's: {frame.source} is a private address and {frame.destination} a public one: they are "
             f"never on one link. The frame goes to the router."
         )
-        words = replace(question, words=_ROUTER)
+        words = replace(question, concepts=_ROUTER)
         return words.proved(frame, "eth.dst", f"{name}.src", f"{name}.dst", value="the router's", explanation=says)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from labnet.capture.exercises.model import ExerciseAnswer
+from collections.abc import Iterator
+
+from labnet.capture.exercises.model import Concepts, ExerciseAnswer
 from labnet.capture.model import Dissected
 from labnet.capture.packet.applications import ApplicationData
 
@@ -20,13 +22,21 @@ QUESTIONS = (
     ExerciseAnswer("payload_length", "How many bytes has the payload of the IP packet?", "number"),
     ExerciseAnswer("ttl", "What is the TTL?", "number",
            explanation="The sender's system chose where it starts, mostly 64, 128 or 255."),
-    ExerciseAnswer("ttl_meaning", "What does the TTL mean?", "words", words=("hop", "router"),
+    ExerciseAnswer("ttl_meaning", "What does the TTL mean?", "words",
+           concepts=Concepts(("hops?", "routers?", "gateways? it may pass", "jumps?"),
+                             never=("seconds?", "minutes?", "milliseconds?", "time in seconds", "bytes?", "length")),
            explanation="Each router on the way takes one off and drops the packet at 0, so that none circles for ever; "
            "it counts routers, not seconds."),
-    ExerciseAnswer("version_field", "Which field tells IPv4 from IPv6?", "words", words=("version", "first four bits",
-           "first 4 bits", "nibble"),
+    ExerciseAnswer("version_field", "Which field tells IPv4 from IPv6?", "words",
+           concepts=Concepts(("version", "first four bits", "first 4 bits", "nibble", "high four bits", "top 4 bits"),
+                             never=("header length", "ttl", "total length", "source", "destination", "next header",
+                                    "checksum", "flags?", "identification", "ether ?type")),
            explanation="The version, the high four bits of the header's first byte, 4 or 6, in the same place."),
 )  # fmt: skip
+
+
+MOST_REQUESTS = 1000
+"""Echo requests by which answers are marked."""
 
 
 class IPHeader:
@@ -36,7 +46,7 @@ class IPHeader:
 
     def __init__(self) -> None:
         self.frames: dict[int, Dissected] = {}
-        self._request: Dissected | None = None
+        self._requests: list[Dissected] = []
         self._only_v6 = False
 
     def wants(self, frame: Dissected) -> bool:
@@ -44,18 +54,21 @@ class IPHeader:
 
     def see(self, frame: Dissected, message: ApplicationData | None) -> bool:
         icmp = frame.layer("icmp")
-        if icmp is not None and icmp.number("icmp.type") == 8:
-            self._request = frame
-            self.frames[frame.packet.number] = frame
+        if icmp is not None and icmp.number("icmp.type") == 8 and len(self._requests) < MOST_REQUESTS:
+            self._requests.append(frame)
+            self.frames.setdefault(self._requests[0].packet.number, self._requests[0])
         v6 = frame.layer("icmpv6")
         self._only_v6 |= v6 is not None and v6.number("icmpv6.type") == 128
-        return self._request is not None
+        return bool(self._requests)
 
-    def answers(self) -> list[ExerciseAnswer]:
-        frame = self._request
-        if frame is None:
+    def candidates(self) -> Iterator[list[ExerciseAnswer]]:
+        if not self._requests:
             why = _GET_ONE.replace("has no", "has IPv6's echo requests only, no") if self._only_v6 else _GET_ONE
-            return [question.lacking(why) for question in QUESTIONS]
+            yield [question.lacking(why) for question in QUESTIONS]
+        for frame in self._requests:
+            yield self._answers(frame)
+
+    def _answers(self, frame: Dissected) -> list[ExerciseAnswer]:
         source, destination, protocol, header, payload, ttl, meaning, version = QUESTIONS
         return [
             source.proved(frame, "ip.src"),

@@ -1,4 +1,8 @@
-"""A student's answers, marked: right or wrong, the reason, and the bytes."""
+"""A student's answers, marked: right, wrong, or for the teacher, with the reason and the bytes.
+
+An answer is read into facts (:mod:`labnet.capture.exercises.facts`) and the facts are compared. What states nothing
+that can be compared is never wrong: a teacher looks at it.
+"""
 
 from __future__ import annotations
 
@@ -11,19 +15,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from labnet.capture.exercises import facts
 from labnet.capture.exercises.model import ExerciseAnswer, Proof
 from labnet.capture.model import CaptureError
-from labnet.capture.names import ETHERTYPES, IP_PROTOCOLS
 
 MOST_BYTES: Final = 1_000_000
 """Bytes of a sheet of answers that are read."""
+
+RIGHT, WRONG, TEACHER = "right", "wrong", "teacher"
+_CANNOT: Final = "this cannot be compared by a program: a teacher has to look at it"
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
     """One answer marked.
 
-    ``verdict`` is right, wrong, missing (no answer), open (the capture cannot tell) or unknown (no such question).
+    ``verdict`` is right, wrong, teacher (only a person can judge it), missing (no answer), open (the capture does not
+    hold it, so it is out of the count) or unknown (no such question).
     """
 
     key: str
@@ -31,6 +39,29 @@ class Mark:
     given: str
     reason: str
     proofs: tuple[Proof, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How many answers are ``right`` of those that ``count``; ``teacher`` are for a person to judge."""
+
+    right: int
+    count: int
+    teacher: int
+
+    def __str__(self) -> str:
+        more = f", {self.teacher} for the teacher" if self.teacher else ""
+        return f"{self.right} of {self.count} right{more}"
+
+
+def score(marks: Sequence[Mark]) -> Score:
+    """The score of a sheet; what the capture cannot hold does not count, nor does what is no question."""
+    counted = [mark for mark in marks if mark.verdict not in ("open", "unknown")]
+    return Score(
+        sum(mark.verdict == RIGHT for mark in counted),
+        len(counted),
+        sum(mark.verdict == TEACHER for mark in counted),
+    )
 
 
 def read_sheet(path: str, exercise: str) -> dict[str, object]:
@@ -45,10 +76,10 @@ def read_sheet(path: str, exercise: str) -> dict[str, object]:
         raise CaptureError(f"{path}: cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise CaptureError(f"{path}: is no TOML: {error}") from None
-    own = table.get(exercise, table)
-    if not isinstance(own, dict):
+    answers = table.get(exercise, table)
+    if not isinstance(answers, dict):
         raise CaptureError(f"{path}: {exercise} must be a table of answers: [{exercise}]")
-    return dict(_flat(own))
+    return dict(_flat(answers))
 
 
 def _flat(table: Mapping[str, object], prefix: str = "") -> list[tuple[str, object]]:
@@ -59,6 +90,16 @@ def _flat(table: Mapping[str, object], prefix: str = "") -> list[tuple[str, obje
         else:
             found.append((prefix + key, value))
     return found
+
+
+def mark_best(candidates: Sequence[Sequence[ExerciseAnswer]], sheet: Mapping[str, object]) -> list[Mark]:
+    """The marks by the answers that fit the sheet best: any right exchange of a capture counts."""
+    best: list[Mark] = []
+    for answers in candidates:
+        marks = mark(answers, sheet)
+        if not best or (score(marks).right, score(marks).teacher) > (score(best).right, score(best).teacher):
+            best = marks
+    return best
 
 
 def mark(answers: Sequence[ExerciseAnswer], sheet: Mapping[str, object]) -> list[Mark]:
@@ -76,112 +117,127 @@ def mark(answers: Sequence[ExerciseAnswer], sheet: Mapping[str, object]) -> list
 def _mark(answer: ExerciseAnswer, given: object) -> Mark:
     text = _text(given)
     if given is None or text == "":
-        return Mark(answer.key, "missing", "", answer.question)
+        verdict = "missing" if answer.value is not None else "open"
+        return Mark(answer.key, verdict, "", answer.question if answer.value is not None else answer.missing or "")
     if answer.value is None:
         return Mark(answer.key, "open", text, answer.missing or "")
-    if answer.kind == "words":
-        return _mark_words(answer, text)
-    normal = _NORMAL[answer.kind]
-    try:
-        same = normal(given) == normal(answer.value)
-    except ValueError as error:
-        return Mark(answer.key, "wrong", text, f"{error}. {_right(answer)}", answer.proofs)
-    special = _mistake(answer, text)
-    if special is not None:
-        return Mark(answer.key, "wrong", text, special, answer.proofs)
-    if same:
-        return Mark(answer.key, "right", text, answer.explanation, answer.proofs)
-    for other, remark in answer.also.items():
-        if normal(given) == normal(other):
-            return Mark(answer.key, "right", text, f"{remark}; the one with a reply is {answer.value}", answer.proofs)
-    return Mark(answer.key, "wrong", text, _right(answer), answer.proofs)
+    verdict, why = _JUDGES[answer.kind](answer, text)
+    if verdict == WRONG:
+        for other, remark in answer.also.items():
+            if _JUDGES[answer.kind](_other(answer, other), text)[0] == RIGHT:
+                return Mark(answer.key, RIGHT, text, f"{remark}; the one with a reply is {answer.value}", answer.proofs)
+    reasons = {RIGHT: answer.explanation, WRONG: _right(answer), TEACHER: _CANNOT}
+    reason = f"{why}. {reasons[verdict]}" if why and verdict == WRONG else why or reasons[verdict]
+    return Mark(answer.key, verdict, text, reason, answer.proofs)
 
 
-def _mark_words(answer: ExerciseAnswer, text: str) -> Mark:
-    """A sentence in the student's own words: it is right with one of the words that every right one has."""
-    said = re.sub(r"[\s_-]+", " ", text.lower())
-    used = [word for word in answer.words if word in said]
-    if any(not re.search(rf"\b(not|no|isn't|never)( \w+){{0,2}} {word}", said) for word in used):
-        return Mark(answer.key, "right", text, answer.explanation, answer.proofs)
-    return Mark(answer.key, "wrong", text, f"the capture says: {answer.value}. {answer.explanation}", answer.proofs)
+def _other(answer: ExerciseAnswer, value: str) -> ExerciseAnswer:
+    return ExerciseAnswer(answer.key, answer.question, answer.kind, value, answer.explanation)
 
 
 def _right(answer: ExerciseAnswer) -> str:
-    return f"the bytes say {answer.value}. {answer.explanation}"
-
-
-def _mistake(answer: ExerciseAnswer, text: str) -> str | None:
-    """The reason for an answer whose number may be right and whose words are not."""
-    if answer.kind != "ethertype":
-        return None
-    upper = [name for name in ("TCP", "UDP", "HTTP", "ICMP") if re.search(rf"\b{name}\b", text, re.IGNORECASE)]
-    if upper:
-        return (
-            f"the EtherType says {answer.value} and nothing of {upper[0]}: it names only what is directly inside the "
-            f"frame; {upper[0]} is named further up, by the headers inside"
-        )
-    return None
+    source = "the capture says" if answer.kind == "words" else "the bytes say"
+    return f"{source} {answer.value}. {answer.explanation}"
 
 
 def _text(value: object) -> str:
     if isinstance(value, list):
-        return ", ".join(_text(one) for one in value)[:300]
-    return "" if value is None else str(value).strip()[:300]
+        return ", ".join(_text(one) for one in value)[:2000]
+    return "" if value is None else str(value).strip()[:2000]
 
 
-def _address(value: object) -> object:
-    try:
-        return ipaddress.ip_address(_text(value))
-    except ValueError:
-        raise ValueError(f"{_text(value)!r} is no IP address") from None
+Judgement = tuple[str, str]
+"""A verdict, and what there is to say beside the question's own explanation."""
 
 
-def _addresses(value: object) -> object:
-    parts = value if isinstance(value, list) else [part for part in re.split(r"[\s,;]+", _text(value)) if part]
-    return frozenset(_address(part) for part in parts)
+def _judge_address(answer: ExerciseAnswer, text: str) -> Judgement:
+    wanted = ipaddress.ip_address(answer.value or "")
+    stated = facts.mask(text) if answer.key == "subnet_mask" else facts.addresses(text)
+    return _one_of(set(stated), wanted)
 
 
-def _mac(value: object) -> object:
-    digits = re.sub(r"[:.\-\s]", "", _text(value).lower())
-    if not re.fullmatch(r"[0-9a-f]{12}", digits):
-        raise ValueError(f"{_text(value)!r} is no MAC address: six bytes in hexadecimal")
-    return digits
+def _one_of(stated: set[Any], wanted: object) -> Judgement:
+    if stated == {wanted}:
+        return RIGHT, ""
+    if wanted in stated:
+        return TEACHER, "it names the right one among others"
+    return (WRONG, "") if stated else (TEACHER, "")
 
 
-def _number(value: object) -> object:
-    found = re.fullmatch(r"(0x[0-9a-f]{1,8}|[0-9]{1,10})\s*(b|bytes?|octets?|hops?)?", _text(value).lower())
-    if found is None:
-        raise ValueError(f"{_text(value)!r} is no whole number")
-    return int(found[1], 16 if found[1].startswith("0x") else 10)
+def _judge_addresses(answer: ExerciseAnswer, text: str) -> Judgement:
+    wanted = set(facts.addresses(answer.value or ""))
+    stated = set(facts.addresses(text))
+    if not stated:
+        return TEACHER, ""
+    return (RIGHT, "") if stated == wanted else (WRONG, "")
 
 
-def _numbered(names: Mapping[int, str], hexadecimal: bool) -> Callable[[object], object]:
-    """The number in an answer such as 0x0800, "0800", "IPv4" or "IPv4 (0x0800)"."""
-    known = {name.lower(): number for number, name in names.items()}
-
-    def normal(value: object) -> object:
-        if isinstance(value, int):
-            return value
-        text = _text(value).lower()
-        found = re.search(r"0x([0-9a-f]{1,4})\b", text)
-        if found:
-            return int(found[1], 16)
-        found = re.search(r"\b([0-9a-f]{4})\b" if hexadecimal else r"\b([0-9]{1,3})\b", text)
-        if found:
-            return int(found[1], 16 if hexadecimal else 10)
-        for name, number in sorted(known.items(), key=lambda one: -len(one[0])):
-            if name in text:
-                return number
-        if hexadecimal and re.search(r"\bip\b", text):
-            return 0x0800
-        raise ValueError(f"{_text(value)!r} names no {'EtherType' if hexadecimal else 'protocol'}")
-
-    return normal
+def _judge_mac(answer: ExerciseAnswer, text: str) -> Judgement:
+    return _one_of(set(facts.macs(text)), re.sub(r"[:.\-]", "", (answer.value or "").lower()))
 
 
-def _words(value: object) -> object:
-    """Text as it stands, but for white space around it; a JSON list counts by its values."""
-    text = _text(value)
+def _judge_number(answer: ExerciseAnswer, text: str) -> Judgement:
+    wanted, found = int(answer.value or "0"), facts.numbers(text)
+    stated = set(found.stated)
+    if found.wrong_sum and wanted in stated:
+        return TEACHER, "the number is right and the calculation is not"
+    if found.in_seconds:
+        return (TEACHER, "") if wanted in stated else (WRONG, "")
+    verdict, why = _one_of(stated, wanted)
+    # In brackets Wireshark shows the field as it stands in the header, which counts words; nothing else fits there.
+    beside = {number for number in found.beside if number not in (wanted, wanted // 4, 4 * wanted)}
+    return (TEACHER, "what stands in brackets is another number") if verdict == RIGHT and beside else (verdict, why)
+
+
+def _judge_ethertype(answer: ExerciseAnswer, text: str) -> Judgement:
+    wanted = _number_in(answer.value or "")
+    found = facts.ethertypes(text)
+    if found.upper:
+        upper = found.upper[0]
+        return WRONG, (
+            f"the EtherType says {answer.value} and nothing of {upper}: it names only what is directly inside the "
+            f"frame; {upper} is named further up, by the headers inside"
+        )
+    stated = found.numbers | found.names
+    if found.is_ip and not stated:
+        return (RIGHT, "") if wanted == 0x0800 else (TEACHER, "") if wanted == 0x86DD else (WRONG, "")
+    if found.is_ip and wanted not in (0x0800, 0x86DD):
+        return WRONG, ""
+    if len(stated) > 1:
+        return WRONG, "it states more than one"
+    return _one_of(stated, wanted)
+
+
+def _number_in(value: str) -> int:
+    found = re.search(r"0x([0-9a-fA-F]+)", value)
+    return int(found[1], 16) if found is not None else -1
+
+
+def _judge_protocol(answer: ExerciseAnswer, text: str) -> Judgement:
+    found, wanted = facts.protocols(text), facts.protocols(answer.value or "")
+    stated, right = found.numbers | found.names, wanted.numbers | wanted.names
+    if len(stated) > 1:
+        return WRONG, "it states more than one"
+    return (RIGHT, "") if stated and stated <= right else (WRONG, "") if stated else (TEACHER, "")
+
+
+def _judge_text(answer: ExerciseAnswer, text: str) -> Judgement:
+    """Data as they stand: quoted or not, as a list by its values, or in hexadecimal."""
+    wanted = answer.value or ""
+    bare = text.strip().strip("\"'`\u201c\u201d").removesuffix("\\n").removesuffix("\\r").strip()
+    bare = re.sub(r"\s*\(\d+ bytes?\)$", "", re.sub(r"^(?:data|name|query|question)\s*[:=]\s*", "", bare, flags=re.I))
+    bare = bare.strip().strip("\"'`\u201c\u201d")
+    if _as_list(bare) == _as_list(wanted):
+        return RIGHT, ""
+    digits = re.sub(r"[\s:]|0x", "", bare).lower()
+    if re.fullmatch(r"(?:[0-9a-f]{2})+", digits) and bytes.fromhex(digits).strip() == wanted.encode():
+        return RIGHT, ""
+    if wanted and wanted in text:
+        return TEACHER, ""
+    return WRONG, ""
+
+
+def _as_list(text: str) -> object:
     try:
         parsed = json.loads(text)
     except (ValueError, RecursionError):
@@ -189,7 +245,19 @@ def _words(value: object) -> object:
     return [str(one) for one in parsed] if isinstance(parsed, list) else text
 
 
-_NORMAL: Final[Mapping[str, Callable[[object], object]]] = {
-    "address": _address, "addresses": _addresses, "mac": _mac, "number": _number, "text": _words,
-    "ethertype": _numbered(ETHERTYPES, True), "protocol": _numbered(IP_PROTOCOLS, False),
+def _judge_words(answer: ExerciseAnswer, text: str) -> Judgement:
+    """A sentence by what it states: something that every right one says, and nothing that none says."""
+    concepts = answer.concepts
+    right = any(facts.states(text, one) for one in concepts.says)
+    right |= any(facts.mentions(text, one) for one in concepts.mentions)
+    wrong = any(facts.states(text, one) for one in concepts.never)
+    wrong |= any(facts.mentions(text, one) and not facts.states(text, one) for one in concepts.says) and not right
+    if right and wrong:
+        return TEACHER, ""
+    return (RIGHT, "") if right else (WRONG, "") if wrong else (TEACHER, "")
+
+
+_JUDGES: Final[Mapping[str, Callable[[ExerciseAnswer, str], Judgement]]] = {
+    "address": _judge_address, "addresses": _judge_addresses, "mac": _judge_mac, "number": _judge_number,
+    "ethertype": _judge_ethertype, "protocol": _judge_protocol, "text": _judge_text, "words": _judge_words,
 }  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -30,11 +30,24 @@ class Proof:
 
 
 @dataclass(frozen=True, slots=True)
+class Concepts:
+    """How a sentence in the student's own words is judged; each part is regular expressions of whole words.
+
+    A right one affirms something of ``says``, or has something of ``mentions`` whether affirmed or denied ("UDP needs
+    no connection"); a wrong one affirms something of ``never``. What does neither, or both, is for the teacher.
+    """
+
+    says: tuple[str, ...] = ()
+    mentions: tuple[str, ...] = ()
+    never: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ExerciseAnswer:
     """One question with its answer; ``value`` is None where the capture does not hold it, and ``missing`` says why.
 
     ``kind`` says how a student's answer is compared: address, mac, number, ethertype, protocol, addresses, text, or
-    words, of which ``words`` are those that a right one has. ``also`` are other right answers, each with a remark.
+    words, by ``concepts``. ``also`` are other right answers, each with a remark.
     """
 
     key: str
@@ -44,7 +57,7 @@ class ExerciseAnswer:
     explanation: str = ""
     proofs: tuple[Proof, ...] = ()
     missing: str | None = None
-    words: tuple[str, ...] = ()
+    concepts: Concepts = Concepts()
     also: Mapping[str, str] = field(default_factory=dict)
 
     def lacking(self, why: str) -> ExerciseAnswer:
@@ -73,10 +86,10 @@ class Exercise(Protocol):
         """Whether it matters what ``frame`` carries; if not, only its headers are read."""
 
     def see(self, frame: Dissected, message: ApplicationData | None) -> bool:
-        """Look at the next packet; True once nothing more is needed."""
+        """Look at the next packet; True once nothing more is needed for the first candidate."""
 
-    def answers(self) -> list[ExerciseAnswer]:
-        """All questions, in order."""
+    def candidates(self) -> Iterator[list[ExerciseAnswer]]:
+        """All questions with their answers, in order; of each exchange that can be meant, the first one first."""
 
 
 def proof(frame: Dissected, one: Field) -> Proof:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from itertools import zip_longest
 from typing import Final
 
-from labnet.capture.exercises.marking import Mark
+from labnet.capture.exercises.marking import Mark, score
 from labnet.capture.exercises.model import ExerciseAnswer
 from labnet.capture.exercises.run import Done
 from labnet.capture.model import Dissected, Field
@@ -32,6 +32,7 @@ h1 { font-size: 1.5rem } h2 { font-size: 1.2rem; margin-top: 2.5rem } h3 { font-
 ol.answers { padding-left: 1.4rem } ol.answers > li { margin-bottom: 1rem }
 .value { font: 600 1rem ui-monospace, monospace } .missing { font-style: italic }
 .right::before { content: "✓ "; color: #2a8a3a } .wrong::before { content: "✗ "; color: #c33 }
+.teacher::before { content: "? "; color: #b80 } .score { font-weight: 600; font-size: 1.2rem }
 a.proof { font: .85rem ui-monospace, monospace; margin-right: 1rem }
 .words { display: grid; grid-template-columns: repeat(32, minmax(0, 1fr)); border: 1px solid var(--line); }
 .words button { font: .75rem/1.3 system-ui, sans-serif; min-height: 2.4rem; padding: .1rem .2rem; overflow: hidden;
@@ -77,6 +78,7 @@ def page(done: Done, marks: Sequence[Mark] | None) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f"<title>{_text(done.title)}</title><style>{_STYLE}</style></head><body>",
         f"<h1>{_text(done.title)}</h1>",
+        f'<p class="score">{score(marks)}</p>' if marks is not None else "",
         *_answers(done, marks),
     ]
     for number in sorted(done.frames):
@@ -95,7 +97,7 @@ def _answers(done: Done, marks: Sequence[Mark] | None) -> Iterator[str]:
         yield f"<li><div>{_text(answer.question)} <small>({_text(answer.key)})</small></div>"
         mark = by_key.get(answer.key)
         if mark is not None and mark.given:
-            verdict = mark.verdict if mark.verdict in ("right", "wrong") else ""
+            verdict = mark.verdict if mark.verdict in ("right", "wrong", "teacher") else ""
             yield f'<div class="{verdict}">your answer: {_text(mark.given)}; {_text(mark.reason)}</div>'
         yield from _answer(answer)
         yield "</li>"

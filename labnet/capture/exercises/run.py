@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Final
 
 from labnet.capture.exercises.arp import ARP
@@ -21,6 +22,9 @@ from labnet.capture.packet.fragments import Fragments
 from labnet.capture.traffic.course_servers import CourseServers
 from labnet.capture.traffic.exchanges import Exchanges
 
+MOST_OTHERS: Final = 1000
+"""Exchanges of one capture by which a student's answers are marked."""
+
 EXERCISES: Final[dict[str, Callable[[], Exercise]]] = {
     "ip": IPHeader, "dhcp": DHCP, "arp": ARP, "http": HTTP, "trace": Trace,
 }  # fmt: skip
@@ -33,14 +37,17 @@ class Done:
     name: str
     title: str
     answers: list[ExerciseAnswer]
+    others: list[list[ExerciseAnswer]]
+    """The answers by other exchanges of the capture, which are as right; only where they were asked for."""
     frames: dict[int, Dissected]
     stopped: str | None
 
 
-def run(name: str, path: str, progress: Callable[[float], None], exchange: int = 0) -> Done:
+def run(name: str, path: str, progress: Callable[[float], None], exchange: int = 0, every: bool = False) -> Done:
     """The exercise ``name`` on the capture at ``path``; ``progress`` is called with how much is read, 0 to 1.
 
-    ``exchange`` picks one for the trace, from 1; 0 is the first of the course's protocol. Raises
+    ``exchange`` picks one for the trace, from 1; 0 is the first of the course's protocol. ``every`` looks for all
+    exchanges that can be meant, at most :data:`MOST_OTHERS`; else reading ends when the first is answered. Raises
     :class:`labnet.capture.model.CaptureError`.
     """
     exercise: Exercise = Trace(exchange) if name == "trace" else EXERCISES[name]()
@@ -60,11 +67,12 @@ def run(name: str, path: str, progress: Callable[[float], None], exchange: int =
                         pass
             if packet.number % PROGRESS == 0:
                 progress(capture.progress)
-            if exercise.see(frame, message):
+            if exercise.see(frame, message) and not every:
                 break
         progress(1.0)
-        answers = [_with_unread(answer, unread) for answer in exercise.answers()]
-        return Done(name, exercise.title, answers, exercise.frames, capture.stopped)
+        candidates = islice(exercise.candidates(), MOST_OTHERS if every else 1)
+        first, *others = [[_with_unread(answer, unread) for answer in answers] for answers in candidates]
+        return Done(name, exercise.title, first, others, exercise.frames, capture.stopped)
 
 
 def _with_unread(answer: ExerciseAnswer, unread: Counter[str]) -> ExerciseAnswer:

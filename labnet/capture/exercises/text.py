@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 
-from labnet.capture.exercises.marking import Mark
+from labnet.capture.exercises.marking import Mark, score
 from labnet.capture.exercises.model import ExerciseAnswer
 from labnet.capture.exercises.run import Done
 from labnet.capture.narrative.hexdump import hex_rows, printable
@@ -38,13 +38,32 @@ def _proofs(done: Done, answer: ExerciseAnswer, colour: bool) -> Iterator[str]:
 
 def marked(marks: Sequence[Mark]) -> Iterator[str]:
     """A student's own answers, each right or wrong and why."""
-    words = {"right": "right", "wrong": "WRONG", "missing": "no answer", "open": "cannot be marked"}
+    words = {
+        "right": "right", "wrong": "WRONG", "missing": "no answer", "open": "not in this capture",
+        "teacher": "for the teacher",
+    }  # fmt: skip
     for mark in marks:
         given = f" {printable(mark.given)}:" if mark.given else ""
         yield f"{words.get(mark.verdict, mark.verdict)}: {mark.key}:{given} {printable(mark.reason)}"
         yield from (f"      {proof.place} ({proof.title}): {_bytes(proof.data)}" for proof in mark.proofs)
-    right = sum(mark.verdict == "right" for mark in marks)
-    yield f"{right} of {len(marks)} right"
+    yield str(score(marks))
+
+
+def key(done: Done) -> Iterator[str]:
+    """The teacher's key as TOML: each right answer, and those by other exchanges of the capture as comments."""
+    yield f"# Key: {done.title}. It marks itself: labnet exercise {done.name} FILE --check THIS_FILE"
+    table = None
+    for number, answer in enumerate(done.answers):
+        *above, name = answer.key.split(".")
+        if table != above:
+            table = above
+            yield f"\n[{'.'.join([done.name, *above])}]"
+        others = {other[number].value for other in done.others} - {answer.value, None}
+        if answer.value is None:
+            yield f"# {name}: not in this capture"
+            continue
+        also = f"  # or {', '.join(sorted(map(str, others)))}" if others else ""
+        yield f"{name} = {json.dumps(answer.value, ensure_ascii=False)}{also}"
 
 
 def _bytes(data: bytes) -> str:
@@ -69,6 +88,8 @@ def as_json(done: Done, marks: Sequence[Mark] | None) -> str:
     ]
     result: dict[str, object] = {"exercise": done.name, "answers": answers, "stopped": done.stopped}
     if marks is not None:
+        total = score(marks)
+        result["score"] = {"right": total.right, "of": total.count, "teacher": total.teacher}
         result["marks"] = [
             {"key": one.key, "verdict": one.verdict, "given": one.given, "reason": one.reason} for one in marks
         ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterator
 
 from labnet.capture.exercises.model import ExerciseAnswer, Proof, link_answer
 from labnet.capture.model import Dissected
@@ -38,6 +39,8 @@ class Trace:
         self._exchanges = Exchanges()
         self._recent: OrderedDict[int, Dissected] = OrderedDict()
         self._found: list[Dissected] = []
+        self._is_final = False
+        self._others: list[list[Dissected]] = []
 
     def wants(self, frame: Dissected) -> bool:
         return frame.joined is not None or (frame.transport is not None and frame.transport.name == "udp")
@@ -60,22 +63,28 @@ class Trace:
                     continue
                 self._passed += 1
                 is_course = exchange.protocol == "Course"
-                if self._passed == self._number or (not self._number and (is_course or not self._found)):
+                if self._passed == self._number or (
+                    not self._number and not self._is_final and (is_course or not self._found)
+                ):
                     self._found = found
+                    self._is_final = is_course or bool(self._number)
                     self.frames = {frame.packet.number: frame for frame in found}
-                return self._passed == self._number or (is_course and not self._number)
+                elif not self._number and is_course and len(self._others) < MOST_FRAMES:
+                    self._others.append(found)
+                return self._is_final
         return False
 
-    def answers(self) -> list[ExerciseAnswer]:
-        answers: list[ExerciseAnswer] = []
-        for number, who in enumerate(_WHO, 1):
-            questions = _questions(number, who)
-            if len(self._found) < len(_WHO):
-                why = _NO_TRACE if not self._passed else _FEWER.format(self._passed, self._number)
-                answers.extend(question.lacking(why) for question in questions)
-            else:
-                answers.extend(_packet(self._found[number - 1], questions))
-        return answers
+    def candidates(self) -> Iterator[list[ExerciseAnswer]]:
+        if not self._found:
+            why = _NO_TRACE if not self._passed else _FEWER.format(self._passed, self._number)
+            yield [one.lacking(why) for number, who in enumerate(_WHO, 1) for one in _questions(number, who)]
+            return
+        for frames in (self._found, *self._others):
+            yield [
+                answer
+                for number, (who, frame) in enumerate(zip(_WHO, frames, strict=True), 1)
+                for answer in _packet(frame, _questions(number, who))
+            ]
 
 
 def _questions(number: int, who: str) -> list[ExerciseAnswer]:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import os
 import tempfile
+import tomllib
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.capture.exercises.marking import Mark, mark, read_sheet
+from labnet.capture.exercises.marking import Mark, mark, mark_best, read_sheet, score
+from labnet.capture.exercises.run import run
+from labnet.capture.exercises.text import key
 from labnet.capture.model import CaptureError
 from tests.capture import samples
+from tests.capture.exercises.spellings import SPELLINGS
 from tests.capture.exercises.test_exercises import done, http
+from tests.capture.frames import file
 
 
 def marks(name: str, packets: list[tuple[float, bytes]], **sheet: object) -> dict[str, Mark]:
@@ -55,14 +60,15 @@ class KindTests(SynchronousTestCase):
         """Colons, hyphens, dots, capitals."""
         for right in ("FF:FF:FF:FF:FF:FF", "ff-ff-ff-ff-ff-ff", "ffff.ffff.ffff"):
             self.assertEqual(self.verdict("arp", samples.arp_pair(), "broadcast_mac", right), "right")
-        for wrong in ("00:00:00:00:00:00", "ff:ff", "everybody"):
-            self.assertEqual(self.verdict("arp", samples.arp_pair(), "broadcast_mac", wrong), "wrong")
+        self.assertEqual(self.verdict("arp", samples.arp_pair(), "broadcast_mac", "00:00:00:00:00:00"), "wrong")
+        for vague in ("ff:ff", "everybody"):
+            self.assertEqual(self.verdict("arp", samples.arp_pair(), "broadcast_mac", vague), "teacher")
 
     def test_numbers_with_or_without_a_unit(self) -> None:
         """Decimal or hexadecimal."""
-        for right in (20, "20", "20 bytes", "0x14"):
+        for right in (20, "20", "20 bytes", "0x14", "5 words", "twenty"):
             self.assertEqual(self.verdict("ip", samples.ping(), "header_length", right), "right")
-        for wrong in (5, "5 words", "twenty"):
+        for wrong in (5, "5 bytes", "5", "twelve"):
             self.assertEqual(self.verdict("ip", samples.ping(), "header_length", wrong), "wrong")
 
     def test_the_payload_is_not_the_total_length(self) -> None:
@@ -125,10 +131,36 @@ class KindTests(SynchronousTestCase):
         for name, packets in (("ip", samples.ping()), ("arp", samples.arp_pair())):
             answers = _DONE.setdefault(name, done(name, packets)).answers
             for one in mark(answers, {answer.key: given for answer in answers}):
-                self.assertIn(one.verdict, ("right", "wrong", "missing"))
+                self.assertIn(one.verdict, ("right", "wrong", "missing", "teacher"))
 
 
 _DONE: dict[str, object] = {}
+
+CAPTURES = {
+    "ip": samples.ping(), "arp": samples.arp_pair(), "dhcp": samples.offer(), "http": http(ttl=47),
+    "trace": samples.four_packets(),
+}  # fmt: skip
+
+
+class SpellingTests(SynchronousTestCase):
+    """Right, wrong and vague answers in the spellings of students."""
+
+    def test_every_spelling_gets_its_verdict(self) -> None:
+        """No false alarm, no false pass."""
+        answers = {name: done(name, packets).answers for name, packets in CAPTURES.items()}
+        wrong = [
+            f"{exercise} {key} {spelling!r}: {verdict} expected, {found[key].verdict} given"
+            for exercise, key, verdict, spellings in SPELLINGS
+            for spelling in spellings
+            if (found := {one.key: one for one in mark(answers[exercise], {key: spelling})})[key].verdict != verdict
+        ]
+        self.assertEqual(wrong, [], "\n" + "\n".join(wrong))
+
+    def test_there_are_enough_of_them(self) -> None:
+        """Each one once."""
+        listed = [(exercise, key, str(one)) for exercise, key, _, spellings in SPELLINGS for one in spellings]
+        self.assertGreaterEqual(len(listed), 400)
+        self.assertEqual(len(set(listed)), len(listed))
 
 
 class SheetTests(SynchronousTestCase):
@@ -153,3 +185,41 @@ class SheetTests(SynchronousTestCase):
                 self.sheet(text)
         with self.assertRaisesRegex(CaptureError, "cannot be read"):
             read_sheet("/nonexistent/answers.toml", "ip")
+
+
+class ExchangeTests(SynchronousTestCase):
+    """Any right exchange of a capture counts, and what it cannot hold does not."""
+
+    def test_answers_of_the_second_exchange_are_right(self) -> None:
+        """Two ARP pairs; the sheet has the second."""
+        swap = {b"\x0a\0\0\2": b"\x0a\0\0\x09", b"\2\0\0\0\0\2": b"\2\0\0\0\0\x09"}
+        second = []
+        for when, data in samples.arp_pair():
+            for old, new in swap.items():
+                data = data.replace(old, new)
+            second.append((when + 1, data))
+        with file(samples.pcap([*samples.arp_pair(), *second])) as path:
+            found = run("arp", path, lambda part: None, every=True)
+        sheet = {"asked_address": "10.0.0.9", "reply_ip": "10.0.0.9", "reply_mac": "02:00:00:00:00:09"}
+        marks = mark_best([found.answers, *found.others], sheet)
+        self.assertEqual([one.verdict for one in marks if one.given], ["right"] * 3)
+
+    def test_what_a_capture_cannot_hold_is_out_of_the_count(self) -> None:
+        """A perfect sheet of a capture on `any` is perfect."""
+        packets = [(1.0, samples.cooked(2, samples.udp("10.0.0.1", 1, "10.0.0.2", 2, b"GET / HTTP/1.1\r\n\r\n")))]
+        self.assertEqual(str(score(mark(done("http", packets).answers, {}))), "0 of 0 right")
+
+
+class KeyTests(SynchronousTestCase):
+    """The teacher's key."""
+
+    def test_the_key_marks_itself_right(self) -> None:
+        """Of each exercise."""
+        for name, packets in CAPTURES.items():
+            with file(samples.pcap(packets)) as path:
+                found = run(name, path, lambda part: None, every=True)
+            table = tomllib.loads("\n".join(key(found)))[name]
+            sheet = {f"{above}.{one}": value for above, inner in table.items() if isinstance(inner, dict)
+                     for one, value in inner.items()} or table  # fmt: skip
+            total = score(mark(found.answers, sheet))
+            self.assertEqual((total.right, total.teacher), (total.count, 0), name)
