@@ -59,6 +59,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from labnet.net.clocks import ahead
+from labnet.net.regular import open_regular
 from labnet.resolver.cache.rewrite import Identity, Rewriting, identity
 from labnet.resolver.cache.syncing import DelayedSync, InThread, sync_file
 
@@ -229,7 +230,7 @@ class LearnedLog(Generic[T]):
         """Find out whether lines may be appended to the file as it is; the start of a line that was ``cut`` goes."""
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self._path + Rewriting.SUFFIX)
-        with open(self._path, "r+b", buffering=0) as file:
+        with open(open_regular(self._path, os.O_RDWR), "r+b", buffering=0) as file:
             start = max(0, file.seek(0, os.SEEK_END) - _LONGEST_LINE)
             file.seek(start)
             tail = file.read(_LONGEST_LINE)
@@ -246,7 +247,7 @@ class LearnedLog(Generic[T]):
         """Append ``lines``, unless the file is another one than ``known``: its last line may lack a newline."""
         self._known = None
         try:
-            file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+            file = open_regular(self._path, os.O_WRONLY | os.O_APPEND)
         except FileNotFoundError:
             return
         try:

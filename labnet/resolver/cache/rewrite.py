@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple
 
+from labnet.net.regular import open_regular
+
 _LINES_AT_A_TIME: Final = 16
 """Lines that are made between two looks at the clock."""
+
+
+MODE: Final = 0o640
+"""What clients ask is their business: a new file is for its owner and a group that may read logs."""
 
 
 class Identity(NamedTuple):
@@ -24,6 +31,14 @@ def identity(file: int | str) -> Identity:
     """That of an open file or of the one at a path. Raises OSError."""
     stat = os.stat(file)
     return Identity(stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns)
+
+
+def _made(path: str) -> int:
+    """A descriptor of a new file at ``path``, in place of one that a crash left; no link there is followed."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+    return os.open(path, flags, MODE)
 
 
 class Rewriting:
@@ -49,14 +64,14 @@ class Rewriting:
         """Whether a thread has the file in its hands."""
         self.is_outdated = False
         """Whether another rewrite has to follow."""
-        mode, owner = 0o644, None
-        with contextlib.suppress(FileNotFoundError), open(path, "rb") as old:
+        mode, owner = MODE, None
+        with contextlib.suppress(FileNotFoundError), open(open_regular(path), "rb") as old:
             self.content = old.read() if reads else b""
             stat = os.fstat(old.fileno())
             mode, owner = stat.st_mode & 0o7777, (stat.st_uid, stat.st_gid)
             self.old = identity(old.fileno())
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        self._new = open(path + self.SUFFIX, "wb", buffering=0)  # noqa: SIM115 (it is closed turns later)
+        self._new = open(_made(path + self.SUFFIX), "wb", buffering=0)  # noqa: SIM115 (it is closed turns later)
         try:
             os.fchmod(self._new.fileno(), mode)
             if owner is not None and owner != (os.geteuid(), os.getegid()):
@@ -99,6 +114,9 @@ class Rewriting:
         if now != expected:
             self.drop()
             return None
+        ours, there = os.fstat(self._new.fileno()), os.lstat(self._path + self.SUFFIX)
+        if (ours.st_dev, ours.st_ino) != (there.st_dev, there.st_ino):
+            raise OSError(errno.ESTALE, f"another program has put a file in place of {self._path + self.SUFFIX}")
         os.replace(self._path + self.SUFFIX, self._path)
         known = identity(self._new.fileno())
         self._new.close()

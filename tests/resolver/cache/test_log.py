@@ -24,11 +24,11 @@ class AppendTests(LogCase):
         self.assertEqual(list(self.folder.iterdir()), [])
 
     def test_the_file_is_made(self) -> None:
-        """The first mapping makes the file, and the folders above it, readable for everybody."""
+        """The first mapping makes the file, and the folders above it, for its owner and those of its group who read."""
         self.path = self.folder / "deep" / "down" / "learned"
         self.keep(self.opened(), "www.a")
         self.assertEqual(self.path.read_bytes(), line("www.a"))
-        self.assertEqual(stat.S_IMODE(self.path.stat().st_mode), 0o644)
+        self.assertEqual(stat.S_IMODE(self.path.stat().st_mode), 0o640)
 
     def test_each_mapping_is_a_line_at_the_end(self) -> None:
         """What is learned is appended to the same file, and is in it at once."""

@@ -77,6 +77,61 @@ class ForeignHandTests(LogCase):
         self.assertHolds(line("www.a"), line("www.b"), line("www.c"))
 
 
+class NoRegularFileTests(LogCase):
+    """Something else than a file stands in the log's place, or in that of the file that replaces it."""
+
+    def test_a_fifo_is_neither_waited_for_nor_replaced(self) -> None:
+        """At the start, at a line and at a rewrite it is an error, said once; when it is gone everything is written."""
+        os.mkfifo(self.path)
+        with capturedLogs() as events:
+            log = self.opened(lines=5000)
+            for name in ("www.a", "www.b"):
+                self.keep(log, name)
+                self.clock.advance(RETRY)
+        self.assertEqual([event["reason"] for event in events], ["it is no regular file"])
+        self.assertTrue(self.path.is_fifo())
+        self.path.unlink()
+        self.clock.advance(RETRY)
+        self.assertHolds(line("www.a"), line("www.b"))
+
+    def test_a_fifo_that_takes_the_files_place_later(self) -> None:
+        """A line for which there is no file any more costs no time, and is written when the FIFO is gone."""
+        log = self.opened()
+        self.keep(log, "www.a")
+        self.path.unlink()
+        os.mkfifo(self.path)
+        with capturedLogs():
+            self.keep(log, "www.b")
+            log.close()
+        self.assertTrue(self.path.is_fifo())
+
+    def test_a_link_in_place_of_the_temporary_is_not_followed(self) -> None:
+        """What it leads to stays as it is: somebody else may have put it there."""
+        victim = self.folder / "victim"
+        victim.write_bytes(b"theirs")
+        (self.folder / "learned.new").symlink_to(victim)
+        self.keep(self.opened(), "www.a")
+        self.assertEqual((victim.read_bytes(), self.path.read_bytes()), (b"theirs", line("www.a")))
+        self.assertFalse(self.path.is_symlink())
+
+    def test_a_temporary_that_another_program_replaced_is_not_renamed(self) -> None:
+        """Only the file that was written takes the log's place."""
+        fsync = os.fsync
+
+        def replaced(file: int) -> None:
+            fsync(file)
+            (self.folder / "learned.new").unlink()
+            (self.folder / "learned.new").write_bytes(b"theirs")
+
+        log = self.opened()
+        with mock.patch.object(os, "fsync", replaced), capturedLogs() as events:
+            self.keep(log, "www.a")
+        self.assertIn("another program has put a file in place", events[0]["reason"])
+        self.assertFalse(self.path.exists())
+        self.clock.advance(RETRY)
+        self.assertHolds(line("www.a"))
+
+
 class FailureTests(LogCase):
     """A file that cannot be written."""
 
