@@ -110,6 +110,11 @@ class ReplyChain(NamedTuple):
     signatures: tuple[RRset, ...] = ()
     proofs: tuple[RRset, ...] = ()
 
+    @property
+    def is_too_long(self) -> bool:
+        """Whether it ends with a DNAME that makes a name too long, which is YXDOMAIN (RFC 6672, section 2.2)."""
+        return bool(self.rrsets) and not self.is_answered and self.rrsets[-1].rrtype == RRType.DNAME
+
 
 def encode_query(
     question: Question, id: int, *, recursion_desired: bool, case_bits: int = 0, payload: int | None = PAYLOAD
@@ -193,8 +198,10 @@ def _chain_of(question: Question, reply: Reply) -> ReplyChain:
         cname, dname = found.get((name, RRType.CNAME)), _dname_above(name, found)
         if dname is not None:
             chain.append(RRset(dname.name, dname.rrtype, dname.ttl, dname.rdatas[:1]))
-            if (made := renamed(name, dname.name, dname.rdatas[0])) is not None and cname is None:
-                cname = RRset(name, RRType.CNAME, dname.ttl, (made,))
+            made = renamed(name, dname.name, dname.rdatas[0])
+            # The server's own may carry the letters of the query over into its target.
+            if made is not None and (cname is None or cname.rdatas[0].lower() == made.lower()):
+                cname = RRset(name, RRType.CNAME, dname.ttl if cname is None else cname.ttl, (made,))
         if cname is None:
             break
         passed.add(name)

@@ -332,10 +332,21 @@ class ChainTests(SynchronousTestCase):
         )
         self.assertEqual((len(chain.rrsets), chain.is_answered), (5, True))
 
+    def test_the_letters_of_the_query_are_not_carried_over_by_a_dname(self) -> None:
+        """A server makes its CNAME of the name as it was sent, in random case."""
+        chain = self.chain(
+            "example.com. 60 DNAME Example.NET.",
+            "www.example.com. 30 CNAME wWw.Example.NET.",
+            "wWw.Example.NET. 60 A 192.0.2.1",
+        )
+        self.assertEqual(chain.rrsets[1], rrset("www.example.com", 30, CNAME, wire("www.Example.NET")))
+        self.assertTrue(chain.is_answered)
+
     def test_a_dname_that_makes_a_name_too_long_ends_the_chain(self) -> None:
         """No name of more than 255 bytes is made; the DNAME shows why."""
         chain = self.chain(f"example.com. 60 DNAME {'.'.join(['x' * 62] * 4)}.", rcode="YXDOMAIN")
         self.assertEqual((self.names(chain), chain.is_answered), ([(wire("example.com"), DNAME)], False))
+        self.assertTrue(chain.is_too_long)
 
     def test_signatures_and_proofs_are_those_of_what_counts(self) -> None:
         """RRSIGs of the chain and of its proofs, for a question with DO alone; others, and of other types, are not."""

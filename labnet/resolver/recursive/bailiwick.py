@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import dns.rcode
 
 from labnet.resolver.files.root_hints import NameServer
 from labnet.resolver.recursive.delegation import Delegation
+from labnet.wire.dns_upstream import chain_of
 from labnet.wire.names import is_below, text_of
 from labnet.wire.types import Question, Rcode, Reply, RRset, RRType
 
@@ -63,13 +64,13 @@ def read_reply(
     a SOA, are a last resort, unless recursion was desired of the server. Raises :class:`Lame` for everything else.
     """
     is_resolver = reply.recursion_available and not reply.authoritative and not recursion_desired
-    if reply.rcode not in (Rcode.NOERROR, Rcode.NXDOMAIN):
+    found = _read_chain(reply, question, zone)
+    if reply.rcode not in (Rcode.NOERROR, Rcode.NXDOMAIN, found and found.rcode):
         reasons = "; ".join(error.text for error in reply.errors if error.text)
         rcode = dns.rcode.to_text(dns.rcode.Rcode.make(int(reply.rcode)))
         raise Lame(f"answered {rcode}" + (f" ({reasons})" if reasons else ""), is_resolver=is_resolver)
-    rrsets, target = _chain(reply.answer, question, zone)
-    if rrsets and reply.authoritative:
-        return Found(Rcode.NOERROR, rrsets, target=target)
+    if found is not None and reply.authoritative:
+        return found
     soa = next((rrset for rrset in reply.authority if _is_soa_of(rrset, question.key, zone)), None)
     if reply.rcode == Rcode.NOERROR and soa is None:
         referral = _read_referral(reply, question.key, zone, now)
@@ -77,22 +78,27 @@ def read_reply(
             # The parent of a zone answers for its DS records (RFC 4035, section 3.1.4.1): here there are none.
             is_own_cut = question.rrtype == RRType.DS and referral.zone == question.key
             return Found(Rcode.NOERROR) if is_own_cut else referral
-    if rrsets:
-        found = Found(Rcode.NOERROR, rrsets, target=target)
-    elif reply.answer:
-        raise Lame(f"answered with records that are not {text_of(question.key)}'s or not in its zone")
-    else:
+    if found is None:
         found = Found(Rcode(reply.rcode), soa=soa)
-        owner = next((rrset.key for rrset in reply.authority if rrset.rrtype == RRType.NS), None)
-        if owner is not None and soa is None and not reply.authoritative:
-            raise Lame(f"referred upwards or sideways, to {text_of(owner)}", is_resolver=is_resolver)
-        if soa is None and not (reply.authoritative or recursion_desired):
-            raise Lame("answered without authority", found, is_resolver)
-        if question.rrtype == RRType.DS and soa is not None and soa.key == question.key != zone:
-            raise Lame("answered for the zone below the cut, not for its parent", found)
+        _check_negative(reply, question, zone, found, recursion_desired)
     if is_resolver:
         raise Lame("answered without authority, as a resolver does", found, is_resolver)
     return found
+
+
+def _check_negative(reply: Reply, question: Question, zone: bytes, found: Found, recursion_desired: bool) -> None:
+    """Raise :class:`Lame` where ``reply``, without records of the name asked for, does not say that there are none."""
+    if reply.answer:
+        raise Lame(f"answered with records that are not {text_of(question.key)}'s or not in its zone")
+    is_resolver = reply.recursion_available and not reply.authoritative
+    if found.soa is None and not reply.authoritative:
+        owner = next((rrset.key for rrset in reply.authority if rrset.rrtype == RRType.NS), None)
+        if owner is not None:
+            raise Lame(f"referred upwards or sideways, to {text_of(owner)}", is_resolver=is_resolver)
+        if not recursion_desired:
+            raise Lame("answered without authority", found, is_resolver)
+    if question.rrtype == RRType.DS and found.soa is not None and found.soa.key == question.key != zone:
+        raise Lame("answered for the zone below the cut, not for its parent", found)
 
 
 def read_glue(reply: Reply, name: bytes, zone: bytes) -> Found:
@@ -123,22 +129,18 @@ def addresses_in(rrsets: Iterable[RRset], name: bytes) -> tuple[str, ...]:
     return tuple(found[:MOST_ADDRESSES])
 
 
-def _chain(answer: Iterable[RRset], question: Question, zone: bytes) -> tuple[tuple[RRset, ...], bytes | None]:
-    """The CNAMEs from the name asked for, and what they lead to as far as the zone's server has a say in it."""
-    here = [rrset for rrset in answer if is_below(rrset.key, zone)]
-    chain: list[RRset] = []
-    key = question.key
-    while True:
-        wanted = [rrset for rrset in here if rrset.key == key and question.rrtype in (rrset.rrtype, RRType.ANY)]
-        if wanted:
-            return (*chain, *wanted), None
-        alias = next((rrset for rrset in here if rrset.key == key and rrset.rrtype == RRType.CNAME), None)
-        if alias is None or alias in chain:
-            return tuple(chain), key if chain else None
-        if len(alias.rdatas) != 1:
-            raise Lame(f"answered with {len(alias.rdatas)} CNAME records at one name")
-        chain.append(alias)
-        key = alias.rdatas[0].lower()
+def _read_chain(reply: Reply, question: Question, zone: bytes) -> Found | None:
+    """The records of the name asked for and of those that it leads to, as far as they lie in ``zone``."""
+    here = tuple(rrset for rrset in reply.answer if is_below(rrset.key, zone))
+    for rrset in here:
+        if rrset.rrtype == RRType.CNAME and len(rrset.rdatas) != 1:
+            raise Lame(f"answered with {len(rrset.rdatas)} CNAME records at one name")
+    chain = chain_of(question, replace(reply, answer=here))
+    if not chain.rrsets:
+        return None
+    if chain.is_too_long:
+        return Found(Rcode.YXDOMAIN, chain.rrsets)
+    return Found(Rcode.NOERROR, chain.rrsets, target=None if chain.is_answered else chain.target)
 
 
 def _is_soa_of(rrset: RRset, key: bytes, zone: bytes) -> bool:

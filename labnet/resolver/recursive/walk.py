@@ -133,7 +133,7 @@ class RootWalk:
             elif asked == question:
                 # 4a. It answers the question or contains a name error; or 4c, it shows a CNAME, which _follow follows.
                 return result
-            elif result.rcode == Rcode.NXDOMAIN:
+            elif result.rcode != Rcode.NOERROR:
                 path.relax()
             else:
                 path.reached(asked.key)

@@ -14,6 +14,7 @@ from labnet.wire.types import ExtendedError, InfoCode, Question, Rcode, Reply, U
 from tests.resolver.dnsfakes import (
     AAAA,
     CNAME,
+    DNAME,
     NS,
     SOA,
     A,
@@ -35,11 +36,11 @@ class ParentTests(SynchronousTestCase):
         self.exchange = FakeExchange()
         self.parent = DNSParent("192.0.2.53", 53, False, self.exchange)
 
-    def told(self, reply: Reply, asked: Question = WWW) -> Upstream:
+    def read(self, reply: Reply, asked: Question = WWW) -> Upstream:
         return upstream_of(asked, reply, "192.0.2.53:53")
 
     def unusable(self, reply: Reply) -> Unusable:
-        return self.assertRaises(Unusable, self.told, reply)
+        return self.assertRaises(Unusable, self.read, reply)
 
     def test_it_is_a_parent(self) -> None:
         """As the interface says; its address is host and port."""
@@ -47,7 +48,7 @@ class ParentTests(SynchronousTestCase):
         self.assertEqual(self.parent.address, "192.0.2.53:53")
 
     def test_it_asks_for_recursion_by_udp_or_tcp_as_configured(self) -> None:
-        """And tells what its exchange got."""
+        """And gives what its exchange got."""
         asked = self.parent.ask(WWW)
         DNSParent("::1", 5353, True, self.exchange).ask(WWW)
         self.assertEqual(self.exchange.asked, [("192.0.2.53", 53, WWW, True, False), ("::1", 5353, WWW, True, True)])
@@ -76,36 +77,36 @@ class ParentTests(SynchronousTestCase):
             authority=(rrset("example.com", 60, NS, wire("ns.bad.example")), rrset("bank.example", 60, SOA, b"soa")),
             additional=(rrset("ns.bad.example", 60, A, b"\xcb\0\x71\x42"), poison),
         )
-        self.assertEqual(self.told(reply), Upstream(Rcode.NOERROR, "192.0.2.53:53", EXPECTED))
+        self.assertEqual(self.read(reply), Upstream(Rcode.NOERROR, "192.0.2.53:53", EXPECTED))
         reply = Reply(Rcode.NXDOMAIN, answer=(poison,), authority=reply.authority, additional=reply.additional)
-        self.assertEqual(self.told(reply), Upstream(Rcode.NXDOMAIN, "192.0.2.53:53"))
+        self.assertEqual(self.read(reply), Upstream(Rcode.NXDOMAIN, "192.0.2.53:53"))
 
-    def test_negative_answers_are_told_with_their_soa_and_errors(self) -> None:
+    def test_negative_answers_come_with_their_soa_and_errors(self) -> None:
         """No such name, no such record, and without an SOA where the parent gives none."""
         soa = rrset("example.com", 60, SOA, b"soa")
         errors = (ExtendedError(InfoCode.STALE_ANSWER, "old"),)
         for rcode in (Rcode.NXDOMAIN, Rcode.NOERROR):
             self.assertEqual(
-                self.told(Reply(rcode, authority=(soa,), errors=errors)),
+                self.read(Reply(rcode, authority=(soa,), errors=errors)),
                 Upstream(rcode, "192.0.2.53:53", soa=soa, errors=errors),
             )
-            self.assertEqual(self.told(Reply(rcode)), Upstream(rcode, "192.0.2.53:53"))
+            self.assertEqual(self.read(Reply(rcode)), Upstream(rcode, "192.0.2.53:53"))
 
-    def test_a_chain_that_ends_at_no_name_is_told_as_it_is(self) -> None:
+    def test_a_chain_that_ends_at_no_name_is_passed_on(self) -> None:
         """NXDOMAIN is then about the last name (RFC 6604); where the records are there the RCODE does not count."""
         alias = rrset("www.example.com", 60, CNAME, wire("b.example"))
         self.assertEqual(
-            self.told(Reply(Rcode.NXDOMAIN, answer=(alias,))), Upstream(Rcode.NXDOMAIN, "192.0.2.53:53", (alias,))
+            self.read(Reply(Rcode.NXDOMAIN, answer=(alias,))), Upstream(Rcode.NXDOMAIN, "192.0.2.53:53", (alias,))
         )
-        self.assertEqual(self.told(Reply(Rcode.NXDOMAIN, answer=EXPECTED)).rcode, Rcode.NOERROR)
+        self.assertEqual(self.read(Reply(Rcode.NXDOMAIN, answer=EXPECTED)).rcode, Rcode.NOERROR)
 
     def test_yxdomain_is_passed_on_with_its_dname(self) -> None:
         """The parent says that a DNAME makes a name too long (RFC 6672, section 2.2): that is an answer."""
-        dname = rrset("example.com", 60, 39, wire(".".join(["x" * 62] * 4)))
-        upstream = self.told(Reply(Rcode.YXDOMAIN, answer=(dname,)))
+        dname = rrset("example.com", 60, DNAME, wire(".".join(["x" * 62] * 4)))
+        upstream = self.read(Reply(Rcode.YXDOMAIN, answer=(dname,)))
         self.assertEqual(upstream, Upstream(Rcode.YXDOMAIN, "192.0.2.53:53", (dname,)))
 
-    def test_an_rcode_that_tells_nothing_is_a_failure(self) -> None:
+    def test_an_rcode_without_an_answer_is_a_failure(self) -> None:
         """With the parent's own reasons."""
         for rcode, why in (
             (Rcode.FORMERR, "could not read the question (FORMERR)"),
@@ -127,9 +128,9 @@ class ParentTests(SynchronousTestCase):
         servers = rrset("com", 60, NS, wire("ns.example"))
         error = self.unusable(Reply(Rcode.NOERROR, authority=(servers,)))
         self.assertIn("only referred to other servers", str(error))
-        self.told(Reply(Rcode.NOERROR, True, authority=(servers,)))
-        self.told(Reply(Rcode.NOERROR, authority=(servers, rrset("example.com", 60, SOA, b"soa"))))
-        self.told(Reply(Rcode.NOERROR, answer=EXPECTED, authority=(servers,)))
+        self.read(Reply(Rcode.NOERROR, True, authority=(servers,)))
+        self.read(Reply(Rcode.NOERROR, authority=(servers, rrset("example.com", 60, SOA, b"soa"))))
+        self.read(Reply(Rcode.NOERROR, answer=EXPECTED, authority=(servers,)))
 
     def test_an_answer_about_other_names_alone_is_a_failure(self) -> None:
         """It is not taken for the name's having no records."""
