@@ -159,9 +159,9 @@ class ResolverConfig(_Table):
         None, description="Networks that get more than the records: what is learned, and parents asked; default: allow."
     )
     rate_limit: float = Field(
-        1000, ge=0, le=1e9, description="UDP answers a second to one client network (/24, /56); 0: no limit."
+        200, ge=0, le=1e9, description="UDP answers a second to one client network (/24, /56); 0: no limit."
     )
-    rate_burst: float = Field(2, ge=1, le=3600, description="Seconds of rate_limit that may be used up at once.")
+    rate_burst: float = Field(3, ge=1, le=3600, description="Seconds of rate_limit that may be used up at once.")
     rate_slip: int = Field(
         2, ge=0, le=100, description="Of the DNS answers past rate_limit, each n-th is sent truncated; 0: none."
     )

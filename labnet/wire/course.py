@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from labnet.wire.course_line import TextError, decode_address, decode_name, decode_ttl, information_of, is_course_name
 from labnet.wire.types import CourseReply, Mapping
 
+_HEADERS = 28
+"""Bytes of an IPv4 header and a UDP header, which each datagram has on the wire."""
+
 _BARE_ADDRESS = re.compile(r"(?=.*[0-9])(?=.*[.:])[0-9A-Fa-f.:]+")
-
-
-class LooksLikeReply(TextError):
-    """A question that has the shape of a reply: answering it could make two servers talk for ever."""
+_ADDRESS_ALONE = re.compile(r"[0-9]+(?:\.[0-9]+){2,}|[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f.:]*")
+"""Stricter: no name of a course looks like it, although some are a number or have a colon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +43,31 @@ class Dialect:
     def decode_question(self, datagram: bytes) -> str:
         """The name a client asks for: the bare name, white space around it ignored.
 
-        Raises :class:`LooksLikeReply` for what a server could have sent, :class:`TextError` for what else is no name.
+        Raises TextError for what is no name, and for what a server could have sent in any known dialect: answering that
+        could make two servers talk for ever.
         """
         try:
             name = datagram.decode().strip()
         except UnicodeDecodeError as error:
             raise TextError("the question is not UTF-8") from error
-        if not name or name.startswith("[") or "," in name or (not self.json and name == self.unknown.strip()):
-            raise LooksLikeReply("the question has the shape of a reply")
+        if not name or (not self.json and name == self.unknown.strip()) or _looks_like_reply(name):
+            raise TextError("the question has the shape of a reply")
         if not is_course_name(name):
             raise TextError("the question is no name")
         return name
+
+
+def largest_reply(question: bytes) -> int:
+    """Bytes of the largest reply to ``question`` that puts no more than three times as much on the wire.
+
+    So who has the address of another in a question gains little. A datagram counts with its headers there.
+    """
+    return 3 * (len(question) + _HEADERS) - _HEADERS
+
+
+def _looks_like_reply(text: str) -> bool:
+    """Whether ``text`` is a list, a line of fields, fields with keys, or a bare address."""
+    return text[0] in "[{" or "," in text or "=" in text or _ADDRESS_ALONE.fullmatch(text) is not None
 
 
 def encode_question(name: str) -> bytes:

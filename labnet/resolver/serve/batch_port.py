@@ -49,6 +49,7 @@ from labnet.net.busypoll import BusyPoll
 from labnet.net.coalescing import Coalescing
 from labnet.net.datagrams import never_fragment
 from labnet.net.listening import OpenSocket, open_datagrams
+from labnet.net.reflectors import ignore_reflectors
 from labnet.net.selftest import is_trusted
 from labnet.resolver.ready.packetcache import PacketCaches
 from labnet.resolver.serve.batch_answers import BatchAnswers, BatchProtocol
@@ -92,6 +93,7 @@ class BatchPort:
         except OSError as error:
             raise CannotListenError(*self._address, error) from error
         never_fragment(sock)
+        ignore_reflectors(sock)
         self.answers = BatchAnswers(sock, self.protocol, self._packets)
         self._drain = self.answers.drain
         self._busy_poll = BusyPoll(self._reactor, self, self._drain, self._coalescing)

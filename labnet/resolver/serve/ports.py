@@ -14,6 +14,7 @@ from twisted.internet.interfaces import IListeningPort
 from labnet.interfaces import IReactor, StartError
 from labnet.net.datagrams import never_fragment
 from labnet.net.listening import BACKLOG, opener_beside
+from labnet.net.reflectors import ignore_reflectors
 from labnet.resolver.ready.packetcache import PacketCaches
 from labnet.resolver.serve.batch_port import BatchPort, is_available
 from labnet.resolver.serve.tcp import DNSStreams
@@ -114,6 +115,7 @@ class Ports:
             sock = getattr(plain, "socket", None)  # every UDP port of a real reactor has it
             if sock is not None:
                 never_fragment(sock)
+                ignore_reflectors(sock)
             return cast(IListeningPort, plain)
         port = BatchPort(
             self._reactor, (listen.interface, listen.port), protocol, self._packets, self._open_socket, delay

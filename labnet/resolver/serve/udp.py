@@ -8,15 +8,23 @@ from typing import Final
 from twisted.internet.protocol import DatagramProtocol
 
 from labnet.interfaces import IResolver
+from labnet.net.reflectors import REFLECTORS
+from labnet.policy.ratelimit import TokenBuckets
 from labnet.resolver.cache.cache import rests_until
 from labnet.resolver.clients.admission import Admission, Client, Ticket
 from labnet.resolver.clients.counts import FOUND, UNKNOWN, Counts, source_of
 from labnet.resolver.engine.fast_path import FastPath
 from labnet.resolver.serve.responder import Responder
-from labnet.wire.course import Dialect, LooksLikeReply
+from labnet.wire.course import Dialect, largest_reply
 from labnet.wire.course_line import TextError
 from labnet.wire.names import key_of
-from labnet.wire.types import Answer, Question, Rcode, RRType
+from labnet.wire.types import Answer, Mapping, Question, Rcode, RRType
+
+UNKNOWNS_AT_ONCE: Final = 10
+"""Times in a moment that one client is told that one name is unknown; then it is told once a second.
+
+A person or a script may ask again at once. A server that takes the reply for a question does so for ever.
+"""
 
 _UNKNOWN: Final = Answer(Rcode.REFUSED)
 
@@ -32,6 +40,7 @@ class ResolverProtocol(DatagramProtocol):
         self.fast_path = fast_path
         self._resolver = resolver
         self._waiting: set[tuple[tuple[str, int], str]] = set()
+        self._unknowns = TokenBuckets(1.0, UNKNOWNS_AT_ONCE)
         self.change(dialect, responder)
 
     def change(self, dialect: Dialect, responder: Responder) -> None:
@@ -52,6 +61,9 @@ class ResolverProtocol(DatagramProtocol):
 
     def datagramReceived(self, datagram: bytes, addr: tuple[str, int]) -> None:
         responder = self._responder
+        if addr[1] in REFLECTORS:
+            responder.counts.lost["malformed"] += 1
+            return
         client = responder.admission.client(addr[0])
         packets = responder.packets
         now = packets.seconds()
@@ -81,16 +93,12 @@ class ResolverProtocol(DatagramProtocol):
             return
         try:
             name = self._dialect.decode_question(datagram)
-        except LooksLikeReply:
-            counts.lost["malformed"] += 1
-            return
         except TextError:
             counts.lost["malformed"] += 1
-            self._send(self._dialect.encode(None), addr)
             return
         if not client.allowed:
             counts.lost["refused"] += 1
-            self._send(self._dialect.encode(None), addr)
+            self._tell(name, None, addr, client)
             return
         question = Question(key_of(name), RRType.A, name)
         if client.may_recurse:
@@ -100,13 +108,13 @@ class ResolverProtocol(DatagramProtocol):
         if answer is None:
             self._ask(question, addr, client, came)
             return
-        reply = self._dialect.encode(answer.mapping)
+        reply = self._tell(name, answer.mapping, addr, client)
         source = source_of(answer, asked=False) if client.may_recurse else "records"
-        if answer.mapping is not None and client.may_recurse and answer.until:
+        is_small = len(reply) <= largest_reply(datagram)
+        if answer.mapping is not None and client.may_recurse and answer.until and is_small:
             cell = counts.cell("udp", self._protocol, FOUND, source)
             # An information line tells since when and for how long: it is the same for all that time.
             self._responder.packets.course.put(datagram, reply, rests_until(answer, came), cell)
-        self._send(reply, addr)
         self._count(answer, source, addr, name, came)
 
     def _ask(self, question: Question, addr: tuple[str, int], client: Client, came: float) -> None:
@@ -118,7 +126,7 @@ class ResolverProtocol(DatagramProtocol):
         ticket = self._responder.admission.admit(client)
         if ticket is None:
             self._responder.counts.lost["in_flight"] += 1
-            self._send(self._dialect.encode(None), addr)
+            self._tell(question.spelled, None, addr, client)
             return
         self._waiting.add(waiting)
         self._resolver.ask(question).addCallback(self._answered, waiting, came, ticket)
@@ -127,8 +135,21 @@ class ResolverProtocol(DatagramProtocol):
         ticket.give_back()
         self._waiting.discard(waiting)
         addr, name = waiting
-        self._send(self._dialect.encode(answer.mapping), addr)
+        self._tell(name, answer.mapping, addr, self.admission.client(addr[0]))
         self._count(answer, source_of(answer, asked=True), addr, name, came)
+
+    def _tell(self, name: str, mapping: Mapping | None, addr: tuple[str, int], client: Client) -> bytes:
+        """Send the reply for ``name``, unless it could do harm to others; it is returned in any case."""
+        reply = self._dialect.encode(mapping)
+        responder = self._responder
+        asked = f"{addr[0]} {addr[1]} {name}".encode()
+        if mapping is None and not self._unknowns.take(asked, responder.clock.seconds()):
+            responder.counts.lost["repeated"] += 1
+        elif client.limited and len(reply) > largest_reply(name.encode()):
+            responder.counts.lost["amplified"] += 1
+        else:
+            self._send(reply, addr)
+        return reply
 
     def _count(self, answer: Answer, source: str, addr: tuple[str, int], name: str, came: float) -> None:
         counts = self._responder.counts

@@ -35,6 +35,7 @@ class ShareTests(SynchronousTestCase):
         """What counts over all workers is divided, and rounded up; no limit stays none."""
         limits = {
             "rate_limit": 100.0,
+            "rate_burst": 2.0,
             "in_flight": 10,
             "in_flight_per_client": 3,
             "tcp_connections": 5,

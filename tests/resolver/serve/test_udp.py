@@ -101,14 +101,68 @@ class BothProtocolsTests(SynchronousTestCase):
         lab.course("odd.biu.ac.il")
         self.assertIn(b'"21.09.1992.8"', lab.course_told())
 
-    def test_garbage_is_answered_as_unknown(self) -> None:
-        """What is no name is told the empty list, what looks like a reply nothing."""
+    def test_what_is_no_name_gets_silence(self) -> None:
+        """Text of a server that answers anything (daytime, a quote), and what has the shape of a reply."""
         lab = Lab(self, RECORDS)
-        lab.send(b"\xff\xfe")
-        self.assertEqual(lab.course_told(), b"[]")
-        for reply in (b"[]", b"a,1.2.3.4,60", b"", b" \n"):
-            lab.send(reply)
+        for text in (
+            b"\xff\xfe",
+            b"Sun Oct  1 13:33:03 2023\r\n",
+            b'"To be, or not to be" Shakespeare\r\n',
+            b"#www.biu.ac.il",
+            b"a" * 300,
+            b"[]",
+            b"a,1.2.3.4,60",
+            b"10.0.0.1",
+            b"",
+            b" \n",
+        ):
+            lab.send(text)
         self.assertFalse(lab.network.sent)
+        self.assertEqual(lab.service.counts.lost["malformed"], 10)
+
+    def test_ports_of_servers_that_answer_anything_get_silence(self) -> None:
+        """Over both protocols, for what is known and for what is ready too; the port beside them is answered."""
+        lab = Lab(self, RECORDS)
+        query = dns.message.make_query("www.biu.ac.il", "A").to_wire()
+        for port in (8, 0, 7, 13, 17, 19, 37, 464):
+            for datagram in (query, b"www.biu.ac.il", b"nowhere.example"):
+                lab.send(datagram, (CLIENT[0], port))
+            if port == 8:
+                lab.network.sent.clear()
+        self.assertFalse(lab.network.sent)
+
+    def test_two_servers_that_do_not_know_each_others_words_fall_silent(self) -> None:
+        """Each reply comes back as a question: ten at once, then one a second; another client is told meanwhile."""
+        lab = Lab(self, RECORDS, parents=[], dialect="line", unknown="nope")
+        counts = []
+        for _ in range(3):
+            for _ in range(100):
+                lab.course("nada")
+            counts.append(len(lab.network.sent))
+            lab.network.sent.clear()
+            lab.pass_time(1)
+        self.assertEqual(counts, [10, 1, 1])
+        for client in (CLIENT[0], 9), ("172.16.20.66", CLIENT[1]):
+            lab.course("nada", client)
+            self.assertEqual(lab.course_told(client), b"nope")
+        self.assertEqual(lab.service.counts.lost["repeated"], 288)
+
+    def test_a_reply_is_no_more_than_three_times_its_question(self) -> None:
+        """A longer one goes to networks without a rate limit alone, whether it is known, learned, or ready."""
+        records = {"ips.txt": f"a,{'x' * 200},60\nwww.biu.ac.il,1.2.3.4,180\n"}
+        lab = Lab(self, records, rate_exempt="172.16.20.66/32", parents=COURSE_PARENT)
+        exempt = ("172.16.20.66", 5)
+        for _ in range(3):
+            lab.course("a", exempt)
+            self.assertIn(b"x" * 200, lab.course_told(exempt))
+            lab.course("a")
+            self.assertFalse(lab.network.sent)
+            lab.course("www.biu.ac.il")
+            self.assertIn(b"1.2.3.4", lab.course_told())
+        lab.course("b")
+        lab.network.deliver(b"b," + b"y" * 200 + b",60", COURSE, lab.take(COURSE).source)
+        self.assertFalse(lab.network.sent)
+        self.assertEqual(lab.service.counts.lost["amplified"], 4)
 
     def test_response_is_never_answered(self) -> None:
         """A DNS response that comes to our port gets silence."""
@@ -119,12 +173,12 @@ class BothProtocolsTests(SynchronousTestCase):
     def test_repeated_course_question_is_answered_once(self) -> None:
         """A client that asks again while it waits gets one reply; another port of it gets its own."""
         lab = Lab(self, parents=COURSE_PARENT)
-        for client in (CLIENT, CLIENT, (CLIENT[0], 7)):
+        for client in (CLIENT, CLIENT, (CLIENT[0], 8)):
             lab.course("x.example", client)
         query = lab.take(COURSE)
         lab.network.deliver(b"x.example,1.2.3.4,0", COURSE, query.source)
         lab.course_told()
-        lab.course_told((CLIENT[0], 7))
+        lab.course_told((CLIENT[0], 8))
         self.assertFalse(lab.network.sent)
         lab.pass_time(1)
         lab.course("x.example")
