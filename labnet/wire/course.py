@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from labnet.wire.course_line import TextError, decode_address, decode_name, decode_ttl, information_of, is_course_name
 from labnet.wire.types import CourseReply, Mapping
 
+_SHAPE = "the question has the shape of a reply"
 _HEADERS = 28
 """Bytes of an IPv4 header and a UDP header, which each datagram has on the wire."""
 
@@ -46,14 +47,11 @@ class Dialect:
         Raises TextError for what is no name, and for what a server could have sent in any known dialect: answering that
         could make two servers talk for ever.
         """
-        try:
-            name = datagram.decode().strip()
-        except UnicodeDecodeError as error:
-            raise TextError("the question is not UTF-8") from error
-        if not name or (not self.json and name == self.unknown.strip()) or _looks_like_reply(name):
-            raise TextError("the question has the shape of a reply")
-        if not is_course_name(name):
-            raise TextError("the question is no name")
+        if not self.json and datagram.strip() == self.unknown.strip().encode():
+            raise TextError(_SHAPE)
+        name = decode_bare_name(datagram)
+        if "=" in name or _ADDRESS_ALONE.fullmatch(name):
+            raise TextError(_SHAPE)
         return name
 
 
@@ -65,9 +63,20 @@ def largest_reply(question: bytes) -> int:
     return 3 * (len(question) + _HEADERS) - _HEADERS
 
 
-def _looks_like_reply(text: str) -> bool:
-    """Whether ``text`` is a list, a line of fields, fields with keys, or a bare address."""
-    return text[0] in "[{" or "," in text or "=" in text or _ADDRESS_ALONE.fullmatch(text) is not None
+def decode_bare_name(datagram: bytes) -> str:
+    """The name in a datagram that may be a question, white space around it ignored.
+
+    Raises TextError for what is no name, and for a list or a line of fields.
+    """
+    try:
+        name = datagram.decode().strip()
+    except UnicodeDecodeError as error:
+        raise TextError("the question is not UTF-8") from error
+    if not name or name[0] in "[{" or "," in name:
+        raise TextError(_SHAPE)
+    if not is_course_name(name):
+        raise TextError("the question is no name")
+    return name
 
 
 def encode_question(name: str) -> bytes:

@@ -18,7 +18,7 @@ from labnet.capture.packet.dns import DNSError, read_message
 from labnet.capture.packet.headers import BOOTP, read_header
 from labnet.capture.packet.options import read_dhcp_options
 from labnet.command.framing import COMMANDS
-from labnet.wire.course import Dialect, decode_reply
+from labnet.wire.course import decode_bare_name, decode_reply
 from labnet.wire.course_line import TextError
 from labnet.wire.dns_request import Refusal, Silence, decode_query
 from labnet.wire.types import CourseReply
@@ -178,7 +178,7 @@ def _course(frame: Dissected, answers: bool, asks_course: Callable[[Dissected], 
     layer = Layer("course", "Course protocol", at, len(data))
     if not (answers or is_course_reply(data)):
         try:
-            name = Dialect().decode_question(data)
+            name = decode_bare_name(data)
         except TextError:
             return None
         if not asks_course(frame):
