@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
 
     from labnet.metrics import Sample
+    from labnet.wire.dns_upstream import EarlyReply
     from labnet.wire.types import Answer, Question, Reply, Upstream
 
 
@@ -111,6 +112,13 @@ class IExchange(Interface):
 
         Fires with the first reply that matches, or fails with ``ParentFailed`` of
         :mod:`labnet.resolver.upstream.errors` after the tries. Cancelling closes every socket and timer.
+        """
+
+    def resume(host: str, port: int, question: Question, early: EarlyReply) -> Deferred[Reply]:
+        """As :meth:`ask` by UDP, where the reply to the first query has come already: no other query takes its place.
+
+        What it says may take more queries: by TCP where it is truncated or in letters of another case, without EDNS
+        where the server does not know that.
         """
 
     def is_regular(host: str, port: int) -> bool:

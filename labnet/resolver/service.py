@@ -95,7 +95,9 @@ class ResolverService(Service):
         self._streams = DNSStreams(
             self._responder, reactor, config.tcp_idle, config.tcp_connections, config.tcp_per_address
         )
-        self._fast_path = FastPath(reactor, self._resolver, config.explain, (config.ttl_min, config.ttl_max))
+        self._fast_path = FastPath(
+            reactor, self._resolver, config.explain, (config.ttl_min, config.ttl_max), config.mixed_case
+        )
         self._ports = Ports(reactor, self._make_protocol, self._streams, self.packets)
 
     def learn(self, question: Question, entry: Entry) -> None:
@@ -145,7 +147,7 @@ class ResolverService(Service):
             # Somebody else is asked from now on: what was learned so far counts no more, in no lab.
             self.forget(ROOT)
             self._shared.flush(Flush(None, self.title))
-        self._fast_path.change(config.explain, (config.ttl_min, config.ttl_max))
+        self._fast_path.change(config.explain, (config.ttl_min, config.ttl_max), config.mixed_case)
         self._responder = self._make_responder()
         self.admission.change(rules_of(config))
         self._streams.change(self._responder, config.tcp_idle, config.tcp_connections, config.tcp_per_address)

@@ -95,6 +95,18 @@ class Sent:
         return cls(int.from_bytes(query[:2], "big"), query[HEADER.size : end])
 
 
+@dataclass(frozen=True, slots=True)
+class EarlyReply:
+    """A ``datagram`` that has come by UDP before the usual way was taken: the reply to what was ``sent``.
+
+    That was sent with EDNS, at the epoch second ``since``.
+    """
+
+    datagram: bytes
+    sent: Sent
+    since: float
+
+
 class ReplyChain(NamedTuple):
     """What a reply says about a question: ``rrsets`` in order, each CNAME before what it leads to, nothing else.
 

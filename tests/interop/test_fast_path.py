@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import dns.edns
+import dns.flags
 import dns.message
 import dns.query
 import dns.rcode
@@ -21,13 +24,30 @@ Message = dns.message.Message
 
 
 class Parent:
-    """Answers each query as ``answer`` says, None for not at all; ``asked`` has all that came, with their ports."""
+    """Answers each query as ``answer`` says, None for not at all; ``asked`` has all that came, with their ports.
+
+    By TCP it answers as ``found`` says; ``by_tcp`` has what came so.
+    """
 
     def __init__(self) -> None:
         self.answer: Callable[[Message], Message | None] = found
         self.asked: list[tuple[Message, int]] = []
+        self.by_tcp: list[Message] = []
+        self.listener = socket.create_server(("127.0.0.1", 0))
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind(("127.0.0.1", 0))
+        self.socket.bind(self.listener.getsockname())
+
+    def serve_tcp(self) -> None:
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            with connection:
+                query, _ = dns.query.receive_tcp(connection, time.time() + DEADLINE)
+                self.by_tcp.append(query)
+                dns.query.send_tcp(connection, found(query), time.time() + DEADLINE)
+                connection.recv(1)
 
     def serve(self) -> None:
         while True:
@@ -54,14 +74,18 @@ def found(query: Message) -> Message:
 def parent() -> Iterator[Parent]:
     """One that runs until the block ends."""
     made = Parent()
-    thread = threading.Thread(target=made.serve)
-    thread.start()
+    threads = [threading.Thread(target=serve) for serve in (made.serve, made.serve_tcp)]
+    for thread in threads:
+        thread.start()
     try:
         yield made
     finally:
+        made.listener.shutdown(socket.SHUT_RDWR)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as last:
             last.sendto(b"", made.socket.getsockname())
-        thread.join(DEADLINE)
+        for thread in threads:
+            thread.join(DEADLINE)
+        made.listener.close()
         made.socket.close()
 
 
@@ -78,9 +102,9 @@ def both(tmp_path: Path) -> Iterator[tuple[Parent, Daemon]]:
             yield asked, daemon
 
 
-def ask(daemon: Daemon, name: str, **options: object) -> Message:
+def ask(daemon: Daemon, name: str, rrtype: str = "A", **options: object) -> Message:
     host, port = daemon.address("resolver main")
-    return dns.query.udp(dns.message.make_query(name, "A", **options), host, DEADLINE, port)
+    return dns.query.udp(dns.message.make_query(name, rrtype, **options), host, DEADLINE, port)
 
 
 def test_a_forwardable_question_is_asked_once_and_learned(both: tuple[Parent, Daemon], tmp_path: Path) -> None:
@@ -111,32 +135,66 @@ def test_a_lost_query_is_asked_again_on_the_full_path(both: tuple[Parent, Daemon
     assert [str(query.question[0].name).lower() for query, _ in asked.asked] == ["lost.far.test."] * 2
 
 
-def test_a_reply_that_cannot_be_passed_on_is_answered_too(both: tuple[Parent, Daemon]) -> None:
-    """A CNAME, NXDOMAIN and SERVFAIL come back as the parent told them."""
-    asked, daemon = both
+SOA = "far.test. 60 IN SOA ns.far.test. a.far.test. 1 2 3 4 5"
 
-    def answer(query: Message) -> Message:
-        name = query.question[0].name
+
+def replying(
+    *answer: str, rcode: int = 0, authority: str = "", flags: int = 0, errors: Sequence[dns.edns.Option] = ()
+) -> Callable[[Message], Message]:
+    """What makes replies with these records; a name ``@`` is the one that is asked for."""
+
+    def make(query: Message) -> Message:
         reply = dns.message.make_response(query)
-        if b"alias" in name[0].lower():
-            reply.answer.append(dns.rrset.from_text(name, 60, "IN", "CNAME", "host.far.test."))
-            reply.answer.append(dns.rrset.from_text("host.far.test.", 60, "IN", "A", "192.0.2.8"))
-        elif b"none" in name[0].lower():
-            reply.set_rcode(dns.rcode.NXDOMAIN)
-            reply.authority.append(
-                dns.rrset.from_text("far.test.", 60, "IN", "SOA", "ns.far.test. a.far.test. 1 2 3 4 5")
-            )
-        else:
-            reply.set_rcode(dns.rcode.SERVFAIL)
+        name = query.question[0].name.to_text()
+        for section, texts in ((reply.answer, answer), (reply.authority, (authority,) if authority else ())):
+            for text in texts:
+                section.append(dns.rrset.from_text(*text.replace("@", name).split(" ", 4)))
+        reply.set_rcode(rcode)
+        reply.flags |= flags
+        if errors:
+            reply.use_edns(0, options=list(errors))
         return reply
 
+    return make
+
+
+BLOCKED = dns.edns.EDEOption(dns.edns.EDECode.BLOCKED, "not in this school")
+
+
+@pytest.mark.parametrize(
+    ("rrtype", "answer", "rcode", "records"),
+    [
+        ("A", replying("@ 60 IN A 192.0.2.7"), "NOERROR", 1),
+        ("A", replying("@ 60 IN CNAME host.far.test.", "host.far.test. 60 IN A 192.0.2.8"), "NOERROR", 2),
+        ("A", replying(authority=SOA), "NOERROR", 0),
+        ("A", replying(authority=SOA, rcode=3), "NXDOMAIN", 0),
+        ("MX", replying("@ 60 IN MX 1 host.far.test."), "NOERROR", 1),
+        ("TXT", replying("@ 60 IN TXT hello"), "NOERROR", 1),
+        ("HTTPS", replying("@ 60 IN HTTPS 1 . alpn=h2"), "NOERROR", 1),
+        ("A", replying("@ 60 IN A 192.0.2.7", errors=[BLOCKED]), "NOERROR", 1),
+        ("A", replying(rcode=5), "SERVFAIL", 0),
+        ("A", replying(rcode=2), "SERVFAIL", 0),
+    ],
+    ids=["A", "CNAME", "NODATA", "NXDOMAIN", "MX", "TXT", "HTTPS", "EDE", "REFUSED", "SERVFAIL"],
+)
+def test_a_miss_costs_one_question(
+    both: tuple[Parent, Daemon], rrtype: str, answer: Callable[[Message], Message], rcode: str, records: int
+) -> None:
+    """Whatever the parent replies; the client is told what it says."""
+    asked, daemon = both
     asked.answer = answer
-    assert [rrset.to_text() for rrset in ask(daemon, "alias.far.test").answer] == [
-        "alias.far.test. 60 IN CNAME host.far.test.",
-        "host.far.test. 60 IN A 192.0.2.8",
-    ]
-    assert ask(daemon, "none.far.test").rcode() == dns.rcode.NXDOMAIN
-    assert ask(daemon, "broken.far.test").rcode() == dns.rcode.SERVFAIL
+    for _ in range(2):
+        reply = ask(daemon, "www.far.test", rrtype, use_edns=0)
+        assert (dns.rcode.to_text(reply.rcode()), len(reply.answer)) == (rcode, records)
+    assert (len(asked.asked), len(asked.by_tcp)) == (1, 0)
+
+
+def test_a_truncated_reply_costs_two_questions(both: tuple[Parent, Daemon]) -> None:
+    """One by UDP and one by TCP."""
+    asked, daemon = both
+    asked.answer = replying(flags=dns.flags.TC)
+    assert str(ask(daemon, "www.far.test").answer[0]) == "www.far.test. 60 IN A 192.0.2.7"
+    assert (len(asked.asked), len(asked.by_tcp)) == (1, 1)
 
 
 def test_many_at_a_time_are_all_answered(both: tuple[Parent, Daemon]) -> None:

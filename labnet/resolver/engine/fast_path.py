@@ -3,8 +3,9 @@ each step.
 
 A question is passed on where it is forwardable (:mod:`labnet.wire.dns_forward`), where nothing at all is known of it
 here, and where its first parent is a DNS server that is up. A reply with nothing but addresses is passed back at once.
-All else is for the full path: other replies, silence, and errors. Both paths share one table
-(:mod:`labnet.resolver.engine.inflight`), so they know the same names, ask each only once, and learn the same.
+All else is for the full path: it goes on from any other reply as it came, and asks anew where there was none. Both
+paths share one table (:mod:`labnet.resolver.engine.inflight`), so they know the same names, ask each only once, and
+learn the same.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from labnet.wire.dns_forward import (
     matches,
     name_end,
 )
+from labnet.wire.dns_upstream import EarlyReply, Sent
 from labnet.wire.types import ExtendedError, InfoCode, Question, Rcode, RRset, Upstream
 
 _HEADER: Final = 12
@@ -36,15 +38,19 @@ _HEADER: Final = 12
 class FastPath:
     """The fast path of ``resolver``; with ``explain`` replies say which parent they are from.
 
-    ``ttl`` bounds what is passed back: the least and the most seconds.
+    ``ttl`` bounds what is passed back: the least and the most seconds. ``mixed_case`` is as in
+    :class:`~labnet.resolver.upstream.dns.ExchangeOptions`.
     """
 
-    def __init__(self, reactor: IReactor, resolver: Resolver, explain: bool, ttl: tuple[int, int]) -> None:
+    def __init__(
+        self, reactor: IReactor, resolver: Resolver, explain: bool, ttl: tuple[int, int], mixed_case: bool = True
+    ) -> None:
         self.ttl = ttl
         self._reactor = reactor
         self._resolver = resolver
         self.flights = resolver.flights
         self._explain = explain
+        self._mixed_case = mixed_case
         self._forwarders: dict[tuple[str, int], Forwarder] = {}
         self._chosen: tuple[Parents, float, Forwarder, Health] | None = None
 
@@ -82,10 +88,11 @@ class FastPath:
         for forwarder in self._forwarders.values():
             forwarder.relay.send()
 
-    def change(self, explain: bool, ttl: tuple[int, int]) -> None:
+    def change(self, explain: bool, ttl: tuple[int, int], mixed_case: bool) -> None:
         """Ask by these from now on, and other parents perhaps: what is still asked goes the full path."""
         self._explain = explain
         self.ttl = ttl
+        self._mixed_case = mixed_case
         self.close()
 
     def close(self) -> None:
@@ -95,10 +102,10 @@ class FastPath:
         for forwarder in forwarders.values():
             forwarder.relay.close()
 
-    def divert(self, flight: Flight) -> None:
-        """Have ``flight`` asked on the full path."""
+    def divert(self, flight: Flight, replied: DNSParent | None = None, early: EarlyReply | None = None) -> None:
+        """Have ``flight`` answered on the full path, which goes on from what a parent ``replied`` early."""
         self._resolver.misses -= 1  # it is counted there, for each who waits
-        self._resolver.divert(flight)
+        self._resolver.divert(flight, replied, early)
 
     def _join(self, flight: Flight, port: LatePort, origin: Any, datagram: bytes, end: int) -> bool:
         """Have a client wait for what is passed on already; False where it is not, or cannot be passed back to it."""
@@ -112,7 +119,7 @@ class FastPath:
         """Who is asked what a batch asks ``parents`` at ``now``; None where that has to go the full path."""
         self._chosen = None
         first = parents.first(now)
-        if first is not None:
+        if first is not None and first[0].is_regular:
             parent, health = first
             forwarder = self._forwarders.get((parent.host, parent.port))
             if forwarder is None:
@@ -124,6 +131,7 @@ class FastPath:
                     forwarder,
                     wait=partial(parents.wait, health),
                     heard=health.answered,
+                    mixed_case=self._mixed_case,
                 )
                 self._forwarders[parent.host, parent.port] = forwarder
             self._chosen = (parents, now, forwarder, health)
@@ -141,7 +149,7 @@ class Forwarder:
         self._flights = path.flights
         self._parent = parent
         self._ports: dict[LatePort, None] = {}
-        self._diverted: list[Flight] = []
+        self._diverted: list[tuple[Flight, bytes]] = []
 
     def replied(self, flight: Flight, reply: bytes) -> bool:
         """``reply`` has come from the parent, to the socket and with the id of ``flight``; False where it is none."""
@@ -149,7 +157,7 @@ class Forwarder:
         if found is None:
             if not matches(reply, flight.section):
                 return False
-            self._diverted.append(flight)
+            self._diverted.append((flight, reply))
             return True
         ttl, addresses = found
         least, most = self._path.ttl
@@ -172,7 +180,9 @@ class Forwarder:
         ports, self._ports = self._ports, {}
         diverted, self._diverted = self._diverted, []
         self._flights.commit(ports)
-        self.failed(diverted)
+        for flight, reply in diverted:
+            sent = Sent(int.from_bytes(reply[:2], "big"), flight.section)
+            self._path.divert(flight, self._parent, EarlyReply(reply, sent, flight.since))
 
     def failed(self, flights: Iterable[Flight]) -> None:
         """Nothing of use came for ``flights``, or nothing will."""

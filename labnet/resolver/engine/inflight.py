@@ -58,7 +58,6 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from labnet.interfaces import IParent
 from labnet.resolver.cache.cache import Cache, Entry
 from labnet.resolver.cache.lines import CachedAnswer
 from labnet.resolver.cache.policy import Bounds, answer_of_mapping, entry_of
@@ -72,6 +71,10 @@ _FAILURES_BYTES: Final = 4_000_000
 
 _LOOK: Final = 0.02
 """Seconds between two looks whether a resolver that is to stop has answered everything."""
+
+
+Ask = Callable[[Question], Deferred[Upstream]]
+"""What asks a parent: an :meth:`~labnet.interfaces.IParent.ask`, or one that has its reply already."""
 
 
 class LatePort(Protocol):
@@ -168,25 +171,25 @@ class InFlight:
         flight = self._flights[question] = Flight(question, now, forwarder)
         return flight
 
-    def ask(self, flight: Flight, parent: IParent) -> None:
-        """Ask ``parent`` on the full path; ``flight`` lands with what comes of it, and is answered."""
+    def ask(self, flight: Flight, ask: Ask) -> None:
+        """Have a parent asked on the full path by ``ask``; ``flight`` lands with what comes of it, and is answered."""
         flight.forwarder = None
-        flight.walk = Deferred.fromCoroutine(self._ask(flight, parent))
+        flight.walk = Deferred.fromCoroutine(self._ask(flight, ask))
         flight.walk.addErrback(self._unexpected, flight)
 
-    async def _ask(self, flight: Flight, parent: IParent) -> None:
+    async def _ask(self, flight: Flight, ask: Ask) -> None:
         try:
-            upstream = await parent.ask(flight.question)
+            upstream = await ask(flight.question)
         except ParentFailed as error:
             self._land(flight, self._failed(flight.question, error))
         else:
             self.learn(flight, upstream)
         self.commit()
 
-    def divert(self, flight: Flight, parent: IParent | None, otherwise: Answer) -> None:
-        """The fast path has nothing to pass on: ask ``parent`` on the full one, if anybody waits for it there.
+    def divert(self, flight: Flight, ask: Ask | None, otherwise: Answer) -> None:
+        """The fast path has nothing to pass on: have a parent asked by ``ask``, if anybody waits for it.
 
-        Where there is no parent, who waits gets the answer ``otherwise``.
+        Where that is None, who waits gets the answer ``otherwise``.
         """
         flight.forwarder = None
         late, flight.late = flight.late, []
@@ -194,11 +197,11 @@ class InFlight:
             client.port.go_full(client.origin, client.question)  # it waits for this flight, by a Deferred
         if not flight.waiting:
             self.release(flight)
-        elif parent is None:
+        elif ask is None:
             self._land(flight, otherwise)
             self.commit()
         else:
-            self.ask(flight, parent)
+            self.ask(flight, ask)
 
     def release(self, flight: Flight) -> None:
         """Nothing that lasts came, and no Deferred waits for it: ``flight`` is over."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
@@ -19,7 +20,9 @@ from labnet.resolver.engine.chains import Chain, cut_chain
 from labnet.resolver.engine.inflight import Flight, InFlight, failed_unexpectedly
 from labnet.resolver.records.special import may_be_special, special_find
 from labnet.resolver.records.zone import Zone
+from labnet.resolver.upstream.dns import DNSParent
 from labnet.resolver.upstream.selection import Parents
+from labnet.wire.dns_upstream import EarlyReply
 from labnet.wire.names import ROOT, ancestors, is_opaque
 from labnet.wire.types import Answer, ExtendedError, InfoCode, Question, Rcode, RRType, failure_of
 
@@ -111,9 +114,16 @@ class Resolver:
         parents = self._forward(question)
         return parents if isinstance(parents, Parents) else None
 
-    def divert(self, flight: Flight) -> None:
-        """The fast path has nothing to pass on for ``flight``: ask its parents on the full path."""
-        self.flights.divert(flight, self._forward(flight.question), _nobody_to_ask())
+    def divert(self, flight: Flight, replied: DNSParent | None = None, early: EarlyReply | None = None) -> None:
+        """The fast path has nothing to pass on for ``flight``: its parents are asked on the full path.
+
+        Where one has ``replied``, with what cannot be passed on, the full path goes on from that ``early`` reply.
+        """
+        parent = self._forward(flight.question)
+        ask = None if parent is None else parent.ask
+        if replied is not None and early is not None and isinstance(parent, Parents):
+            ask = partial(parent.resume, replied=replied, early=early)
+        self.flights.divert(flight, ask, _nobody_to_ask())
 
     def change(self, zone: Zone, forwards: Mapping[bytes, IParent], bounds: Bounds) -> None:
         """Answer by these from now on. A question in flight is answered by the parent that was asked already.
@@ -213,7 +223,7 @@ class Resolver:
             return succeed(failure_of("too many questions in flight"))
         flight = self.flights.reserve(question, self._clock.seconds())
         answer = flight.wait()
-        self.flights.ask(flight, parent)
+        self.flights.ask(flight, parent.ask)
         return answer
 
     def _forward(self, question: Question) -> IParent | None:

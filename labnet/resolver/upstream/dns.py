@@ -20,6 +20,7 @@ from labnet.resolver.upstream.infra import InfraCache, Quirk
 from labnet.wire.dns_common import HEADER, PAYLOAD
 from labnet.wire.dns_upstream import (
     Broken,
+    EarlyReply,
     NotOurs,
     OtherCase,
     Sent,
@@ -56,7 +57,10 @@ class ExchangeOptions:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What is asked of whom, over all tries; ``sending`` is called before each query."""
+    """What is asked of whom, over all tries; ``sending`` is called before each query.
+
+    Where there is an ``early`` reply it is that of the first try.
+    """
 
     host: str
     port: int
@@ -64,6 +68,7 @@ class _Asked:
     recursion_desired: bool
     payload: int | None
     sending: Callable[[], None]
+    early: EarlyReply | None = None
 
     @property
     def address(self) -> str:
@@ -119,12 +124,16 @@ class DNSExchange:
         asked = _Asked(host, port, question, recursion_desired, PAYLOAD, sending)
         return Deferred.fromCoroutine(self._ask(asked, self._by_tcp if tcp else self._by_udp))
 
+    def resume(self, host: str, port: int, question: Question, early: EarlyReply) -> Deferred[Reply]:
+        asked = _Asked(host, port, question, True, PAYLOAD, lambda: None, early)
+        return Deferred.fromCoroutine(self._ask(asked, self._by_udp))
+
     def is_regular(self, host: str, port: int) -> bool:
         now = self._reactor.seconds()
         return not any(self._infra.has(quirk, (host, port), now) for quirk in Quirk)
 
     async def _ask(self, asked: _Asked, ask: Callable[[_Asked], Coroutine[Any, Any, Reply]]) -> Reply:
-        server, without_edns = (asked.host, asked.port), replace(asked, payload=None)
+        server, without_edns = (asked.host, asked.port), replace(asked, payload=None, early=None)
         if self._infra.has(Quirk.NO_EDNS, server, self._reactor.seconds()):
             return await ask(without_edns)
         reply = await ask(asked)
@@ -141,7 +150,7 @@ class DNSExchange:
             try:
                 return await self._try_by_udp(asked, self._options.mixed_case and not changes_case)
             except OtherCase:
-                pass
+                asked = replace(asked, early=None)
             if is_first:
                 try:
                     return await self._by_tcp(asked)
@@ -155,16 +164,25 @@ class DNSExchange:
 
     async def _try_by_udp(self, asked: _Asked, mixed_case: bool) -> Reply:
         """The reply by UDP, or by TCP if it was truncated. Without ``mixed_case`` it may have letters of any case."""
+        early = asked.early
         for _ in range(self._options.tries):
-            asked.sending()
-            query = asked.query(self._random, mixed_case)
-            datagrams = _Datagrams(self._sockets, self._reactor, asked, query, any_case=not mixed_case)
             try:
+                if early is not None:
+                    return _decode(early.datagram, early.sent, not mixed_case)
+                asked.sending()
+                query = asked.query(self._random, mixed_case)
+                datagrams = _Datagrams(self._sockets, self._reactor, asked, query, any_case=not mixed_case)
                 return await datagrams.start(self._options.timeout)
             except _Silent:
                 continue
             except Truncated:
                 return await self._by_tcp(asked)
+            except OtherCase:
+                raise
+            except NotOurs:
+                early = None
+            except Broken as error:
+                raise unreadable(asked.address, error) from None
         raise ParentFailed(f"{asked.address} did not answer")
 
     async def _by_tcp(self, asked: _Asked) -> Reply:
@@ -209,14 +227,8 @@ class _Datagrams:
 
     def _received(self, datagram: bytes) -> None:
         try:
-            reply = decode_reply(datagram, self._sent)
-        except OtherCase as error:
-            if self._any_case:
-                question, start = self._sent.question, HEADER.size
-                self._received(datagram[:start] + question + datagram[start + len(question) :])
-            else:
-                self._fail(error)
-        except Truncated as error:
+            reply = _decode(datagram, self._sent, self._any_case)
+        except (OtherCase, Truncated) as error:
             self._fail(error)
         except NotOurs:
             self._ignored += 1
@@ -247,6 +259,17 @@ class _Datagrams:
             self._socket.close()
 
 
+def _decode(datagram: bytes, sent: Sent, any_case: bool) -> Reply:
+    """The reply in ``datagram``, with ``any_case`` whatever letters its question has; raises as decode_reply does."""
+    try:
+        return decode_reply(datagram, sent)
+    except OtherCase:
+        if not any_case:
+            raise
+    start = HEADER.size
+    return decode_reply(datagram[:start] + sent.question + datagram[start + len(sent.question) :], sent)
+
+
 @implementer(IParent)
 @dataclass(frozen=True, slots=True)
 class DNSParent:
@@ -271,6 +294,11 @@ class DNSParent:
 
     def ask(self, question: Question) -> Deferred[Upstream]:
         asked = self.exchange.ask(self.host, self.port, question, True, self.tcp)
+        return asked.addCallback(lambda reply: upstream_of(question, reply, self.address))
+
+    def resume(self, question: Question, early: EarlyReply) -> Deferred[Upstream]:
+        """As :meth:`ask`, where a reply has come already."""
+        asked = self.exchange.resume(self.host, self.port, question, early)
         return asked.addCallback(lambda reply: upstream_of(question, reply, self.address))
 
 

@@ -53,7 +53,8 @@ class Owner(Protocol[Each]):
 class Relay(Generic[A]):
     """Asks ``parent``, an address and a port, for ``owner``.
 
-    ``wait`` gives the seconds that it has for a reply; ``heard`` is called with the seconds that one took.
+    ``wait`` gives the seconds that it has for a reply; ``heard`` is called with the seconds that one took. Names go in
+    random letters where ``mixed_case`` says so.
     """
 
     def __init__(
@@ -63,11 +64,13 @@ class Relay(Generic[A]):
         owner: Owner[A],
         wait: Callable[[], float],
         heard: Callable[[float], Any],
+        mixed_case: bool = True,
     ) -> None:
         self._reactor = reactor
         self._owner = owner
         self._wait = wait
         self._heard = heard
+        self._mixed_case = mixed_case
         self._outbox = Outbox(0)
         self._sockets: RelaySockets[A] = RelaySockets(reactor, parent, self._received, owner.failed)
         self._socket: RelaySocket[A] | None = None
@@ -112,7 +115,8 @@ class Relay(Generic[A]):
         at = sum(map(len, keys))
         random = self._bytes(at + 2 * len(keys))
         queries = []
-        for asked, section in zip(batch, encode_sections(keys, kinds, random[:at]), strict=True):
+        sections = encode_sections(keys, kinds, random[:at] if self._mixed_case else bytes(at))
+        for asked, section in zip(batch, sections, strict=True):
             id = random[at : at + 2]
             at += 2
             while id in asked_by_id:

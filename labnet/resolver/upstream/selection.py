@@ -19,6 +19,7 @@ from labnet.metrics import Sample
 from labnet.resolver.upstream.dns import DNSParent
 from labnet.resolver.upstream.errors import ParentFailed, Unusable
 from labnet.resolver.upstream.infra import BAND, Health
+from labnet.wire.dns_upstream import EarlyReply
 from labnet.wire.names import is_opaque, text_of
 from labnet.wire.types import Question, Rcode, Upstream
 
@@ -118,15 +119,24 @@ class Parents:
     def ask(self, question: Question) -> Deferred[Upstream]:
         return Deferred.fromCoroutine(self._ask(question))
 
-    async def _ask(self, question: Question) -> Upstream:
+    def resume(self, question: Question, replied: DNSParent, early: EarlyReply) -> Deferred[Upstream]:
+        """As :meth:`ask`, where a reply of the parent that ``replied`` has come already: it is the first in turn."""
+        return Deferred.fromCoroutine(self._ask(question, replied, early))
+
+    async def _ask(
+        self, question: Question, replied: DNSParent | None = None, early: EarlyReply | None = None
+    ) -> Upstream:
         plan = self._plan(question)
+        if replied is not None:
+            plan.sort(key=lambda turn: turn[0] != replied)
         asked_again = False
         failed: ParentFailed | None = None
         unknown: Upstream | None = None
         for parent, health, hurried in plan:
             was_down = health.is_down
             try:
-                upstream = await self._ask_one(parent, health, question, hurried)
+                came, early = early if parent == replied else None, None
+                upstream = await self._ask_one(parent, health, question, hurried, came)
             except TimeoutError:
                 failed = ParentFailed(f"{parent.address} did not answer in time")
                 if not (was_down or asked_again):
@@ -155,19 +165,28 @@ class Parents:
             plan.insert(0, (parent, health, hurried))
         return plan
 
-    async def _ask_one(self, parent: IParent, health: Health, question: Question, hurried: bool) -> Upstream:
-        began = self._clock.seconds()
-        asking = parent.ask(question)
-        if asking.called:
-            return await asking  # nothing was sent, as with a name that it cannot be asked for: no word on its health
-        health.asked(began)
+    async def _ask_one(
+        self, parent: IParent, health: Health, question: Question, hurried: bool, early: EarlyReply | None
+    ) -> Upstream:
+        is_timed = False
+        if early is not None and isinstance(parent, DNSParent):
+            began, asking = early.since, parent.resume(question, early)
+            is_timed = asking.called  # by the relay that got the reply
+        else:
+            began, asking = self._clock.seconds(), parent.ask(question)
+            if asking.called:
+                return (
+                    await asking
+                )  # nothing was sent, as for a name that it cannot be asked for: no word on its health
+            health.asked(began)
         if hurried:
             asking.addTimeout(health.wait(began, self._longest_wait), self._clock)
         try:
             upstream = await asking
         except Unusable:
             health.failed += 1
-            self._heard(parent, health, began)
+            if not is_timed:
+                self._heard(parent, health, began)
             raise
         except (ParentFailed, TimeoutError) as error:
             if health.stayed_silent(began, self._clock.seconds()):
@@ -178,7 +197,8 @@ class Parents:
                     event="parent.down",
                 )
             raise
-        self._heard(parent, health, began)
+        if not is_timed:
+            self._heard(parent, health, began)
         return upstream
 
     def _heard(self, parent: IParent, health: Health, began: float) -> None:
