@@ -200,6 +200,21 @@ def forwarding(name: str, folder: Path, upstream: int, tcp: bool = False, origin
 
 
 @contextmanager
+def validating(folder: Path, upstream: int, anchor: str, origin: str = ORIGIN) -> Iterator[Peer]:
+    """unbound that asks at the port ``upstream`` and validates what is below ``origin``, whose key is ``anchor``."""
+    folder.mkdir(parents=True)
+    address = (LOOPBACK, free_port())
+    command = _unbound(
+        folder,
+        address[1],
+        f" module-config: \"validator iterator\"\n trust-anchor: '{anchor}'\n",
+        f'forward-zone:\n name: "."\n forward-addr: {LOOPBACK}@{upstream}\n',
+    )
+    with running("unbound", address, command, folder, _is_running(origin)) as peer:
+        yield peer
+
+
+@contextmanager
 def transferring(name: str, folder: Path, primary: int, origin: str = ORIGIN) -> Iterator[Peer]:
     """NSD or knotd as a secondary that wants ``origin`` transferred from the port ``primary``."""
     folder.mkdir(parents=True)
