@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from struct import Struct
-from typing import Final
+from typing import Final, NamedTuple
 
 from labnet.wire.names import LONGEST_NAME, ROOT
 
@@ -28,8 +28,8 @@ DO: Final = 0x8000
 """The bit in the TTL of an OPT record that asks for DNSSEC records (RFC 3225)."""
 
 IN: Final = 1
-OPT: Final = 41
-"""The type of the record that EDNS is in (RFC 6891)."""
+OPT, TSIG = 41, 250
+"""The types of the records that EDNS (RFC 6891) and a signature (RFC 8945) are in."""
 
 EXTENDED_ERROR: Final = 15
 """The EDNS option of RFC 8914."""
@@ -43,6 +43,22 @@ _LETTERS: Final = bytes(0x20 if ord("a") <= byte <= ord("z") else 0 for byte in 
 
 class BadMessage(ValueError):
     """The bytes are no DNS message; the text says why."""
+
+
+class Opt(NamedTuple):
+    """The class, TTL and data of an OPT record (RFC 6891, section 6.1.2)."""
+
+    rrclass: int
+    ttl: int
+    rdata: bytes
+
+
+class Tsig(NamedTuple):
+    """Where a TSIG record (RFC 8945) begins, where its data does and where that ends."""
+
+    owner: int
+    rdata: int
+    end: int
 
 
 def mixed_case(names: bytes, bits: int) -> bytes:
@@ -80,29 +96,31 @@ def skip_name(message: bytes, at: int) -> int:
     return at + 1
 
 
-def find_opt(message: bytes, at: int, others: int, additionals: int) -> tuple[int, int, bytes] | None:
-    """The OPT record (RFC 6891) among the ``additionals`` behind ``others``, records that begin at ``at``.
+def read_additional(message: bytes, at: int, others: int, additionals: int) -> tuple[Opt | None, Tsig | None]:
+    """The OPT and the TSIG record among ``additionals`` records behind ``others``, which begin at ``at``.
 
-    Gives its class, TTL and data; all other records are read over. Raises :class:`BadMessage`, struct.error or
-    IndexError for records that cannot be read, more than one OPT record, and bytes behind the last record.
+    All other records are read over; bytes behind the last one are ignored. Raises :class:`BadMessage`, struct.error or
+    IndexError for records that cannot be read, for two OPT records, and for a TSIG record that is not the last one.
     """
-    found = None
+    opt: Opt | None = None
+    tsig: Tsig | None = None
     for number in range(others + additionals):
-        at_root = not message[at]
-        at = skip_name(message, at)
+        owner, at = at, skip_name(message, at)
         rrtype, rrclass, ttl, length = RECORD.unpack_from(message, at)
         at += RECORD.size
         rdata = message[at : at + length]
         if len(rdata) != length:
             raise BadMessage("a record that is cut")
-        at += length
         if rrtype == OPT:
-            if found is not None or not at_root or number < others:
+            if opt is not None or message[owner] or number < others:
                 raise BadMessage("an OPT record too many")
-            found = rrclass, ttl, rdata
-    if at != len(message):
-        raise BadMessage("bytes behind the message")
-    return found
+            opt = Opt(rrclass, ttl, rdata)
+        elif rrtype == TSIG:
+            if number < others or number != others + additionals - 1:
+                raise BadMessage("a TSIG record that is not the last")
+            tsig = Tsig(owner, at, at + length)
+        at += length
+    return opt, tsig
 
 
 class NameReader:

@@ -118,7 +118,8 @@ class Shapes:
             return None
         shape = None
         edns = query.edns
-        if query.recursion_desired and not query.question.dnssec and (edns is None or not edns.has_options):
+        is_all = len(question) == end + _TYPE_CLASS + (0 if edns is None else len(_OPT))
+        if is_all and query.recursion_desired and not query.question.dnssec:
             flags = (QR | RD | RA).to_bytes(2, "big")
             behind = b"\0\0\0\0" if edns is None else b"\0\0\0\1"
             heads = tuple([flags + b"\0\1\0%c" % count + behind for count in range(_MOST_RECORDS + 1)])

@@ -10,7 +10,23 @@ import struct
 from dataclasses import dataclass
 from typing import Final
 
-from labnet.wire.dns_common import CD, DO, HEADER, IN, OPCODE, OPTION, QR, RD, TYPE_CLASS, end_of_name, find_opt
+from labnet.wire.dns_common import (
+    CD,
+    DO,
+    HEADER,
+    IN,
+    OPCODE,
+    OPTION,
+    QR,
+    RD,
+    RECORD,
+    TSIG,
+    TYPE_CLASS,
+    NameReader,
+    Tsig,
+    end_of_name,
+    read_additional,
+)
 from labnet.wire.names import text_of
 from labnet.wire.types import CHECKING_DISABLED, DNSSEC_OK, Question, Rcode, RRType, type_text
 
@@ -18,6 +34,9 @@ NSID, COOKIE, KEEPALIVE = 3, 10, 11
 """EDNS options (RFC 5001, RFC 7873, RFC 7828)."""
 
 _QUERY, _UPDATE = 0, 5
+_ANY: Final = 255
+_SIZE: Final = struct.Struct("!H")
+_BADKEY: Final = b"\0\x11"
 _TRANSFERS: Final = frozenset((251, 252, 253, 254, 249, 250))  # IXFR, AXFR, MAILB, MAILA, TKEY, TSIG
 
 
@@ -59,22 +78,35 @@ class Query:
 
 
 class Refusal(Exception):
-    """A message that is answered by ``rcode`` and what could be read of it, without a look at zones or cache."""
+    """A message that is answered by ``rcode`` and what could be read of it, without a look at zones or cache.
 
-    def __init__(self, rcode: Rcode, id: int, flags: int, query: Query | None = None, edns: Edns | None = None) -> None:
+    ``signature`` is the TSIG record of the response.
+    """
+
+    def __init__(
+        self,
+        rcode: Rcode,
+        id: int,
+        flags: int,
+        query: Query | None = None,
+        edns: Edns | None = None,
+        signature: bytes = b"",
+    ) -> None:
         super().__init__(rcode.name)
         self.rcode = rcode
         self.id = id
         self.flags = flags
         self.query = query
         self.edns = query.edns if query is not None else edns
+        self.signature = signature
 
 
 def decode_query(message: bytes) -> Query:
     """The question in ``message``.
 
     Raises :class:`Silence` for what must not be answered and :class:`Refusal` for what is answered by an RCODE alone:
-    FORMERR, NOTIMP, BADVERS, REFUSED, or NOERROR for a question after a cookie only (RFC 7873, section 5.4).
+    FORMERR, NOTIMP, BADVERS, REFUSED, NOTAUTH for a TSIG record (RFC 8945, section 5.2.1: no key is known here), or
+    NOERROR for a question after a cookie only (RFC 7873, section 5.4). Bytes behind the message are ignored.
     """
     if len(message) < HEADER.size:
         raise Silence("shorter than a header")
@@ -93,8 +125,9 @@ def decode_query(message: bytes) -> Query:
             name = message[at:end]
             rrtype, rrclass = TYPE_CLASS.unpack_from(message, end)
             at = end + TYPE_CLASS.size
-        opt = find_opt(message, at, answers + authorities, additionals)
-        edns = None if opt is None else _edns_of(*opt)
+        opt, tsig = read_additional(message, at, answers + authorities, additionals)
+        edns = None if opt is None else _edns_of(opt.rrclass, opt.ttl, opt.rdata)
+        signature = b"" if tsig is None else _bad_key(message, tsig)
     except (ValueError, IndexError, struct.error):
         raise Refusal(Rcode.FORMERR, id, flags) from None
     if not questions:
@@ -102,6 +135,8 @@ def decode_query(message: bytes) -> Query:
         raise Refusal(rcode, id, flags, edns=edns)
     dnssec = (DNSSEC_OK if edns is not None and edns.dnssec_ok else 0) | (CHECKING_DISABLED if flags & CD else 0)
     query = Query(id, flags, Question(name.lower(), rrtype, dnssec=dnssec), name, rrclass, edns)
+    if signature:
+        raise Refusal(Rcode.NOTAUTH, id, flags, query, signature=signature)
     if edns is not None and edns.version:
         raise Refusal(Rcode.BADVERS, id, flags, query)
     if rrtype in _TRANSFERS or rrclass != IN:
@@ -109,6 +144,20 @@ def decode_query(message: bytes) -> Query:
     if rrtype in (0, RRType.OPT):
         raise Refusal(Rcode.FORMERR, id, flags, query)
     return query
+
+
+def _bad_key(message: bytes, tsig: Tsig) -> bytes:
+    """The TSIG record that says that the key of ``tsig`` is not known (RFC 8945, sections 4.2 and 5.2.1)."""
+    names = NameReader(message)
+    name, _ = names.read(tsig.owner)
+    algorithm, at = names.read(tsig.rdata)
+    time_and_fudge, (size,) = message[at : at + 8], _SIZE.unpack_from(message, at + 8)
+    at += 10 + size
+    original_id = message[at : at + 2]
+    if at + 6 > tsig.end:
+        raise ValueError("a TSIG record that is cut")
+    rdata = algorithm + time_and_fudge + b"\0\0" + original_id + _BADKEY + b"\0\0"
+    return name + RECORD.pack(TSIG, _ANY, 0, len(rdata)) + rdata
 
 
 def _edns_of(payload: int, ttl: int, rdata: bytes) -> Edns:

@@ -28,7 +28,7 @@ from labnet.wire.dns_common import (
 )
 from labnet.wire.dns_request import COOKIE, KEEPALIVE, NSID, Edns, Query, Refusal
 from labnet.wire.rdata import COMPRESSED
-from labnet.wire.types import Answer, ExtendedError, RRset, RRType
+from labnet.wire.types import Answer, ExtendedError, Rcode, RRset, RRType
 
 WITHOUT_EDNS: Final = 512
 """Bytes of a UDP message to a client without EDNS (RFC 1035, section 4.2.1)."""
@@ -87,12 +87,15 @@ def encode_answer(
 
 def encode_refusal(refusal: Refusal, recursion: bool, options: Options) -> bytes:
     """The response to a message that is answered by an RCODE alone."""
-    flags = QR | refusal.flags & (OPCODE | RD | CD) | (RA if recursion else 0) | refusal.rcode & 15
+    flags = QR | refusal.flags & OPCODE | refusal.rcode & 15
+    if refusal.rcode != Rcode.NOTIMP:  # what the other bits mean with another opcode is not known here
+        flags |= refusal.flags & (RD | CD) | (RA if recursion else 0)
     edns = refusal.edns
     opt = b"" if edns is None else opt_of(edns, refusal.rcode, (), options)
     query = refusal.query
     question = b"" if query is None else query.name + TYPE_CLASS.pack(query.question.rrtype, query.rrclass)
-    return HEADER.pack(refusal.id, flags, bool(question), 0, 0, bool(opt)) + question + opt
+    counts = (bool(question), 0, 0, bool(opt) + bool(refusal.signature))
+    return HEADER.pack(refusal.id, flags, *counts) + question + opt + refusal.signature
 
 
 def opt_of(edns: Edns, rcode: int, errors: Sequence[ExtendedError], options: Options) -> bytes:

@@ -43,7 +43,7 @@ def type_text(rrtype: int) -> str:
 
 
 class Rcode(IntEnum):
-    """The RCODEs that the resolver gives (RFC 1035, section 4.1.1; RFC 6672 for YXDOMAIN, RFC 6891 for BADVERS)."""
+    """The RCODEs that the resolver gives (RFC 1035, section 4.1.1; RFC 6672; RFC 6891; RFC 8945)."""
 
     NOERROR = 0
     FORMERR = 1
@@ -52,6 +52,7 @@ class Rcode(IntEnum):
     NOTIMP = 4
     REFUSED = 5
     YXDOMAIN = 6
+    NOTAUTH = 9
     BADVERS = 16
 
 

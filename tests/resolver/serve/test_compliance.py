@@ -48,7 +48,7 @@ class TableResolver:
             WWW: ADDRESS,
             BIG: Answer(Rcode.NOERROR, (RRset(BIG.key, 16, 60, TEXTS),)),
             Question(WWW.key, RRType.ANY): ADDRESS,
-        }.get(question)
+        }.get(Question(question.key, question.rrtype))
 
     def recorded(self, question: Question) -> Answer | None:
         return None
@@ -79,6 +79,19 @@ def option(code: int, value: bytes) -> bytes:
     return struct.pack("!HH", code, len(value)) + value
 
 
+DATA = (
+    b"\x0bhmac-sha256\0"
+    + bytes.fromhex("0000 5fb0 0001 012c")  # when it was signed, and for how many seconds that counts
+    + bytes.fromhex("0004 aabbccdd 0007 0000 0000")  # MAC, id, error, other data
+)
+
+
+def tsig(data: bytes) -> bytes:
+    """A TSIG record of the key ``key.lab`` (RFC 8945, section 4.2)."""
+    return b"\3key\3lab\0" + struct.pack("!HHIH", 250, 255, 0, len(data)) + data
+
+
+TSIG = tsig(DATA)
 WWW_A = WWW.key + b"\0\1\0\1"
 EDNS1 = (1, 0, 0, 1)
 
@@ -122,7 +135,12 @@ CASES = [
     Case("question_cut_in_type", header() + WWW_A[:-3], 1, 0, question=False),
     Case("question_compressed", header() + b"\xc0\x0c\0\1\0\1", 1, 0, question=False),
     Case("question_too_long", header() + (b"\x3f" + b"x" * 63) * 5 + b"\0\0\1\0\1", 1, 0, question=False),
-    Case("bytes_behind", header() + WWW_A + b"\0", 1, 0, question=False),
+    Case("bytes_behind", header() + WWW_A + b"\0"),
+    Case("bytes_behind_edns", header(counts=EDNS1) + WWW_A + opt() + b"\0more", edns=True),
+    Case("tsig_cut", header(counts=EDNS1) + WWW_A + TSIG[:-1], 1, 0, question=False),
+    Case("tsig_with_short_data", header(counts=EDNS1) + WWW_A + tsig(DATA[:-1]), 1, 0, question=False),
+    Case("tsig_before_edns", header(counts=(1, 0, 0, 2)) + WWW_A + TSIG + opt(), 1, 0, question=False),
+    Case("tsig_in_answer_section", header(counts=(1, 1, 0, 0)) + WWW_A + TSIG, 1, 0, question=False),
     Case("unknown_flag_z", header(flags=0x0140) + WWW_A),
     Case("flag_ad", header(flags=0x0120) + WWW_A),
     Case("flag_cd", header(flags=0x0110) + WWW_A),
@@ -149,7 +167,7 @@ CASES = [
     Case("cookie_alone", header(counts=(0, 0, 0, 1)) + opt(option(10, b"12345678")), 0, 0, True, False),
     Case("edns_alone", header(counts=(0, 0, 0, 1)) + opt(), 1, 0, True, False),
     *[
-        Case(f"opcode_{number}", header(flags=number << 11) + WWW_A, 5 if number == 5 else 4, 0, question=False)
+        Case(f"opcode_{number}", header(flags=number << 11 | 0x7F0) + WWW_A, 5 if number == 5 else 4, 0, question=False)
         for number in range(1, 16)
     ],
 ]
@@ -196,8 +214,9 @@ class ComplianceTests(SynchronousTestCase):
         self.assertEqual(sum(len(rrset) for rrset in reply.answer), case.answers)
         self.assertEqual(reply.edns >= 0, case.edns)
         self.assertEqual(bool(reply.question), case.question)
-        # QR and RA are set, opcode, RD and CD are the client's, AA, TC, Z and AD are clear.
-        self.assertEqual(flags & ~0xF, 0x8080 | asked & 0x7910)
+        # QR and RA are set, opcode, RD and CD are the client's, AA, TC, Z and AD are clear; of other opcodes all are.
+        expected = 0x8000 | asked & 0x7800 if case.rcode == dns.rcode.NOTIMP else 0x8080 | asked & 0x7910
+        self.assertEqual(flags & ~0xF, expected)
         if case.edns:
             self.assertEqual((reply.edns, reply.payload), (0, 1232))
             self.assertEqual(reply.ednsflags & 0x7FFF, 0)
@@ -207,6 +226,15 @@ class ComplianceTests(SynchronousTestCase):
         """The DO flag comes back as it was sent (RFC 3225, section 3)."""
         for flag in (0, 0x8000):
             self.assertEqual(self.reply(header(counts=EDNS1) + WWW_A + opt(flags=flag)).ednsflags & 0x8000, flag)
+
+    def test_signature_by_a_key_that_is_not_known_is_notauth(self) -> None:
+        """The response has the question and a TSIG record without MAC that says BADKEY (RFC 8945, section 5.2.1)."""
+        bad_key = tsig(DATA.replace(bytes.fromhex("0004 aabbccdd 0007 0000"), bytes.fromhex("0000 0007 0011")))
+        for counts, edns in ((EDNS1, b""), ((1, 0, 0, 2), opt())):
+            for signature in (TSIG, TSIG.replace(b"\3lab\0", b"\xc0\x10", 1)):
+                (reply,) = self.exchange(header(counts=counts) + WWW_A + edns + signature)
+                self.assertEqual(reply, struct.pack("!6H", 1, 0x8189, *counts) + WWW_A + edns + bad_key)
+        self.assertEqual(self.resolver.asked, [])
 
     def test_case_of_the_question_is_kept(self) -> None:
         """Question and answer have the asker's upper and lower case (RFC 4343; 0x20)."""
