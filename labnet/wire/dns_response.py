@@ -27,7 +27,7 @@ from labnet.wire.dns_common import (
     end_of_name,
 )
 from labnet.wire.dns_request import COOKIE, KEEPALIVE, NSID, Edns, Query, Refusal
-from labnet.wire.rdata import COMPRESSED
+from labnet.wire.rdata import ADDRESS_BYTES, COMPRESSED
 from labnet.wire.types import Answer, ExtendedError, Rcode, RRset, RRType
 
 WITHOUT_EDNS: Final = 512
@@ -155,9 +155,9 @@ class _Body:
         self.wire += self._name(rrset.name)
         again = self._name(rrset.name)
         kind = TYPE_CLASS.pack(rrset.rrtype, IN) + rrset.ttl.to_bytes(4, "big")
-        sizes = set(map(len, rdatas))
-        if len(sizes) == 1:
-            behind = kind + sizes.pop().to_bytes(2, "big")
+        size = ADDRESS_BYTES.get(rrset.rrtype, len(rdatas[0]) if len(rdatas) == 1 else None)
+        if size is not None:
+            behind = kind + size.to_bytes(2, "big")
             self.wire += behind + (again + behind).join(rdatas)
         else:
             self.wire += again.join([kind + len(rdata).to_bytes(2, "big") + rdata for rdata in rdatas])

@@ -14,6 +14,7 @@ from struct import Struct
 from typing import Final
 
 from labnet.wire.names import text_of
+from labnet.wire.rdata import ADDRESS_BYTES
 from labnet.wire.types import Mapping, RRset, RRType
 
 MOST_RECORDS: Final = 65535
@@ -38,6 +39,7 @@ _MAPS_FIRST: Final = 8
 
 _RRSET = Struct(">HIH")
 _LENGTH = Struct(">H")
+_ADDRESSES = {rrtype: Struct(f"2x{size}s") for rrtype, size in ADDRESS_BYTES.items()}
 _MAPPING = Struct(">IdHH")
 _ONE_ADDRESS = Struct(">BHIHH4s")
 _LENGTH_OF_IPV4: Final = b"\0\4"
@@ -139,6 +141,10 @@ def unpack(value: bytes, key: bytes, loaded_at: float) -> Node:
         rrtype, ttl, count = _RRSET.unpack_from(value, at)
         at += _RRSET.size
         rdatas = []
+        if (form := _ADDRESSES.get(rrtype)) is not None:  # of which a name may have thousands
+            end = at + count * form.size
+            rdatas = [rdata for (rdata,) in form.iter_unpack(value[at:end])]
+            at, count = end, 0
         for _ in range(count):
             start = at + _LENGTH.size
             at = start + _LENGTH.unpack_from(value, at)[0]
