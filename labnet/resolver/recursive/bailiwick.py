@@ -33,13 +33,16 @@ class Found:
     """The end of one way down from the root.
 
     ``rrsets`` begin with the name asked for. ``target`` is the key of the name that the last CNAME in them leads to,
-    where that name has to be asked for anew; ``soa`` stands in a negative answer.
+    where that name has to be asked for anew; ``soa`` stands in a negative answer. ``signatures`` and ``proofs`` are
+    those of :class:`~labnet.wire.types.Answer`.
     """
 
     rcode: Rcode
     rrsets: tuple[RRset, ...] = ()
     soa: RRset | None = None
     target: bytes | None = None
+    signatures: tuple[RRset, ...] = ()
+    proofs: tuple[RRset, ...] = ()
 
 
 class Lame(Exception):
@@ -65,21 +68,19 @@ def read_reply(
     """
     is_resolver = reply.recursion_available and not reply.authoritative and not recursion_desired
     found = _read_chain(reply, question, zone)
-    if reply.rcode not in (Rcode.NOERROR, Rcode.NXDOMAIN, found and found.rcode):
+    if reply.rcode not in (Rcode.NOERROR, Rcode.NXDOMAIN, found.rcode):
         reasons = "; ".join(error.text for error in reply.errors if error.text)
         rcode = dns.rcode.to_text(dns.rcode.Rcode.make(int(reply.rcode)))
         raise Lame(f"answered {rcode}" + (f" ({reasons})" if reasons else ""), is_resolver=is_resolver)
-    if found is not None and reply.authoritative:
+    if found.rrsets and reply.authoritative:
         return found
-    soa = next((rrset for rrset in reply.authority if _is_soa_of(rrset, question.key, zone)), None)
-    if reply.rcode == Rcode.NOERROR and soa is None:
+    if reply.rcode == Rcode.NOERROR and found.soa is None:
         referral = _read_referral(reply, question.key, zone, now)
         if referral is not None:
             # The parent of a zone answers for its DS records (RFC 4035, section 3.1.4.1): here there are none.
             is_own_cut = question.rrtype == RRType.DS and referral.zone == question.key
-            return Found(Rcode.NOERROR) if is_own_cut else referral
-    if found is None:
-        found = Found(Rcode(reply.rcode), soa=soa)
+            return found if is_own_cut else referral
+    if not found.rrsets:
         _check_negative(reply, question, zone, found, recursion_desired)
     if is_resolver:
         raise Lame("answered without authority, as a resolver does", found, is_resolver)
@@ -129,22 +130,22 @@ def addresses_in(rrsets: Iterable[RRset], name: bytes) -> tuple[str, ...]:
     return tuple(found[:MOST_ADDRESSES])
 
 
-def _read_chain(reply: Reply, question: Question, zone: bytes) -> Found | None:
-    """The records of the name asked for and of those that it leads to, as far as they lie in ``zone``."""
-    here = tuple(rrset for rrset in reply.answer if is_below(rrset.key, zone))
-    for rrset in here:
+def _read_chain(reply: Reply, question: Question, zone: bytes) -> Found:
+    """What the records in ``zone`` say: those of the name asked for and of names it leads to, or that it has none."""
+    answer, authority = (
+        tuple([rrset for rrset in section if is_below(rrset.key, zone)]) for section in (reply.answer, reply.authority)
+    )
+    for rrset in answer:
         if rrset.rrtype == RRType.CNAME and len(rrset.rdatas) != 1:
             raise Lame(f"answered with {len(rrset.rdatas)} CNAME records at one name")
-    chain = chain_of(question, replace(reply, answer=here))
+    chain = chain_of(question, replace(reply, answer=answer, authority=authority))
+    found = Found(Rcode.NOERROR, chain.rrsets, signatures=chain.signatures, proofs=chain.proofs)
     if not chain.rrsets:
-        return None
+        rcode = Rcode.NXDOMAIN if reply.rcode == Rcode.NXDOMAIN else Rcode.NOERROR
+        return replace(found, rcode=rcode, soa=chain.soa)
     if chain.is_too_long:
-        return Found(Rcode.YXDOMAIN, chain.rrsets)
-    return Found(Rcode.NOERROR, chain.rrsets, target=None if chain.is_answered else chain.target)
-
-
-def _is_soa_of(rrset: RRset, key: bytes, zone: bytes) -> bool:
-    return rrset.rrtype == RRType.SOA and is_below(rrset.key, zone) and is_below(key, rrset.key)
+        return replace(found, rcode=Rcode.YXDOMAIN)
+    return found if chain.is_answered else replace(found, target=chain.target)
 
 
 def _read_referral(reply: Reply, key: bytes, zone: bytes, now: float) -> Delegation | None:

@@ -84,16 +84,18 @@ class RootWalk:
     async def _follow(self, walk: Walk) -> Upstream:
         """The answer to the walk's question, from CNAME to CNAME: the target of each is resolved from above anew."""
         found = await self._descend(walk, walk.question)
-        rrsets = found.rrsets
+        rrsets, signatures, proofs = found.rrsets, found.signatures, found.proofs
         while found.target is not None:
             aliases = [rrset for rrset in rrsets if rrset.rrtype == RRType.CNAME]
             if found.target in {rrset.key for rrset in aliases}:
                 raise ParentFailed(f"the CNAMEs of {walk.question} lead in a circle")
             if len(aliases) > self._limits.cnames:
                 raise ParentFailed(f"{walk.question} leads over more than {self._limits.cnames} CNAMEs")
-            found = await self._descend(walk, Question(found.target, walk.question.rrtype))
+            found = await self._descend(walk, walk.question.at(found.target))
             rrsets += found.rrsets
-        return Upstream(found.rcode, walk.server, rrsets, found.soa)
+            signatures += found.signatures
+            proofs += found.proofs
+        return Upstream(found.rcode, walk.server, rrsets, found.soa, signatures=signatures, proofs=proofs)
 
     async def _descend(self, walk: Walk, question: Question) -> Found:
         """From the deepest zone known above ``question`` down to the one that answers it (RFC 1034, section 5.3.3).

@@ -84,7 +84,7 @@ class Entry:
             and ("subdomain" not in self.match or asked.name.is_subdomain(name))
             and (not self.match & {"qtype", "question", "all"} or asked.rdtype == dns.rdatatype.from_text(rrtype))
             and (not self.match & {"UDP", "TCP"} or transport in self.match)
-            and ("DO" not in self.match or query.edns >= 0)
+            and ("DO" not in self.match or bool(query.ednsflags & dns.flags.DO))
             and ("rd" not in self.match or bool(query.flags & dns.flags.RD))
             and ("noedns" not in self.match or query.edns < 0)
         )
@@ -96,7 +96,7 @@ class Entry:
         asked = dns.rrset.RRset(name, dns.rdataclass.IN, dns.rdatatype.from_text(rrtype))
         message.question = [asked if question is None else question]
         if "DO" in self.flags:
-            message.use_edns(0)
+            message.use_edns(0, dns.flags.DO)
         message.flags = dns.flags.from_text(" ".join(self.flags & _FLAGS))
         message.set_rcode(dns.rcode.from_text(self.rcode))
         message.answer, message.authority, message.additional = (
