@@ -110,6 +110,9 @@ class Console(MultiService):
         status = self._status()
         for problem in status.get("reload", {}).get("problems", ()):
             yield f"the last reload failed: {problem}"
+        for worker in status.get("workers", ()):
+            if not worker["answers"]:
+                yield f"worker {worker['number']} does not answer"
         for service in status.get("services", ()):
             for parent in service.get("parents", ()):
                 if not parent["up"]:

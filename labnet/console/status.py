@@ -87,11 +87,17 @@ def _workers(before: Snapshot, now: Snapshot) -> Table:
         table.add_row(
             str(worker["number"]),
             "-" if worker["pid"] is None else str(worker["pid"]),
-            Text("up", "green") if worker["up"] else Text("down", "red"),
+            _state(worker),
             "-" if rate is None else f"{max(0.0, rate):,.0f}",
             str(worker["restarts"]),
         )
     return table
+
+
+def _state(worker: Mapping[str, Any]) -> Text:
+    if not worker["up"]:
+        return Text("down", "red")
+    return Text("up", "green") if worker["answers"] else Text("no answer", "red")
 
 
 def _troubles(status: Mapping[str, Any]) -> RenderableType:

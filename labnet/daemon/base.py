@@ -126,6 +126,9 @@ class BaseService(MultiService):
         """What has learned something, by the resolver's name."""
         raise NotImplementedError
 
+    def _open(self) -> None:
+        """Open what is no service, before any service starts; what goes wrong can be logged."""
+
     def _close(self) -> None:
         """Close what is no service, once every service has stopped."""
 
@@ -141,6 +144,7 @@ class BaseService(MultiService):
     def startService(self) -> None:
         self.console.open()
         self._publisher.addObserver(self._recent_warnings)
+        self._open()
         super().startService()
         self._signals.catch(signal.SIGHUP, self._hung_up)
         self._outcomes.warn(self._warnings)

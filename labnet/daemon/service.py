@@ -121,9 +121,11 @@ class LabService(BaseService):
         sockets = [host_and_port(port) for port in self._ports()[0]]
         self._started.hand_over(self._state_folder(), [path for path, number in sockets if not number])
 
-    def startService(self) -> None:
+    def _open(self) -> None:
         if self._traffic is not None:
             self._traffic.open()
+
+    def startService(self) -> None:
         super().startService()
         for line in to_try(*self._ports()):
             self.log.info("{line}", line=line, event="lab.listens")

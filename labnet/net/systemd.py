@@ -6,7 +6,7 @@ import errno
 import os
 import socket
 import time
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from typing import Final
 
 from twisted.internet.interfaces import IReactorTime
@@ -156,7 +156,9 @@ class Notifier:
         self._address = address.replace("@", "\0", 1) if address[:1] == "@" else address
         self._is_expected = self._address[:1] in ("/", "\0")
         self._failed = False
-        self._alive = LoopingCall(self._send, "WATCHDOG=1")
+        self.is_well: Callable[[], bool] = lambda: True
+        """Whether systemd may hear that the daemon lives; asked each time."""
+        self._alive = LoopingCall(self._watched)
         self._alive.clock = clock
         watched, microseconds = environment.pop("WATCHDOG_PID", str(pid)), environment.pop("WATCHDOG_USEC", "")
         is_watched = watched == str(pid) and microseconds.isdecimal() and int(microseconds) > 0
@@ -186,6 +188,10 @@ class Notifier:
         """Say nothing more by itself."""
         if self._alive.running:
             self._alive.stop()
+
+    def _watched(self) -> None:
+        if self.is_well():
+            self._send("WATCHDOG=1")
 
     def _send(self, *lines: str) -> None:
         if not self._is_expected:

@@ -100,8 +100,8 @@ class PageTests(SynchronousTestCase):
 
     def test_workers(self) -> None:
         """Each worker has its line, with its own rate."""
-        then = [{"number": 1, "pid": 5, "up": True, "restarts": 0, "queries": 100}]
-        now = [{"number": 1, "pid": 5, "up": True, "restarts": 2, "queries": 300}]
+        then = [{"number": 1, "pid": 5, "up": True, "answers": True, "restarts": 0, "queries": 100}]
+        now = [{"number": 1, "pid": 5, "up": True, "answers": True, "restarts": 2, "queries": 300}]
         now.append({"number": 2, "pid": None, "up": False, "restarts": 0, "queries": 0})
         shown = self.shown(Snapshot(1.0, a_status(workers=then), []), Snapshot(2.0, a_status(workers=now), []))
         self.assertEqual(self.row(shown, "1  "), "1 5 up 200 2")

@@ -207,3 +207,29 @@ def test_two_workers_share_a_flood(tmp_path: Path) -> None:
         print(f"\n{sum(each):.0f} queries answered, the larger share {max(each) / sum(each):.3f}")
         assert max(each) <= MOST_SHARE * sum(each)
         daemon.stop()
+
+
+@pytest.mark.soak
+def test_a_worker_that_hangs_is_replaced(tmp_path: Path) -> None:
+    """One that a signal stops is missed at once and killed after some polls; another one serves in its place."""
+    write_lab(tmp_path)
+    with Daemon("labnet", "--config", "labnet.toml", cwd=tmp_path) as daemon:
+        first, second = (worker["pid"] for worker in up(tmp_path)["workers"])
+        began = time.monotonic()
+        os.kill(second, signal.SIGSTOP)
+
+        def worker() -> dict[str, Any]:
+            with Control(str(tmp_path / "var/control.sock")) as control:
+                found: dict[str, Any] = control.ask("status")["workers"][1]
+                return found
+
+        while worker()["answers"]:
+            assert time.monotonic() < began + 10
+        missed = time.monotonic() - began
+        while (found := worker())["pid"] in (None, second):
+            assert time.monotonic() < began + 40
+            time.sleep(0.1)
+        print(f"\nmissed after {missed:.1f} s, replaced after {time.monotonic() - began:.1f} s")
+        assert (found["restarts"], found["answers"]) == (1, True)
+        assert up(tmp_path)["workers"][0]["pid"] == first
+        daemon.stop()

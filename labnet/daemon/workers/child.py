@@ -35,8 +35,9 @@ from labnet.console.logs import encoded
 from labnet.daemon.base import Environment
 from labnet.daemon.garbage import spare_program
 from labnet.daemon.service import LabService
+from labnet.daemon.workers.labfile import read_lab_file
 from labnet.daemon.workers.messages import LONGEST_MESSAGE, LearnedOutbox, encoded_message
-from labnet.daemon.workers.orders import Orders, read_lab
+from labnet.daemon.workers.orders import Orders, share
 from labnet.interfaces import StartError
 from labnet.net.clocks import Steady, since_boot
 from labnet.net.listening import listening_reactor
@@ -190,7 +191,8 @@ def run(orders: Orders, reactor: Any) -> int:
             reactor.stop()
 
     def reading(_: object = None) -> tuple[Config, dict[str, Loaded]]:
-        return read_lab(orders.lab, orders)
+        config, loaded = read_lab_file(orders.lab)
+        return share(config, orders), loaded
 
     def in_thread(_: object) -> Deferred[tuple[Config, dict[str, Loaded]]]:
         return deferToThreadPool(reactor, reactor.getThreadPool(), reading)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, Final
 
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import Deferred, DeferredList, TimeoutError
 from twisted.internet.endpoints import UNIXClientEndpoint
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger, LogLevel
@@ -21,6 +21,9 @@ from labnet.metrics import Sample, merged
 PATIENCE: Final = 2.0
 """Seconds that a worker has to say how it is; as long as it says nothing, what it said last counts."""
 
+MOST_MISSED: Final = 5
+"""Polls in a row without an answer, each after :data:`PATIENCE` seconds, after which a worker is hung."""
+
 _RELOAD: Final = 60.0
 """Seconds that a worker has to take a new configuration."""
 
@@ -34,6 +37,9 @@ class Worker:
         self.client: ControlClient | None = None
         self.status: dict[str, Any] | None = None
         self.restarts = 0
+        self.missed = 0
+        """Polls in a row that it has not answered."""
+        self.missed_at = 0.0
         self.was_up = False
 
     @property
@@ -41,18 +47,30 @@ class Worker:
         """Whether it serves."""
         return self.process is not None and self.process.is_up
 
+    @property
+    def answers(self) -> bool:
+        """Whether it has answered the last poll; nothing is known of one that has not been asked yet."""
+        return not self.missed
+
 
 class Fleet:
     """The workers 1 to ``count``; ``control`` gives the path of one's control socket.
 
-    What one of them learned goes into ``journals``, by the resolver's name, and to all others.
+    What one of them learned goes into ``journals``, by the resolver's name, and to all others. ``hung`` is called with
+    the process of a worker that serves and has missed :data:`MOST_MISSED` polls.
     """
 
     log = Logger()
 
     def __init__(
-        self, reactor: Any, count: int, control: Callable[[int], str], journals: Mapping[str, Journal]
+        self,
+        reactor: Any,
+        count: int,
+        control: Callable[[int], str],
+        journals: Mapping[str, Journal],
+        hung: Callable[[WorkerProcess], object],
     ) -> None:
+        self._hung = hung
         self.workers = [Worker(number) for number in range(1, count + 1)]
         self.totals = Totals()
         self._reactor = reactor
@@ -93,6 +111,7 @@ class Fleet:
         """``process`` is no more."""
         worker = self.workers[int(process.name) - 1]
         worker.process = worker.client = worker.status = None
+        worker.missed = 0
         self.totals.ended(process.name)
 
     def learned(self, process: WorkerProcess, batch: Mapping[str, list[str]]) -> None:
@@ -126,7 +145,7 @@ class Fleet:
                 counted = client.ask("samples").addTimeout(PATIENCE, self._reactor)
                 counted.addCallback(partial(self._counted, worker, process))
                 status = client.ask("status").addTimeout(PATIENCE, self._reactor)
-                status.addCallback(partial(self._is, worker, process))
+                status.addCallbacks(partial(self._is, worker, process), partial(self._missed, worker, process))
                 asked += [counted, status]
         return DeferredList(asked, consumeErrors=True).addCallback(lambda _: None)
 
@@ -160,6 +179,7 @@ class Fleet:
                 "number": worker.number,
                 "pid": None if worker.process is None else worker.process.pid,
                 "up": worker.is_up,
+                "answers": worker.answers,
                 "restarts": worker.restarts,
                 "queries": sum(s.value for s in self.totals.of(str(worker.number)) if s.name == "labnet_queries_total"),
             }
@@ -189,3 +209,26 @@ class Fleet:
     def _is(self, worker: Worker, process: WorkerProcess | None, status: dict[str, Any]) -> None:
         if worker.process is process:
             worker.status = status
+            worker.missed = 0
+
+    def _missed(self, worker: Worker, process: WorkerProcess | None, failure: Failure) -> None:
+        if worker.process is not process or process is None or failure.check(TimeoutError) is None:
+            return
+        now = self._reactor.seconds()
+        if worker.missed and now - worker.missed_at < PATIENCE:
+            return  # this one was asked at the same time as the one before
+        worker.missed += 1
+        worker.missed_at = now
+        if worker.missed == MOST_MISSED:
+            self.log.error(
+                "worker {worker} has not answered {count} times in a row; it is killed and started again",
+                worker=worker.number,
+                count=MOST_MISSED,
+                event="worker.hung",
+            )
+            self._hung(process)
+
+    @property
+    def is_well(self) -> bool:
+        """Whether any of the workers that serve answers, or none serves yet."""
+        return not self.up or any(worker.answers for worker in self.up)

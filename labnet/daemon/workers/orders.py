@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import math
 import os
-import pickle
 import socket
-import tempfile
-from collections.abc import Mapping
-from dataclasses import replace
 from typing import Final, NamedTuple
 
 from labnet.config import Config
 from labnet.interfaces import StartError
 from labnet.net.listening import bound_socket
-from labnet.resolver.loading import Loaded
 from labnet.values import UDPListen
 
 _TRIES: Final = 20
@@ -26,15 +21,16 @@ _FIRST_PORT: Final = "/proc/sys/net/ipv4/ip_unprivileged_port_start"
 class Orders(NamedTuple):
     """What a worker is to be: the ``number``-th of ``workers``, 1 the first.
 
-    ``lab`` is the file with the configuration and its records (:func:`write_lab`), ``control`` the path of its own
-    control socket, ``secret`` what the DNS cookies of all workers
-    are made with (hex), ``command`` whether the command server is still wanted, ``clock`` the epoch second at which the
-    machine started, as the supervisor counts, ``inherited`` the names of the sockets that systemd passed.
+    ``lab`` is the descriptor of the file with the configuration and its records
+    (:mod:`labnet.daemon.workers.labfile`), ``control`` the path of its own control socket, ``secret`` what the DNS
+    cookies of all workers are made with (hex), ``command`` whether the command server is still wanted, ``clock`` the
+    epoch second at which the machine started, as the supervisor counts, ``inherited`` the names of the sockets that
+    systemd passed.
     """
 
     number: int
     workers: int
-    lab: str
+    lab: int
     control: str
     secret: str
     command: bool
@@ -81,29 +77,6 @@ def share(config: Config, orders: Orders) -> Config:
             "console": config.console.model_copy(update=console),
         }
     )
-
-
-def write_lab(path: str, config: Config, loaded: Mapping[str, Loaded]) -> None:
-    """Write what all workers take, now and when they are started again, whatever becomes of the files by then.
-
-    What was learned is not in it: the supervisor tells it. Raises OSError.
-    """
-    bare = {name: replace(files, cached=[], warnings=[]) for name, files in loaded.items()}
-    with tempfile.NamedTemporaryFile(dir=os.path.dirname(path), delete=False) as file:
-        try:
-            pickle.dump((config, bare), file, protocol=pickle.HIGHEST_PROTOCOL)
-            file.close()
-            os.replace(file.name, path)
-        except BaseException:
-            os.unlink(file.name)
-            raise
-
-
-def read_lab(path: str, orders: Orders) -> tuple[Config, dict[str, Loaded]]:
-    """What :func:`write_lab` wrote, as the worker with these ``orders`` takes it."""
-    with open(path, "rb") as file:
-        config, loaded = pickle.load(file)
-    return share(config, orders), loaded
 
 
 class Settled:

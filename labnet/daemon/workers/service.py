@@ -21,13 +21,15 @@ from labnet.daemon.base import BaseService, Environment, warnings_of
 from labnet.daemon.running.changeover import kept_until_restart
 from labnet.daemon.workers.fleet import Fleet
 from labnet.daemon.workers.journal import Journal
-from labnet.daemon.workers.orders import Orders, Settled, unprivileged, write_lab
+from labnet.daemon.workers.labfile import LabFile
+from labnet.daemon.workers.orders import Orders, Settled, unprivileged
 from labnet.daemon.workers.processes import WorkerProcess, Workers
 from labnet.daemon.workers.status import merged_services
 from labnet.interfaces import IReactor, StartError
 from labnet.metrics import Sample
 from labnet.net.clocks import since_boot
 from labnet.net.listening import check_free
+from labnet.net.systemd import FIRST_INHERITED
 from labnet.resolver.loading import Loaded
 
 _ORDINARY: Final = Environment()
@@ -63,10 +65,15 @@ class SupervisorService(BaseService):
         self._secret = secrets.token_hex(16)
         self._inherited: list[str] = []
         self._folder = ""
+        """A folder of ours for control sockets, where they cannot stand beside the supervisor's own."""
+        self._lab_file: LabFile | None = None
         self.journals = {name: Journal(resolver, loaded[name], reactor) for name, resolver in config.resolver.items()}
-        self.fleet = Fleet(reactor, config.lab.workers, self._control_of, self.journals)
+        self.fleet = Fleet(
+            reactor, config.lab.workers, self._control_of, self.journals, lambda hung: self.workers.kill(hung)
+        )
         self._poll = LoopingCall(self.fleet.refresh)
         self._poll.clock = reactor
+        self._started.notifier.is_well = lambda: self.fleet.is_well
         self._add_console()
         names = [str(worker.number) for worker in self.fleet.workers]
         self.workers = Workers(self._reactor, names, self._orders, self, config.lab.grace + CLOSING)
@@ -87,15 +94,17 @@ class SupervisorService(BaseService):
             raise
         self._started.hand_over(self.config.lab.state, [])
 
-    def startService(self) -> None:
-        self._folder = tempfile.mkdtemp(prefix="labnet-")
-        write_lab(self._lab_file, self.config, self._loaded)
+    def _open(self) -> None:
+        self._lab_file = LabFile(self.config.lab.state)
+        self._lab_file.write(self.config, self._loaded)
         descriptors, environment = self._started.inherited.passed_on()
         self._inherited = [name for name in environment.get("LISTEN_FDNAMES", "").split(":") if name]
-        self.workers.pass_on(descriptors)
+        self.workers.pass_on({**descriptors, self._lab_descriptor: self._lab_file.fileno()})
         for name, journal in self.journals.items():
             journal.open(self._loaded[name])
         self._loaded = {}
+
+    def startService(self) -> None:
         super().startService()
         self._poll.start(POLL)
 
@@ -112,6 +121,8 @@ class SupervisorService(BaseService):
             journal.close()
         if self._folder:
             shutil.rmtree(self._folder, ignore_errors=True)
+        if self._lab_file is not None:
+            self._lab_file.close()
         self._settled.close()
 
     def _seen(self, config: ConsoleConfig) -> ConsoleConfig:
@@ -189,10 +200,11 @@ class SupervisorService(BaseService):
         before = set(map(str, _listeners(self.config)))
         fresh = [one for one in _listeners(config) if str(one) not in before and not self._settled.has(one)]
         check_free(fresh, self._started.inherited)
+        assert self._lab_file is not None
         try:
-            write_lab(self._lab_file, config, loaded)
+            self._lab_file.write(config, loaded)
         except OSError as error:
-            return [str(error)]
+            return [f"the workers cannot be given the configuration: {error.strerror or error}"]
         self.config = config
         self._take_journals(config, loaded)
         self._outcomes.warn(warnings)
@@ -220,7 +232,7 @@ class SupervisorService(BaseService):
         return Orders(
             int(name),
             self.config.lab.workers,
-            self._lab_file,
+            self._lab_descriptor,
             self._control_of(int(name)),
             self._secret,
             not self._command_has_exited,
@@ -229,14 +241,19 @@ class SupervisorService(BaseService):
         )
 
     @property
-    def _lab_file(self) -> str:
-        return os.path.join(self._folder, "lab.pickle")
+    def _lab_descriptor(self) -> int:
+        """The number that the file of the lab has in a worker: behind what systemd passed."""
+        return FIRST_INHERITED + len(self._inherited)
 
     def _control_of(self, number: int) -> str:
         """Beside the supervisor's own control socket, where that folder can be written to."""
         control = self.config.console.control
         beside = control is not None and os.access(os.path.dirname(control), os.W_OK)
-        return f"{control if beside else os.path.join(self._folder, 'control.sock')}.{number}"
+        if beside:
+            return f"{control}.{number}"
+        if not os.path.isdir(self._folder):
+            self._folder = tempfile.mkdtemp(prefix="labnet-")
+        return os.path.join(self._folder, f"control.sock.{number}")
 
     def _not_serving(self) -> list[str]:
         return [f"worker {worker.number} does not serve yet" for worker in self.fleet.workers if not worker.is_up]

@@ -28,7 +28,7 @@ from labnet.wire.names import key_of
 from labnet.wire.types import Mapping
 from tests.fakes import MemoryReactor
 
-ORDERS = Orders(1, 2, "lab", "control.sock.1", "00" * 16, True, 0.0, [])
+ORDERS = Orders(1, 2, 3, "control.sock.1", "00" * 16, True, 0.0, [])
 LINE = "www.example.org,1.2.3.4,60,1,1700000000"
 
 

@@ -87,7 +87,8 @@ class FleetTestCase(SynchronousTestCase):
         self.connecting: list[Deferred[Any]] = []
         self.patch(fleet_module, "UNIXClientEndpoint", self._endpoint)
         journals: Any = {"main": self.journal}
-        self.fleet = Fleet(self.clock, 2, lambda number: f"c.{number}", journals)
+        self.hung: list[Any] = []
+        self.fleet = Fleet(self.clock, 2, lambda number: f"c.{number}", journals, self.hung.append)
         self.one: Any = FakeWorker("1")
         self.two: Any = FakeWorker("2")
         self.events: list[tuple[LogLevel, str]] = []
@@ -174,7 +175,7 @@ class StateTests(FleetTestCase):
         self.assertEqual(values["labnet_queries_total", "main", "udp", "dns", "NOERROR", "ready"], 40)
         self.assertEqual(values["labnet_worker_queries_total", "2"], 30)
         self.assertEqual(values["labnet_worker_up", "1"], 1)
-        expected = {"number": 2, "pid": 102, "up": True, "restarts": 0, "queries": 30}
+        expected = {"number": 2, "pid": 102, "up": True, "answers": True, "restarts": 0, "queries": 30}
         self.assertEqual(self.fleet.status()[1], expected)
 
     def test_the_supervisors_own_is_added(self) -> None:

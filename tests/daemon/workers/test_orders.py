@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import pickle
 import socket
-import tempfile
-from pathlib import Path
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet import config
 from labnet.config import Config
-from labnet.daemon.running.reload import load_lab
 from labnet.daemon.workers import orders as orders_module
-from labnet.daemon.workers.orders import Orders, Settled, read_lab, share, unprivileged, write_lab
+from labnet.daemon.workers.orders import Orders, Settled, share, unprivileged
 from labnet.interfaces import StartError
 from labnet.net.listening import bound_socket
 
@@ -25,7 +20,7 @@ def a_config(**tables: Any) -> Config:
 
 
 def orders(number: int = 1, workers: int = 4, command: bool = True) -> Orders:
-    return Orders(number, workers, "lab", f"/run/control.sock.{number}", "00", command, 0.0, [])
+    return Orders(number, workers, 3, f"/run/control.sock.{number}", "00", command, 0.0, [])
 
 
 class ShareTests(SynchronousTestCase):
@@ -68,39 +63,6 @@ class ShareTests(SynchronousTestCase):
         self.assertTrue(str(own.console.query_log).endswith("/queries"))
         self.assertTrue(str(own.capture.file).endswith("/lab.3.pcapng"))
         self.assertFalse(own.lab.watch)
-
-
-class LabTests(SynchronousTestCase):
-    """The configuration and its records, as a file."""
-
-    def setUp(self) -> None:
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = Path(folder.name)
-
-    def test_it_is_read_as_it_was_written(self) -> None:
-        """A worker has the records as they were, whatever is in the files now, and nothing that was learned."""
-        (self.folder / "ips").write_text("a.example,1.2.3.4,60\n")
-        (self.folder / "learned").write_text("b.example,1.2.3.4,60,1,1700000000\n")
-        table = {"listen": "udp:0", "records": str(self.folder / "ips"), "learned": str(self.folder / "learned")}
-        whole, loaded = load_lab(lambda: a_config(resolver={"main": table}), 1700000000.0)
-        self.assertEqual(len(loaded["main"].cached), 1)
-        path = str(self.folder / "lab")
-        write_lab(path, whole, loaded)
-        (self.folder / "ips").unlink()
-        read, files = read_lab(path, orders(2))
-        self.assertEqual(read, share(whole, orders(2)))
-        self.assertEqual((files["main"].records, files["main"].cached), (1, []))
-        self.assertEqual(os.stat(path).st_mode & 0o077, 0)
-
-    def test_a_failure_leaves_the_old_one(self) -> None:
-        """Where it cannot be written, the one before is there, and no other file."""
-        path = str(self.folder / "lab")
-        write_lab(path, a_config(), {})
-        unwritable: Any = lambda: None  # noqa: E731
-        self.assertRaises((pickle.PicklingError, AttributeError), write_lab, path, unwritable, {})
-        self.assertEqual(os.listdir(self.folder), ["lab"])
-        self.assertEqual(read_lab(path, orders())[1], {})
 
 
 class SettledTests(SynchronousTestCase):

@@ -42,7 +42,7 @@ class WorkersTestCase(SynchronousTestCase):
         self.workers = Workers(self.reactor, ["1", "2"], self._orders, self.watch, 3.0, kill)
 
     def _orders(self, name: str) -> Orders:
-        return Orders(int(name), 2, "lab", f"c.{name}", "00", True, 1.0, [])
+        return Orders(int(name), 2, 3, f"c.{name}", "00", True, 1.0, [])
 
     @property
     def processes(self) -> list[FakeProcess]:

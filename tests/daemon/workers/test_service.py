@@ -21,7 +21,8 @@ from labnet.daemon.base import Environment
 from labnet.daemon.running.reload import STOPPING, load_lab
 from labnet.daemon.started import Owner, Started
 from labnet.daemon.workers import service as service_module
-from labnet.daemon.workers.orders import read_lab
+from labnet.daemon.workers.fleet import MOST_MISSED, PATIENCE
+from labnet.daemon.workers.labfile import LabFile, read_lab_file
 from labnet.daemon.workers.service import SupervisorService
 from labnet.interfaces import StartError
 from labnet.net.systemd import Inherited, Notifier
@@ -128,14 +129,13 @@ class StartTests(SupervisorTestCase):
     """From nothing to serving."""
 
     def test_workers_have_what_was_checked(self) -> None:
-        """Each worker is told where the lab is that was read, in a folder of the supervisor's own, and its part."""
+        """Each worker inherits the lab that was read, in a file without a name, and is told its part."""
         service = self.started()
         first, second = (process.protocol.service.orders(process.protocol.name) for process in self.reactor.processes)
         self.assertEqual((first.number, second.number, first.workers), (1, 2, 2))
         self.assertEqual(first.control, str(self.folder / "var/control.sock.1"))
         self.assertEqual(first.secret, second.secret)
-        self.assertEqual(stat.S_IMODE(os.stat(os.path.dirname(first.lab)).st_mode), 0o700)
-        self.assertEqual(read_lab(first.lab, first)[1]["main"].records, 2)
+        self.assertEqual(read_lab_file(self.reactor.processes[0].descriptors[first.lab])[1]["main"].records, 2)
         self.assertEqual(self.checked, [["tcp:8080:interface=127.0.0.1", "udp:1199:interface=127.0.0.1"]])
         self.assertTrue(any("is no IP address" in event for event in self.events))
         self.assertEqual(service.hindrances(), ["worker 1 does not serve yet", "worker 2 does not serve yet"])
@@ -198,6 +198,12 @@ class StartTests(SupervisorTestCase):
         self.patch(os, "access", lambda path, mode: False)
         self.assertTrue(service._control_of(2).endswith("/control.sock.2"))
         self.assertFalse(service._control_of(2).startswith(str(self.folder)))
+        folder = os.path.dirname(service._control_of(2))
+        self.assertEqual(stat.S_IMODE(os.stat(folder).st_mode), 0o700)
+        os.rmdir(folder)
+        again = os.path.dirname(service._control_of(2))
+        self.assertNotEqual(again, folder)
+        self.assertEqual(stat.S_IMODE(os.stat(again).st_mode), 0o700)
 
 
 class AskedTests(SupervisorTestCase):
@@ -221,6 +227,39 @@ class AskedTests(SupervisorTestCase):
         clients[0].queries = 70
         self.reactor.pass_time(1.0)
         self.assertEqual(service.fleet.status()[0]["queries"], 70)
+
+    def test_a_worker_that_hangs_is_noticed_and_replaced(self) -> None:
+        """A missed poll makes the lab degraded; after some the worker is killed, and another one starts."""
+        service, clients = self.serving()
+        silent: list[Deferred[Any]] = []
+
+        class Silent(dict[str, Any]):
+            def __contains__(self, do: object) -> bool:
+                return True
+
+            def __getitem__(self, do: str) -> Deferred[Any]:
+                silent.append(Deferred(lambda _: None))
+                return silent[-1]
+
+        killed: list[int] = []
+        self.patch(service.workers, "_kill", lambda pid, number: killed.append(pid))
+        clients[1].answers = Silent()
+        self.reactor.pass_time(2 * PATIENCE)
+        self.assertEqual(list(service.console.problems()), ["worker 2 does not answer"])
+        self.assertTrue(service.fleet.is_well)
+        for _ in range(10):
+            service.status()
+        self.reactor.pass_time(PATIENCE)
+        self.assertEqual(killed, [])
+        self.reactor.pass_time(MOST_MISSED * (PATIENCE + 1))
+        self.assertEqual(killed, [self.reactor.processes[1].pid])
+        self.reactor.processes[1].end()
+        self.reactor.pass_time(1)
+        self.assertEqual(len(self.reactor.processes), 3)
+        self.assertEqual(list(service.console.problems()), [])
+        clients[0].answers = Silent()
+        self.reactor.pass_time(2 * PATIENCE)
+        self.assertFalse(service.fleet.is_well)
 
     def test_flush_and_dump(self) -> None:
         """A name is flushed everywhere; how many answers is what the one with the most of them had."""
@@ -296,7 +335,8 @@ class ReloadTests(SupervisorTestCase):
         self.write(LAB.replace('"learned"', '"other"') + '[resolver.new]\nlisten = "udp:1299"\n')
         self.assertEqual(self.reload(service), [])
         self.assertEqual([client.asked[-1][0] for client in clients], ["reload", "reload"])
-        self.assertEqual(set(read_lab(service._lab_file, service._orders("1"))[1]), {"main", "new"})
+        lab = self.reactor.processes[0].descriptors[service._orders("1").lab]
+        self.assertEqual(set(read_lab_file(lab)[1]), {"main", "new"})
         self.assertEqual(set(service.journals), {"main", "new"})
         self.write('[lab]\nworkers = 3\n[resolver.new]\nlisten = "udp:1299"\n')
         self.assertEqual(self.reload(service), [])
@@ -319,7 +359,7 @@ class ReloadTests(SupervisorTestCase):
     def test_a_fault(self) -> None:
         """A fault of labnet's own is logged, and told as that."""
         service, _ = self.serving()
-        self.patch(service_module, "write_lab", mock.Mock(side_effect=RuntimeError("no")))
+        self.patch(LabFile, "write", mock.Mock(side_effect=RuntimeError("no")))
         self.assertEqual(self.reload(service), ["the reload failed by a fault in labnet itself; the log has it"])
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
 
@@ -328,9 +368,10 @@ class StopTests(SupervisorTestCase):
     """The end."""
 
     def test_everything_goes(self) -> None:
-        """The workers end in order, the logs are closed, and the folder of the supervisor is gone."""
+        """The workers end in order, the logs are closed, and a folder of the supervisor's own is gone."""
         service, _ = self.serving()
-        folder = service._folder
+        self.patch(os, "access", lambda path, mode: False)
+        folder = os.path.dirname(service._control_of(1))
         stopped = service.stopService()
         self.assertEqual(self.successResultOf(service.reload()), [STOPPING])
         self.assertEqual(service.hindrances(), [STOPPING])
