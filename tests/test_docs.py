@@ -193,7 +193,9 @@ class ExampleTests(SynchronousTestCase):
             re.sub(r"^   ", "", block, flags=re.MULTILINE)
             for page in PAGES
             for block in re.findall(
-                r"^\.\. code-block:: toml\n\n((?:   .*\n|\n)+)", page.read_text(encoding="utf-8"), re.MULTILINE
+                r"^\.\. code-block:: toml\n(?:   :.*\n)*\n((?:   .*\n|\n)+)",
+                page.read_text(encoding="utf-8"),
+                re.MULTILINE,
             )
         ]
         self.assertTrue(blocks)

@@ -20,7 +20,8 @@ _AT_A_CUT: Final = frozenset((RRType.NS, RRType.DS, RRSIG, NSEC))
 def occluded(data: ZoneData) -> Iterator[str]:
     """A sentence for each delegation and DNAME at or beyond which a zone has records that are never answered.
 
-    Addresses of the name servers of delegations (glue) are not meant (RFC 1034, section 4.2.1; RFC 6672, section 2.4).
+    Addresses of name servers, the zone's own too, are not meant: they are glue (RFC 1034, section 4.2.1; RFC 6672,
+    section 2.4).
     """
     names: dict[bytes, list[bytes]] = defaultdict(list)
     for cut, key in (*_beyond_own_cuts(data), *_beyond_apexes(data)):
@@ -46,7 +47,7 @@ def _beyond_own_cuts(data: ZoneData) -> Iterator[tuple[bytes, bytes]]:
             is_delegation = RRType.NS in node.rrsets and data.is_cut(key) and data.apex_of(key) is not None
             if is_delegation or RRType.DNAME in node.rrsets:
                 cuts[key] = is_delegation
-                servers.update(rdata.lower() for rdata in node.rrsets.get(RRType.NS, (0, ()))[1])
+            servers.update(rdata.lower() for rdata in node.rrsets.get(RRType.NS, (0, ()))[1])
     beyond = {above: cut for above in data.records.parents() if (cut := _cut_above(data, cuts, above)) is not None}
     for key, types in _types(data, None if beyond else cuts):
         cut = key if cuts.get(key) else beyond.get(parent(key))

@@ -50,6 +50,13 @@ class Occluded(SynchronousTestCase):
         own = "$ORIGIN z.sub.lab.\n@ 60 SOA ns host 1 2 3 4 5\nwww 60 A 192.0.2.1\n"
         self.assertEqual(warnings(text, own, zones=("lab", "z.sub.lab")), [])
 
+    def test_a_server_of_the_zone_itself_may_have_its_address_below_a_delegation(self) -> None:
+        """As a root server whose name is in a top-level domain; its other records are said."""
+        text = "$ORIGIN lab.\n$TTL 60\n@ SOA ns.sub host 1 2 3 4 5\n@ NS ns.sub\nsub NS other.\nns.sub A 192.0.2.7\n"
+        self.assertEqual(warnings(text), [])
+        (says,) = warnings(f"{text}ns.sub TXT t\n")
+        self.assertTrue(says.startswith("ns.sub.lab: at or below the delegation of sub.lab"))
+
     def test_names_below_a_dname_are_said(self) -> None:
         """With or without authority; what stands beside the DNAME is fine."""
         for zones in ((), ("lab",)):
