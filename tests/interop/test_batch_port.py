@@ -7,7 +7,9 @@ import errno
 import ipaddress
 import socket
 import struct
+from collections import Counter
 from collections.abc import Generator
+from itertools import pairwise
 from typing import Any
 from unittest import mock
 
@@ -21,6 +23,7 @@ from labnet.net import mmsg
 from labnet.net.batch import BATCH, HEAD, overflowed
 from labnet.resolver.clients.admission import Rules
 from labnet.resolver.ready.ttl_patch import Ageing
+from labnet.resolver.ready.turns import Turns
 from labnet.resolver.serve import batch_answers
 from labnet.resolver.serve.batch_port import BatchPort
 from tests.interop.udpports import CELL, HEADER, LOOPBACK, Echo, Served, reactor
@@ -292,7 +295,7 @@ async def test_what_has_to_go_meanwhile_is_still_answered() -> None:
         made.packets.put_dns(message, message, question[:9], until, CELL, ageing)
 
     keep(questions[0])
-    keep(questions[1], reactor.seconds() - 1, Ageing([], None, 0, None, [], 1e12))
+    keep(questions[1], reactor.seconds() - 1, Ageing([], None, 0, None, 1e12))
     made.packets.seconds()
     size = made.packets.dns.bytes
     keep(questions[2])
@@ -303,6 +306,40 @@ async def test_what_has_to_go_meanwhile_is_still_answered() -> None:
     for question in questions[:2]:
         made.client.send(b"\0\1" + HEADER + question)
     assert await made.receive(2) == [b"\0\1" + HEADER + question for question in questions[:2]]
+    await made.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_each_hit_gives_the_addresses_in_another_order() -> None:
+    """One at a time and many in a batch, also beside answers that have no turns and questions that are unknown."""
+    made, before = _batch(), CELL.ready
+    question, single = b"\3www\3lab\0\0\1\0\1", b"\3one\3lab\0\0\1\0\1"
+
+    def ask(question: bytes) -> None:
+        made.client.send(b"\0\7" + HEADER + question)
+
+    message = b"\0\1" + HEADER + question
+    reply = message + b"1111" + b"2222" + b"3333"
+    at = len(message) - 2
+    turns = Turns([[slice(at + 4 * number, at + 4 * number + 4) for number in range(3)]])
+    made.packets.put_dns(message, reply, question[:9], 1e12, CELL, None, turns)
+    other = b"\0\1" + HEADER + single
+    made.packets.put_dns(other, other, single[:9], 1e12, CELL)
+    alone = []
+    for _ in range(6):
+        ask(question)
+        alone += await made.receive()
+    orders = {reply[-12:] for reply in alone}
+    assert orders == {b"111122223333", b"222233331111", b"333311112222"}
+    assert all(one != after for one, after in pairwise(alone))
+    for others in ([], [single], [single, b"\4none\3lab\0\0\1\0\1"]):
+        for asked in [question] * 30 + others:
+            ask(asked)
+        made.port.doRead()
+        replies = [reply for reply in await made.receive(30 + len(others)) if question in reply]
+        assert set(Counter(reply[-12:] for reply in replies).values()) == {10}, others
+        assert {reply[:2] for reply in replies} == {b"\0\7"}
+    assert CELL.ready - before == 6 + 90 + 2
     await made.close()
 
 

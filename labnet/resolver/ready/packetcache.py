@@ -19,6 +19,7 @@ from labnet.net.batch import HEAD, key_of, question_of, vector_of
 from labnet.resolver.clients.counts import Cell
 from labnet.resolver.ready.from_records import Made, SingleAddressReplies
 from labnet.resolver.ready.ttl_patch import Ageing
+from labnet.resolver.ready.turns import Turns
 from labnet.resolver.records.zone import Zone
 
 _ENTRY_BYTES: Final = 350
@@ -27,9 +28,10 @@ _ENTRY_BYTES: Final = 350
 _ID: Final = 2
 """Bytes of a DNS message that are each asker's own."""
 
-Packet = tuple[bytes, Cell, bytes, float]
-"""Where the answer lies and whose it is (:func:`~labnet.net.batch.vector_of`), where it is counted, the answer
-itself, without the id where it is DNS, and the epoch second from which it no longer holds."""
+Packet = tuple[bytes | None, Cell, bytes, float]
+"""A ready answer: where it lies, where it is counted, its bytes (without the id where it is DNS), and the epoch second
+from which it no longer holds. Where it lies is a :func:`~labnet.net.batch.vector_of`; None where its addresses take
+turns."""
 
 
 class PacketCache:
@@ -38,58 +40,92 @@ class PacketCache:
     One that ages is put in anew when it is asked for after its second: its bytes stay here, out of the reader's sight,
     as long as they can be patched. Past the bound these are the first to go while they take more than half of it.
 
-    The first ``skipped`` bytes of a question do not count. ``packets`` is the table itself, by the key of the question,
-    and ``vectors`` has no more of each than where it lies: for a reader that has no time for a call. They are never
-    replaced by others. What is in them holds at the time that :meth:`expire` was last told.
+    The first ``skipped`` bytes of a question do not count. ``packets`` is the table itself, by the key of the question.
+    For a reader that has no time for a call, ``vectors`` has no more of each than where it lies, and ``turns`` those
+    whose addresses take turns. They are never replaced by others. What is in them holds at the time that :meth:`expire`
+    was last told.
     """
 
     def __init__(self, most_bytes: int, skipped: int = 0) -> None:
         self.packets: dict[bytes, Packet] = {}
         self.vectors: dict[bytes, bytes] = {}
+        self.turns: dict[bytes, Turns] = {}
         self.skipped = skipped
         self.bytes = 0
         self.soonest = math.inf
         """The epoch second at which the next answer runs out."""
         self.renewed = 0
         """How many answers were patched, and so looked up in the cache of learned names."""
-        self._ageing: dict[bytes, tuple[Ageing, bytes, Cell]] = {}
+        self._ageing: dict[bytes, tuple[Ageing, bytes, Cell, Turns | None]] = {}
         self._ageing_bytes = 0
         self._ends: list[tuple[float, bytes]] = []
         self._most_bytes = most_bytes
 
-    def find(self, question: bytes, now: float) -> Packet | None:
-        """The answer that still holds at ``now`` (epoch seconds) or can be patched to, or None."""
+    def find(self, question: bytes, now: float) -> Made | None:
+        """The answer that still holds at ``now`` (epoch seconds) or can be patched to, and where it is counted."""
         if now >= self.soonest:
             self.expire(now)
-        key = key_of(question, self.skipped)
-        return self.packets.get(key) or self.renew(key, now)
+        return self.get(key_of(question, self.skipped), now)
 
-    def put(self, question: bytes, answer: bytes, until: float, cell: Cell, ageing: Ageing | None = None) -> None:
-        """Have ``answer`` ready until the epoch second ``until``, in place of an earlier one; then by ``ageing``."""
+    def get(self, key: bytes, now: float) -> Made | None:
+        """As :meth:`find`, by the key of the question; :meth:`expire` was told ``now`` before."""
+        packet = self.packets.get(key) or self._renew(key, now)
+        if packet is None:
+            return None
+        turns = self.turns.get(key)  # none either where it was so long that it is gone again
+        return (packet[2] if turns is None else turns.next()[1]), packet[1]
+
+    def turned(self, keys: Sequence[bytes], vectors: Sequence[bytes | None]) -> list[bytes | None]:
+        """``vectors`` of the answers to ``keys``, with the next order of those whose addresses take turns."""
+        turns = self.turns
+        return [
+            turns[key].next()[0] if vector is None and key in turns else vector
+            for key, vector in zip(keys, vectors, strict=True)
+        ]
+
+    def put(
+        self,
+        question: bytes,
+        answer: bytes,
+        until: float,
+        cell: Cell,
+        ageing: Ageing | None = None,
+        turns: Turns | None = None,
+    ) -> None:
+        """Have ``answer`` ready until the epoch second ``until``, in place of an earlier one; then by ``ageing``.
+
+        Its addresses come in ``turns``.
+        """
         key = key_of(question, self.skipped)
         self._forget(key)
         if ageing is not None:
-            self._ageing[key] = (ageing, answer, cell)
+            self._ageing[key] = (ageing, answer, cell, turns)
             self._add_ageing(_ageing_size(key, ageing, answer))
             self._end(ageing.until, key)
-        self._put(key, answer, until, cell)
+        self._put(key, answer, until, cell, turns)
 
-    def renew(self, key: bytes, now: float) -> Packet | None:
+    def _renew(self, key: bytes, now: float) -> Packet | None:
         """The answer to the question of ``key`` as it is at ``now``, if there is one that ages; it is ready again."""
         if key not in self._ageing:
             return None
-        ageing, answer, cell = one = self._ageing.pop(key)
+        ageing, answer, cell, turns = one = self._ageing.pop(key)
         aged = ageing.at(answer, now)
         if aged is None:
             self._add_ageing(-_ageing_size(key, ageing, answer))
             return None
         self._ageing[key] = one  # what was asked for longest ago stands first
         self.renewed += 1
-        return self._put(key, *aged, cell)
+        return self._put(key, *aged, cell, turns)
 
-    def _put(self, key: bytes, answer: bytes, until: float, cell: Cell) -> Packet:
+    def _put(self, key: bytes, answer: bytes, until: float, cell: Cell, turns: Turns | None) -> Packet:
         self._forget_packet(key)
-        self.vectors[key] = vector = vector_of(answer, cell)
+        vector = None
+        if turns is None:
+            self.vectors[key] = vector = vector_of(answer, cell)
+        else:
+            turns.begin(answer, cell)
+            self.turns[key] = turns
+            self.bytes += turns.size(answer)
         self.packets[key] = packet = (vector, cell, answer, until)
         self.bytes += _ENTRY_BYTES + len(key) + len(answer)
         if until != math.inf:
@@ -102,7 +138,7 @@ class PacketCache:
         heappush(self._ends, (until, key))
         if len(self._ends) > 2 * (len(self.packets) + len(self._ageing)) + 1000:
             self._ends = [(packet[3], key) for key, packet in self.packets.items() if packet[3] != math.inf]
-            self._ends += [(ageing.until, key) for key, (ageing, _, _) in self._ageing.items()]
+            self._ends += [(one[0].until, key) for key, one in self._ageing.items()]
             heapify(self._ends)
         self.soonest = self._ends[0][0]
 
@@ -112,9 +148,9 @@ class PacketCache:
         return self.bytes + 2 * _ENTRY_BYTES > self._most_bytes
 
     @property
-    def ages(self) -> bool:
-        """Whether any answer can be patched."""
-        return bool(self._ageing)
+    def may_have_more(self) -> bool:
+        """Whether :meth:`get` may find what is not in ``vectors``: any answer can be patched, or comes in turns."""
+        return bool(self._ageing or self.turns)
 
     def put_if_room(self, key: bytes, answer: bytes, cell: Cell) -> None:
         """Keep for good what is as quickly made anew, if nothing has to go for it and no random letters are in it."""
@@ -146,6 +182,7 @@ class PacketCache:
         """Forget everything."""
         self.packets.clear()
         self.vectors.clear()
+        self.turns.clear()
         self._ageing.clear()
         self._ends.clear()
         self.soonest = math.inf
@@ -164,7 +201,12 @@ class PacketCache:
     def _forget_packet(self, key: bytes) -> None:
         packet = self.packets.pop(key, None)
         if packet is not None:
-            del self.vectors[key]
+            turns = self.turns.pop(key, None)
+            if turns is None:
+                del self.vectors[key]
+            else:
+                turns.end()
+                self.bytes -= turns.size(packet[2])
             self.bytes -= _ENTRY_BYTES + len(key) + len(packet[2])
 
     def _forget_ageing(self, key: bytes) -> None:
@@ -209,12 +251,8 @@ class PacketCaches:
     def find(self, datagram: bytes, now: float) -> tuple[bytes, Cell] | None:
         """The whole reply to ``datagram`` and where it is counted, if it is known or can be made of the records."""
         if b"\0" not in datagram:
-            packet = self.course.find(datagram, now)
-            return None if packet is None else (packet[2], packet[1])
-        packet = self.dns.find(datagram, now)
-        if packet is not None:
-            return datagram[:_ID] + packet[2], packet[1]
-        made = self.make([key_of(datagram, _ID)])[0] or self._find_folded(datagram, now)
+            return self.course.find(datagram, now)
+        made = self.dns.find(datagram, now) or self.make([key_of(datagram, _ID)])[0] or self._find_folded(datagram, now)
         return None if made is None else (datagram[:_ID] + made[0], made[1])
 
     def find_again(self, datagram: bytes, tried: PacketCache, now: float) -> Made | None:
@@ -231,13 +269,9 @@ class PacketCaches:
             for key, one in zip(keys, made, strict=True):
                 if one is not None:
                     self.dns.put_if_room(key, *one)
-        if self.dns.ages and None in made:
-            return [one or self._renewed(key) for key, one in zip(keys, made, strict=True)]
+        if self.dns.may_have_more and None in made:
+            return [one or self.dns.get(key, self._last) for key, one in zip(keys, made, strict=True)]
         return made
-
-    def _renewed(self, key: bytes) -> Made | None:
-        packet = self.dns.packets.get(key) or self.dns.renew(key, self._last)
-        return None if packet is None else (packet[2], packet[1])
 
     def _find_folded(self, datagram: bytes, now: float) -> Made | None:
         """The answer to a DNS question whose name is in mixed case (0x20), in the asker's own case."""
@@ -245,18 +279,23 @@ class PacketCaches:
         if behind == behind.lower():
             return None  # it was looked for as it is
         end = _name_end(datagram)
-        packet = self.dns.find(datagram[:12] + datagram[12:end].lower() + datagram[end:], now)
-        if packet is None:
-            return None
-        return packet[2][:10] + datagram[12:end] + packet[2][end - _ID :], packet[1]
+        made = self.dns.find(datagram[:12] + datagram[12:end].lower() + datagram[end:], now)
+        return None if made is None else (made[0][:10] + datagram[12:end] + made[0][end - _ID :], made[1])
 
     def put_dns(
-        self, question: bytes, reply: bytes, name: bytes, until: float, cell: Cell, ageing: Ageing | None = None
+        self,
+        question: bytes,
+        reply: bytes,
+        name: bytes,
+        until: float,
+        cell: Cell,
+        ageing: Ageing | None = None,
+        turns: Turns | None = None,
     ) -> None:
         """Have ``reply`` ready for the DNS message ``question``, which asks for ``name`` (wire form, in its case)."""
         end = 12 + len(name)
         answer = reply[_ID:12] + name.lower() + reply[end:]
-        self.dns.put(question[:12] + name.lower() + question[end:], answer, until, cell, ageing)
+        self.dns.put(question[:12] + name.lower() + question[end:], answer, until, cell, ageing, turns)
         if until == math.inf:
             self.from_records.learn(question, reply, name, cell)
 

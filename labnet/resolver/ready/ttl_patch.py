@@ -13,17 +13,16 @@ from typing import Final
 
 from labnet.resolver.cache.cache import AgedAnswer, CountedRRset, Entry, Place, entries_of
 from labnet.wire.dns_common import HEADER, RECORD, TYPE_CLASS, skip_name
-from labnet.wire.types import Answer, Question, RRType
+from labnet.wire.types import Answer, Question
 
 _ID: Final = 2  # bytes of a message in front of the answer that is kept
 _COUNTS: Final = slice(3, 6)  # of the records in the three sections
 _TTL: Final = struct.Struct("!I")
 _LONGEST_TEXT: Final = 200  # bytes; what is longer was cut
-_WITHOUT_NAMES: Final = frozenset((RRType.A, RRType.AAAA))  # no other record points into them
 
 _BYTES: Final = 560
 _FIELD_BYTES: Final = 80
-"""What an :class:`Ageing` takes, and for each of its fields and addresses (measured)."""
+"""What an :class:`Ageing` takes, and for each of its fields (measured)."""
 
 
 @dataclass(slots=True)
@@ -31,22 +30,20 @@ class Ageing:
     """How an answer ages until the epoch second ``until``; then the cache has to be asked.
 
     ``fields`` has the entries that it is made of, each with its TTLs: where they stand and what they count down from.
-    ``told`` says the last ``text`` bytes. In the place ``absent`` the cache had nothing: else that would be told. The
-    ``addresses`` of each RRset take turns.
+    The last ``text`` bytes say the origin of ``last``. In the place ``absent`` the cache had nothing, or that would be
+    the answer.
     """
 
     fields: list[tuple[Entry, list[tuple[int, int]]]]
-    told: Entry | None
+    last: Entry | None
     text: int
     absent: Place | None
-    addresses: list[list[slice]]
     until: float
-    turn: int = 0
 
     @property
     def size(self) -> int:
         """Bytes that it takes, roughly."""
-        return _BYTES + _FIELD_BYTES * (sum([len(ttls) for _, ttls in self.fields]) + sum(map(len, self.addresses)))
+        return _BYTES + _FIELD_BYTES * sum([len(ttls) for _, ttls in self.fields])
 
     def at(self, answer: bytes, now: float) -> tuple[bytes, float] | None:
         """``answer`` as it is at ``now``, and the epoch second until which it is so; None where the cache is asked."""
@@ -60,17 +57,11 @@ class Ageing:
                 _TTL.pack_into(aged, at, max(0, whole - age))
         if self.absent is not None and self.absent.question in self.absent.cache:
             return None
-        if self.told is not None:
-            text = self.told.origin(now).encode()
+        if self.last is not None:
+            text = self.last.origin(now).encode()
             if len(text) != self.text:
                 return None
             aged[-len(text) :] = text
-        if self.addresses:
-            self.turn += 1
-            for places in self.addresses:
-                first = self.turn % len(places)
-                for place, taken in zip(places, places[first:] + places[:first], strict=True):
-                    aged[place] = answer[taken]
         return bytes(aged), until
 
 
@@ -86,7 +77,6 @@ def ageing_of(reply: bytes, answer: Answer, rrtype: int, text: str, now: float) 
     if not entries or len(said) > _LONGEST_TEXT or any(entry.place is None or entry.is_due(now) for entry in entries):
         return None
     fields: dict[int, list[tuple[int, int]]] = {id(entry): [] for entry in entries}
-    addresses = []
     rrsets = (*answer.answer, *answer.authority, *answer.additional)
     if sum(HEADER.unpack_from(reply)[_COUNTS]) < sum([len(rrset.rdatas) for rrset in rrsets]):
         return None
@@ -102,15 +92,11 @@ def ageing_of(reply: bytes, answer: Answer, rrtype: int, text: str, now: float) 
             at += RECORD.size + length
         if isinstance(rrset, CountedRRset):
             fields[id(rrset.entry)] += [(place + TYPE_CLASS.size, rrset.whole) for place in own]
-        if rrset.rrtype in _WITHOUT_NAMES and len(own) > 1:
-            size = len(rrset.rdatas[0])
-            addresses.append([slice(place + RECORD.size, place + RECORD.size + size) for place in own])
     return Ageing(
         [(entry, fields[id(entry)]) for entry in entries],
         last if said and reply.endswith(said) else None,
         len(said),
         absent,
-        addresses,
         min(entry.rests_until(now) for entry in entries),
     )
 

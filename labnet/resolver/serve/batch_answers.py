@@ -126,7 +126,12 @@ class BatchAnswers:
         try:
             vectors = b"".join(cast("Sequence[bytes]", ready))
         except TypeError:  # one of them is None
-            return False
+            if not cache.turns:
+                return False
+            turned = cache.turned(keys, ready)
+            if None in turned:
+                return False
+            vectors = b"".join(cast("Sequence[bytes]", turned))
         out.reply(vectors, len(ready))
         cells = self._owners.of(vectors, len(ready)) or [cache.packets[key][1] for key in keys]
         self._count(cells, len(ready), None, came)
@@ -161,12 +166,17 @@ class BatchAnswers:
         """Answer a batch of one, which is what comes when little comes, without a list for each step."""
         came = self._packets.seconds()
         cache, out = self._way()
-        packet = cache.packets.get(self._in.keys(1, cache.skipped)[0])
+        key = self._in.keys(1, cache.skipped)[0]
+        packet = cache.packets.get(key)
         counts = self.protocol.counts
         if packet is None or counts.log is not None or not self._clients.first_is_unlimited():
             self._answer(1)
             return
-        out.reply_first(packet[0])
+        vector: Any = packet[0]
+        try:
+            out.reply_first(vector)
+        except TypeError:  # it is None
+            out.reply_first(cache.turns[key].next()[0])
         packet[1].ready += 1
         counts.ready_seconds.observe(max(0.0, self._packets.clock.seconds() - came))
 

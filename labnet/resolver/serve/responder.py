@@ -14,6 +14,7 @@ from labnet.resolver.clients.cookies import Cookies
 from labnet.resolver.clients.counts import Counts, source_of
 from labnet.resolver.ready.packetcache import PacketCaches
 from labnet.resolver.ready.ttl_patch import ageing_of
+from labnet.resolver.ready.turns import turns_of
 from labnet.wire.dns_request import Edns, Query, Refusal, Silence, decode_query
 from labnet.wire.dns_response import WITHOUT_EDNS, Options, encode_answer, encode_refusal
 from labnet.wire.types import DNSSEC_OK, Answer, ExtendedError, InfoCode, Rcode
@@ -112,7 +113,8 @@ class Responder:
                 cell = self.counts.cell("udp", "dns", said.rcode.name, decision.source)
                 text = said.origin if self.explain and query.edns else ""
                 ageing = ageing_of(reply, said, query.question.rrtype, text, asking.came)
-                self.packets.put_dns(message, reply, query.name, decision.ready_until, cell, ageing)
+                turns = turns_of(reply, said)
+                self.packets.put_dns(message, reply, query.name, decision.ready_until, cell, ageing, turns)
         asking.send(reply)
         if lost:
             return

@@ -199,8 +199,8 @@ class UseTests(SynchronousTestCase):
             self.assertEqual(lab.told().question[0].name.to_text(), "wEb.EXAMPLE.")
         self.assertEqual(lab.service.packets.dns.renewed, 3)
 
-    def test_addresses_take_turns(self) -> None:
-        """The first of several addresses is another one each time."""
+    def test_addresses_take_turns_from_second_to_second(self) -> None:
+        """The first of several addresses is another one each time, also where each answer is patched."""
         lab = Lab(self)
         lab.resolve("web.example", *[f"web.example. 100 A 192.0.2.{number}" for number in (1, 2, 3)])
         lab.ask("web.example")

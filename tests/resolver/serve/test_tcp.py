@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import tempfile
+from itertools import pairwise
 from typing import Any
 
 import dns.edns
@@ -26,7 +27,8 @@ from labnet.resolver.service import ResolverService, Surroundings
 from tests.fakes import Client, MemoryReactor
 from tests.resolver.dnsfakes import FakeSockets, framed, reply_to
 
-ZONE = "$TTL 60\nwww.lab. IN A 10.0.0.1\n" + "".join(f"big.lab. IN TXT {chr(97 + n) * 250}\n" for n in range(26))
+BIG = "".join(f"big.lab. IN TXT {chr(97 + n) * 250}\n" for n in range(26))
+ZONE = "$TTL 60\nwww.lab. IN A 10.0.0.1\ntwo.lab. IN A 10.0.0.2\ntwo.lab. IN A 10.0.0.3\n" + BIG
 
 
 def query(name: str, id: int = 1, rrtype: str = "A") -> bytes:
@@ -195,6 +197,16 @@ class ReadyTests(SynchronousTestCase):
         ready = streams.service.packets.find(question, 0)
         assert ready is not None
         self.assertEqual(ready[0], by_udp[0])
+
+    def test_each_gives_the_addresses_in_another_order(self) -> None:
+        streams = Streams(self)
+        client = streams.connect()
+        client.send(query("two.lab", 0))
+        client.received()
+        client.send(b"".join(query("two.lab", number) for number in range(10)))
+        firsts = [reply.answer[0][0].to_text() for reply in split(client.received())]
+        self.assertEqual(sorted(firsts), ["10.0.0.2"] * 5 + ["10.0.0.3"] * 5)
+        self.assertTrue(all(one != after for one, after in pairwise(firsts)))
 
     def test_no_answer_of_the_course_is_given(self) -> None:
         """A message that is a name of the course is no DNS message, whatever is ready for it."""
