@@ -229,10 +229,14 @@ class Resolver:
     def _forward(self, question: Question) -> IParent | None:
         if len(self._forwards) == 1 and ROOT in self._forwards:
             return self._forwards[ROOT]
+        own: IParent | None = None
         for domain in (ROOT,) if is_opaque(question.key) else ancestors(question.key):
             if domain in self._forwards:
-                return self._forwards[domain]
-        return None
+                own = self._forwards[domain]
+                # The DS records of a domain are those of the zone above it (RFC 4035, section 3.1.4.1).
+                if question.rrtype != RRType.DS or domain != question.key:
+                    break
+        return own
 
 
 def _nobody_to_ask() -> Answer:

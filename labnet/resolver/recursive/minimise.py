@@ -1,4 +1,4 @@
-"""QNAME minimisation: a zone's servers are told no more of the name than they need (RFC 9156)."""
+"""QNAME minimisation: a zone's servers see no more of the name than they need (RFC 9156)."""
 
 from __future__ import annotations
 

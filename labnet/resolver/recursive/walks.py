@@ -120,7 +120,7 @@ class GaveUp(ParentFailed):
 
 
 class NoServer(ParentFailed):
-    """None of a zone's servers told anything of use; ``lame`` says that one at least is there."""
+    """No server of a zone said anything of use; ``lame`` says that one at least is there."""
 
     def __init__(self, attempt: Attempt) -> None:
         failures = attempt.failures or ["none has an address that can be asked"]

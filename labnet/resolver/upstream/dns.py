@@ -2,45 +2,34 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred, fail
-from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from labnet.interfaces import IDatagramSocket, IDatagramSockets, IExchange, IParent, IReactor
+from labnet.interfaces import IDatagramSockets, IExchange, IParent, IReactor
 from labnet.net.addresses import address_text
+from labnet.resolver.upstream.dns_datagrams import DatagramQuery, Silent, decode_in_case
 from labnet.resolver.upstream.dns_stream import StreamQuery
-from labnet.resolver.upstream.errors import NoRoute, ParentFailed, Unusable, unreadable
+from labnet.resolver.upstream.errors import ParentFailed, Unusable, unreadable
 from labnet.resolver.upstream.infra import InfraCache, Quirk
-from labnet.wire.dns_common import HEADER, PAYLOAD
+from labnet.wire.dns_common import PAYLOAD
 from labnet.wire.dns_upstream import (
     Broken,
     EarlyReply,
     NotOurs,
     OtherCase,
-    Sent,
     Truncated,
     chain_of,
-    decode_reply,
     encode_query,
 )
 from labnet.wire.names import is_opaque, text_of
 from labnet.wire.types import Question, Rcode, Reply, RRType, Upstream
 
-MOST_IGNORED: Final = 100
-"""Datagrams of one try that are no reply to its query; with the next one the question fails."""
-
-_NO_ROUTE: Final = frozenset({errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 _KNOWS_NO_EDNS: Final = (Rcode.FORMERR, Rcode.NOTIMP, Rcode.BADVERS)
-
-
-class _Silent(Exception):
-    """A try's time has passed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,12 +157,12 @@ class DNSExchange:
         for _ in range(self._options.tries):
             try:
                 if early is not None:
-                    return _decode(early.datagram, early.sent, not mixed_case)
+                    return decode_in_case(early.datagram, early.sent, any_case=not mixed_case)
                 asked.sending()
                 query = asked.query(self._random, mixed_case)
-                datagrams = _Datagrams(self._sockets, self._reactor, asked, query, any_case=not mixed_case)
-                return await datagrams.start(self._options.timeout)
-            except _Silent:
+                asking = DatagramQuery(self._reactor, (asked.host, asked.port), query, any_case=not mixed_case)
+                return await asking.start(self._sockets, self._options.timeout)
+            except Silent:
                 continue
             except Truncated:
                 return await self._by_tcp(asked)
@@ -196,78 +185,6 @@ class DNSExchange:
             if timer.active():
                 timer.cancel()
             stream.close(connector)
-
-
-class _Datagrams:
-    """One try by UDP: its query, its socket, its timer."""
-
-    def __init__(
-        self, sockets: IDatagramSockets, reactor: IReactor, asked: _Asked, query: bytes, any_case: bool
-    ) -> None:
-        self._sockets = sockets
-        self._reactor = reactor
-        self._asked = asked
-        self._query = query
-        self._sent = Sent.of(query)
-        self._any_case = any_case
-        self._ignored = 0
-        self._socket: IDatagramSocket | None = None
-        self._done: Deferred[Reply] = Deferred(lambda _: self._close())
-
-    def start(self, timeout: float) -> Deferred[Reply]:
-        """Fires with the reply; fails with ParentFailed, OtherCase, Truncated, or _Silent after ``timeout`` seconds."""
-        self._timer = self._reactor.callLater(timeout, self._fail, _Silent())
-        try:
-            self._socket = self._sockets.open(self._asked.host, self._asked.port, self._received, self._failed)
-        except OSError as error:
-            self._failed(error)
-        else:
-            self._socket.send(self._query)
-        return self._done
-
-    def _received(self, datagram: bytes) -> None:
-        try:
-            reply = _decode(datagram, self._sent, self._any_case)
-        except (OtherCase, Truncated) as error:
-            self._fail(error)
-        except NotOurs:
-            self._ignored += 1
-            if self._ignored > MOST_IGNORED:
-                self._fail(ParentFailed(f"{self._asked.address} sent too much that is no reply to the question"))
-        except Broken as error:
-            self._fail(unreadable(self._asked.address, error))
-        else:
-            self._close()
-            self._done.callback(reply)
-
-    def _failed(self, error: OSError) -> None:
-        if isinstance(error, ConnectionRefusedError):
-            self._fail(ParentFailed(f"nobody listens on {self._asked.address}"))
-        else:
-            failed = NoRoute if error.errno in _NO_ROUTE else ParentFailed
-            self._fail(failed(f"cannot ask {self._asked.address}: {error.strerror or error}"))
-
-    def _fail(self, error: Exception) -> None:
-        if not self._done.called:
-            self._close()
-            self._done.errback(Failure(error))
-
-    def _close(self) -> None:
-        if self._timer.active():
-            self._timer.cancel()
-        if self._socket is not None:
-            self._socket.close()
-
-
-def _decode(datagram: bytes, sent: Sent, any_case: bool) -> Reply:
-    """The reply in ``datagram``, with ``any_case`` whatever letters its question has; raises as decode_reply does."""
-    try:
-        return decode_reply(datagram, sent)
-    except OtherCase:
-        if not any_case:
-            raise
-    start = HEADER.size
-    return decode_reply(datagram[:start] + sent.question + datagram[start + len(sent.question) :], sent)
 
 
 @implementer(IParent)

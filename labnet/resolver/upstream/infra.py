@@ -190,7 +190,7 @@ class InfraCache:
         return self._quirks.find((quirk, server), now) is not None
 
     def asked(self, server: Address, now: float) -> Health:
-        """``server`` is being asked; what comes of it is to be told to the health returned."""
+        """``server`` is being asked; what comes of it is for the health returned."""
         health = self._servers.find(server, now) or Health()
         self._servers.put(server, health, now + MEMORY)
         health.asked(now)

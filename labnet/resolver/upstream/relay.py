@@ -44,7 +44,7 @@ class Owner(Protocol[Each]):
         """``reply`` has come from the parent, to the socket and with the id of ``asked``; False if it is no reply."""
 
     def done(self) -> None:
-        """All replies that had come are told."""
+        """All replies that had come are passed on."""
 
     def failed(self, asked: Iterable[Each], /) -> None:
         """No reply came to these, or none will."""

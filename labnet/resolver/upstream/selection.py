@@ -60,7 +60,7 @@ def order(parents: Sequence[tuple[T, Health]], now: float) -> list[tuple[T, Heal
 
 @implementer(IParent)
 class Parents:
-    """Several parents as one: each in the order of its health, until one tells something of use.
+    """Several parents as one: each in the order of its health, until one answers with something of use.
 
     While another one that is up is left, a parent is waited for as :meth:`Health.wait` says, at most ``longest_wait``
     seconds, which should be what a parent takes to fail by itself; the last one has all its time. The first that was

@@ -142,6 +142,19 @@ class ChainTests(SynchronousTestCase):
         lab.tell(lab.asked("x.corp.example", parent=OTHER), "x.corp.example. 60 A 192.0.2.7")
         self.assertEqual(shown(lab.told())[1:], ["x.corp.example. 60 IN A 192.0.2.7"])
 
+    def test_ds_records_of_a_domain_are_asked_of_the_parents_of_the_zone_above(self) -> None:
+        """The domain's own parent is asked for them where there is no other (RFC 4035, section 3.1.4.1)."""
+        forward = {"corp.example": ["dns:192.0.2.54"]}
+        ds = "corp.example. 60 DS 4711 8 2 " + "00" * 32
+        lab = Lab(self, forward=forward)
+        self.assertEqual(len(shown(lab.resolve("corp.example", ds, rrtype="DS"))), 1)
+        lab.begin("x.corp.example", "DS")
+        lab.tell(lab.asked("x.corp.example", "DS", parent=OTHER), "x." + ds)
+        lab = Lab(self, parents=[], forward=forward)
+        lab.begin("corp.example", "DS")
+        lab.tell(lab.asked("corp.example", "DS", parent=OTHER), ds)
+        self.assertEqual(len(shown(lab.told())), 1)
+
     def test_whole_chain_counts_where_nobody_else_could_be_asked(self) -> None:
         """A domain's parent may lead out of the domain where there is no parent for the rest."""
         lab = Lab(self, parents=[], forward={"corp.example": ["dns:192.0.2.54"]})

@@ -1,4 +1,4 @@
-"""Name servers in memory: they answer from zones written as text, or say what a test tells them to."""
+"""Name servers in memory: they answer from zones written as text, or say what a test has them say."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class Servers:
     clock: Clock = field(default_factory=Clock)
     asked: list[str] = field(default_factory=list)
     zones: dict[str, list[FakeZone]] = field(default_factory=dict)
-    told: dict[str, Reply | Exception | Deferred[Reply]] = field(default_factory=dict)
+    replies: dict[str, Reply | Exception | Deferred[Reply]] = field(default_factory=dict)
     ports: set[int] = field(default_factory=set)
     holds: bool = False
     held: list[tuple[Deferred[Reply], Reply | Exception]] = field(default_factory=list)
@@ -101,7 +101,7 @@ class Servers:
 
     def tell(self, where: str, what: Reply | Exception | Deferred[Reply]) -> None:
         """Have a server say ``what``; ``where`` is its address, and behind it the question that this is for."""
-        self.told[where] = what
+        self.replies[where] = what
 
     def silence(self, where: str) -> None:
         self.tell(where, ParentFailed(f"{where.split()[0]} did not answer"))
@@ -128,7 +128,7 @@ class Servers:
         if recursion_desired:
             text += " RD"
         self.asked.append(text)
-        what = self.told.get(text, self.told.get(host))
+        what = self.replies.get(text, self.replies.get(host))
         if what is None:
             what = self._answer(host, question)
         if isinstance(what, Deferred):

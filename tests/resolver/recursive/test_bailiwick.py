@@ -18,16 +18,16 @@ def read(reply: Reply, question: str = "www.lab.test A", zone: str = "test") -> 
 
 def refer(authority: str, additional: str = "", authoritative: bool = False) -> Delegation:
     """The referral in a reply."""
-    told = read(Reply(0, authoritative, authority=records(authority), additional=records(additional)))
-    assert isinstance(told, Delegation)
-    return told
+    found = read(Reply(0, authoritative, authority=records(authority), additional=records(additional)))
+    assert isinstance(found, Delegation)
+    return found
 
 
 def answer(text: str, question: str = "www.lab.test A") -> Found:
     """The answer in a reply."""
-    told = read(Reply(0, True, answer=records(text)), question)
-    assert isinstance(told, Found)
-    return told
+    found = read(Reply(0, True, answer=records(text)), question)
+    assert isinstance(found, Found)
+    return found
 
 
 class ReferralTests(SynchronousTestCase):
@@ -35,9 +35,9 @@ class ReferralTests(SynchronousTestCase):
 
     def test_servers_with_glue_come_first(self) -> None:
         """Names are compared without case."""
-        told = refer("Lab.Test. NS ns.example.\nlab.test. NS NS.Lab.Test.", "ns.LAB.test. A 192.0.2.3")
+        found = refer("Lab.Test. NS ns.example.\nlab.test. NS NS.Lab.Test.", "ns.LAB.test. A 192.0.2.3")
         servers = (NameServer(key_of("ns.lab.test"), ("192.0.2.3",)), NameServer(key_of("ns.example")))
-        self.assertEqual((told.zone, told.servers), (key_of("lab.test"), servers))
+        self.assertEqual((found.zone, found.servers), (key_of("lab.test"), servers))
 
     def test_it_ends_with_the_first_of_its_records(self) -> None:
         """The NS or one of the glue that is used; other records do not count."""
@@ -53,9 +53,9 @@ class ReferralTests(SynchronousTestCase):
         """Thirteen servers with eight addresses each are looked at; those with glue count first."""
         names = "".join(f"lab.test. NS n{number}.lab.test.\n" for number in range(50))
         glue = "".join(f"n49.lab.test. A 192.0.2.{number}\n" for number in range(50))
-        told = refer(names, glue)
-        self.assertEqual((len(told.servers), told.servers[0].name), (MOST_SERVERS, key_of("n49.lab.test")))
-        self.assertEqual(len(told.servers[0].addresses), MOST_ADDRESSES)
+        found = refer(names, glue)
+        self.assertEqual((len(found.servers), found.servers[0].name), (MOST_SERVERS, key_of("n49.lab.test")))
+        self.assertEqual(len(found.servers[0].addresses), MOST_ADDRESSES)
 
     def test_some_servers_refer_with_authority(self) -> None:
         """It is a referral all the same."""
@@ -64,8 +64,8 @@ class ReferralTests(SynchronousTestCase):
     def test_a_soa_makes_it_a_negative_answer(self) -> None:
         """Whatever NS records stand beside it (RFC 2308, section 2.2)."""
         soa = records("@ SOA a.example. b.example. 1 1 1 1 60", "lab.test.")
-        told = read(Reply(0, True, authority=(*records("lab.test. NS ns.example."), *soa)))
-        self.assertEqual(told, Found(Rcode.NOERROR, soa=soa[0]))
+        found = read(Reply(0, True, authority=(*records("lab.test. NS ns.example."), *soa)))
+        self.assertEqual(found, Found(Rcode.NOERROR, soa=soa[0]))
 
 
 class AnswerTests(SynchronousTestCase):
@@ -73,8 +73,8 @@ class AnswerTests(SynchronousTestCase):
 
     def test_records_are_put_in_the_order_of_the_chain(self) -> None:
         """However the server sends them, and in whatever case."""
-        told = answer("web.lab.test. A 192.0.2.80\nWWW.lab.test. CNAME Web.Lab.Test.")
-        self.assertEqual((shown(told.rrsets), told.target), (["www.lab.test CNAME", "web.lab.test A"], None))
+        found = answer("web.lab.test. A 192.0.2.80\nWWW.lab.test. CNAME Web.Lab.Test.")
+        self.assertEqual((shown(found.rrsets), found.target), (["www.lab.test CNAME", "web.lab.test A"], None))
 
     def test_a_chain_that_ends_open_says_what_to_ask_next(self) -> None:
         """The name that its last CNAME leads to."""
@@ -82,9 +82,9 @@ class AnswerTests(SynchronousTestCase):
 
     def test_a_circle_is_walked_once(self) -> None:
         """Each CNAME stands in the chain once."""
-        told = answer("www.lab.test. CNAME a.lab.test.\na.lab.test. CNAME www.lab.test.")
-        self.assertEqual(shown(told.rrsets), ["www.lab.test CNAME", "a.lab.test CNAME"])
-        self.assertEqual(told.target, key_of("www.lab.test"))
+        found = answer("www.lab.test. CNAME a.lab.test.\na.lab.test. CNAME www.lab.test.")
+        self.assertEqual(shown(found.rrsets), ["www.lab.test CNAME", "a.lab.test CNAME"])
+        self.assertEqual(found.target, key_of("www.lab.test"))
 
     def test_rcodes_that_nobody_knows_are_lame(self) -> None:
         """They have a number all the same."""

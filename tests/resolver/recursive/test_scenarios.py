@@ -28,7 +28,7 @@ for _path in sorted(_FOLDER.glob("*.rpl")):
 
 
 class FormatTests(SynchronousTestCase):
-    """What a scenario's author is told of a mistake."""
+    """Mistakes in a scenario are named."""
 
     def test_a_line_that_is_not_understood_is_named(self) -> None:
         """With its number."""

@@ -1,4 +1,4 @@
-"""A walk from the root and its servers: which are asked, who waits for them, what an observer is told."""
+"""A walk from the root and its servers: which are asked, who waits for them, what an observer sees."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class ServersTests(WalkTestCase):
         self.resolve("www.lab.test A")
         return next(asked.split()[0] for asked in self.asked()[::-1])
 
-    def assertNextIsAsked(self, told: Reply | Exception) -> None:
+    def assertNextIsAsked(self, reply: Reply | Exception) -> None:
         first = self.first()
         self.walk = self.make()
-        self.servers.tell(first, told)
+        self.servers.tell(first, reply)
         self.assertEqual(addresses(self.resolve("www.lab.test A")), ["192.0.2.80"])
         other = OTHER if first == LAB else LAB
         self.assertEqual(self.asked()[2:], [f"{first} www.lab.test A", f"{other} www.lab.test A"])
@@ -50,7 +50,7 @@ class ServersTests(WalkTestCase):
         self.assertNextIsAsked(Reply(Rcode.REFUSED))
 
     def test_an_answer_of_a_resolver(self) -> None:
-        """It is somebody's cache: the next one is asked."""
+        """It comes from a cache: the next one is asked."""
         self.assertNextIsAsked(Reply(0, False, True, answer=records(f"www.lab.test. A {EVIL}")))
 
     def test_a_negative_answer_with_neither_authority_nor_soa(self) -> None:
@@ -109,13 +109,13 @@ class WaitingTests(WalkTestCase):
         self.servers.tell(f"{LAB} www.lab.test A", self.late)
 
     def test_equal_questions_are_joined(self) -> None:
-        """The servers are asked once, and everybody is told."""
+        """The servers are asked once, and everybody is answered."""
         first, second = self.walk.ask(ask("www.lab.test A")), self.walk.ask(ask("www.lab.test A"))
         self.assertEqual(len(self.asked()), 3)
         self.late.callback(Reply(0, True, answer=records("www.lab.test. A 192.0.2.80")))
         self.assertEqual(self.successResultOf(first), self.successResultOf(second))
 
-    def test_the_failure_of_a_joined_question_is_told_to_all(self) -> None:
+    def test_the_failure_of_a_joined_question_goes_to_all(self) -> None:
         """Each gets a failure of its own."""
         first, second = self.walk.ask(ask("www.lab.test A")), self.walk.ask(ask("www.lab.test A"))
         self.late.errback(ParentFailed("did not answer"))
@@ -138,7 +138,7 @@ class WaitingTests(WalkTestCase):
         self.failureResultOf(second, CancelledError)
         self.assertEqual(self.cancelled, [self.late])
 
-    def test_one_who_is_told_may_cancel_another(self) -> None:
+    def test_one_who_is_answered_may_cancel_another(self) -> None:
         """The other then hears of nothing but that."""
         first, second = self.walk.ask(ask("www.lab.test A")), self.walk.ask(ask("www.lab.test A"))
         first.addCallback(lambda _: second.cancel())
@@ -149,7 +149,7 @@ class WaitingTests(WalkTestCase):
     def test_a_question_can_be_asked_again_after_it_was_cancelled(self) -> None:
         """It does not wait for the one that was given up."""
         self.failureResultOf(self._cancelled(), CancelledError)
-        del self.servers.told[f"{LAB} www.lab.test A"]
+        del self.servers.replies[f"{LAB} www.lab.test A"]
         self.assertEqual(addresses(self.resolve("www.lab.test A")), ["192.0.2.80"])
 
     def _cancelled(self) -> Deferred[object]:
@@ -159,7 +159,7 @@ class WaitingTests(WalkTestCase):
 
 
 class StepsTests(WalkTestCase):
-    """What an observer is told."""
+    """What an observer sees."""
 
     def test_each_step_names_server_time_and_outcome(self) -> None:
         """In the order in which they were taken."""

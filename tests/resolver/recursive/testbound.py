@@ -183,7 +183,7 @@ def parse(text: str) -> Scenario:
 
 
 class Player:
-    """A resolver that walks from the root of ``scenario``, in memory; ``test`` is told what is wrong."""
+    """A resolver that walks from the root of ``scenario``, in memory; ``test`` fails where an answer is wrong."""
 
     def __init__(self, test: SynchronousTestCase, scenario: Scenario) -> None:
         folder = tempfile.TemporaryDirectory()

@@ -15,7 +15,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from labnet.interfaces import IExchange
-from labnet.resolver.upstream.dns import MOST_IGNORED, DNSExchange, ExchangeOptions
+from labnet.resolver.upstream.dns import DNSExchange, ExchangeOptions
+from labnet.resolver.upstream.dns_datagrams import MOST_IGNORED
 from labnet.resolver.upstream.errors import NoRoute, ParentFailed, Unusable
 from labnet.resolver.upstream.infra import MEMORY, InfraCache
 from labnet.wire.types import Question, Rcode, Reply
@@ -84,7 +85,7 @@ class UDPTests(ExchangeTests):
         """As the interface says."""
         verifyObject(IExchange, self.exchange)
 
-    def test_the_reply_is_told_and_the_socket_closed(self) -> None:
+    def test_the_reply_is_given_and_the_socket_closed(self) -> None:
         """The first datagram that matches is the answer."""
         asked = self.ask()
         self.assertNoResult(asked)

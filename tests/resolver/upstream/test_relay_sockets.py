@@ -94,7 +94,7 @@ class RelaySocketsTests(SynchronousTestCase):
         self.assertEqual(self.reactor.readers, [first])
 
     def test_one_that_failed_is_replaced(self) -> None:
-        """What was asked by it is told once."""
+        """What was asked by it comes back once."""
         sock = self.pick(0)
         sock.asked = {b"id": (asked := Asked())}
         sock.connectionLost(Failure(ConnectionDone()))

@@ -96,7 +96,7 @@ class ParentsTests(SynchronousTestCase):
     def refuse(self, number: int = -1) -> None:
         self.exchange.replies[number].errback(Failure(ParentFailed("nobody listens")))
 
-    def told_by(self, asked: Deferred[Upstream]) -> str:
+    def answered_by(self, asked: Deferred[Upstream]) -> str:
         self.assertEqual(self.clock.getDelayedCalls(), [])
         return self.successResultOf(asked).parent
 
@@ -121,7 +121,7 @@ class ParentsTests(SynchronousTestCase):
         asked = parents.ask(WWW)
         self.clock.advance(0.1)
         self.answer()
-        self.assertEqual((self.told_by(asked), self.hosts), ("a:53", ["a"]))
+        self.assertEqual((self.answered_by(asked), self.hosts), ("a:53", ["a"]))
         self.assertEqual([state.srtt for state in parents.states()], [self.clock.seconds() - 1000.0, None])
 
     def test_every_question_to_a_parent_is_counted(self) -> None:
@@ -150,9 +150,9 @@ class ParentsTests(SynchronousTestCase):
         self.refuse()
         self.answer(Rcode.SERVFAIL)
         self.answer()
-        self.assertEqual((self.told_by(asked), self.hosts), ("c:53", ["a", "b", "c"]))
+        self.assertEqual((self.answered_by(asked), self.hosts), ("c:53", ["a", "b", "c"]))
 
-    def test_where_all_fail_the_last_failure_is_told(self) -> None:
+    def test_where_all_fail_the_last_failure_is_raised(self) -> None:
         """With its RCODE and errors."""
         asked = self.dns("a", "b").ask(WWW)
         self.answer(Rcode.REFUSED)
@@ -184,7 +184,7 @@ class ParentsTests(SynchronousTestCase):
         self.assertEqual(self.hosts, ["a", "b"])
         self.assertEqual(self.exchange.cancelled, ["a"])
         self.answer()
-        self.assertEqual(self.told_by(asked), "b:53")
+        self.assertEqual(self.answered_by(asked), "b:53")
         self.assertEqual([state.failures for state in parents.states()], [1, 0])
 
     def test_the_last_one_has_all_its_time_and_then_the_first_once_more(self) -> None:
@@ -199,7 +199,7 @@ class ParentsTests(SynchronousTestCase):
         self.assertEqual(self.hosts, ["a", "b", "c", "a"])
         self.clock.advance(100.0)
         self.answer()
-        self.assertEqual(self.told_by(asked), "a:53")
+        self.assertEqual(self.answered_by(asked), "a:53")
 
     def test_only_the_first_that_was_left_is_asked_again(self) -> None:
         """A question has to end some time."""
@@ -218,7 +218,7 @@ class ParentsTests(SynchronousTestCase):
             asked = parents.ask(WWW)
             self.refuse()
             self.answer()
-            self.told_by(asked)
+            self.answered_by(asked)
             self.clock.advance(LONGEST_BACKOFF + 1)
         probe, asked = parents.ask(WWW), parents.ask(WWW)
         self.assertEqual(self.hosts[-2:], ["a", "b"])
@@ -242,7 +242,7 @@ class ParentsTests(SynchronousTestCase):
         self.clock.advance(100.0)
         self.assertNoResult(asked)
         self.answer()
-        self.assertEqual(self.told_by(asked), "a:53")
+        self.assertEqual(self.answered_by(asked), "a:53")
 
     def test_a_dead_parent_goes_down_and_is_left_alone(self) -> None:
         """After three questions it is asked last; a probe costs somebody a short wait; an answer brings it back."""
@@ -252,7 +252,7 @@ class ParentsTests(SynchronousTestCase):
             if self.hosts[-1] == "a":
                 self.refuse()
             self.answer()
-            self.told_by(asked)
+            self.answered_by(asked)
             downed = self.clock.seconds()
             self.clock.advance(LONGEST_BACKOFF + 1)
         self.clock.rightNow = downed
@@ -261,26 +261,26 @@ class ParentsTests(SynchronousTestCase):
         del self.exchange.asked[:]
         asked = parents.ask(WWW)
         self.answer()
-        self.told_by(asked)
+        self.answered_by(asked)
         self.assertEqual(self.hosts, ["b"])
         self.clock.advance(1.0)
         probe, other = parents.ask(WWW), parents.ask(WWW)
         self.assertEqual(self.hosts, ["b", "a", "b"])
         self.answer()
-        self.told_by_one(other, "b:53")
+        self.assert_answered_by(other, "b:53")
         self.clock.advance(LEAST_WAIT)
         self.assertEqual(self.hosts, ["b", "a", "b", "b"])
         self.answer()
-        self.assertEqual(self.told_by(probe), "b:53")
+        self.assertEqual(self.answered_by(probe), "b:53")
         self.clock.advance(2.0)
         asked = parents.ask(WWW)
         self.assertEqual(self.hosts[-1], "a")
         self.answer(Rcode.SERVFAIL)
         self.answer()
-        self.told_by(asked)
+        self.answered_by(asked)
         self.assertEqual((parents.states()[0].failures, parents.states()[0].down_until), (0, None))
 
-    def told_by_one(self, asked: Deferred[Upstream], parent: str) -> None:
+    def assert_answered_by(self, asked: Deferred[Upstream], parent: str) -> None:
         self.assertEqual(self.successResultOf(asked).parent, parent)
 
     def test_where_all_are_down_each_is_still_tried(self) -> None:

@@ -1,4 +1,4 @@
-"""Spoofed and poisoned replies, end to end: what a hostile parent, or who stands beside it, sends is never told later.
+"""Spoofed and poisoned replies, end to end: what a hostile parent or its neighbour sends never becomes an answer.
 
 RFC 5452 for who may answer, RFC 2181, section 5.4.1, for what of an answer counts.
 """
@@ -32,7 +32,7 @@ class ForgedTests(SynchronousTestCase):
         self.lab.network.deliver(payload, source, self.query.source)
 
     def true_reply_wins(self) -> None:
-        """Nobody was told anything so far; the parent's own reply is told, now and later."""
+        """No client was answered so far; the parent's own reply is the answer, now and later."""
         self.assertFalse(self.lab.network.sent)
         self.lab.tell(self.query, GOOD)
         self.assertEqual(shown(self.lab.told()), ["web.example. 60 IN A 192.0.2.1"])
@@ -141,14 +141,14 @@ class ForgedTests(SynchronousTestCase):
 
 
 class PoisonTests(SynchronousTestCase):
-    """A parent's own reply, with more in it than was asked for: only the answer to the question is told and kept."""
+    """A parent's own reply, with more in it than was asked for: only the answer to the question counts."""
 
     VICTIM = "bank.example"
 
     def setUp(self) -> None:
         self.lab = Lab(self)
 
-    def never_told(self, *names: tuple[str, str]) -> None:
+    def never_passed_on(self, *names: tuple[str, str]) -> None:
         """The names are not known: their parent has to be asked for them, before and after a restart."""
         for _ in range(2):
             for name, rrtype in names:
@@ -157,21 +157,21 @@ class PoisonTests(SynchronousTestCase):
             self.lab.restart()
 
     def test_extra_answers(self) -> None:
-        """Answers about names that were not asked for are neither told nor kept."""
+        """Answers about names that were not asked for are neither passed on nor cached."""
         reply = self.lab.resolve(
             "web.example", GOOD, f"{self.VICTIM}. 3600 A {EVIL}", f"com. 3600 NS ns.{self.VICTIM}."
         )
         self.assertEqual(shown(reply), ["web.example. 60 IN A 192.0.2.1"])
-        self.never_told((self.VICTIM, "A"), ("com", "NS"))
+        self.never_passed_on((self.VICTIM, "A"), ("com", "NS"))
 
     def test_other_types_of_the_name(self) -> None:
-        """Answers of another type than the one asked for are neither told nor kept."""
+        """Answers of another type than the one asked for are neither passed on nor cached."""
         reply = self.lab.resolve("web.example", GOOD, "web.example. 3600 AAAA 2001:db8::66")
         self.assertEqual(len(reply.answer), 1)
-        self.never_told(("web.example", "AAAA"))
+        self.never_passed_on(("web.example", "AAAA"))
 
     def test_out_of_bailiwick_records(self) -> None:
-        """What stands in the authority and additional sections is neither told nor kept."""
+        """What stands in the authority and additional sections is neither passed on nor cached."""
         reply = self.lab.resolve(
             "web.example",
             GOOD,
@@ -179,37 +179,37 @@ class PoisonTests(SynchronousTestCase):
             additional=[f"ns.bank.example. 3600 A {EVIL}", f"{self.VICTIM}. 3600 A {EVIL}"],
         )
         self.assertEqual((len(reply.answer), reply.authority, reply.additional), (1, [], []))
-        self.never_told((self.VICTIM, "A"), (self.VICTIM, "NS"), ("ns.bank.example", "A"), ("example", "NS"))
+        self.never_passed_on((self.VICTIM, "A"), (self.VICTIM, "NS"), ("ns.bank.example", "A"), ("example", "NS"))
 
     def test_poisoned_cname_target(self) -> None:
-        """Where a CNAME leads is told for the name that was asked for, and not for the target's own name."""
-        told = (f"web.example. 60 CNAME {self.VICTIM}.", f"{self.VICTIM}. 3600 A {EVIL}")
-        self.assertEqual(len(self.lab.resolve("web.example", *told).answer), 2)
-        self.never_told((self.VICTIM, "A"))
+        """Where a CNAME leads counts for the name that was asked for, and not for the target's own name."""
+        replied = (f"web.example. 60 CNAME {self.VICTIM}.", f"{self.VICTIM}. 3600 A {EVIL}")
+        self.assertEqual(len(self.lab.resolve("web.example", *replied).answer), 2)
+        self.never_passed_on((self.VICTIM, "A"))
         reply = self.lab.resolve(self.VICTIM, f"{self.VICTIM}. 60 A 192.0.2.9")
         self.assertEqual(shown(reply), [f"{self.VICTIM}. 60 IN A 192.0.2.9"])
 
     def test_cname_that_nobody_asked_for(self) -> None:
         """A CNAME of another name does not count, with what it leads to."""
-        told = (f"{self.VICTIM}. 3600 CNAME evil.example.", f"evil.example. 3600 A {EVIL}")
+        replied = (f"{self.VICTIM}. 3600 CNAME evil.example.", f"evil.example. 3600 A {EVIL}")
         self.lab.begin("web.example")
-        self.lab.tell(self.lab.asked("web.example"), *told)
+        self.lab.tell(self.lab.asked("web.example"), *replied)
         self.assertEqual((rcode(reply := self.lab.told()), shown(reply)), ("SERVFAIL", []))
-        self.never_told((self.VICTIM, "A"), ("evil.example", "A"), (self.VICTIM, "CNAME"))
+        self.never_passed_on((self.VICTIM, "A"), ("evil.example", "A"), (self.VICTIM, "CNAME"))
 
     def test_negative_answer_for_another_zone(self) -> None:
         """A SOA that is not above the name does not make the answer last, nor is its zone known by it."""
         soa = [f"{self.VICTIM}. 3600 SOA ns.example. h.example. 1 2 3 4 3600"]
         self.assertEqual(rcode(self.lab.resolve("web.example", rcode="NXDOMAIN", authority=soa)), "NXDOMAIN")
-        self.never_told(("web.example", "A"), (self.VICTIM, "A"), (self.VICTIM, "SOA"))
+        self.never_passed_on(("web.example", "A"), (self.VICTIM, "A"), (self.VICTIM, "SOA"))
 
     def test_parent_of_one_domain_says_nothing_of_others(self) -> None:
         """A domain's parent cannot speak for our records or for names that another parent is there for."""
         lab = Lab(self, {"ips.txt": "www.lab,10.0.0.1,60\n"}, forward={"evil.example": ["dns:192.0.2.54"]})
         for target, answer in (("www.lab", "10.0.0.1"), (self.VICTIM, "192.0.2.9")):
             lab.begin(f"{target}.evil.example")
-            told = (f"{target}.evil.example. 60 CNAME {target}.", f"{target}. 60 A {EVIL}")
-            lab.tell(lab.asked(parent=("192.0.2.54", 53)), *told)
+            replied = (f"{target}.evil.example. 60 CNAME {target}.", f"{target}. 60 A {EVIL}")
+            lab.tell(lab.asked(parent=("192.0.2.54", 53)), *replied)
             if target == self.VICTIM:
                 lab.tell(lab.asked(target), f"{target}. 60 A {answer}")
             self.assertEqual(shown(lab.told())[1:], [f"{target}. 60 IN A {answer}"])
