@@ -13,7 +13,10 @@ from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.python.failure import Failure
 
 from labnet.interfaces import IReactor, StartError
-from labnet.net.listening import with_backlog
+from labnet.net.listening import with_defaults
+
+MODE: Final = 0o600
+"""The mode of a UNIX socket whose endpoint names none: every client may say EXIT."""
 
 SOCKET_BUFFER: Final = 16384
 """Bytes that the system is asked to buffer for each direction of a connection; Linux doubles it for its own use.
@@ -100,7 +103,8 @@ class WelcomePorts:
         for endpoint in endpoints:
             outcome: list[IListeningPort | Failure] = []
             try:
-                serverFromString(self._reactor, with_backlog(endpoint)).listen(self._factory).addBoth(outcome.append)
+                description = with_defaults(endpoint, MODE)
+                serverFromString(self._reactor, description).listen(self._factory).addBoth(outcome.append)
             except Exception as error:
                 outcome.append(Failure(error))
             result = outcome[0] if outcome else Failure(ValueError("it is not ready at once"))

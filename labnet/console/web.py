@@ -21,7 +21,10 @@ from twisted.web.server import NOT_DONE_YET, Request, Site
 from labnet.console.metrics import exposition
 from labnet.interfaces import IReactor, IStreamTransport, StartError
 from labnet.metrics import Sample
-from labnet.net.listening import with_backlog
+from labnet.net.listening import with_defaults
+
+MODE: Final = 0o660
+"""The mode of a UNIX socket whose endpoint names none: for the owner and a group that may look at the lab."""
 
 CONNECTIONS: Final = 50
 """Connections at a time; the oldest makes room."""
@@ -299,7 +302,8 @@ class WebService(Service):
         for description in self._listen:
             outcome: list[IListeningPort | Failure] = []
             try:
-                serverFromString(self._reactor, with_backlog(description)).listen(self._site).addBoth(outcome.append)
+                endpoint = serverFromString(self._reactor, with_defaults(description, MODE))
+                endpoint.listen(self._site).addBoth(outcome.append)
             except Exception as error:
                 outcome.append(Failure(error))
             if not outcome:

@@ -19,6 +19,7 @@ from labnet.config import Config, ConfigError, ConsoleConfig
 from labnet.console.control import ControlServer, IControlled, actions_of
 from labnet.console.process import version
 from labnet.console.service import Console
+from labnet.daemon.running.listen_addresses import host_and_port
 from labnet.daemon.running.recent_warnings import RecentWarnings
 from labnet.daemon.running.reload import STOPPING, FileWatch, Outcomes, Reloads, load_lab, watched_files
 from labnet.daemon.running.signals import Signals, Terminal
@@ -231,6 +232,11 @@ class BaseService(MultiService):
     def hindrances(self) -> list[str]:
         """Why no client should be sent here now, each reason in a sentence."""
         return [STOPPING] if self._stopping else self._not_serving()
+
+    def _unix_sockets(self) -> list[str]:
+        """The paths of the UNIX sockets that are open by the end of the privileged start."""
+        addresses = [host_and_port(port) for port in self.console.ports]
+        return [path for path, number in addresses if not number]
 
     def _watched(self) -> Iterable[str]:
         return watched_files(self.config, self._path) if self.config.lab.watch else ()

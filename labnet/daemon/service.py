@@ -118,8 +118,7 @@ class LabService(BaseService):
             # sys.stderr is the log by now; who started this in the foreground reads it on the real one.
             print(error, file=sys.__stderr__)
             raise
-        sockets = [host_and_port(port) for port in self._ports()[0]]
-        self._started.hand_over(self._state_folder(), [path for path, number in sockets if not number])
+        self._started.hand_over(self._state_folder(), self._unix_sockets())
 
     def _open(self) -> None:
         if self._traffic is not None:
@@ -131,6 +130,10 @@ class LabService(BaseService):
             self.log.info("{line}", line=line, event="lab.listens")
         self._started.warn_of_unused()
         self._started.notifier.ready(self._serving())
+
+    def _unix_sockets(self) -> list[str]:
+        addresses = [host_and_port(port) for port in self._ports()[0]]
+        return [*super()._unix_sockets(), *(path for path, number in addresses if not number)]
 
     def _state_folder(self) -> str | None:
         """The folder that something of this lab's is written to, if there is any."""

@@ -84,11 +84,17 @@ def opener_beside(reactor: object) -> OpenSocket:
     return opener
 
 
-def with_backlog(endpoint: str) -> str:
-    """The Twisted endpoint string ``endpoint`` with :data:`BACKLOG`, where it names no backlog of its own."""
+def with_defaults(endpoint: str, mode: int) -> str:
+    """The Twisted endpoint string ``endpoint`` with :data:`BACKLOG`, and a UNIX socket's with ``mode``.
+
+    What it names itself, and one that takes no such argument, stays.
+    """
     scheme, *arguments = re.split(r"(?<!\\):", endpoint)
-    takes_one = scheme in ("tcp", "tcp6", "unix", "ssl") and all("=" in argument for argument in arguments[1:])
-    return f"{endpoint}:backlog={BACKLOG}" if takes_one and ":backlog=" not in endpoint else endpoint
+    if scheme not in ("tcp", "tcp6", "unix", "ssl") or not all("=" in argument for argument in arguments[1:]):
+        return endpoint
+    if scheme == "unix" and ":mode=" not in endpoint:
+        endpoint += f":mode={mode:o}"
+    return endpoint if ":backlog=" in endpoint else f"{endpoint}:backlog={BACKLOG}"
 
 
 def open_datagrams(interface: str, port: int) -> socket.socket:

@@ -7,6 +7,7 @@ import pwd
 import secrets
 import shutil
 import socket
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
@@ -19,12 +20,16 @@ from tests.interop.plain import resolve
 
 LAB = """
 [command]
-listen = ["tcp:{command}:interface={host}", "unix:{folder}/var/command.sock:mode=600"]
+listen = ["tcp:{command}:interface={host}", "unix:{folder}/var/command.sock"]
 [resolver.main]
 listen = "udp:{resolver}:interface={host}"
 records = "ips.txt"
 learned = "main.learned"
 parents = "text:127.0.0.1:{parent}"
+[console]
+listen = "unix:{folder}/var/console.sock"
+[capture]
+file = "own.pcapng"
 """
 
 
@@ -68,8 +73,11 @@ def test_the_user_of_uid_has_everything_but_the_ports(folder: Path) -> None:
                     client.settimeout(DEADLINE)
                     client.connect(f"{folder}/var/command.sock")
                 owned = [folder / "lab.log", folder / "var", *(folder / "var").iterdir()]
-                assert {file.name for file in owned} >= {"main.learned", "command.sock", "control.sock"}
+                assert {file.name for file in owned} >= {"main.learned", "command.sock", "control.sock", "console.sock"}
                 assert {(file.stat().st_uid, file.stat().st_gid) for file in owned} == {(user.pw_uid, user.pw_gid)}
+                modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in owned}
+                assert (modes["command.sock"], modes["control.sock"], modes["console.sock"]) == (0o600, 0o600, 0o660)
+                assert modes["own.pcapng"] & 0o007 == 0
                 daemon.process.terminate()
                 daemon.process.wait(DEADLINE)
             log = (folder / "lab.log").read_text()

@@ -26,7 +26,7 @@ from labnet.net.listening import (
     listening_reactor,
     open_datagrams,
     socket_opener,
-    with_backlog,
+    with_defaults,
 )
 from labnet.net.systemd import Inherited
 from labnet.values import UDPListen
@@ -38,20 +38,21 @@ HOST = f"127.77.{os.getpid() // 250 % 250 + 1}.{os.getpid() % 250 + 2}"
 """An address of this machine where the ports of one number are free for both UDP and TCP: no client comes from it."""
 
 
-class BacklogTests(SynchronousTestCase):
-    """How many connections may wait for being accepted."""
+class DefaultsTests(SynchronousTestCase):
+    """How many connections may wait for being accepted, and who may open a UNIX socket."""
 
-    def test_an_endpoint_without_a_backlog_gets_the_default(self) -> None:
-        """One that names its own keeps it, and one that takes none is left as it is."""
+    def test_an_endpoint_gets_what_it_does_not_name(self) -> None:
+        """A backlog, and a UNIX socket a mode; one that takes no such argument is left as it is."""
         for endpoint, expected in (
             ("tcp:8080", "tcp:8080:backlog=511"),
             (r"tcp6:8080:interface=\:\:1", r"tcp6:8080:interface=\:\:1:backlog=511"),
             ("unix:/run/labnet.sock:mode=660", "unix:/run/labnet.sock:mode=660:backlog=511"),
+            ("unix:/run/labnet.sock", "unix:/run/labnet.sock:mode=640:backlog=511"),
             ("tcp:8080:backlog=7", "tcp:8080:backlog=7"),
             ("tcp:8080:127.0.0.1:7", "tcp:8080:127.0.0.1:7"),
             ("systemd:domain=INET:index=0", "systemd:domain=INET:index=0"),
         ):
-            self.assertEqual(with_backlog(endpoint), expected)
+            self.assertEqual(with_defaults(endpoint, 0o640), expected)
 
 
 class Watching(PosixReactorBase):

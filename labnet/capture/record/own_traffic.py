@@ -70,10 +70,12 @@ class OwnTraffic:
         self._writer: PcapngWriter | None = None
 
     def open(self) -> None:
-        """Begin the file, in its folder made if need be."""
+        """Begin the file, in its folder made if need be; a new one is for its owner and group alone (0640)."""
         try:
             os.makedirs(os.path.dirname(os.path.abspath(self._path)), exist_ok=True)
-            self._file = open(self._path, "wb")  # noqa: SIM115
+            # Without O_NONBLOCK a FIFO that nobody reads would stop the server.
+            opener = lambda name, flags: os.open(name, flags | os.O_NONBLOCK, 0o640)  # noqa: E731
+            self._file = open(self._path, "wb", opener=opener)  # noqa: SIM115
             self._writer = PcapngWriter(self._file, RAW, "labnet's own sockets")
         except OSError as error:
             self._fail(error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import time
 from collections import Counter
@@ -84,7 +85,7 @@ def capture(name: str, path: str, filter: str | None, most: int | None, seconds:
     source = PacketSource.find(name)
     live = Live(source, filter)
     try:
-        with open(path, "wb") as file:
+        with open(path, "wb", opener=lambda name, flags: os.open(name, flags, 0o640)) as file:
             writer = PcapngWriter(file, source.link_type, name, SNAP_LENGTH)
             recording = Recording(writer, source.link_type, most, seconds)
             if sys.stderr.isatty():

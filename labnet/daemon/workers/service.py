@@ -92,7 +92,7 @@ class SupervisorService(BaseService):
         except StartError as error:
             print(error, file=sys.__stderr__)
             raise
-        self._started.hand_over(self.config.lab.state, [])
+        self._started.hand_over(self.config.lab.state, self._unix_sockets())
 
     def _open(self) -> None:
         self._lab_file = LabFile(self.config.lab.state)

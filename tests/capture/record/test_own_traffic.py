@@ -138,6 +138,20 @@ class StreamTests(SynchronousTestCase):
 class FileTests(SynchronousTestCase):
     """The file."""
 
+    def test_a_new_file_is_for_its_owner_and_group_alone(self) -> None:
+        """What clients ask is in it."""
+        with recorded() as record:
+            self.assertEqual(os.stat(record.path).st_mode & 0o137, 0)
+
+    def test_a_fifo_is_not_waited_for(self) -> None:
+        """It is said in a sentence, and nothing is written."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "own.pcapng")
+            os.mkfifo(path)
+            record = Recorded(path)
+            record.traffic.datagram(CLIENT, SERVER, b"x", outward=True)
+            self.assertEqual(len(record.failures), 1)
+
     def test_a_file_that_cannot_be_opened_is_told_and_costs_nothing_else(self) -> None:
         """What is told of then goes nowhere."""
         failures: list[str] = []
