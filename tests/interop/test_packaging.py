@@ -133,12 +133,27 @@ def installed(request: pytest.FixtureRequest) -> Installed:
 def test_the_wheel_has_every_module_and_nothing_of_the_tests(copy: Path, released: Path) -> None:
     """The packages are found by a rule; a folder that it misses would not be noticed in a checkout."""
     (built,) = released.glob("*.whl")
-    names = {name for name in zipfile.ZipFile(built).namelist() if ".dist-info/" not in name}
+    names = {name for name in zipfile.ZipFile(built).namelist() if not re.match(r"[\w.-]+\.(dist-info|data)/", name)}
     modules = {*copy.glob("labnet/**/*.py"), *copy.glob("twisted/plugins/*.py")}
     assert len(modules) > 100
     assert {name for name in names if name.endswith(".py")} == {str(path.relative_to(copy)) for path in modules}
     assert {name.split("/")[0] for name in names} == {"labnet", "twisted"}
     assert {"labnet/py.typed", "labnet/builtin/labnet.toml", "labnet/builtin/root.hints"} <= names
+
+
+def test_the_wheel_has_what_an_operator_takes(copy: Path, released: Path) -> None:
+    """Units, schema, dashboard, alert rules and the tree of examples, for PREFIX/share/labnet, as they are."""
+    (built,) = released.glob("*.whl")
+    archive, files = zipfile.ZipFile(built), {}
+    for name in archive.namelist():
+        if match := re.fullmatch(r"[\w.-]+\.data/data/share/labnet/(.*)", name):
+            files[match[1]] = archive.read(name)
+    tree = [f"tree/{path.name}" for path in (copy / "etc/tree").iterdir()]
+    assert {"tree/tree.toml", "tree/root.zone"} <= set(tree)
+    units = ["labnet.service", "labnet.socket"]
+    assert files.keys() == {*units, "labnet.schema.json", "grafana.json", "alerts.yml", *tree}
+    for name, content in files.items():
+        assert content == (copy / "etc" / name).read_bytes(), name
 
 
 def test_the_sdist_has_everything_that_is_in_the_repository(copy: Path, released: Path) -> None:
