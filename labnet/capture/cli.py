@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import difflib
 import os
 import signal
 import socket
@@ -13,6 +14,12 @@ from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 from labnet.capture.model import CaptureError
+
+EXERCISES = (
+    "ip", "ip-more", "dhcp", "dhcp-lease", "arp", "http", "http-basics", "trace", "tcp", "udp", "dns", "icmp",
+    "ethernet", "tls", "nat",
+)  # fmt: skip
+"""The exercises that come with labnet."""
 
 Tap = Callable[[socket.socket], socket.socket]
 
@@ -34,7 +41,8 @@ def add_commands(commands: Any) -> None:
     explain.set_defaults(run=_guarded(_explain))
 
     exercise = commands.add_parser("exercise", help="answer an exercise from a capture", description=_EXERCISE)
-    exercise.add_argument("exercise", choices=("ip", "dhcp", "arp", "http", "trace"), help="which one")
+    named = f"{', '.join(EXERCISES)} or FILE.toml"
+    exercise.add_argument("exercise", type=_exercise_name, metavar="EXERCISE", help=named)
     exercise.add_argument("file", metavar="FILE", help="a pcap or pcapng file")
     exercise.add_argument(
         "--check", metavar="ANSWERS.toml", help="mark the answers in this file, or of all in a folder"
@@ -43,6 +51,7 @@ def add_commands(commands: Any) -> None:
     exercise.add_argument(
         "--exchange", type=_number, metavar="N", default=0, help="for trace: exchange N that went to a parent"
     )
+    exercise.add_argument("--outside", metavar="FILE", help="for nat: the capture outside of the router")
     form = exercise.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON")
     form.add_argument("--html", action="store_true", help="print one self-contained web page")
@@ -155,6 +164,16 @@ def _number(text: str) -> int:
     return int(text[:12])
 
 
+def _exercise_name(text: str) -> str:
+    if text not in EXERCISES and not text.endswith(".toml"):
+        near = difflib.get_close_matches(text, EXERCISES, 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no exercise: {', '.join(EXERCISES)}, or a file that ends in .toml{hint}"
+        )
+    return text
+
+
 def _count(text: str) -> int:
     if not (text.isascii() and text.isdigit()):
         raise argparse.ArgumentTypeError(f"{text!r} is no count: a whole number from 0")
@@ -165,16 +184,17 @@ def _exercise(arguments: argparse.Namespace) -> int:
     from labnet.capture.exercises.marking import mark_best, read_sheet
     from labnet.capture.exercises.page import page
     from labnet.capture.exercises.picture import picture
-    from labnet.capture.exercises.run import run
+    from labnet.capture.exercises.run import run, slug
     from labnet.capture.exercises.text import answered, as_json, blank, key, marked
     from labnet.capture.narrative.hexdump import wants_colour
     from labnet.capture.narrative.progress import Bar
 
     if arguments.check is not None and os.path.isdir(arguments.check):
         return _mark_folder(arguments)
-    sheet = None if arguments.check is None else read_sheet(arguments.check, arguments.exercise)
+    sheet = None if arguments.check is None else read_sheet(arguments.check, slug(arguments.exercise))
     every = (sheet is not None or arguments.key) and not arguments.exchange
-    done = run(arguments.exercise, arguments.file, Bar(sys.stderr, sys.stdout).show, arguments.exchange, every)
+    progress = Bar(sys.stderr, sys.stdout).show
+    done = run(arguments.exercise, arguments.file, progress, arguments.exchange, every, arguments.outside)
     marks = None if sheet is None else mark_best([done.answers, *done.others], sheet)
     if arguments.json:
         print(as_json(done, marks))

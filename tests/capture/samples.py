@@ -20,6 +20,8 @@ from scapy.layers.l2 import ARP, CookedLinux, CookedLinuxV2, Dot1Q, Ether  # noq
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "captures"
 """Real captures beside the checkout, where they are there."""
 
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
 
 def exercise_capture(name: str) -> str:
     """The path of the exercises' capture ``name``; skips the test where the folder of captures is not there."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TextIO
 
 from labnet.capture.exercises.marking import Mark, mark_best, read_sheet, score
-from labnet.capture.exercises.run import Done, run
+from labnet.capture.exercises.run import Done, run, slug
 from labnet.capture.model import CaptureError
 
 _CAPTURES = (".pcapng", ".pcap", ".pcapng.gz", ".pcap.gz")
@@ -27,7 +27,7 @@ def mark_folder(exercise: str, path: str, folder: str) -> Iterator[tuple[str, li
     for sheet in sheets:
         own = next((one for end in _CAPTURES if (one := sheet.with_suffix(end)).exists()), None)
         try:
-            answers = read_sheet(str(sheet), exercise)
+            answers = read_sheet(str(sheet), slug(exercise))
             if own is not None:
                 done = run(exercise, str(own), lambda part: None, every=True)
             else:

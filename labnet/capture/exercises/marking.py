@@ -257,7 +257,63 @@ def _judge_words(answer: ExerciseAnswer, text: str) -> Judgement:
     return (RIGHT, "") if right else (WRONG, "") if wrong else (TEACHER, "")
 
 
+def _judge_name(answer: ExerciseAnswer, text: str) -> Judgement:
+    """Text whose case, quotes, label and final dot do not count."""
+    wanted = _bare(answer.value or "")
+    given = _bare(text)
+    if given == wanted or _bare(re.sub(r"^[\w -]{1,40}[:=]\s*", "", text)) == wanted:
+        return RIGHT, ""
+    inside = [*re.findall(r"\((.*?)\)", answer.value or ""), re.sub(r"\s*\(.*", "", answer.value or "")]
+    if given in [_bare(one) for one in inside] or _bare(re.sub(r"\s*\(.*", "", text)) == _bare(inside[-1]):
+        return RIGHT, ""
+    return (TEACHER, "") if wanted and wanted in given else (WRONG, "")
+
+
+def _bare(text: str) -> str:
+    return text.strip().strip("\"'`\u201c\u201d").casefold().removesuffix(".").strip()
+
+
+_WORD: Final = re.compile(r"[A-Za-z]+")
+_FILLERS: Final = frozenset(("FLAGS", "FLAG", "AND", "THE", "SET", "BIT", "BITS", "ARE", "IS"))
+
+
+def _judge_list(answer: ExerciseAnswer, text: str) -> Judgement:
+    """Names in any order, such as flags; numbers in brackets do not count."""
+    wanted = {one.upper() for one in _WORD.findall(answer.value or "")}
+    given = {one.upper() for one in _WORD.findall(re.sub(r"0x\w+", "", text))} - _FILLERS
+    if not given:
+        return TEACHER, ""
+    return (RIGHT, "") if given == wanted else (WRONG, "")
+
+
+_SCALES: Final = {
+    "s": 1.0, "sec": 1.0, "secs": 1.0, "second": 1.0, "seconds": 1.0, "ms": 1e-3, "msec": 1e-3, "milliseconds": 1e-3,
+    "us": 1e-6, "\u00b5s": 1e-6, "microseconds": 1e-6, "bit/s": 1.0, "bps": 1.0, "b/s": 1.0, "kbit/s": 1e3, "kbps": 1e3,
+    "mbit/s": 1e6, "mbps": 1e6, "bytes/s": 8.0, "byte/s": 8.0, "kb/s": 8e3, "mb/s": 8e6,
+}  # fmt: skip
+TOLERANCE: Final = 0.05
+"""By so much of it a time or a rate may differ."""
+
+
+def _judge_quantity(answer: ExerciseAnswer, text: str) -> Judgement:
+    """A time or a rate, in any unit, within :data:`TOLERANCE`."""
+    wanted = float((answer.value or "0").split()[0])
+    text = text.split("=")[-1].replace(",", "")
+    found = re.search(r"([0-9]*\.?[0-9]+(?:e-?\d+)?)\s*([a-z\u00b5]+(?:/s)?)?", text.casefold())
+    if found is None:
+        return TEACHER, ""
+    scale = _SCALES.get(found[2] or "")
+    if scale is None:
+        return (RIGHT if _near(float(found[1]), wanted) else TEACHER), ""
+    return (RIGHT, "") if _near(float(found[1]) * scale, wanted) else (WRONG, "")
+
+
+def _near(given: float, wanted: float) -> bool:
+    return abs(given - wanted) <= TOLERANCE * abs(wanted) + 1e-9
+
+
 _JUDGES: Final[Mapping[str, Callable[[ExerciseAnswer, str], Judgement]]] = {
-    "address": _judge_address, "addresses": _judge_addresses, "mac": _judge_mac, "number": _judge_number,
-    "ethertype": _judge_ethertype, "protocol": _judge_protocol, "text": _judge_text, "words": _judge_words,
+    "address": _judge_address, "addresses": _judge_addresses, "mac": _judge_mac, "number": _judge_number, "ethertype":
+    _judge_ethertype, "protocol": _judge_protocol, "text": _judge_text, "words": _judge_words, "name": _judge_name,
+    "list": _judge_list, "quantity": _judge_quantity,
 }  # fmt: skip

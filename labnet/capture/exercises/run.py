@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import islice
+from pathlib import Path
 from typing import Final
 
 from labnet.capture.exercises.arp import ARP
@@ -13,6 +14,8 @@ from labnet.capture.exercises.dhcp import DHCP
 from labnet.capture.exercises.http import HTTP
 from labnet.capture.exercises.ip import IPHeader
 from labnet.capture.exercises.model import Exercise, ExerciseAnswer
+from labnet.capture.exercises.nat import NAT
+from labnet.capture.exercises.sheet import SheetExercise, read_exercise
 from labnet.capture.exercises.trace import Trace
 from labnet.capture.files.formats import PROGRESS, open_capture
 from labnet.capture.model import Dissected
@@ -43,14 +46,23 @@ class Done:
     stopped: str | None
 
 
-def run(name: str, path: str, progress: Callable[[float], None], exchange: int = 0, every: bool = False) -> Done:
-    """The exercise ``name`` on the capture at ``path``; ``progress`` is called with how much is read, 0 to 1.
+def run(
+    name: str,
+    path: str,
+    progress: Callable[[float], None],
+    exchange: int = 0,
+    every: bool = False,
+    outside: str | None = None,
+) -> Done:
+    """The exercise ``name``, or that of the file ``name`` (``.toml``), on the capture at ``path``; ``progress`` is
+    called with how much is read, 0 to 1.
 
     ``exchange`` picks one for the trace, from 1; 0 is the first of the course's protocol. ``every`` looks for all
-    exchanges that can be meant, at most :data:`MOST_OTHERS`; else reading ends when the first is answered. Raises
+    exchanges that can be meant, at most :data:`MOST_OTHERS`; else reading ends when the first is answered.
+    ``outside`` is the second capture of the exercise on address translation. Raises
     :class:`labnet.capture.model.CaptureError`.
     """
-    exercise: Exercise = Trace(exchange) if name == "trace" else EXERCISES[name]()
+    exercise = _exercise(name, exchange, outside)
     unread: Counter[str] = Counter()
     fragments, exchanges, servers = Fragments(), Exchanges(), CourseServers(path)
     with open_capture(path) as capture:
@@ -72,7 +84,20 @@ def run(name: str, path: str, progress: Callable[[float], None], exchange: int =
         progress(1.0)
         candidates = islice(exercise.candidates(), MOST_OTHERS if every else 1)
         first, *others = [[_with_unread(answer, unread) for answer in answers] for answers in candidates]
-        return Done(name, exercise.title, first, others, exercise.frames, capture.stopped)
+        return Done(slug(name), exercise.title, first, others, exercise.frames, capture.stopped)
+
+
+def slug(name: str) -> str:
+    """The name of an exercise as the table in a sheet of answers has it: of a file its name without the end."""
+    return Path(name).stem if name.endswith(".toml") else name
+
+
+def _exercise(name: str, exchange: int, outside: str | None) -> Exercise:
+    if name == "trace":
+        return Trace(exchange)
+    if name == "nat":
+        return NAT(outside)
+    return EXERCISES[name]() if name in EXERCISES else SheetExercise(read_exercise(name))
 
 
 def _with_unread(answer: ExerciseAnswer, unread: Counter[str]) -> ExerciseAnswer:

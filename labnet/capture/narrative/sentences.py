@@ -160,6 +160,12 @@ def _http(_: Dissected, layer: Layer) -> str:
     return f"The server answers {layer.text('http.response.code')}{f' {phrase}' if phrase else ''}."
 
 
+def _tls(_: Dissected, layer: Layer) -> str:
+    kinds = [field.shown for field in layer.fields if field.name in ("tls.handshake.type", "tls.record.content_type")]
+    name = layer.text("tls.handshake.extensions_server_name")
+    return f"TLS: {', '.join(dict.fromkeys(kinds))}{f', for the server {name}' if name else ''}."
+
+
 def _command(_: Dissected, layer: Layer) -> str:
     command = layer.text("command.command")
     if command is not None:
@@ -184,5 +190,6 @@ _TELL = {
     "dns": _dns,
     "dhcp": _dhcp,
     "http": _http,
+    "tls": _tls,
     "command": _command,
 }

@@ -17,6 +17,7 @@ from labnet.capture.model import Dissected, Field, Layer
 from labnet.capture.packet.dns import DNSError, read_message
 from labnet.capture.packet.headers import BOOTP, read_header
 from labnet.capture.packet.options import read_dhcp_options
+from labnet.capture.packet.tls import looks_like_tls, read_records
 from labnet.command.framing import COMMANDS
 from labnet.wire.course import decode_bare_name, decode_reply
 from labnet.wire.course_line import TextError
@@ -235,7 +236,7 @@ def _segment(frame: Dissected, ports: tuple[int, int]) -> ApplicationData | None
     data, at = frame.data, frame.payload[0]
     if not data:
         return None
-    ways: list[Callable[[bytes, int], ApplicationData | None]] = [_http, _command, _whole_dns]
+    ways: list[Callable[[bytes, int], ApplicationData | None]] = [_tls, _http, _command, _whole_dns]
     if len(data) > 14 and int.from_bytes(data[:2], "big") == len(data) - 2 and b"\0" in data:
         ways.insert(0, lambda data, at: _dns(data[2:], at + 2, 53 not in ports, frame.packet.is_own))
     for way in ways:
@@ -243,6 +244,13 @@ def _segment(frame: Dissected, ports: tuple[int, int]) -> ApplicationData | None
         if message is not None:
             return message
     return None
+
+
+def _tls(data: bytes, at: int) -> ApplicationData | None:
+    if not looks_like_tls(data):
+        return None
+    layer, says = read_records(data, at)
+    return ApplicationData("TLS", says, layer)
 
 
 def _whole_dns(data: bytes, at: int) -> ApplicationData | None:
