@@ -31,7 +31,7 @@ from labnet.resolver.forwarding import Forwarding
 from labnet.resolver.loading import Loaded, fill
 from labnet.resolver.ready.packetcache import PacketCaches
 from labnet.resolver.serve.ports import Listener, Ports, changed
-from labnet.resolver.serve.responder import Responder
+from labnet.resolver.serve.responder import Responder, ResponderOptions
 from labnet.resolver.serve.tcp import DNSStreams
 from labnet.resolver.serve.udp import ResolverProtocol
 from labnet.resolver.settings import bounds_of, dialect_of, rules_of
@@ -265,18 +265,8 @@ class ResolverService(Service):
 
     def _make_responder(self) -> Responder:
         config = self._config
-        nsid = config.nsid.encode()
-        return Responder(
-            self._resolver,
-            self._cookies,
-            self._reactor,
-            nsid,
-            config.explain,
-            config.tcp_idle,
-            self.packets,
-            self.admission,
-            self.counts,
-        )
+        options = ResponderOptions(config.nsid.encode(), config.explain, config.tcp_idle)
+        return Responder(self._resolver, self._cookies, options, self.packets, self.admission, self.counts)
 
     def _open_logs(self) -> None:
         self._logs.open(self._config.learned if self._keeps_logs else None, *self._log_starts)

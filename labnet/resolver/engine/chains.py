@@ -1,4 +1,4 @@
-"""CNAME chains: what is asked next, and where somebody else is to be asked (sans-IO)."""
+"""CNAME chains: what is asked next, and where another parent is to be asked (sans-IO)."""
 
 from __future__ import annotations
 
@@ -70,9 +70,9 @@ def _target(answer: Answer, question: Question) -> Question | None:
 
 
 def cut_chain(answer: Answer, asked: Question, is_elsewhere: Callable[[bytes], bool]) -> Answer:
-    """``answer`` up to its first CNAME whose target (a key) ``is_elsewhere``: from there on somebody else is asked.
+    """``answer`` up to its first CNAME whose target (a key) ``is_elsewhere``: from there on another parent is asked.
 
-    What was kept stays whole: which names those are is another matter after each change of the configuration.
+    What is in the cache stays whole: which names those are changes with the configuration.
     """
     if asked.rrtype not in (RRType.CNAME, RRType.ANY):
         for number, rrset in enumerate(answer.answer[:-1], 1):

@@ -29,7 +29,7 @@ method                   from         to          when
 ``learn``                both         landed      a reply is in the cache, and waits to be logged
 ``release``              forwarded    over        a reply was passed on that does not last, and no Deferred waits for it
 ``commit``               landed       over        what was learned is logged; all who wait are answered
-``stop``                 asked        over        the resolver stops: who waits is told so
+``stop``                 asked        over        the resolver stops: who waits gets SERVFAIL
 ======================== ============ =========== ==================================================================
 
 Two kinds of clients hang on a flight. A :class:`LateClient` has a datagram that the fast path can reply to in bytes; it
@@ -248,7 +248,7 @@ class InFlight:
             idle.callback(None)
 
     def stop(self) -> None:
-        """Give up every question on the full path; who waits for one is told that it failed."""
+        """Give up every question on the full path; who waits for one gets SERVFAIL."""
         if self._look_call is not None:
             self._look_call.cancel()
             self._look_call = None
@@ -257,7 +257,7 @@ class InFlight:
                 flight.walk.cancel()
 
     def stale(self, question: Question, now: float) -> Answer | None:
-        """What the cache has past its lifetime, to be told while no parent answers (RFC 8767)."""
+        """The answer of the cache past its lifetime, for as long as no parent answers (RFC 8767)."""
         entry = self._cache.find_stale(question, now)
         return None if entry is None else entry.stale(now)
 
@@ -275,7 +275,7 @@ class InFlight:
         return self.stale(question, now) or answer
 
     def _say_failed(self, question: Question, error: ParentFailed, now: float) -> None:
-        """Log a failure, at most one a second: who asks must not be able to fill the log."""
+        """Log a failure, at most one a second: clients must not be able to fill the log."""
         if 0 <= now - self._said_at < 1:
             self._unsaid += 1
             return

@@ -128,7 +128,7 @@ class Resolver:
     def change(self, zone: Zone, forwards: Mapping[bytes, IParent], bounds: Bounds) -> None:
         """Answer by these from now on. A question in flight is answered by the parent that was asked already.
 
-        What was learned is kept. Failures are forgotten: what they came from may be mended.
+        What was learned stays. Failures are forgotten: what they came from may be mended.
         """
         self._zone = zone
         self._forwards = forwards
@@ -145,7 +145,7 @@ class Resolver:
         return self.flights.idle()
 
     def stop(self) -> None:
-        """Give up every question in flight; who waits for one is told that it failed."""
+        """Give up every question in flight; who waits for one gets SERVFAIL."""
         self.flights.stop()
 
     async def _follow(self, question: Question) -> Answer:
@@ -199,7 +199,7 @@ class Resolver:
                 entry.refreshed = True
                 self._from_parent(question)
             aged = entry.aged(now)
-            # While it is asked anew no ready answer is kept, which would hide the new one for a second.
+            # While it is asked anew there is no ready answer, which would hide the new one for a second.
             return replace(aged, until=0.0) if entry.refreshed else aged
         named = self._cache.find(Question(question.key, RRType.A), now)
         if named is not None and named.from_course and named.answer.mapping is not None:

@@ -42,8 +42,8 @@ class PacketCache:
 
     The first ``skipped`` bytes of a question do not count. ``packets`` is the table itself, by the key of the question.
     For a reader that has no time for a call, ``vectors`` has no more of each than where it lies, and ``turns`` those
-    whose addresses take turns. They are never replaced by others. What is in them holds at the time that :meth:`expire`
-    was last told.
+    whose addresses take turns. They are never replaced by others. What is in them holds at the time that
+    :meth:`expire` was last called with.
     """
 
     def __init__(self, most_bytes: int, skipped: int = 0) -> None:
@@ -68,7 +68,7 @@ class PacketCache:
         return self.get(key_of(question, self.skipped), now)
 
     def get(self, key: bytes, now: float) -> Made | None:
-        """As :meth:`find`, by the key of the question; :meth:`expire` was told ``now`` before."""
+        """The answer to the question of ``key`` at ``now``, up to which :meth:`expire` has been called already."""
         packet = self.packets.get(key) or self._renew(key, now)
         if packet is None:
             return None
@@ -256,7 +256,7 @@ class PacketCaches:
         return None if made is None else (datagram[:_ID] + made[0], made[1])
 
     def find_again(self, datagram: bytes, tried: PacketCache, now: float) -> Made | None:
-        """The same, where ``tried`` does not have it by its key and nothing can be made of that."""
+        """The whole reply to ``datagram``, where ``tried`` has none by its key and none can be made of that."""
         if len(datagram) > HEAD or tried is not (self.dns if b"\0" in datagram else self.course):
             return self.find(datagram, now)
         made = self._find_folded(datagram, now) if tried is self.dns else None

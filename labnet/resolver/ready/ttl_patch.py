@@ -15,7 +15,7 @@ from labnet.resolver.cache.cache import AgedAnswer, CountedRRset, Entry, Place, 
 from labnet.wire.dns_common import HEADER, RECORD, TYPE_CLASS, skip_name
 from labnet.wire.types import Answer, Question
 
-_ID: Final = 2  # bytes of a message in front of the answer that is kept
+_ID: Final = 2  # bytes of a message in front of the answer that is ready
 _COUNTS: Final = slice(3, 6)  # of the records in the three sections
 _TTL: Final = struct.Struct("!I")
 _LONGEST_TEXT: Final = 200  # bytes; what is longer was cut
@@ -102,7 +102,7 @@ def ageing_of(reply: bytes, answer: Answer, rrtype: int, text: str, now: float) 
 
 
 def _absent(entry: Entry | None, rrtype: int) -> Place | None:
-    """Where the cache had nothing: what ``entry`` tells of type ``rrtype`` was told for another one."""
+    """Where the cache had nothing: what ``entry`` says of type ``rrtype`` was learned for another type."""
     if entry is None or entry.place is None or entry.place.question.rrtype == rrtype:
         return None
     return Place(entry.place.cache, Question(entry.place.question.key, rrtype))

@@ -41,10 +41,10 @@ class BatchProtocol(Protocol):
         """Where that is counted."""
 
     def makeConnection(self, transport: Any) -> None:
-        """As Twisted calls it."""
+        """The port is open, and sends by ``transport``."""
 
     def doStop(self) -> None:
-        """As Twisted calls it."""
+        """The port is closed."""
 
     def datagramReceived(self, datagram: bytes, addr: tuple[str, int]) -> None:
         """Answer ``datagram``, if its client may have an answer."""

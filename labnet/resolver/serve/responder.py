@@ -22,24 +22,37 @@ from labnet.wire.types import DNSSEC_OK, Answer, ExtendedError, InfoCode, Rcode
 Send = Callable[[bytes], None]
 
 
-@dataclass(frozen=True)
-class Responder:
-    """Answers DNS messages from ``resolver``, for whom ``admission`` admits; ``counts`` counts them.
+@dataclass(frozen=True, slots=True)
+class ResponderOptions:
+    """How a resolver answers.
 
     ``nsid`` names the server (RFC 5001), none where it is empty; with ``explain`` an extended error says where each
-    answer comes from; ``idle`` is what TCP clients are told of the time-out of an idle connection, in seconds. What may
-    be given again over UDP is put into ``packets``.
+    answer comes from; ``idle`` is the time-out of an idle TCP connection that clients hear of, in seconds.
+    """
+
+    nsid: bytes
+    explain: bool
+    idle: float
+
+
+@dataclass(frozen=True)
+class Responder:
+    """Answers DNS messages from ``resolver`` to clients that ``admission`` admits; ``counts`` counts them.
+
+    What may be given again over UDP is put into ``packets``, whose clock is the responder's.
     """
 
     resolver: IResolver
     cookies: Cookies
-    clock: IReactorTime
-    nsid: bytes
-    explain: bool
-    idle: float
+    options: ResponderOptions
     packets: PacketCaches
     admission: Admission
     counts: Counts
+
+    @property
+    def clock(self) -> IReactorTime:
+        """What times are taken by, in epoch seconds."""
+        return self.packets.clock
 
     def respond(self, message: bytes, source: tuple[str, int], stream: bool, send: Send, taken: bool = False) -> bool:
         """Answer ``message`` of the client at ``source``, now or later, by ``send``.
@@ -107,11 +120,11 @@ class Responder:
             options, stream = self._options(asking, query.edns), asking.stream
             reply = encode_answer(query, self._explained(said), stream, recursion, options, decision.truncated)
             # An answer with options of the client's own, such as a cookie, is for that client alone; one by TCP may be
-            # too long for who asks by UDP.
+            # too long for UDP.
             of_its_own = (stream and len(reply) > WITHOUT_EDNS) or (query.edns and query.edns.has_options)
             if decision.ready_until and not of_its_own:
                 cell = self.counts.cell("udp", "dns", said.rcode.name, decision.source)
-                text = said.origin if self.explain and query.edns else ""
+                text = said.origin if self.options.explain and query.edns else ""
                 ageing = ageing_of(reply, said, query.question.rrtype, text, asking.came)
                 turns = turns_of(reply, said)
                 self.packets.put_dns(message, reply, query.name, decision.ready_until, cell, ageing, turns)
@@ -125,7 +138,7 @@ class Responder:
             self.counts.answered(cell, asking.source, asking.came, self.clock.seconds(), query.as_text)
 
     def _explained(self, answer: Answer) -> Answer:
-        if not (self.explain and answer.origin):
+        if not (self.options.explain and answer.origin):
             return answer
         return replace(answer, errors=(*answer.errors, ExtendedError(InfoCode.OTHER, answer.origin)))
 
@@ -140,7 +153,7 @@ class Responder:
         cookie = None
         if edns.cookie is not None:
             cookie = self.cookies.make(edns.cookie[:8], asking.source[0], asking.came)
-        return Options(cookie, self.nsid or None, round(self.idle * 10) if asking.stream else None)
+        return Options(cookie, self.options.nsid or None, round(self.options.idle * 10) if asking.stream else None)
 
 
 class _Asking(NamedTuple):

@@ -163,7 +163,7 @@ class DNSStreamProtocol(Protocol):
             self._finish()
 
     def _finish(self) -> None:
-        # Who said that he asks no more waits for the answers: he has the idle time to read them.
+        # A client that said that it asks no more waits for the answers: it has the idle time to read them.
         self._streams.finishing(self, hurried=not self._read_all)
         self.transport.unregisterProducer()
         self.transport.loseConnection()

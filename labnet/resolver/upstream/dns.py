@@ -214,7 +214,7 @@ class DNSParent:
         return asked.addCallback(lambda reply: upstream_of(question, reply, self.address))
 
     def resume(self, question: Question, early: EarlyReply) -> Deferred[Upstream]:
-        """As :meth:`ask`, where a reply has come already."""
+        """Ask by going on from an ``early`` reply, which takes the place of the first query's."""
         asked = self.exchange.resume(self.host, self.port, question, early)
         return asked.addCallback(lambda reply: upstream_of(question, reply, self.address))
 

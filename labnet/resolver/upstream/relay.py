@@ -37,14 +37,14 @@ A = TypeVar("A", bound=Asked)
 Each = TypeVar("Each", contravariant=True)
 
 
-class Owner(Protocol[Each]):
+class RelayOwner(Protocol[Each]):
     """Who has a relay ask, and gets what comes of it."""
 
     def replied(self, asked: Each, reply: bytes, /) -> bool:
         """``reply`` has come from the parent, to the socket and with the id of ``asked``; False if it is no reply."""
 
     def done(self) -> None:
-        """All replies that had come are passed on."""
+        """All replies that had come by one socket were handed over."""
 
     def failed(self, asked: Iterable[Each], /) -> None:
         """No reply came to these, or none will."""
@@ -61,7 +61,7 @@ class Relay(Generic[A]):
         self,
         reactor: IReactor,
         parent: tuple[str, int],
-        owner: Owner[A],
+        owner: RelayOwner[A],
         wait: Callable[[], float],
         heard: Callable[[float], Any],
         mixed_case: bool = True,

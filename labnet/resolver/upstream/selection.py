@@ -120,7 +120,7 @@ class Parents:
         return Deferred.fromCoroutine(self._ask(question))
 
     def resume(self, question: Question, replied: DNSParent, early: EarlyReply) -> Deferred[Upstream]:
-        """As :meth:`ask`, where a reply of the parent that ``replied`` has come already: it is the first in turn."""
+        """Ask, where the parent that ``replied`` is the first in turn: its ``early`` reply has come already."""
         return Deferred.fromCoroutine(self._ask(question, replied, early))
 
     async def _ask(

@@ -23,7 +23,7 @@ from labnet.resolver.clients.admission import Admission, Rules
 from labnet.resolver.clients.cookies import Cookies
 from labnet.resolver.clients.counts import Counts
 from labnet.resolver.ready.packetcache import PacketCaches
-from labnet.resolver.serve.responder import Responder
+from labnet.resolver.serve.responder import Responder, ResponderOptions
 from labnet.wire.names import key_of
 from labnet.wire.types import Answer, ExtendedError, InfoCode, Question, Rcode, RRset, RRType
 
@@ -182,10 +182,7 @@ class ComplianceTests(SynchronousTestCase):
         self.responder = Responder(
             self.resolver,
             Cookies(b"0" * 16),
-            self.clock,
-            b"the lab",
-            True,
-            10.0,
+            ResponderOptions(b"the lab", True, 10.0),
             PacketCaches(0, self.clock),
             Admission(Rules(EVERYBODY)),
             Counts("main"),
@@ -290,7 +287,7 @@ class ComplianceTests(SynchronousTestCase):
         """Who has EDNS is told where the answer comes from, and without ``explain`` only what went wrong (RFC 8914)."""
         message = header(counts=EDNS1) + WWW_A + opt()
         self.assertEqual([error.text for error in self.reply(message).extended_errors()], ["from the file"])
-        self.responder = replace(self.responder, nsid=b"", explain=False)
+        self.responder = replace(self.responder, options=ResponderOptions(b"", False, 10.0))
         self.assertEqual(list(self.reply(message).extended_errors()), [])
         unknown = header(counts=EDNS1) + key_of("x.lab") + b"\0\1\0\1" + opt()
         self.assertEqual([error.text for error in self.reply(unknown).extended_errors()], ["so says the table"])
