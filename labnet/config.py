@@ -26,6 +26,7 @@ from labnet.values import (
     Listener,
     Many,
     Network,
+    NetworkOrUser,
     Parent,
     Path,
     Printable,
@@ -82,9 +83,10 @@ class CommandConfig(_Table):
     replies: Literal["handout", "transcript"] = Field(
         "handout", description="The assignment's words, or the published solution's."
     )
-    exit_from: Many[Network] = Field(
+    exit_from: Many[NetworkOrUser] = Field(
         LOOPBACK,
-        description="Networks whose EXIT closes every socket; from elsewhere it closes that connection alone.",
+        description="Networks, and users of this machine (user:NAME), whose EXIT closes every socket; from others it "
+        "closes that connection alone.",
     )
     allow: Many[Network] = Field(LOOPBACK, description="Networks that are served; other connections are closed.")
     deny: Many[Network] = Field((), description="Networks that are not served, even inside one that is allowed.")

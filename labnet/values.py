@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable
+from pwd import getpwnam
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, WithJsonSchema
@@ -46,6 +47,16 @@ class ParentAddress(BaseModel):
     kind: Literal["text", "dns", "dns+tcp", "system", "root"]
     host: str = ""
     port: int = 0
+
+
+class LocalUser(BaseModel):
+    """A user of this machine: ``user:NAME`` or ``user:UID``."""
+
+    model_config = ConfigDict(frozen=True)
+    uid: int
+
+    def __str__(self) -> str:
+        return f"user:{self.uid}"
 
 
 class RecordsFile(BaseModel):
@@ -194,6 +205,21 @@ def _network(value: object) -> IPNetwork:
     return network
 
 
+def parse_network_or_user(value: object) -> IPNetwork | LocalUser:
+    """Raises ValueError."""
+    if isinstance(value, LocalUser):
+        return value
+    if not (isinstance(value, str) and value.startswith("user:")):
+        return _network(value)
+    name = value.removeprefix("user:")
+    if name.isascii() and name.isdigit() and len(name) <= 10:
+        return LocalUser(uid=int(name))
+    try:
+        return LocalUser(uid=getpwnam(name).pw_uid)
+    except (KeyError, ValueError):
+        raise ValueError(f"there is no user {name!r} on this machine") from None
+
+
 def _redis_url(value: object) -> str:
     text = _string(value)
     if not _REDIS_URL.fullmatch(text):
@@ -244,6 +270,7 @@ Endpoint = Annotated[str, BeforeValidator(_endpoint), _text("endpoint")]
 File = Annotated[RecordsFile, BeforeValidator(parse_records_file), _text("records-file")]
 Listener = Annotated[UDPListen, BeforeValidator(parse_udp_listen), _text("listener")]
 Network = Annotated[IPNetwork, BeforeValidator(_network), _text("network")]
+NetworkOrUser = Annotated[IPNetwork | LocalUser, BeforeValidator(parse_network_or_user), _text("network or user")]
 Parent = Annotated[ParentAddress, BeforeValidator(parse_parent), _text("parent")]
 Path = Annotated[str, Field(min_length=1), AfterValidator(_path), _text("path")]
 Printable = Annotated[str, AfterValidator(_printable)]

@@ -243,6 +243,15 @@ class ErrorTests(FolderTestCase):
             self.assertNotIn("secret", problem)
         self.assertNotIn("secret", repr(self.load("[command]\n[shared]\nurl = 'redis://:secret@127.0.0.1'\n")))
 
+    def test_a_user_is_named_by_name_or_number(self) -> None:
+        """One that this machine does not have is an error."""
+        for user in "user:root", "user:0":
+            command = self.load(f"[command]\nexit_from = ['{user}', '10.0.0.0/8']\n").command
+            assert command is not None
+            self.assertEqual(list(map(str, command.exit_from)), ["user:0", "10.0.0.0/8"])
+        (problem,) = self.problems("[command]\nexit_from = 'user:no such'\n")
+        self.assertEqual(problem, "command.exit_from.0: there is no user 'no such' on this machine")
+
     def test_a_network_of_mapped_addresses_is_one_of_ipv4(self) -> None:
         """IPv4 clients of an IPv6 port count by their IPv4 addresses, so a network of theirs has to as well."""
         for network, meant in (

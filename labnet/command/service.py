@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
@@ -26,6 +25,9 @@ from labnet.metrics import Sample
 from labnet.net import memory
 from labnet.net.clocks import wall_of
 from labnet.net.deadlines import Deadlines
+from labnet.net.peer_user import user_of
+from labnet.policy.access import address_of
+from labnet.values import LocalUser
 
 GRACE: Final = 0.5
 """Seconds that a closed connection has to send what is still to be sent."""
@@ -105,6 +107,12 @@ class CommandService(Service):
         self.deadlines.change(config.timeout)
         self.gate.change(config.clients)
 
+    def open(self, config: CommandConfig) -> None:
+        """Listen again after an EXIT, by ``config``. Raises StartError where a port cannot be opened."""
+        opened = self._welcome.opened_for(config.listen)
+        self._closed = False
+        self.change(config, opened)
+
     def drain(self) -> Deferred[None]:
         """Accept no more connections, and say to each client that the server closes; fires when all are closed.
 
@@ -149,12 +157,19 @@ class CommandService(Service):
     def exit(self, session: CommandProtocol) -> None:
         """EXIT came from ``session``: style and networks say whether all close or that one."""
         self._exits += 1
-        address = ipaddress.ip_address(session.host.partition("%")[0])
-        if self.style.exit_closes_all and any(address in network for network in self._config.exit_from):
+        if self.style.exit_closes_all and self._may_close_all(session):
             self.log.info("EXIT from {host}: the command server closes", host=session.host, event="command.exit")
             self._close("exit").addCallback(self._exit_done)
         else:
             session.close("exit")
+
+    def _may_close_all(self, session: CommandProtocol) -> bool:
+        allowed = self._config.exit_from
+        address = address_of(session.host)
+        if any(address in network for network in allowed if not isinstance(network, LocalUser)):
+            return True
+        users = [user.uid for user in allowed if isinstance(user, LocalUser)]
+        return bool(users) and user_of(session.transport) in users
 
     def _exit_done(self, _: None) -> None:
         if self.running:  # else a stop has overtaken it

@@ -1,4 +1,4 @@
-"""The subcommands ``status``, ``reload``, ``flush`` and ``cache`` of the ``labnet`` command, for a running lab."""
+"""The subcommands of the ``labnet`` command that ask a running lab, or have it do something."""
 
 from __future__ import annotations
 
@@ -39,7 +39,12 @@ def add_commands(commands: Any) -> None:
     caches = cache.add_subparsers(required=True, metavar="COMMAND")
     dump = caches.add_parser("dump", help="print it, a line for each record", description=_CACHE)
     dump.add_argument("resolver", nargs="?", metavar="RESOLVER", help="of this resolver alone")
-    for parser, run in ((status, _status), (reload, _reload), (flush, _flush), (dump, _dump)):
+    server = commands.add_parser("command-server", help="open the command server again", description=_OPEN)
+    opened = server.add_subparsers(required=True, metavar="COMMAND").add_parser(
+        "open", help="have it listen again after an EXIT", description=_OPEN
+    )
+    running = ((status, _status), (reload, _reload), (flush, _flush), (dump, _dump), (opened, _open))
+    for parser, run in running:
         parser.add_argument("--config", metavar="FILE", help="the configuration that the lab runs [twistd labnet's]")
         parser.add_argument("--socket", metavar="PATH", help="its control socket [the configuration's]")
         parser.set_defaults(run=_guarded(run))
@@ -55,6 +60,10 @@ _RELOADS = (
 )
 _FLUSH = (
     "Have a running lab forget what it learned of a name and of all names below it. Exit status: 0, 2 no lab answers."
+)
+_OPEN = (
+    "Have the command server of a running lab listen again after an EXIT has closed it. Exit status: 0 done, 1 it "
+    "cannot, 2 no lab answers."
 )
 _CACHE = "Print what a running lab has learned, as in a master file. Exit status: 0, 2 no lab answers."
 
@@ -168,12 +177,28 @@ def _watch(control: Control, before: Snapshot, now: Snapshot) -> None:
 
 
 def _reload(arguments: argparse.Namespace) -> int:
+    from labnet.console.control import CLOSED_BY_EXIT
+
     with _control(arguments, _RELOAD) as control:
         problems = control.ask("reload")
+        services = [] if problems else control.ask("status")["services"]
+    if any(service["state"] == CLOSED_BY_EXIT for service in services):
+        print("labnet: EXIT has closed the command server: labnet command-server open opens it again", file=sys.stderr)
+    return _outcome(problems, "reloaded")
+
+
+def _open(arguments: argparse.Namespace) -> int:
+    with _control(arguments) as control:
+        problems = control.ask("open-command-server")
+    return _outcome(problems, "the command server is open")
+
+
+def _outcome(problems: list[str], done: str) -> int:
+    """Print what is wrong, or what is ``done``; the exit status."""
     for problem in problems:
         print(f"labnet: {quoted(problem)}", file=sys.stderr)
     if not problems:
-        print("reloaded")
+        print(done)
     return 1 if problems else 0
 
 

@@ -34,6 +34,9 @@ Action = Callable[[dict[str, Any]], Any]
 LONGEST_REQUEST: Final = 1_000_000
 """Bytes of a request; what is longer ends the connection."""
 
+CLOSED_BY_EXIT: Final = "closed by EXIT"
+"""The state, in the status of a lab, of a command server that an EXIT has closed."""
+
 _CHUNK: Final = 65536
 """Characters of a long result that are sent in one reply, and held in memory."""
 
@@ -56,6 +59,9 @@ class IControlled(Interface):
 
     def flush(name: str) -> Any:
         """Forget what was learned of ``name`` and every name below it; how many answers, or a Deferred of that."""
+
+    def open_command_server() -> Any:
+        """Have the command server listen again after an EXIT; what hinders that, each in a sentence, or a Deferred."""
 
     def dump(resolver: str | None) -> Iterator[str]:
         """What is learned, a line each. Raises ValueError where there is no such resolver."""
@@ -81,6 +87,7 @@ def actions_of(lab: IControlled) -> dict[str, Action]:
         "reload": lambda request: lab.reload(),
         "flush": lambda request: lab.flush(text(request, "name")),
         "dump": dump,
+        "open-command-server": lambda request: lab.open_command_server(),
     }
 
 

@@ -7,7 +7,7 @@ import os
 import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import Any, Final, Protocol, cast
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred
@@ -29,6 +29,10 @@ from labnet.metrics import Sample
 from labnet.net.clocks import wall_of
 from labnet.net.systemd import Inherited, Notifier
 from labnet.resolver.loading import Loaded, Reading
+
+NO_COMMAND_SERVER: Final = "there is no command server: the configuration has no [command]"
+COMMAND_SERVER_IS_OPEN: Final = "the command server is open"
+"""Why it is not opened again."""
 
 Lab = tuple[Config, dict[str, Loaded]]
 """A configuration, and what the files of each resolver in it hold."""

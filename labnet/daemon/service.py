@@ -19,7 +19,8 @@ from labnet.capture.record.own_traffic import OwnTraffic
 from labnet.capture.record.tapping import TappedSockets, tapped_reactor
 from labnet.command.service import CommandService
 from labnet.config import Config, ResolverConfig, SharedConfig
-from labnet.daemon.base import BaseService, Environment, warnings_of
+from labnet.console.control import CLOSED_BY_EXIT
+from labnet.daemon.base import COMMAND_SERVER_IS_OPEN, NO_COMMAND_SERVER, BaseService, Environment, warnings_of
 from labnet.daemon.running.changeover import Joining, Leaving, change_over
 from labnet.daemon.running.ending import Ending
 from labnet.daemon.running.listen_addresses import host_and_port, shown, to_try
@@ -170,6 +171,11 @@ class LabService(BaseService):
         changes = partial(self._changes, loaded=loaded)
         self.config, warnings = await change_over(self.config, wanted, changes, self._listening_as, self._reactor)
         self._outcomes.warn(warnings + warnings_of(loaded))
+        if self._command_has_exited:
+            self.log.info(
+                "the command server stays closed since EXIT: labnet command-server open opens it again",
+                event="command.stays-closed",
+            )
         for line in to_try(*self._ports()):
             if line not in listened:
                 self.log.info("{line}", line=line, event="lab.listens")
@@ -220,7 +226,7 @@ class LabService(BaseService):
     def last_status(self) -> dict[str, Any]:
         services: list[dict[str, Any]] = []
         if self.command is not None:
-            state = "closed by EXIT" if self._command_has_exited else "running"
+            state = CLOSED_BY_EXIT if self._command_has_exited else "running"
             services.append({"name": "command", "kind": "command", "state": state})
             services[-1]["listeners"] = [shown(port) for port in self.command.ports]
         for resolver in self.resolvers.values():
@@ -233,6 +239,21 @@ class LabService(BaseService):
         if self._shared is not None:
             self._shared.flush(Flush(key_of(name), None))
         return sum(resolver.flush(name) for resolver in self.resolvers.values())
+
+    def open_command_server(self) -> list[str]:
+        """Have the command server listen again after an EXIT; what hinders that, each in a sentence."""
+        if self.command is None or self.config.command is None:
+            return [NO_COMMAND_SERVER]
+        if not self._command_has_exited:
+            return [COMMAND_SERVER_IS_OPEN]
+        try:
+            self.command.open(self.config.command)
+        except StartError as error:
+            return [str(error).removeprefix("labnet: ")]
+        self._command_has_exited = False
+        for line in to_try(self.command.ports, ()):
+            self.log.info("{line}", line=line, event="lab.listens")
+        return []
 
     def _dumps(self) -> Mapping[str, ResolverService]:
         return self.resolvers

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+from typing import Any
 
 from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import Deferred
 
 from labnet.command import ports
+from labnet.command import service as service_module
 from labnet.command.service import CommandService
 from labnet.config import CommandConfig
 from labnet.interfaces import StartError
@@ -288,6 +290,50 @@ class ExitTests(RunningServer):
             self.assertTrue(client.closed)
             self.assertEqual((host, self.exits), (host, exits))
             self.tearDown()
+
+    def test_users_whose_exit_closes_all_are_configured(self) -> None:
+        """For machines on which everybody has the same address; one that is in a network is not looked up."""
+        asked: list[Any] = []
+        users: list[int | None] = []
+
+        def user_of(transport: Any) -> int | None:
+            asked.append(transport)
+            return users[0]
+
+        self.patch(service_module, "user_of", user_of)
+        for exit_from, uid, exits, looks in (
+            (["user:1000"], 1000, 1, 1),
+            (["user:1000", "user:1001"], 1001, 1, 1),
+            (["user:1000", "198.51.100.0/24"], 1001, 0, 1),
+            (["user:1000"], None, 0, 1),
+            (["127.0.0.0/8", "user:1000"], 1001, 1, 0),
+            (["198.51.100.0/24"], 1000, 0, 0),
+        ):
+            self.reactor, self.exits = MemoryReactor(), 0
+            asked.clear()
+            users[:] = [uid]
+            self.start(exit_from=exit_from)
+            client = self.greeted()
+            client.send(b"EXIT\n")
+            self.assertTrue(client.closed)
+            self.assertEqual((exit_from, self.exits, len(asked)), (exit_from, exits, looks))
+            self.tearDown()
+
+    def test_it_can_be_opened_again_after_an_exit(self) -> None:
+        """By the configuration of then; a port that is taken leaves it closed."""
+        service = self.start()
+        self.greeted().send(b"EXIT\n")
+        self.assertEqual((self.exits, service.ports), (1, ()))
+        self.reactor.taken.add(8081)
+        with self.assertRaises(StartError):
+            service.open(CommandConfig(listen="tcp:8081"))
+        self.assertEqual(service.ports, ())
+        service.open(CommandConfig(timeout=5))
+        (port,) = service.ports
+        client = self.reactor.arrive((NEAR, 9), port=self.reactor.tcpPorts.index(port))[0]
+        self.assertNotEqual(client.received(), b"")
+        client.send(b"EXIT\n")
+        self.assertEqual((self.exits, service.ports), (2, ()))
 
     def test_loopback_may_close_all_by_default(self) -> None:
         """In all its forms."""

@@ -153,9 +153,9 @@ class OneTests(CommandTestCase):
 
     def test_reload(self) -> None:
         """A reload that was done is said, and has its time."""
-        self.control.answers["reload"] = [[]]
+        self.control.answers |= {"reload": [[]], "status": [{"services": [{"state": "running"}]}]}
         self.assertEqual(self.run_command("reload"), 0)
-        self.assertEqual(self.out.getvalue(), "reloaded\n")
+        self.assertEqual((self.out.getvalue(), self.err.getvalue()), ("reloaded\n", ""))
         self.assertEqual(self.control.opened[0][1], 120.0)
 
     def test_reload_with_problems(self) -> None:
@@ -167,6 +167,21 @@ class OneTests(CommandTestCase):
         self.assertEqual(self.run_command("reload", "--config", "my.toml"), 1)
         self.assertEqual(self.err.getvalue(), checked * 2)
         self.assertEqual(self.out.getvalue(), "")
+
+    def test_a_reload_says_that_the_command_server_stays_closed(self) -> None:
+        """EXIT has closed it, and how it is opened is said too."""
+        self.control.answers |= {"reload": [[]], "status": [{"services": [{"state": "closed by EXIT"}]}]}
+        self.assertEqual(self.run_command("reload"), 0)
+        self.assertEqual(self.out.getvalue(), "reloaded\n")
+        self.assertIn("labnet command-server open", self.err.getvalue())
+
+    def test_command_server_open(self) -> None:
+        """What hinders it is said, with status 1."""
+        self.control.answers["open-command-server"] = [[], ["the command server is open"]]
+        self.assertEqual(self.run_command("command-server", "open"), 0)
+        self.assertEqual(self.run_command("command-server", "open"), 1)
+        self.assertEqual(self.out.getvalue(), "the command server is open\n")
+        self.assertEqual(self.err.getvalue(), "labnet: the command server is open\n")
 
     def test_flush(self) -> None:
         """The name goes to the lab, and how much was forgotten is said."""

@@ -15,7 +15,7 @@ from twisted.logger import LogLevel, LogPublisher
 
 from labnet import config
 from labnet.config import Config, ConfigError
-from labnet.daemon.base import Environment, Lab
+from labnet.daemon.base import NO_COMMAND_SERVER, Environment, Lab
 from labnet.daemon.running.reload import POLL, STOPPING, load_lab
 from labnet.daemon.running.signals import Terminal
 from labnet.daemon.service import LabService
@@ -173,12 +173,32 @@ class ReloadTests(ReloadTestCase):
         self.assertEqual(self.said(LogLevel.warn), [])
 
     def test_after_exit_the_command_server_stays_closed(self) -> None:
-        """EXIT is for good: only a start brings it back."""
+        """EXIT is for good: a reload does not bring it back, and says so."""
         lab = self.started(COMMAND, PARENT)
         self.reactor.connect().send(b"EXIT\n")
         for tables in (COMMAND.replace("8080", "8081"), PARENT), (PARENT,), (COMMAND, PARENT):
             self.assertEqual(self.reload(lab, *tables), [])
             self.assertEqual(self.listening(), ([1200], [1200]))
+            self.assertIn("the command server stays closed since EXIT", "".join(self.said(LogLevel.info)))
+
+    def test_after_exit_the_command_server_can_be_opened_again(self) -> None:
+        """By the configuration of then, as often as it is closed; a port that is taken leaves it closed."""
+        lab = self.started(COMMAND, PARENT)
+        self.assertEqual(lab.open_command_server(), ["the command server is open"])
+        self.reactor.connect().send(b"EXIT\n")
+        self.reload(lab, COMMAND.replace("8080", "8081"), PARENT)
+        self.reactor.taken.add(8081)
+        (problem,) = lab.open_command_server()
+        self.assertIn("Address already in use", problem)
+        self.assertEqual(lab.status()["services"][0]["state"], "closed by EXIT")
+        self.reactor.taken.clear()
+        self.assertEqual(lab.open_command_server(), [])
+        self.assertEqual(self.listening(), ([1200, 8081], [1200]))
+        self.assertIn("command server listens on 127.0.0.1:8081", self.said(LogLevel.info)[-1])
+        self.reload(lab, COMMAND, PARENT)
+        self.assertEqual(self.listening(), ([1200, 8080], [1200]))
+        self.reload(lab, PARENT)
+        self.assertEqual(lab.open_command_server(), [NO_COMMAND_SERVER])
 
     def test_reading_holds_up_nobody(self) -> None:
         """While it goes on all is as before; requests meanwhile are one more."""

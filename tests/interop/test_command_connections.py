@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.interop import peers
 from tests.interop.daemon import DEADLINE, Daemon, environment
 from tests.interop.plain import Address, connect, ended, greeted, is_time, line, reset, resolve, rest, silent
 
@@ -173,6 +174,30 @@ def test_exit_closes_other_clients_in_the_middle(start: Start) -> None:
     with greeted(server) as first, greeted(server) as second, greeted(server) as third:
         second.send(b"EXIT")
         assert [ended(sock) for sock in (first, second, third)] == [b""] * 3
+    assert daemon.wait() == 0
+
+
+EXITS = """
+import os, socket, sys
+os.setuid(int(sys.argv[3]))
+with socket.socket() as sock:
+    sock.connect((sys.argv[1], int(sys.argv[2])))
+    sock.recv(1024)
+    sock.send(b"EXIT\\n")
+    sock.recv(1024)
+"""
+
+
+def test_exit_of_another_user_closes_only_that_connection(start: Start) -> None:
+    """Where ``exit_from`` names a user: all have the same address here, and the system knows whose socket it is."""
+    peers.root()
+    daemon = start("--exit-from", "user:1234")
+    server = daemon.address("command server")
+    for uid in 65534, 1235:
+        subprocess.run([sys.executable, "-c", EXITS, server[0], str(server[1]), str(uid)], check=True, timeout=DEADLINE)
+        with greeted(server):
+            pass
+    subprocess.run([sys.executable, "-c", EXITS, server[0], str(server[1]), "1234"], check=True, timeout=DEADLINE)
     assert daemon.wait() == 0
 
 

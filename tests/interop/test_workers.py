@@ -25,7 +25,7 @@ from labnet.console.control import ControlError
 from labnet.daemon.workers.orders import _free_number
 from labnet.values import UDPListen
 from tests.interop.daemon import DEADLINE, TWISTD, Daemon, environment
-from tests.interop.plain import greeted, rest
+from tests.interop.plain import Address, greeted, rest
 from tests.interop.test_start_stop import PASS
 
 LABNET = str(Path(TWISTD).with_name("labnet"))
@@ -290,6 +290,35 @@ def test_exit_closes_for_good(lab: tuple[Daemon, Daemon, Path]) -> None:
     pids(folder)
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(address, DEADLINE)
+
+
+def test_the_command_server_can_be_opened_again(lab: tuple[Daemon, Daemon, Path]) -> None:
+    """Where its worker still runs, and where that was started again since the EXIT."""
+    _, _, folder = lab
+    pids(folder)
+    for kills in False, True:
+        with greeted(command_server(folder)) as client:
+            client.sendall(b"EXIT\r\n")
+            rest(client)
+        eventually(lambda: "labnet command-server open" in labnet(folder, "reload").stderr)
+        if kills:
+            os.kill(pids(folder)[0], signal.SIGKILL)
+            eventually(lambda: ask(folder, "status")["workers"][0]["restarts"])
+            pids(folder)
+        assert labnet(folder, "command-server", "open").stdout == "the command server is open\n"
+    with greeted(command_server(folder)):
+        assert labnet(folder, "command-server", "open").returncode == 1
+
+
+def command_server(folder: Path) -> Address:
+    """Where the command server listens, as soon as it does; a port that the system picks is another each time."""
+
+    def found() -> str:
+        services = ask(folder, "status")["services"]
+        return "".join(where for service in services if service["name"] == "command" for where in service["listeners"])
+
+    host, _, port = str(eventually(found)).rpartition(":")
+    return host, int(port)
 
 
 def queries(page: str) -> float:

@@ -17,7 +17,7 @@ from zope.interface import implementer
 
 from labnet.config import Config, ConsoleConfig
 from labnet.console.control import IControlled
-from labnet.daemon.base import BaseService, Environment, warnings_of
+from labnet.daemon.base import COMMAND_SERVER_IS_OPEN, NO_COMMAND_SERVER, BaseService, Environment, warnings_of
 from labnet.daemon.running.changeover import kept_until_restart
 from labnet.daemon.workers.fleet import Fleet
 from labnet.daemon.workers.journal import Journal
@@ -146,6 +146,24 @@ class SupervisorService(BaseService):
         count = sum(journal.flush(name) for journal in self.journals.values())
         asked = self.fleet.ask("flush", name=name)
         return asked.addCallback(lambda counts: max([count, *[one for one in counts.values() if isinstance(one, int)]]))
+
+    def open_command_server(self) -> Deferred[list[str]]:
+        """Have the command server of the first worker listen again after an EXIT; fires with what hinders that."""
+        return Deferred.fromCoroutine(self._open_command_server())
+
+    async def _open_command_server(self) -> list[str]:
+        if self.config.command is None:
+            return [NO_COMMAND_SERVER]
+        if not self._command_has_exited:
+            return [COMMAND_SERVER_IS_OPEN]
+        self._command_has_exited = False
+        result = (await self.fleet.ask("open-command-server")).get(1, [NO_COMMAND_SERVER])
+        if result == [NO_COMMAND_SERVER]:  # the worker was started again since, without one
+            self.workers.kill(self.workers.processes["1"])
+            return []
+        problems = [result.getErrorMessage()] if isinstance(result, Failure) else [str(problem) for problem in result]
+        self._command_has_exited = bool(problems)
+        return problems
 
     def _dumps(self) -> Mapping[str, Journal]:
         return self.journals

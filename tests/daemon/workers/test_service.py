@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
 from twisted.logger import LogPublisher, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet import config
 from labnet.config import Config
-from labnet.daemon.base import Environment
+from labnet.console.control import ControlError
+from labnet.daemon.base import NO_COMMAND_SERVER, Environment
 from labnet.daemon.running.reload import STOPPING, load_lab
 from labnet.daemon.started import Owner, Started
 from labnet.daemon.workers import service as service_module
@@ -191,6 +192,31 @@ class StartTests(SupervisorTestCase):
         self.assertTrue(service._orders("1").command)
         self.reactor.processes[0].tell(exited=True)
         self.assertFalse(service._orders("1").command)
+
+    def test_the_command_server_can_be_opened_again(self) -> None:
+        """By the first worker; one that was started again since the EXIT is replaced by one with other orders."""
+        service, clients = self.serving()
+        self.assertEqual(self.successResultOf(service.open_command_server()), ["the command server is open"])
+        for result, problems, orders in (
+            (succeed([]), [], True),
+            (succeed(["it is taken"]), ["it is taken"], False),
+            (fail(ControlError("gone")), ["gone"], False),
+        ):
+            self.reactor.processes[0].tell(exited=True)
+            clients[0].answers["open-command-server"] = result
+            self.assertEqual(self.successResultOf(service.open_command_server()), problems)
+            self.assertEqual(service._orders("1").command, orders)
+        killed: list[object] = []
+        self.patch(service.workers, "kill", killed.append)
+        clients[0].answers["open-command-server"] = succeed([NO_COMMAND_SERVER])
+        self.assertEqual(self.successResultOf(service.open_command_server()), [])
+        self.assertEqual(killed, [service.workers.processes["1"]])
+        self.assertTrue(service._orders("1").command)
+
+    def test_without_a_command_server_none_is_opened(self) -> None:
+        """The configuration has none."""
+        self.write(LAB.replace('[command]\nlisten = "tcp:8080:interface=127.0.0.1"\n', ""))
+        self.assertEqual(self.successResultOf(self.started().open_command_server()), [NO_COMMAND_SERVER])
 
     def test_a_folder_that_cannot_be_written(self) -> None:
         """Where the state folder cannot be written, workers have their control sockets elsewhere."""
