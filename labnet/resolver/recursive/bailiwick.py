@@ -94,7 +94,7 @@ def _check_negative(reply: Reply, question: Question, zone: bytes, found: Found,
     is_resolver = reply.recursion_available and not reply.authoritative
     if found.soa is None and not reply.authoritative:
         owner = next((rrset.key for rrset in reply.authority if rrset.rrtype == RRType.NS), None)
-        if owner is not None:
+        if owner is not None and not (recursion_desired and owner == zone):
             raise Lame(f"referred upwards or sideways, to {text_of(owner)}", is_resolver=is_resolver)
         if not recursion_desired:
             raise Lame("answered without authority", found, is_resolver)

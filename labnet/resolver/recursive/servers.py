@@ -2,7 +2,8 @@
 
 They are asked one after the other: first those whose addresses are known, from the referral or from before; then a few
 of the others, once their address is found (a name inside the zone is looked for at the zone's parent, any other by a
-walk aside); then those that the zone names itself, where its parent's list is dead. If none serves the zone as it
+walk aside), those whose glue may be wrong included; then those that the zone names itself, where its parent's list is
+dead. If none serves the zone as it
 should, what a resolver or a server without authority said counts, and a resolver is asked once more for recursion.
 """
 
@@ -107,23 +108,21 @@ class ZoneServers:
     async def _ask_named(self, attempt: Attempt, servers: tuple[NameServer, ...]) -> Found | Delegation | None:
         """What one of ``servers`` says: those whose addresses are known first, then a few of the others."""
         known: dict[str, bytes] = {}
-        unknown: list[bytes] = []
+        unknown: list[NameServer] = []
         now = self._clock.seconds()
         for server in servers:
             remembered = self._addresses.find(server.name, now)
+            for address in self._usable((*server.addresses, *(remembered or ()))):
+                known.setdefault(address, server.name)
             if remembered == ():
                 attempt.glueless += 1
-            addresses = self._usable(server.addresses or remembered or ())
-            for address in addresses:
-                known.setdefault(address, server.name)
             # The parent's servers, asked for a name inside the zone, would only repeat the glue that they gave.
-            is_looked_for = not (server.addresses and is_below(server.name, attempt.zone))
-            if not addresses and remembered is None and is_looked_for:
-                unknown.append(server.name)
+            elif remembered is None and not (server.addresses and is_below(server.name, attempt.zone)):
+                unknown.append(server)
         read = self._reader(attempt)
         result = await self._ask_servers(attempt, known, read)
         self._network.random.shuffle(unknown)
-        for name in unknown:
+        for name in [server.name for server in sorted(unknown, key=lambda server: bool(server.addresses))]:
             if result is None and attempt.glueless < self._limits.glueless:
                 attempt.glueless += 1
                 result = await self._ask_servers(attempt, await self._find(attempt, name), read)
@@ -150,16 +149,23 @@ class ZoneServers:
         try:
             found, ttl = await (self._ask_parent if is_below(name, attempt.zone) else self._walk_aside)(attempt, name)
         except ParentFailed as error:
-            attempt.failures.append(f"{text_of(name)} has no address ({error})")
-            if isinstance(error, NoServer):
-                self._addresses.put(name, (), now + _FAILED)
-            return {}
+            found, ttl = self._glue(name, now)
+            if not found:
+                attempt.failures.append(f"{text_of(name)} has no address ({error})")
+                if isinstance(error, NoServer):
+                    self._addresses.put(name, (), now + _FAILED)
+                return {}
         if not found:
             attempt.failures.append(f"{text_of(name)} has no address")
             ttl = _ADDRESSLESS
         if ttl > 0:
             self._addresses.put(name, found, now + ttl)
         return dict.fromkeys(self._usable(found), name)
+
+    def _glue(self, name: bytes, now: float) -> tuple[tuple[str, ...], int]:
+        """The addresses of ``name`` beside the delegation of its own zone, and for how long they serve (seconds)."""
+        servers = self._delegations.find(name, now).servers
+        return next((server.addresses for server in servers if server.name == name), ()), _ADDRESSLESS
 
     async def _walk_aside(self, attempt: Attempt, name: bytes) -> tuple[tuple[str, ...], int]:
         """The addresses of ``name`` and their TTL (seconds), by a walk of its own within the same bounds."""

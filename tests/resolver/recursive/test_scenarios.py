@@ -7,7 +7,8 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.resolver.recursive.testbound import Player, parse
+from tests.resolver.recursive.player import Player
+from tests.resolver.recursive.testbound import parse
 
 _FOLDER = Path(__file__).with_name("scenarios")
 

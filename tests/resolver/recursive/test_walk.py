@@ -188,15 +188,34 @@ class GluelessTests(WalkTestCase):
 
     def test_a_name_that_cannot_be_resolved_is_left_alone_for_five_seconds(self) -> None:
         """RFC 9520, section 3.2."""
+        self.servers.serve(TLD, "example.", "shop NS ns2.lab.test.\ncafe NS ns2.lab.test.")
+        del self.servers.zones[TLD][1]
         self.resolve("www.lab.test A")
-        self.servers.silence(f"{LAB} ns.lab.test A")
+        self.servers.silence(f"{LAB} ns2.lab.test A")
         self.failing("www.shop.example A")
         self.asked()
         self.failing("www.cafe.example A")
         self.assertEqual(self.asked(), [f"{TLD} cafe.example A"])
         self.clock.advance(5)
-        del self.servers.replies[f"{LAB} ns.lab.test A"]
+        self.servers.tell(f"{LAB} ns2.lab.test A", Reply(0, True, answer=records(f"ns2.lab.test. A {LAB}")))
         self.assertEqual(addresses(self.resolve("www.cafe.example A")), ["198.51.100.81"])
+
+    def test_a_name_that_cannot_be_resolved_has_the_glue_of_its_own_zone(self) -> None:
+        """Its servers are there, as the parent says, and may answer other questions."""
+        self.servers.silence(f"{LAB} ns.lab.test A")
+        self.assertEqual(addresses(self.resolve("www.shop.example A")), ["198.51.100.80"])
+
+    def test_a_server_whose_glue_is_wrong_is_looked_for(self) -> None:
+        """Once all that glue says is tried; the right address is remembered beside it."""
+        cut, glue = records("shop.example. NS ns.web.example."), records("ns.web.example. A 203.0.113.66")
+        self.servers.tell(f"{TLD} shop.example A", Reply(0, authority=cut, additional=glue))
+        right = records(f"ns.web.example. A {LAB}")
+        self.servers.tell(f"{TLD} web.example A", Reply(0, True, authority=records("@ SOA a. b. 1 1 1 1 1", "example")))
+        self.servers.tell(f"{TLD} ns.web.example A", Reply(0, True, answer=right))
+        self.assertEqual(addresses(self.resolve("www.shop.example A")), ["198.51.100.80"])
+        self.asked()
+        self.resolve("web.shop.example A")
+        self.assertEqual(self.asked(), [f"{LAB} web.shop.example A"])
 
     def test_an_address_is_asked_once_whatever_names_it_has(self) -> None:
         """A server that was silent under one name is not asked under the next."""

@@ -76,6 +76,17 @@ class ServersTests(WalkTestCase):
         answer = self.resolve("www.lab.test A")
         self.assertEqual((answer.rcode, answer.rrsets), (Rcode.NOERROR, ()))
 
+    def test_a_resolver_that_names_the_zone_instead_of_a_soa(self) -> None:
+        """It is asked for recursion, and has no such record then (as with an empty cache)."""
+        reply = Reply(0, recursion_available=True, authority=records("lab.test. NS ns1.lab.test."))
+        self.servers.tell(LAB, reply)
+        self.servers.tell(f"{LAB} www.lab.test A RD", reply)
+        self.servers.silence(OTHER)
+        answer = self.resolve("www.lab.test A")
+        self.assertEqual(
+            (answer.rcode, answer.rrsets, self.asked()[-1]), (Rcode.NOERROR, (), f"{LAB} www.lab.test A RD")
+        )
+
     def test_a_family_of_addresses_without_a_route_is_left_alone_for_five_seconds(self) -> None:
         """The other one is asked; nothing was sent, and no server is blamed."""
         self.servers.serve(TLD, "test.", f"lab NS ns1.lab\nns1.lab AAAA 2001:db8::3\nns1.lab A {OTHER}")

@@ -1,4 +1,4 @@
-"""Scenarios as text, in the format of unbound's testbound, and a player that puts a resolver among their servers.
+"""Scenarios as text, in the format of unbound's testbound.
 
 A scenario is a tree of scripted name servers and what a client asks and has to be answered::
 
@@ -23,7 +23,8 @@ A scenario is a tree of scripted name servers and what a client asks and has to 
     STEP 20 TIME_PASSES ELAPSE 60   ; seconds
     STEP 30 TIMEOUT                 ; one try's time passes for the queries in flight
     STEP 40 CHECK_OUT_QUERY         ; an entry follows: a query in flight, which no server answers
-    STEP 50 NOTHING                 ; no query is in flight
+    STEP 50 REPLY                   ; an entry follows: the reply to the query in flight that it matches
+    STEP 60 NOTHING                 ; no query is in flight
     SCENARIO_END
 
 Everything after ``;`` is a comment. Numbers of steps rise.
@@ -31,10 +32,7 @@ Everything after ``;`` is a comment. Numbers of steps rise.
 
 from __future__ import annotations
 
-import os
-import tempfile
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import dns.flags
 import dns.message
@@ -43,18 +41,12 @@ import dns.rcode
 import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
-from twisted.internet.error import ConnectionRefusedError as RefusedByPeer
-from twisted.python.failure import Failure
-from twisted.trial.unittest import SynchronousTestCase
-
-from tests.resolver.dnsfakes import FakeConnection
-from tests.resolver.lab import CLIENT, Lab
 
 _TTL = 3600
 _SECTIONS = ("ANSWER", "AUTHORITY", "ADDITIONAL")
 _FLAGS = frozenset({"QR", "AA", "TC", "RD", "RA", "AD", "CD"})
 _MATCHES = frozenset({"opcode", "qname", "qtype", "subdomain", "question", "UDP", "TCP", "DO", "noedns", "rd", "all"})
-_STEPS = frozenset({"QUERY", "CHECK_ANSWER", "CHECK_OUT_QUERY"})
+_STEPS = frozenset({"QUERY", "CHECK_ANSWER", "CHECK_OUT_QUERY", "REPLY"})
 
 
 @dataclass
@@ -103,6 +95,10 @@ class Entry:
             [_rrset(line) for line in self.sections.get(section, ())] for section in _SECTIONS
         )
         return message
+
+    def reply_to(self, query: dns.message.Message) -> dns.message.Message:
+        """The message as the reply to ``query``."""
+        return self.message(query.id, query.question[0] if "copy_query" in self.adjust else None)
 
 
 @dataclass
@@ -182,125 +178,9 @@ def parse(text: str) -> Scenario:
     return scenario
 
 
-class Player:
-    """A resolver that walks from the root of ``scenario``, in memory; ``test`` fails where an answer is wrong."""
-
-    def __init__(self, test: SynchronousTestCase, scenario: Scenario) -> None:
-        folder = tempfile.TemporaryDirectory()
-        test.addCleanup(folder.cleanup)
-        hints = Path(folder.name) / "root.hints"
-        names = [f"ns{number}.root-servers.test." for number in range(len(scenario.roots))]
-        hints.write_text(
-            "".join(f". NS {name}\n" for name in names)
-            + "".join(
-                f"{name} {'AAAA' if ':' in host else 'A'} {host}\n"
-                for name, host in zip(names, scenario.roots, strict=True)
-            )
-        )
-        self._test = test
-        self._scenario = scenario
-        self._lab = Lab(
-            test, parents="root", hints=os.fspath(hints), mixed_case=scenario.mixed_case, records=[], learned=None
-        )
-        self._step = 0
-        self._connections = 0
-        self._in_flight: list[dns.message.Message] = []
-        self._id = 0
-
-    def play(self) -> None:
-        """Take every step."""
-        for step in self._scenario.steps:
-            self._test.assertGreater(step.number, self._step, "the numbers of steps have to rise")
-            self._step = step.number
-            try:
-                self._take(step)
-            except AssertionError as error:
-                raise AssertionError(f"step {step.number} {step.kind}: {error}") from error
-
-    def _take(self, step: Step) -> None:
-        match step.kind, step.words, step.entry:
-            case "QUERY", [], Entry() as entry:
-                self._id += 1
-                self._lab.send(entry.message(self._id).to_wire())
-                self._serve()
-            case "CHECK_ANSWER", [], Entry() as entry:
-                self._test.assertTrue(self._lab.network.sent, f"there is no answer; {self._waiting()}")
-                self._check(entry, dns.message.from_wire(self._lab.take(CLIENT).payload))
-            case "CHECK_OUT_QUERY", [], Entry() as entry:
-                self._test.assertTrue(any(entry.matches(query, "UDP") for query in self._in_flight), self._waiting())
-            case "TIME_PASSES", ["ELAPSE", seconds], None:
-                self._lab.reactor.pass_time(float(seconds), self._serve)
-            case "TIMEOUT", [], None:
-                self._in_flight.clear()
-                self._lab.reactor.pass_time(self._lab.service.config.parent_timeout, self._serve)
-            case "NOTHING", [], None:
-                self._test.assertEqual(self._in_flight, [], self._waiting())
-            case _:
-                raise AssertionError("no such step")
-
-    def _waiting(self) -> str:
-        return f"in flight are {[str(query.question[0]) for query in self._in_flight]}"
-
-    def _serve(self) -> None:
-        """Let the servers reply, until no query is left."""
-        network, reactor = self._lab.network, self._lab.reactor
-        while True:
-            queries = [sent for sent in network.sent if sent.destination != CLIENT]
-            connections = reactor.tcpClients[self._connections :]
-            if not queries and not connections:
-                return
-            network.sent[:] = [sent for sent in network.sent if sent.destination == CLIENT]
-            for sent in queries:
-                query = dns.message.from_wire(sent.payload)
-                reply = self._reply(sent.destination[0], query, "UDP")
-                if reply is None:
-                    self._in_flight.append(query)
-                else:
-                    network.deliver(reply.to_wire(), sent.destination, sent.source)
-            for host, _, factory, _, _ in connections:
-                self._connections += 1
-                if not any("TCP" in entry.match for entry in self._entries(host)):
-                    factory.clientConnectionFailed(None, Failure(RefusedByPeer()))
-                    continue
-                connection = FakeConnection(reactor, self._connections - 1)
-                reply = self._reply(host, dns.message.from_wire(connection.query), "TCP")
-                if reply is not None:
-                    connection.receive(reply.to_wire())
-
-    def _entries(self, host: str) -> list[Entry]:
-        return [
-            entry
-            for range in self._scenario.ranges
-            if range.first <= self._step <= range.last and host in range.addresses
-            for entry in range.entries
-        ]
-
-    def _reply(self, host: str, query: dns.message.Message, transport: str) -> dns.message.Message | None:
-        for entry in self._entries(host):
-            if entry.matches(query, transport):
-                return entry.message(query.id, query.question[0] if "copy_query" in entry.adjust else None)
-        return None
-
-    def _check(self, entry: Entry, answer: dns.message.Message) -> None:
-        expected = entry.message(answer.id)
-        self._test.assertEqual(dns.rcode.to_text(answer.rcode()), entry.rcode)
-        if "all" not in entry.match:
-            return
-        self._test.assertEqual(set(dns.flags.to_text(answer.flags).split()), entry.flags - {"DO"})
-        for section in "question", "answer", "authority":
-            self._test.assertEqual(_lines(getattr(answer, section)), _lines(getattr(expected, section)), section)
-
-
 def _rrset(line: str) -> dns.rrset.RRset:
     name, *words = line.split()
     ttl = int(words.pop(0)) if words[0].isdigit() else _TTL
     if words[0] == "IN":
         words.pop(0)
     return dns.rrset.from_text(name, ttl, "IN", words[0], " ".join(words[1:]))
-
-
-def _lines(rrsets: list[dns.rrset.RRset]) -> list[str]:
-    """Each record without its TTL, in an order of its own: letters in another case differ."""
-    return sorted(
-        f"{rrset.name} {dns.rdatatype.to_text(rrset.rdtype)} {rdata}" for rrset in rrsets for rdata in rrset or [""]
-    )
