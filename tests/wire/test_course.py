@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -12,20 +11,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from labnet.wire.course import Dialect, decode_reply, encode_question, largest_reply
 from labnet.wire.course_line import TextError, decode_since, decode_ttl, encode_record, parse_line
 from labnet.wire.types import LONGEST_NAME, LONGEST_TTL, CourseReply, Mapping, is_name
+from tests.wire.samples import course_names, mappings
 
 GOOGLE = Mapping("www.google.co.il", "21.09.1992.8", 60, learned=True, since=1605280488.749312)
 BIU = Mapping("www.biu.ac.il", "1.2.3.4", 180, learned=False, since=1605280488.0)
-
-fields = st.text(st.characters(codec="utf-8"), min_size=1, max_size=20).filter(is_name)
-names = fields.filter(lambda name: not re.fullmatch(r"[#[{].*|.*=.*|[0-9A-Fa-f.:]+", name))
-mappings = st.builds(
-    Mapping,
-    name=names,
-    address=fields,
-    ttl=st.integers(0, LONGEST_TTL),
-    learned=st.booleans(),
-    since=st.floats(1, 1e12),
-)
 
 
 class EncodeTests(SynchronousTestCase):
@@ -151,7 +140,7 @@ class DecodeQuestionTests(SynchronousTestCase):
         self.assertEqual(encode_question(name), datagram.decode().strip().encode())
         self.assertTrue(is_name(name))
 
-    @given(name=names)
+    @given(name=course_names)
     def test_what_is_asked_is_read(self, name: str) -> None:
         """A question is read back as the name it was made of."""
         self.assertEqual(Dialect().decode_question(encode_question(name)), name)
@@ -165,7 +154,7 @@ class AmplificationTests(SynchronousTestCase):
         self.assertEqual(largest_reply(b""), 56)
         self.assertEqual(largest_reply(b"www.google.co.il"), 104)
 
-    @given(name=names.filter(str.isascii), ttl=st.integers(0, 99_999))
+    @given(name=course_names.filter(str.isascii), ttl=st.integers(0, 99_999))
     def test_an_ipv4_address_always_fits(self, name: str, ttl: int) -> None:
         """In both dialects, whatever the name."""
         mapping = Mapping(name, "255.255.255.255", ttl, learned=True, since=1605280488.749312)

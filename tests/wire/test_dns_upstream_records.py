@@ -39,7 +39,7 @@ from tests.resolver.dnsfakes import (
     rrset,
     wire,
 )
-from tests.wire.test_dns_upstream import QUERY, SENT, WWW, names, questions
+from tests.wire.samples import QUERY, SENT, WWW, dns_names, questions
 
 
 class RecordTests(SynchronousTestCase):
@@ -411,7 +411,7 @@ class AnyBytesTests(SynchronousTestCase):
             datagram[at % len(datagram)] = byte
         self.outcome(bytes(datagram[:end]))
 
-    @given(questions, st.lists(st.tuples(names, names, st.integers(0, 2**31 - 1)), max_size=6))
+    @given(questions, st.lists(st.tuples(dns_names, dns_names, st.integers(0, 2**31 - 1)), max_size=6))
     def test_what_dnspython_writes_is_read_as_it_reads_it(
         self, asked: Question, found: list[tuple[bytes, bytes, int]]
     ) -> None:

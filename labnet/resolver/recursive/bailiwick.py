@@ -15,8 +15,8 @@ import dns.rcode
 
 from labnet.resolver.files.root_hints import NameServer
 from labnet.resolver.recursive.delegation import Delegation
-from labnet.wire.dns_upstream import chain_of
 from labnet.wire.names import is_below, text_of
+from labnet.wire.reply_chain import chain_of
 from labnet.wire.types import Question, Rcode, Reply, RRset, RRType
 
 MOST_SERVERS: Final = 13

@@ -20,8 +20,8 @@ import dns.name
 from labnet.resolver.cache.lines import decode_dns_line, encode_dns_line
 from labnet.resolver.cache.policy import Bounds, entry_of
 from labnet.wire.course_line import TextError, encode_record, parse_line
-from labnet.wire.dns_upstream import chain_of
 from labnet.wire.names import ROOT, is_below, is_opaque, key_of, text_of
+from labnet.wire.reply_chain import chain_of
 from labnet.wire.types import Answer, CourseReply, Question, Rcode, Reply, RRset, RRType, Upstream, type_text
 
 LONGEST_VALUE: Final = 400_000

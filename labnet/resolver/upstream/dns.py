@@ -23,10 +23,10 @@ from labnet.wire.dns_upstream import (
     NotOurs,
     OtherCase,
     Truncated,
-    chain_of,
     encode_query,
 )
 from labnet.wire.names import is_opaque, text_of
+from labnet.wire.reply_chain import chain_of
 from labnet.wire.types import Question, Rcode, Reply, RRType, Upstream
 
 _KNOWS_NO_EDNS: Final = (Rcode.FORMERR, Rcode.NOTIMP, Rcode.BADVERS)

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from labnet.resolver.files.course import Problem, Records, authored, is_ip_address, parse_records
 from labnet.wire.course_line import encode_record
 from labnet.wire.types import Mapping
-from tests.wire.test_course import mappings
+from tests.wire.samples import mappings
 
 NOW = 1605280488.5
 
