@@ -10,7 +10,7 @@ import pytest
 
 from tests.interop.daemon import DEADLINE, Daemon
 from tests.interop.dns_clients import digs
-from tests.interop.dns_peers import LOOPBACK, ORIGIN, QUESTIONS, ZONE, serving, validating
+from tests.interop.dns_peers import LOOPBACK, ORIGIN, QUESTIONS, ZONE, Peer, serving, validating
 from tests.interop.peers import tool
 
 SIGNING = (("nsd", "nsec"), ("knotd", "nsec3"), ("named", "nsec3"))
@@ -39,6 +39,13 @@ def signed(folder: Path, denial: str) -> Signed:
     return Signed((folder / "signed").read_text(), (folder / f"{key}.key").read_text().partition(";")[0].strip())
 
 
+def check(validator: Peer) -> None:
+    """Every question has its answer, authenticated."""
+    for asked, one in zip(QUESTIONS, digs(validator.address, QUESTIONS, "+dnssec"), strict=True):
+        expected = "NXDOMAIN" if asked[0].split(".")[0] in ("nothing", "gone") else "NOERROR"
+        assert (one.status, "ad" in one.flags) == (expected, True), one.text
+
+
 @pytest.mark.parametrize(("name", "denial"), SIGNING, ids=["nsd", "knotd", "named"])
 def test_a_validator_behind_labnet_validates(name: str, denial: str, tmp_path: Path) -> None:
     """Each kind of answer is authenticated (AD), none is bogus; then from labnet's cache alone, by a new validator."""
@@ -50,7 +57,19 @@ def test_a_validator_behind_labnet_validates(name: str, denial: str, tmp_path: P
             port = daemon.address("resolver main")[1]
             for number in range(2):
                 with validating(tmp_path / f"unbound{number}", port, zone.anchor) as unbound:
-                    for asked, one in zip(QUESTIONS, digs(unbound.address, QUESTIONS, "+dnssec"), strict=True):
-                        expected = "NXDOMAIN" if asked[0].split(".")[0] in ("nothing", "gone") else "NOERROR"
-                        assert (one.status, "ad" in one.flags) == (expected, True), one.text
+                    check(unbound)
                 peer.freeze()
+
+
+@pytest.mark.parametrize("denial", ["nsec", "nsec3"])
+def test_a_validator_validates_a_signed_zone_of_labnets_own(denial: str, tmp_path: Path) -> None:
+    """Each kind of answer is authenticated (AD), none is bogus."""
+    zone = signed(tmp_path / "keys", denial)
+    (tmp_path / "db.lab.test").write_text(zone.zone)
+    config = f'[resolver.main]\nlisten = "udp:0"\nrecords = ["db.lab.test"]\nzones = ["{ORIGIN}"]\n'
+    (tmp_path / "lab.toml").write_text(config)
+    with (
+        Daemon("labnet", "--config=lab.toml", cwd=tmp_path) as daemon,
+        validating(tmp_path / "unbound", daemon.address("resolver main")[1], zone.anchor) as unbound,
+    ):
+        check(unbound)
