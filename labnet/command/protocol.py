@@ -1,33 +1,9 @@
-"""One connection to the command server, from its greeting to its last reply.
-
-A connection is in one :class:`SessionState` at a time, and ``_TRANSITIONS`` names every :class:`SessionEvent` that
-moves it on; an event that the table does not have in a state changes nothing there. So a close that comes twice is one
-close, and data or a turn that comes too late is ignored::
-
-    WAITING --serve--> SERVED <--pause / resume--> HELD
-       |                 |                          |
-       +-----dismiss-----+--> PARTING <-resume / pause-> PARTING_HELD <--dismiss-- HELD
-                                 |
-                               said --> FLUSHING        every state --close--> CLOSING --lost--> GONE
-
-Three things hold in every state:
-
-* Commands are taken, and replies made, in SERVED and PARTING alone. While a client leaves its replies unread (HELD),
-  its further commands stay bytes: a batch of replies and a segment of commands bound what one connection takes.
-* The time-out of ``deadlines`` runs from SERVED to FLUSHING. In CLOSING the grace of ``closing`` runs instead; then
-  the connection is aborted.
-* A connection is in one of ``settling`` and ``giving_up`` only in SERVED, while its last line has no end yet: a client
-  of the course sends none, so a pause counts as one (:mod:`labnet.command.framing`).
-
-A segment of nothing but TIME on a connection with nothing unfinished takes the fast path at the head of
-:meth:`CommandProtocol.dataReceived`; ``_fast`` is true exactly then, and every way out of SERVED clears it.
-"""
+"""One connection to the command server, from its greeting to its last reply (:mod:`labnet.command.states`)."""
 
 from __future__ import annotations
 
 import ipaddress
 import os
-from enum import IntEnum
 from typing import Any, Final, Protocol, cast
 
 from twisted.internet.interfaces import IAddress, IHalfCloseableProtocol, IPushProducer
@@ -39,6 +15,7 @@ from zope.interface import implementer
 from labnet.command.framing import COMMANDS, SETTLE, CommandFramer
 from labnet.command.reader import SEGMENT, SharedReader
 from labnet.command.replies import ReplyStyle
+from labnet.command.states import TRANSITIONS, SessionEvent, SessionState
 from labnet.command.stream import DirectStream
 from labnet.interfaces import ISession, IStreamTransport
 from labnet.net.deadlines import Deadlines
@@ -51,62 +28,6 @@ _TIMES: Final = {line * times: times for line in (b"TIME\n", b"TIME\r\n") for ti
 
 _FRESH: Final = CommandFramer()
 """What a connection has while nothing is unfinished on it; it is asked, and never fed."""
-
-
-class SessionState(IntEnum):
-    """How far a connection is; from FLUSHING on no command is taken any more."""
-
-    WAITING = 0
-    """Connected and not read from: its turn has not come."""
-    SERVED = 1
-    """Commands are read and answered."""
-    HELD = 2
-    """Unread replies have stopped the reading."""
-    PARTING = 3
-    """The last words are due once the commands that have come are answered."""
-    PARTING_HELD = 4
-    """PARTING, while unread replies have stopped the answers."""
-    FLUSHING = 5
-    """All is said; what is unread keeps the connection open until the time-out."""
-    CLOSING = 6
-    """The server closes; what is unread has the grace of a close."""
-    GONE = 7
-    """The connection is aborted or lost."""
-
-
-class SessionEvent(IntEnum):
-    """What moves a connection from one :class:`SessionState` to another."""
-
-    SERVE = 0
-    """The gate gives the client its turn."""
-    PAUSE = 1
-    """Too much waits to be sent."""
-    RESUME = 2
-    """All that waited is sent."""
-    DISMISS = 3
-    """The client sends no more, or the server stops."""
-    SAID = 4
-    """The last words are on their way."""
-    CLOSE = 5
-    """The server closes the connection."""
-    LOST = 6
-    """The connection is aborted or lost."""
-
-
-_TRANSITIONS: Final[dict[tuple[SessionState, SessionEvent], SessionState]] = {
-    (SessionState.WAITING, SessionEvent.SERVE): SessionState.SERVED,
-    (SessionState.WAITING, SessionEvent.DISMISS): SessionState.PARTING,
-    (SessionState.SERVED, SessionEvent.PAUSE): SessionState.HELD,
-    (SessionState.SERVED, SessionEvent.DISMISS): SessionState.PARTING,
-    (SessionState.HELD, SessionEvent.RESUME): SessionState.SERVED,
-    (SessionState.HELD, SessionEvent.DISMISS): SessionState.PARTING_HELD,
-    (SessionState.PARTING, SessionEvent.PAUSE): SessionState.PARTING_HELD,
-    (SessionState.PARTING, SessionEvent.SAID): SessionState.FLUSHING,
-    (SessionState.PARTING_HELD, SessionEvent.RESUME): SessionState.PARTING,
-    (SessionState.PARTING_HELD, SessionEvent.SAID): SessionState.FLUSHING,
-    **{(state, SessionEvent.CLOSE): SessionState.CLOSING for state in SessionState if state < SessionState.CLOSING},
-    **{(state, SessionEvent.LOST): SessionState.GONE for state in SessionState},
-}
 
 
 class Server(Protocol):
@@ -152,7 +73,6 @@ class CommandProtocol(DirectStream, LineReceiver):
     :meth:`sendLine`; it may go to raw mode and back.
     """
 
-    delimiter = b"\n"
     transport: IStreamTransport
 
     # What a connection has only now and then stands here, so that an idle one is small.
@@ -161,7 +81,6 @@ class CommandProtocol(DirectStream, LineReceiver):
     end = "client"
     """Why the connection ends, as ``labnet_sessions_ended_total`` has it."""
     _state = SessionState.WAITING
-    _unsent = b""  # replies to commands of the segment that is being read
     _last_words = b""  # said before the connection closes, once all that came is answered
     _framer = _FRESH
     _silence: Deadlines[CommandProtocol] | None = None  # what the client's unfinished input waits in
@@ -181,7 +100,7 @@ class CommandProtocol(DirectStream, LineReceiver):
 
     def _on(self, event: SessionEvent) -> bool:
         """Whether ``event`` moves the connection to another state, which it is in then."""
-        state = _TRANSITIONS.get((self._state, event))
+        state = TRANSITIONS.get((self._state, event))
         if state is None:
             return False
         self._state = state
@@ -294,20 +213,6 @@ class CommandProtocol(DirectStream, LineReceiver):
             self._server.exit(self)
         else:
             self.reply(self._server.replies_to([line]))
-
-    def reply(self, reply: bytes) -> None:
-        """Send ``reply`` with the others to the same segment, in one write."""
-        self._unsent += reply
-
-    def sendLine(self, line: bytes) -> None:
-        """Send ``line`` and its end at once, behind what :meth:`reply` was given."""
-        self._unsent += line + self.delimiter
-        self._flush()
-
-    def _flush(self) -> None:
-        if self._unsent:
-            unsent, self._unsent = self._unsent, b""
-            self._write(unsent)
 
     def _await_silence(self) -> None:
         patience = self._framer.patience

@@ -23,7 +23,7 @@ ROUND: Final = 64
 """Connections read in one wake-up, until the reactor's other descriptors have their turn."""
 
 
-class Reading(Protocol):
+class Readable(Protocol):
     """What the reader needs of a connection."""
 
     def dataReceived(self, data: bytes) -> None:
@@ -58,10 +58,10 @@ class SharedReader:
         self._begin = begin
         self._epoll = select.epoll()
         self._busy_poll = BusyPoll(reactor, self, self._round, Coalescing(0.0))
-        self._connections: dict[int, Reading] = {}
+        self._connections: dict[int, Readable] = {}
         self._most = _SHORT
 
-    def add(self, fileno: int, connection: Reading) -> None:
+    def add(self, fileno: int, connection: Readable) -> None:
         """Read from ``connection``, whose socket has the number ``fileno``, until :meth:`remove`."""
         if fileno in self._connections:
             return

@@ -13,18 +13,19 @@ from typing import Any
 
 from twisted.internet import tcp
 
-from labnet.command.reader import SEGMENT, Reading, SharedReader
+from labnet.command.reader import SEGMENT, Readable, SharedReader
 from labnet.interfaces import IStreamTransport
 from labnet.net.twisted_private import has_unsent, is_direct
 
 
-class DirectStream(Reading):
+class DirectStream(Readable):
     """Reads and writes for a protocol whose ``transport`` is this stream's; a subclass takes ``dataReceived``.
 
     What a stream has only now and then stands in the class, so that an idle one is small.
     """
 
     transport: IStreamTransport
+    delimiter = b"\n"
 
     _tcp: tcp.Server | None = None
     """The transport, where it may be written past."""
@@ -34,6 +35,8 @@ class DirectStream(Reading):
     """The number of the socket while the shared reader has it."""
     _fast = False
     """Whether a reply may go to :attr:`_fileno` at once, without a look at anything else."""
+
+    _unsent = b""  # what waits for the end of the segment that is being read
 
     @property
     def _reader(self) -> SharedReader | None:
@@ -53,6 +56,20 @@ class DirectStream(Reading):
         """Whether the shared reader may read, and the transport has nothing to send."""
         plain = self._tcp
         return self._by_reader and plain is not None and not has_unsent(plain)
+
+    def reply(self, reply: bytes) -> None:
+        """Send ``reply`` with the others to the same segment, in one write."""
+        self._unsent += reply
+
+    def sendLine(self, line: bytes) -> None:
+        """Send ``line`` and its end at once, behind what :meth:`reply` was given."""
+        self._unsent += line + self.delimiter
+        self._flush()
+
+    def _flush(self) -> None:
+        if self._unsent:
+            unsent, self._unsent = self._unsent, b""
+            self._write(unsent)
 
     def _write(self, data: bytes) -> None:
         plain = self._tcp
