@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, Final
 
 from labnet.interfaces import IReactor
-from labnet.resolver.engine.inflight import Flight, LateClient, LatePort
+from labnet.resolver.engine.inflight import Flight, LatePort
 from labnet.resolver.engine.resolver import Resolver
 from labnet.resolver.upstream.dns import DNSParent
 from labnet.resolver.upstream.infra import Health
@@ -73,11 +73,12 @@ class FastPath:
                 return False
         _, _, forwarder, health = chosen
         shape = forwarder.shapes.find(datagram, end)
-        if shape is None or not forwarder.relay.has_socket(now):
+        relay = forwarder.relay
+        if shape is None or (relay.socket is None and not relay.pick_socket(now)):
             return False
         flight = self.flights.reserve(question, now, forwarder)
-        flight.late.append(LateClient(port, origin, datagram, end, shape))
-        forwarder.relay.ask(flight, question.key, shape.type_class)
+        flight.late.append((port, origin, datagram, end, shape))
+        relay.ask(flight, question.key, shape.type_class)
         self._resolver.misses += 1
         health.asked(now)
         return True
@@ -112,7 +113,7 @@ class FastPath:
         shape = flight.forwarder.shapes.find(datagram, end) if flight.forwarder is not None else None
         if shape is None:
             return False
-        flight.late.append(LateClient(port, origin, datagram, end, shape))
+        flight.late.append((port, origin, datagram, end, shape))
         return True
 
     def _choose(self, parents: Parents, now: float) -> tuple[Parents, float, Forwarder, Health] | None:

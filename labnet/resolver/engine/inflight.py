@@ -32,7 +32,7 @@ method                   from         to          when
 ``stop``                 asked        over        the resolver stops: who waits gets SERVFAIL
 ======================== ============ =========== ==================================================================
 
-Two kinds of clients hang on a flight. A :class:`LateClient` has a datagram that the fast path can reply to in bytes; it
+Two kinds of clients hang on a flight. A :data:`LateClient` has a datagram that the fast path can reply to in bytes; it
 waits only on a forwarded flight. A Deferred is a client of the full path; it waits on any flight.
 
 Invariants
@@ -51,7 +51,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -90,14 +90,9 @@ class LatePort(Protocol):
         """Have ``question`` answered on the full path."""
 
 
-class LateClient(NamedTuple):
-    """A client of the fast path: its ``question`` as it came, where the name in it ends, and the shape of its reply."""
-
-    port: LatePort
-    origin: Any
-    question: bytes
-    end: int
-    shape: Any
+LateClient = tuple[LatePort, Any, bytes, int, Any]
+"""A client of the fast path: its port and origin, its question as it came, where the name in that ends, and the shape
+of its reply. It is no class of its own, because there is one for each question."""
 
 
 class Flight:
@@ -147,6 +142,8 @@ class InFlight:
         self._append = append
         self._clock = clock
         self._flights: dict[Question, Flight] = {}
+        self.find: Callable[[Question], Flight | None] = self._flights.get
+        """Gives the flight of a question, if a parent is being asked."""
         self._landed: list[Flight] = []
         self._fresh: list[CachedAnswer] = []
         self._said_at = -math.inf
@@ -161,10 +158,6 @@ class InFlight:
     def is_full(self) -> bool:
         """Whether as many questions are in flight as may be."""
         return len(self._flights) >= self.bounds.in_flight
-
-    def find(self, question: Question) -> Flight | None:
-        """The flight of ``question``, if a parent is being asked."""
-        return self._flights.get(question)
 
     def reserve(self, question: Question, now: float, forwarder: Any = None) -> Flight:
         """From ``now`` on (epoch seconds) ``question`` is being asked, on the fast path by ``forwarder``."""
@@ -193,8 +186,8 @@ class InFlight:
         """
         flight.forwarder = None
         late, flight.late = flight.late, []
-        for client in late:
-            client.port.go_full(client.origin, client.question)  # it waits for this flight, by a Deferred
+        for port, origin, question, _, _ in late:
+            port.go_full(origin, question)  # it waits for this flight, by a Deferred
         if not flight.waiting:
             self.release(flight)
         elif ask is None:

@@ -73,7 +73,7 @@ class Relay(Generic[A]):
         self._mixed_case = mixed_case
         self._outbox = Outbox(0)
         self._sockets: RelaySockets[A] = RelaySockets(reactor, parent, self._received, owner.failed)
-        self._socket: RelaySocket[A] | None = None
+        self.socket: RelaySocket[A] | None = None
         self._batch: list[A] = []
         self._keys: list[bytes] = []
         self._kinds: list[bytes] = []
@@ -81,11 +81,10 @@ class Relay(Generic[A]):
         self._random = b""
         self._at = 0
 
-    def has_socket(self, now: float) -> bool:
-        """Whether there is a socket for the batch that begins, or goes on, at ``now`` (epoch seconds)."""
-        if self._socket is None:
-            self._socket = self._sockets.pick(int.from_bytes(self._bytes(2), "big"), now)
-        return self._socket is not None
+    def pick_socket(self, now: float) -> bool:
+        """Pick the ``socket`` for the batch that begins at ``now`` (epoch seconds); False where none can be had."""
+        self.socket = self._sockets.pick(int.from_bytes(self._bytes(2), "big"), now)
+        return self.socket is not None
 
     def ask(self, asked: A, key: bytes, kind: bytes) -> None:
         """Ask for the name ``key`` with the type and class ``kind``, with the next :meth:`send`."""
@@ -95,7 +94,7 @@ class Relay(Generic[A]):
 
     def send(self) -> None:
         """Send what was asked; what comes next goes by another socket, so the replies to one batch come together."""
-        sock, self._socket = self._socket, None
+        sock, self.socket = self.socket, None
         if sock is None or not self._batch:
             return
         if self._timer is None:
@@ -131,7 +130,7 @@ class Relay(Generic[A]):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        asked, self._batch, self._socket = self._batch, [], None
+        asked, self._batch, self.socket = self._batch, [], None
         self._keys.clear()
         self._kinds.clear()
         self._owner.failed([*self._sockets.close(), *asked])

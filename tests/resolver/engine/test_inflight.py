@@ -13,7 +13,7 @@ from zope.interface import implementer
 from labnet.interfaces import IParent
 from labnet.resolver.cache.cache import Cache, Entry
 from labnet.resolver.cache.policy import Bounds
-from labnet.resolver.engine.inflight import Flight, InFlight, LateClient
+from labnet.resolver.engine.inflight import Flight, InFlight
 from labnet.resolver.engine.resolver import Resolver
 from labnet.resolver.records.zone import Zone
 from labnet.resolver.upstream.errors import ParentFailed
@@ -93,7 +93,7 @@ class TableTests(SynchronousTestCase):
     def forward(self, question: Question, *origins: Any) -> Flight:
         """Have ``question`` on the fast path, with late clients."""
         flight = self.flights.reserve(question, self.clock.seconds(), forwarder=self)
-        flight.late += [LateClient(self.port, origin, b"", 0, None) for origin in origins]
+        flight.late += [(self.port, origin, b"", 0, None) for origin in origins]
         return flight
 
     def waiting(self, question: Question = WWW) -> list[Answer]:
