@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, cast
@@ -149,8 +150,13 @@ class BaseService(MultiService):
     def startService(self) -> None:
         self.console.open()
         self._publisher.addObserver(self._recent_warnings)
-        self._open()
-        super().startService()
+        try:
+            self._open()
+            super().startService()
+        except StartError as error:
+            # sys.stderr is the log by now; who started this in the foreground reads it on the real one.
+            print(error, file=sys.__stderr__)
+            raise
         self._signals.catch(signal.SIGHUP, self._hung_up)
         self._outcomes.warn(self._warnings)
 

@@ -13,7 +13,8 @@ from labnet.net.memory import trim
 from labnet.net.regular import open_regular, read_regular
 from labnet.resolver.cache.cache import Cache
 from labnet.resolver.cache.lines import CachedAnswer
-from labnet.resolver.cache.logs import DNS_LOG_SUFFIX, LogStart
+from labnet.resolver.cache.log import LogStart
+from labnet.resolver.cache.logs import DNS_LOG_SUFFIX
 from labnet.resolver.cache.policy import entry_of_mapping
 from labnet.resolver.cache.tail import Tail, TailReader, without_learned
 from labnet.resolver.files.course import parse_records

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random, SystemRandom
-from typing import Any
+from typing import Any, NamedTuple
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults
@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IListeningPort
 from zope.interface import implementer
 
 from labnet.config import ResolverConfig
-from labnet.interfaces import IChange, IDatagramSockets, IMeasured, IParent, IReactor
+from labnet.interfaces import IChange, IDatagramSockets, IMeasured, IParent, IReactor, StartError
 from labnet.metrics import Sample
 from labnet.net.batch import overflowed
 from labnet.net.datagrams import SystemSockets
@@ -21,6 +21,7 @@ from labnet.resolver.cache.cache import Cache, Entry
 from labnet.resolver.cache.dump import dump_lines
 from labnet.resolver.cache.interfaces import ILearned
 from labnet.resolver.cache.lines import CachedAnswer, encode_line, is_from_course
+from labnet.resolver.cache.lock import LogLock
 from labnet.resolver.cache.logs import LearnedLogs
 from labnet.resolver.clients.admission import Admission
 from labnet.resolver.clients.cookies import Cookies
@@ -37,6 +38,7 @@ from labnet.resolver.serve.udp import ResolverProtocol
 from labnet.resolver.settings import bounds_of, dialect_of, rules_of
 from labnet.resolver.shared.cache import SharedCache
 from labnet.resolver.shared.values import Flush, ParentGroup
+from labnet.resolver.upstream.selection import Parents
 from labnet.wire.names import ROOT, key_of, text_of
 from labnet.wire.types import Question
 
@@ -76,7 +78,7 @@ class ResolverService(Service):
         random = surroundings.random
         self._cache = Cache(config.cache_bytes, config.serve_stale)
         fill(self._cache, loaded, reactor.seconds())
-        self._logs = LearnedLogs(self._live, encode_line, is_from_course, reactor)
+        self._logs = LearnedLogs(self._live, encode_line, is_from_course, self._adopt, reactor)
         self._keeps_logs = surroundings.learned is None
         self._learned_by: ILearned = surroundings.learned or self._logs
         self._log_starts = (loaded.course_log, loaded.dns_log)
@@ -124,8 +126,14 @@ class ResolverService(Service):
         stays. Raises :class:`~labnet.interfaces.StartError`; then nothing has changed.
         """
         closing, opening = changed(self._listeners, config.listen)
-        opened = self._ports.open(opening, config.batch, config.batch_delay)
-        return _Change(self, config, loaded, opened, closing)
+        claim = LogLock(config.learned) if config.learned is not None and self._keeps_logs else None
+        try:
+            opened = self._ports.open(opening, config.batch, config.batch_delay)
+        except StartError:
+            if claim is not None:
+                claim.release()
+            raise
+        return _Change(self, config, loaded, _Listeners(opened, closing), claim)
 
     def take_listeners(self, opened: list[Listener], closing: list[Listener]) -> None:
         """Listen on those that are ``opened`` too, and no longer on those that are ``closing``."""
@@ -215,19 +223,7 @@ class ResolverService(Service):
                 "evictions": self._cache.evictions,
             },
             "packet_cache_bytes": self.packets.dns.bytes + self.packets.course.bytes,
-            "parents": [
-                {
-                    "domain": text_of(domain),
-                    "address": state.address,
-                    "up": state.down_until is None,
-                    "round_trip": state.srtt,
-                    "timeout": state.timeout,
-                    "failures": state.failures,
-                    "asked_again_in": None if state.down_until is None else max(0.0, state.down_until - now),
-                }
-                for domain, parents in self._forwarding.parents.items()
-                for state in parents.states()
-            ],
+            "parents": list(_parents_status(self._forwarding.parents, now)),
         }
 
     def flush(self, name: str) -> int:
@@ -288,8 +284,18 @@ class ResolverService(Service):
         if lasting:
             self._learned_by.append(lasting)
 
+    def _adopt(self, found: list[CachedAnswer]) -> None:
+        for question, entry in found:
+            if self._cache.find(question, self._reactor.seconds()) is None:
+                self._cache.put(question, entry)
+
     def _live(self) -> Iterator[CachedAnswer]:
         return (cached for cached in self._cache.valid(self._reactor.seconds()) if not cached[0].dnssec)
+
+
+class _Listeners(NamedTuple):
+    opened: list[Listener]
+    closing: list[Listener]
 
 
 @implementer(IChange)
@@ -301,20 +307,42 @@ class _Change:
         service: ResolverService,
         config: ResolverConfig,
         loaded: Loaded | None,
-        opened: list[Listener],
-        closing: list[Listener],
+        listeners: _Listeners,
+        claim: LogLock | None,
     ) -> None:
         self._service = service
         self._config = config
         self._loaded = loaded
-        self._opened = opened
-        self._closing = closing
+        self._listeners = listeners
+        self._claim = claim
 
     def commit(self) -> None:
-        self._service.take_listeners(self._opened, self._closing)
+        self._service.take_listeners(*self._listeners)
         if self._loaded is not None:
             self._service.take(self._config, self._loaded)
+        self._end_claim()
 
     def cancel(self) -> None:
-        for listener in self._opened:
+        for listener in self._listeners.opened:
             listener.close()
+        self._end_claim()
+
+    def _end_claim(self) -> None:
+        """The service has the lock by itself now, or does not need it."""
+        if self._claim is not None:
+            self._claim.release()
+
+
+def _parents_status(parents: Mapping[bytes, Parents], now: float) -> Iterator[dict[str, Any]]:
+    """How each parent is, by its domain, for JSON; times in seconds."""
+    for domain, several in parents.items():
+        for state in several.states():
+            yield {
+                "domain": text_of(domain),
+                "address": state.address,
+                "up": state.down_until is None,
+                "round_trip": state.srtt,
+                "timeout": state.timeout,
+                "failures": state.failures,
+                "asked_again_in": None if state.down_until is None else max(0.0, state.down_until - now),
+            }

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import signal
+import sys
 from collections.abc import Callable
 from typing import Any
+from unittest import mock
 
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.error import CannotListenError
@@ -20,7 +23,9 @@ from labnet.daemon.running.reload import POLL, STOPPING, load_lab
 from labnet.daemon.running.signals import Terminal
 from labnet.daemon.service import LabService
 from labnet.metrics import FAMILIES
+from labnet.resolver.cache.lock import InUse
 from tests.daemon.test_service import COMMAND, MAIN, PARENT, LabTestCase
+from tests.resolver.cache.test_lock import held_elsewhere
 
 GRACE = "[lab]\ngrace = 7\n"
 
@@ -224,6 +229,28 @@ class ReloadTests(ReloadTestCase):
         self.assertEqual([self.successResultOf(one) for one in asked[1:]], [[], []])
         self.assertEqual([*lab.resolvers], ["parent"])
         self.assertEqual(len(reading), 2)
+
+    def test_a_log_of_another_lab_refuses_a_reload(self) -> None:
+        """Two labs would each take the other for somebody who edits the file; what runs goes on as it was."""
+        (self.folder / "var").mkdir()
+        taken = held_elsewhere(str(self.folder / "var" / "taken"))
+        self.addCleanup(os.close, taken)
+        lab = self.started(COMMAND, PARENT)
+        problems = self.reload(lab, COMMAND, PARENT + 'learned = "taken"\n')
+        says = f"{self.folder}/var/taken is the log of another lab that runs: stop that one, or name another file"
+        self.assertEqual(problems, [says])
+        self.assertEqual(self.listening(), ([8080, 1200], [1200]))
+
+    def test_a_log_of_another_lab_ends_the_start(self) -> None:
+        """In one sentence on the terminal."""
+        (self.folder / "var").mkdir()
+        self.addCleanup(os.close, held_elsewhere(str(self.folder / "var" / "taken")))
+        other = self.lab(PARENT + 'learned = "taken"\n')
+        other.privilegedStartService()
+        with mock.patch.object(sys, "__stderr__", io.StringIO()) as error:
+            self.assertRaises(InUse, other.startService)
+        self.assertIn("is the log of another lab", error.getvalue())
+        self._stop(other, self.reactor)
 
     def test_a_reload_that_waits_says_for_which_file(self) -> None:
         """However many are asked for meanwhile, that is said once."""

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.config import ResolverConfig
 from labnet.resolver import loading
-from labnet.resolver.cache.logs import LogStart
+from labnet.resolver.cache.log import LogStart
 from labnet.resolver.loading import LONGEST, Loaded, Reading, ReadingEnded, every_parent, load_files
 from labnet.wire.types import Rcode
 from tests.resolver.cache.test_lines import LINE

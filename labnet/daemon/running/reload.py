@@ -16,6 +16,7 @@ from labnet.config import Config, ConfigError
 from labnet.console.service import missing
 from labnet.metrics import Sample
 from labnet.net.clocks import wall_of
+from labnet.resolver.cache.logs import DNS_LOG_SUFFIX
 from labnet.resolver.loading import Loaded, Reading, ReadingEnded, load_files
 
 POLL: Final = 1.0
@@ -47,11 +48,42 @@ def _load_lab(read: Callable[[], Config], now: float, reading: Reading) -> tuple
         errors = [says for resolver in error.readable for says in load_files(resolver, now, reading).errors]
         raise ConfigError([*error.problems, *errors]) from None
     loaded = {name: load_files(resolver, now, reading) for name, resolver in config.resolver.items()}
-    errors = missing(config.console) + [error for files in loaded.values() for error in files.errors]
+    errors = [*missing(config.console), *shared_files(config)]
+    errors += [error for files in loaded.values() for error in files.errors]
     if errors:
         del loaded  # an error keeps what its frame has, until all garbage is collected
         raise ConfigError(errors)
     return config, loaded
+
+
+def shared_files(config: Config) -> Iterator[str]:
+    """Where two parts of ``config`` would write to the same file, or one to what another reads: a sentence each."""
+    console = config.console
+    written = [
+        *((f"resolver.{name}.learned", resolver.learned) for name, resolver in config.resolver.items()),
+        *(
+            (f"resolver.{name}.learned (its DNS log)", resolver.learned + DNS_LOG_SUFFIX)
+            for name, resolver in config.resolver.items()
+            if resolver.learned is not None
+        ),
+        ("capture.file", config.capture.file),
+        ("console.log", console.log),
+        ("console.query_log", console.query_log),
+        ("console.control", console.control),
+    ]
+    writers: dict[str, str] = {}
+    for key, path in written:
+        if path is not None and not path.startswith("/dev/"):
+            first = writers.setdefault(os.path.realpath(path), key)
+            if first != key:
+                yield f"{key}: {first} writes to {path} already; name another file"
+    for name, resolver in config.resolver.items():
+        read = [(f"resolver.{name}.records", file.path) for file in resolver.records]
+        read += [(f"resolver.{name}.hints", resolver.hints)] if resolver.hints is not None else []
+        for key, path in read:
+            writer = writers.get(os.path.realpath(path))
+            if writer is not None and writer != f"resolver.{name}.learned":
+                yield f"{key}: {writer} writes to {path}; name another file"
 
 
 class Reloads:

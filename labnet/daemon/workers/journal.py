@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from labnet.config import ResolverConfig
 from labnet.resolver.cache.dump import dump_lines
-from labnet.resolver.cache.lines import decode_line, encode_line
+from labnet.resolver.cache.lines import CachedAnswer, decode_line, encode_line
 from labnet.resolver.cache.logs import LearnedLogs
 from labnet.resolver.loading import Loaded
 from labnet.wire.course_line import parse_line
@@ -68,7 +68,7 @@ class Journal:
         self._lines: dict[Key, Line] = {}
         self._bytes = 0
         self._flushed: list[tuple[bytes, float]] = []
-        self._logs = LearnedLogs(self._valid, _shifted, lambda line: line.is_course, clock)
+        self._logs = LearnedLogs(self._valid, _shifted, lambda line: line.is_course, self._adopt, clock)
         self._take(loaded)
 
     def __len__(self) -> int:
@@ -129,6 +129,12 @@ class Journal:
     def _take(self, loaded: Loaded) -> None:
         for cached in loaded.cached:
             self._put(*read_line(encode_line(cached)))
+
+    def _adopt(self, found: list[CachedAnswer]) -> None:
+        for cached in found:
+            key, line = read_line(encode_line(cached))
+            if key not in self._lines or self._clock.seconds() > self._lines[key].until:
+                self._put(key, line)
 
     def _valid(self) -> Iterator[Line]:
         now = self._clock.seconds()

@@ -30,6 +30,7 @@ from labnet.metrics import Sample
 from labnet.net.clocks import since_boot
 from labnet.net.listening import check_free
 from labnet.net.systemd import FIRST_INHERITED
+from labnet.resolver.cache.lock import claimed
 from labnet.resolver.loading import Loaded
 
 _ORDINARY: Final = Environment()
@@ -219,12 +220,13 @@ class SupervisorService(BaseService):
         fresh = [one for one in _listeners(config) if str(one) not in before and not self._settled.has(one)]
         check_free(fresh, self._started.inherited)
         assert self._lab_file is not None
-        try:
-            self._lab_file.write(config, loaded)
-        except OSError as error:
-            return [f"the workers cannot be given the configuration: {error.strerror or error}"]
-        self.config = config
-        self._take_journals(config, loaded)
+        with claimed(resolver.learned for resolver in config.resolver.values()):
+            try:
+                self._lab_file.write(config, loaded)
+            except OSError as error:
+                return [f"the workers cannot be given the configuration: {error.strerror or error}"]
+            self.config = config
+            self._take_journals(config, loaded)
         self._outcomes.warn(warnings)
         results = await self.fleet.ask("reload")
         problems: dict[str, None] = {}

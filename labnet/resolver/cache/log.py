@@ -27,10 +27,11 @@ CLOSING    The last rewrite is done in one go, as far as one is needed.  a new f
 CLOSED     The end.                                                      nothing
 =========  ============================================================  =====================
 
-Two more things are known, whatever the state:
+More is known, whatever the state:
 
 * ``_known`` is the file as this log left it (device, inode, size, time of change), or None: then somebody else may have
-  changed it, or a write failed, or it does not end in a whole line of ours, and nothing may be appended.
+  changed it, or a write failed, or it does not end in a whole line of ours, and nothing may be appended. ``_left`` is
+  the file as it was left last, also then: what stands behind that is another's.
 * :class:`Durability` says how much of what is live the file has, as far as writing it failed; each step down is logged
   once, and so is the way back.
 
@@ -39,7 +40,8 @@ Two more things are known, whatever the state:
 1. A line is appended only to a file that is ``_known`` and ends in a learned line: a crash that cut the new line behind
    its TTL would else leave a line that looks static and never expires.
 2. The new file replaces the old one only where that is as this log left it (or as the rewrite read it); else it is
-   dropped, and the rewrite begins again on what stands there now.
+   dropped, and the rewrite begins again on what stands there now. What another program learned into it is adopted, so
+   that two labs that share a file by mistake do not erase each other's answers.
 3. Where lines could not be appended (``_known`` is None), a rewrite is under way or due, and it writes everything live.
 4. In IDLE, WAITING and CLOSED there is no temporary file, and no file is open.
 """
@@ -50,9 +52,10 @@ import contextlib
 import errno
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum, auto
 from itertools import chain
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
@@ -133,12 +136,30 @@ class Durability(Enum):
     IN_MEMORY = "it is kept in memory until that is mended"
 
 
-class LearnedLog(Generic[T]):
-    """Appends what was learned to ``path``; ``live`` gives all of it that is valid now, for a rewrite of the file.
+@dataclass(frozen=True)
+class Form(Generic[T]):
+    """What the lines of a log are.
 
     ``encode`` makes the line of one item without its newline; its second argument is the number of seconds by which the
     times in the line are later than the item's (the file has the times of the system's clock). ``authored`` gives, line
-    by line, the bytes of an old file that stay; None stands for a file of which nothing stays.
+    by line, the bytes of an old file that stay; None stands for a file of which nothing stays. ``adopt`` takes up what
+    another program wrote into the file and is valid; that is live from then on.
+    """
+
+    encode: Callable[[T, float], str]
+    authored: Callable[[bytes], Iterator[bytes]] | None = None
+    adopt: Callable[[bytes], object] = lambda content: None
+
+
+class LogStart(NamedTuple):
+    """What was read of a log: so many learned ``lines``, and whether the last one was ``cut`` by a crash."""
+
+    lines: int = 0
+    cut: bool = False
+
+
+class LearnedLog(Generic[T]):
+    """Appends what was learned to ``path``, in ``form``; ``live`` gives all of it that is valid now, for a rewrite.
 
     A file that cannot be written costs no answer: the failure is logged once, the file is tried again every
     :data:`RETRY` seconds, and then everything live is written.
@@ -156,20 +177,19 @@ class LearnedLog(Generic[T]):
         self,
         path: str,
         live: Callable[[], Iterable[T]],
-        encode: Callable[[T, float], str],
-        authored: Callable[[bytes], Iterator[bytes]] | None,
+        form: Form[T],
         clock: IReactorTime,
         in_thread: InThread,
     ) -> None:
         self._path = os.path.realpath(path)
         self._live = live
-        self._encode = encode
-        self._authored = authored
+        self._form = form
         self._clock = clock
         self._in_thread = in_thread
         self._state = State.IDLE
         self._durability = Durability.WHOLE
         self._known: Identity | None = None
+        self._left: Identity | None = None
         self._lines = 0
         self._most_lines = self.SLACK
         self._ahead = 0.0
@@ -189,7 +209,7 @@ class LearnedLog(Generic[T]):
     def append(self, learned: Sequence[T]) -> None:
         """Write the lines of all that is ``learned``, which is live by now. Never raises; a failure is logged once."""
         shift = ahead(self._clock)
-        lines = [self._encode(each, shift).encode() + b"\n" for each in learned]
+        lines = [self._form.encode(each, shift).encode() + b"\n" for each in learned]
         if self._rewriting is not None:
             self._rewriting.behind += lines
         if self._known is not None and self._lines:
@@ -206,7 +226,7 @@ class LearnedLog(Generic[T]):
         if self._rewriting is not None:
             self._rewriting.is_outdated = True
         elif self._state is not State.CLOSED:
-            self._begin()
+            self._begin(adopts=False)
 
     def close(self) -> None:
         """Bring everything to the disk. Idempotent."""
@@ -239,9 +259,11 @@ class LearnedLog(Generic[T]):
             if cut and end:
                 file.truncate(start + end)
             elif end < len(tail):
+                self._left = identity(file.fileno())
                 return
-            if last and not (self._authored and b"".join(self._authored(last))):
-                self._known = identity(file.fileno())
+            self._left = identity(file.fileno())
+            if last and not (self._form.authored and b"".join(self._form.authored(last))):
+                self._known = self._left
 
     def _write(self, lines: list[bytes], known: Identity) -> None:
         """Append ``lines``, unless the file is another one than ``known``: its last line may lack a newline."""
@@ -257,29 +279,30 @@ class LearnedLog(Generic[T]):
             if os.write(file, content) != len(content):
                 os.ftruncate(file, known.size)
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            self._known = identity(file)
+            self._known = self._left = identity(file)
         finally:
             os.close(file)
         self._lines += len(lines)
         self._disk.soon()
 
-    def _begin(self) -> None:
-        """Write the whole file anew."""
+    def _begin(self, adopts: bool = True) -> None:
+        """Write the whole file anew; it ``adopts`` what others have put there, but where the cache was just flushed."""
         self._give_up()
         self._go(Event.BEGIN)
         began = self._clock.seconds()
         self._ahead = ahead(self._clock)
         try:
-            self._rewriting = rewriting = Rewriting(self._path, self._authored is not None, began)
+            self._rewriting = rewriting = Rewriting(self._path, self._form.authored is not None, self._left, began)
         except OSError as error:
             self._failed(error, began)
             return
         if rewriting.old != self._known:
             self._known = None
-        shift = self._ahead
-        lines = (self._encode(learned, shift).encode() + b"\n" for learned in self._live())
-        authors = self._authored(rewriting.content) if self._authored else ()
-        rewriting.lines = chain(authors, rewriting.counted(lines))
+        if adopts and (foreign := rewriting.foreign(self._left)):
+            self._form.adopt(foreign)
+        encode, authored, shift = self._form.encode, self._form.authored, self._ahead
+        lines = (encode(learned, shift).encode() + b"\n" for learned in self._live())
+        rewriting.lines = chain(authored(rewriting.content) if authored else (), rewriting.counted(lines))
         self._go_on(rewriting)
 
     def _go_on(self, rewriting: Rewriting) -> None:
@@ -317,6 +340,7 @@ class LearnedLog(Generic[T]):
         if self._known is None:
             self._overtaken()
             return
+        self._left = self._known
         self._go(Event.REPLACED)
         self._lines = rewriting.learned + len(rewriting.behind)
         self._most_lines = 2 * rewriting.learned + self.SLACK

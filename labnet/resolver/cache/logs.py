@@ -7,28 +7,30 @@ serve it, their supervisor has them for the lines that all of them learned
 
 from __future__ import annotations
 
+import io
+import os
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final, Generic, NamedTuple, TypeVar
+from typing import Final, Generic, TypeVar
 
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
+from labnet.net.clocks import ahead
 from labnet.resolver.cache.interfaces import ILearned
-from labnet.resolver.cache.log import LearnedLog
+from labnet.resolver.cache.lines import CachedAnswer
+from labnet.resolver.cache.lock import LogLock
+from labnet.resolver.cache.log import Form, LearnedLog, LogStart
 from labnet.resolver.cache.syncing import threads_of
+from labnet.resolver.cache.tail import TailReader
 from labnet.resolver.files.course import authored
 
 DNS_LOG_SUFFIX: Final = ".dns"
 """What the name of the log of DNS answers has behind that of the course answers'."""
 
+MOST_ADOPTED: Final = 32_000_000
+"""Bytes of answers, as a cache counts them, that are adopted at a time."""
+
 T = TypeVar("T")
-
-
-class LogStart(NamedTuple):
-    """What was read of a log: so many learned ``lines``, and whether the last one was ``cut`` by a crash."""
-
-    lines: int = 0
-    cut: bool = False
 
 
 @implementer(ILearned)
@@ -36,7 +38,8 @@ class LearnedLogs(Generic[T]):
     """The two logs of the items that ``live`` gives, those that are valid now.
 
     ``encode`` makes the line of an item, whose times are by the second argument (seconds) later than the item's, and
-    ``is_course`` says which log it belongs to. Before :meth:`open`, and where that is given no path, nothing is kept.
+    ``is_course`` says which log it belongs to. ``adopt`` gets valid answers that another program wrote into a log.
+    Before :meth:`open`, and where that is given no path, nothing is kept.
     """
 
     def __init__(
@@ -44,22 +47,31 @@ class LearnedLogs(Generic[T]):
         live: Callable[[], Iterable[T]],
         encode: Callable[[T, float], str],
         is_course: Callable[[T], bool],
+        adopt: Callable[[list[CachedAnswer]], object],
         clock: IReactorTime,
     ) -> None:
         self._live = live
         self._encode = encode
         self._is_course = is_course
+        self._adopt = adopt
         self._clock = clock
         self._course: LearnedLog[T] | None = None
         self._dns: LearnedLog[T] | None = None
+        self._lock: LogLock | None = None
 
     def open(self, path: str | None, course: LogStart, dns: LogStart) -> None:
-        """Go on with the logs at ``path``, which held what ``course`` and ``dns`` say."""
+        """Go on with the logs at ``path``, which held what ``course`` and ``dns`` say.
+
+        Raises :class:`~labnet.resolver.cache.lock.InUse` where another lab has them.
+        """
         if path is None:
             return
+        self._lock = LogLock(path)
         threads = threads_of(self._clock)
-        self._course = LearnedLog(path, self._live_course, self._encode, authored, self._clock, threads)
-        self._dns = LearnedLog(path + DNS_LOG_SUFFIX, self._live_dns, self._encode, None, self._clock, threads)
+        in_course = Form(self._encode, authored, lambda found: self._take(found, path))
+        in_dns = Form(self._encode, None, lambda found: self._take(found, None))
+        self._course = LearnedLog(path, self._live_course, in_course, self._clock, threads)
+        self._dns = LearnedLog(path + DNS_LOG_SUFFIX, self._live_dns, in_dns, self._clock, threads)
         self._course.open(*course)
         self._dns.open(*dns)
 
@@ -83,6 +95,19 @@ class LearnedLogs(Generic[T]):
             if log is not None:
                 log.close()
         self._course = self._dns = None
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def _take(self, content: bytes, course: str | None) -> None:
+        """Adopt the valid answers in ``content``, which is of the ``course`` log with this path, or of the DNS log."""
+        later = ahead(self._clock)
+        reader = TailReader(self._clock.seconds() + later, MOST_ADOPTED)
+        file = io.BytesIO(content)
+        tail = reader.dns(file) if course is None else reader.course(file, os.path.basename(course))
+        for _, entry in tail.cached:
+            entry.since -= later
+        self._adopt(tail.cached)
 
     def _live_course(self) -> Iterable[T]:
         return (item for item in self._live() if self._is_course(item))

@@ -44,13 +44,13 @@ def _made(path: str) -> int:
 class Rewriting:
     """The file at ``path`` on its way to a new content: :attr:`lines`, then what was put :attr:`behind` meanwhile.
 
-    Making one opens a temporary file beside the old one, which it ``reads`` or not; it ``began`` then (seconds of the
-    log's clock). Every step may raise OSError.
+    Making one opens a temporary file beside the old one, which it ``reads``, or only where that is not as it was
+    ``left``; it ``began`` then (seconds of the log's clock). Every step may raise OSError.
     """
 
     SUFFIX: Final = ".new"
 
-    def __init__(self, path: str, reads: bool, began: float) -> None:
+    def __init__(self, path: str, reads: bool, left: Identity | None, began: float) -> None:
         self._path = path
         self.began = began
         self.content = b""
@@ -66,9 +66,9 @@ class Rewriting:
         """Whether another rewrite has to follow."""
         mode, owner = MODE, None
         with contextlib.suppress(FileNotFoundError), open(open_regular(path), "rb") as old:
-            self.content = old.read() if reads else b""
             stat = os.fstat(old.fileno())
             mode, owner = stat.st_mode & 0o7777, (stat.st_uid, stat.st_gid)
+            self.content = old.read() if reads or identity(old.fileno()) != left else b""
             self.old = identity(old.fileno())
         os.makedirs(os.path.dirname(path), exist_ok=True)
         self._new = open(_made(path + self.SUFFIX), "wb", buffering=0)  # noqa: SIM115 (it is closed turns later)
@@ -81,6 +81,13 @@ class Rewriting:
         except OSError:
             self.drop()
             raise
+
+    def foreign(self, left: Identity | None) -> bytes:
+        """What of the old file another program wrote since it was ``left`` by ours: all of it, or what is behind."""
+        if self.old is None or self.old == left:
+            return b""
+        is_longer = left is not None and self.old[:2] == left[:2] and self.old.size > left.size
+        return self.content[left.size :] if left is not None and is_longer else self.content
 
     def counted(self, lines: Iterable[bytes]) -> Iterator[bytes]:
         """``lines``, each of which counts as a learned one."""

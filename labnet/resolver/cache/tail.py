@@ -15,7 +15,7 @@ from typing import BinaryIO, Final, NamedTuple
 
 from labnet.resolver.cache.cache import size_of
 from labnet.resolver.cache.lines import CachedAnswer, decode_course_line, decode_dns_line
-from labnet.resolver.cache.logs import LogStart
+from labnet.resolver.cache.log import LogStart
 from labnet.resolver.files.problem import Problem
 
 MOST_PROBLEMS: Final = 10

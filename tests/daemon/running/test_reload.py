@@ -13,7 +13,16 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from labnet import config
 from labnet.config import ConfigError
-from labnet.daemon.running.reload import POLL, STOPPING, FileWatch, Outcomes, Reloads, load_lab, watched_files
+from labnet.daemon.running.reload import (
+    POLL,
+    STOPPING,
+    FileWatch,
+    Outcomes,
+    Reloads,
+    load_lab,
+    shared_files,
+    watched_files,
+)
 from labnet.metrics import Sample
 
 
@@ -28,6 +37,41 @@ class LoadTests(SynchronousTestCase):
         first, second = raised.exception.problems
         self.assertIn("resolver.a.parent_tries: must be", first)
         self.assertEqual(second, "/nowhere/none.txt: there is no such file")
+
+
+class SharedFilesTests(SynchronousTestCase):
+    """One file for two purposes."""
+
+    def says(self, text: str) -> list[str]:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder).resolve() / "lab.toml"
+            path.write_text(text)
+            return [one.replace(f"{path.parent}/", "") for one in shared_files(config.load(str(path), folder))]
+
+    def test_each_thing_that_is_written_has_a_file_of_its_own(self) -> None:
+        """Two resolvers' logs, a log and the DNS log beside another one, a capture, the console's logs."""
+        two = '[resolver.a]\nlisten = "udp:1"\nlearned = "x"\n[resolver.b]\nlisten = "udp:2"\nlearned = "{}"\n'
+        self.assertEqual(self.says(two.format("y")), [])
+        self.assertEqual(
+            self.says(two.format("./x")),
+            [
+                "resolver.b.learned: resolver.a.learned writes to var/x already; name another file",
+                "resolver.b.learned (its DNS log): resolver.a.learned (its DNS log) writes to var/x.dns already; "
+                "name another file",
+            ],
+        )
+        self.assertEqual(len(self.says(two.format("x.dns"))), 1)
+        self.assertEqual(len(self.says(two.format("y") + '[console]\nlog = "y"\nquery_log = "x"\n')), 2)
+        self.assertEqual(len(self.says(two.format("y") + '[capture]\nfile = "x"\n')), 1)
+        self.assertEqual(self.says(two.format("y") + '[console]\nlog = "/dev/null"\nquery_log = "/dev/null"\n'), [])
+
+    def test_nothing_is_written_over_what_another_one_reads(self) -> None:
+        """A resolver may append to its own records, as the assignment has it, and to nobody else's."""
+        own = '[resolver.a]\nlisten = "udp:1"\nrecords = "var/ips"\nlearned = "ips"\n'
+        self.assertEqual(self.says(own), [])
+        other = '[resolver.b]\nlisten = "udp:2"\nrecords = "var/ips"\n'
+        says = "resolver.b.records: resolver.a.learned writes to var/ips; name another file"
+        self.assertEqual(self.says(own + other), [says])
 
 
 class ReloadsTests(SynchronousTestCase):

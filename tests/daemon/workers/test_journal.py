@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from labnet import config
 from labnet.config import ResolverConfig
 from labnet.daemon.workers.journal import Journal, read_line
+from labnet.resolver.cache.logs import DNS_LOG_SUFFIX
 from labnet.resolver.loading import Loaded, load_files
 from labnet.wire.names import key_of
 
@@ -69,9 +70,9 @@ class LearnTests(JournalTestCase):
         self.assertTrue(journal.learn(dns_line("a.example")))
         self.assertTrue(journal.learn(course_line("b.example")))
         self.assertTrue(journal.learn(dns_line("c.example")))
-        suffix = next(path.name for path in self.folder.iterdir() if path.name != "learned")
         self.assertEqual(
-            (self.folder / suffix).read_text().splitlines(), [dns_line("a.example"), dns_line("c.example")]
+            (self.folder / ("learned" + DNS_LOG_SUFFIX)).read_text().splitlines(),
+            [dns_line("a.example"), dns_line("c.example")],
         )
         self.assertEqual((self.folder / "learned").read_text().splitlines(), [course_line("b.example")])
         self.assertEqual(len(journal), 3)
@@ -136,8 +137,8 @@ class LearnTests(JournalTestCase):
         self.patch(self.clock, "seconds", seconds)
         journal.learn(dns_line("b.example"))
         journal.close()
-        suffix = next(path for path in self.folder.iterdir() if path.name.startswith("learned."))
-        self.assertEqual({json.loads(line)["s"] for line in suffix.read_text().splitlines()}, {NOW + 3600})
+        log = self.folder / ("learned" + DNS_LOG_SUFFIX)
+        self.assertEqual({json.loads(line)["s"] for line in log.read_text().splitlines()}, {NOW + 3600})
         self.assertEqual(list(journal.lines()), [dns_line("a.example"), dns_line("b.example")])
 
 

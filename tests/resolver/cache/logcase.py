@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.resolver.cache.log import LearnedLog
+from labnet.resolver.cache.log import Form, LearnedLog
 from labnet.resolver.files.course import authored
 from labnet.wire.course_line import encode_record
 from labnet.wire.types import Mapping
@@ -31,7 +31,7 @@ def line(name: str) -> bytes:
 
 def course_log(path: str, live: Callable[[], Iterable[Mapping]], clock: IReactorTime) -> LearnedLog[Mapping]:
     """A log of the course protocol whose items are mappings; what would wait for the disk is done at once."""
-    return LearnedLog(path, live, course_line, authored, clock, maybeDeferred)
+    return LearnedLog(path, live, Form(course_line, authored), clock, maybeDeferred)
 
 
 def course_line(mapping: Mapping, later: float) -> str:

@@ -147,6 +147,7 @@ class RestartTests(SynchronousTestCase):
         lab.course("a.course")
         lab.network.deliver(b"a.course,192.0.2.9,0", COURSE, lab.take(COURSE).source)
         lab.course_told()
+        lab.stop()
         self.assertEqual([path.name for path in lab.folder.iterdir()], [])
 
     def test_what_is_over_is_not_restored(self) -> None:

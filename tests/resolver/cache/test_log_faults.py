@@ -11,9 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 
-from labnet.resolver.cache.log import RETRY
+from labnet.resolver.cache.cache import Entry
+from labnet.resolver.cache.lines import CachedAnswer, decode_line, encode_line, is_from_course
+from labnet.resolver.cache.lock import LogLock
+from labnet.resolver.cache.log import RETRY, LogStart
+from labnet.resolver.cache.logs import DNS_LOG_SUFFIX, LearnedLogs
 from labnet.resolver.files.course import parse_records
+from labnet.wire.types import Answer, Rcode
 from tests.resolver.cache.logcase import AUTHORS, LogCase, learned, line
+from tests.resolver.dnsfakes import A, question, rrset
 
 
 class ForeignHandTests(LogCase):
@@ -75,6 +81,67 @@ class ForeignHandTests(LogCase):
         self.path.rmdir()
         self.clock.advance(RETRY)
         self.assertHolds(line("www.a"), line("www.b"), line("www.c"))
+
+
+class OtherLabTests(LogCase):
+    """Another lab writes to the same file, which a lock keeps it from where the system has locks."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.logs = self.lab()
+
+    def lab(self) -> LearnedLogs[CachedAnswer]:
+        """The logs of a lab whose cache is a list."""
+        known: list[CachedAnswer] = []
+
+        def adopt(found: list[CachedAnswer]) -> None:
+            names = {question for question, _ in known}
+            known.extend(one for one in found if one[0] not in names)
+
+        def live() -> list[CachedAnswer]:
+            return [one for one in known if one[1].is_valid(self.clock.seconds())]
+
+        logs: LearnedLogs[CachedAnswer] = LearnedLogs(live, encode_line, is_from_course, adopt, self.clock)
+        self.patch(LogLock, "__init__", lambda lock, path: setattr(lock, "_path", ""))
+        logs.open(os.fspath(self.path), LogStart(), LogStart())
+        self.known = known
+        return logs
+
+    def learn(self, logs: LearnedLogs[CachedAnswer], known: list[CachedAnswer], *lines: str) -> None:
+        for text in lines:
+            known.append(decode_line(text, "x"))
+            logs.append([known[-1]])
+            self.clock.advance(RETRY)
+
+    def lines(self, suffix: str = "") -> list[str]:
+        return sorted((self.folder / ("learned" + suffix)).read_text().splitlines())
+
+    def test_neither_erases_what_the_other_learned(self) -> None:
+        """What each wrote since is adopted by the other's rewrite, in both logs; what is over is not."""
+        first, known = self.logs, self.known
+        second = self.lab()
+        lines = [f"www.{name},1.2.3.4,600,1,0.5" for name in "abcd"]
+        self.learn(first, known, lines[0])
+        self.learn(second, self.known, lines[1], "www.over,1.2.3.4,0,1,0.0")
+        self.learn(first, known, lines[2])
+        self.learn(second, self.known, lines[3])
+        self.assertEqual(self.lines(), lines)
+        answer = Answer(Rcode.NOERROR, (rrset("x.example", 600, A, b"\1\2\3\4"),))
+        dns = [encode_line((question(f"{name}.example"), Entry(answer, 1.5, 600, "p"))) for name in "wxyz"]
+        self.learn(first, known, dns[0])
+        self.learn(second, self.known, dns[1])
+        self.learn(first, known, dns[2])
+        self.learn(second, self.known, dns[3])
+        self.assertEqual(self.lines(DNS_LOG_SUFFIX), dns)
+
+    def test_what_was_flushed_is_not_adopted(self) -> None:
+        """A rewrite that is asked for has what is live and nothing else."""
+        self.learn(self.logs, self.known, "www.a,1.2.3.4,600,1,0.5")
+        with self.path.open("a") as file:
+            file.write("www.b,1.2.3.4,600,1,0.5\n")
+        self.known.clear()
+        self.logs.rewrite()
+        self.assertEqual(self.lines(), [])
 
 
 class NoRegularFileTests(LogCase):

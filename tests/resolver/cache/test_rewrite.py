@@ -15,8 +15,8 @@ from twisted.python.failure import Failure
 
 from labnet.resolver.cache.cache import Entry
 from labnet.resolver.cache.lines import decode_dns_line, encode_line, is_from_course
-from labnet.resolver.cache.log import RETRY, LearnedLog
-from labnet.resolver.cache.logs import DNS_LOG_SUFFIX, LearnedLogs, LogStart
+from labnet.resolver.cache.log import RETRY, Form, LearnedLog, LogStart
+from labnet.resolver.cache.logs import DNS_LOG_SUFFIX, LearnedLogs
 from labnet.resolver.cache.rewrite import Rewriting
 from labnet.resolver.cache.syncing import FLUSH
 from labnet.resolver.files.course import authored, parse_records
@@ -53,9 +53,8 @@ class BigCase(LogCase):
 
     def big(self, lines: int = 10) -> LearnedLog[Mapping]:
         """A log whose rewriting has begun and is not at its end."""
-        log = LearnedLog(
-            os.fspath(self.path), lambda: iter(list(self.live)), self.encoded, authored, self.clock, self.in_thread
-        )
+        form = Form(self.encoded, authored)
+        log = LearnedLog(os.fspath(self.path), lambda: iter(list(self.live)), form, self.clock, self.in_thread)
         log.open(lines, cut=False)
         self.clock.cost = 0.0003
         log.rewrite()
@@ -409,7 +408,7 @@ class SteppedClockTests(LogCase):
         """The log of DNS answers does the same."""
         answer = Answer(Rcode.NOERROR, (rrset("www.example", 60, A, b"\1\2\3\4"),))
         kept = question("www.example", A), Entry(answer, self.settable.seconds(), 60, "parent")
-        logs = LearnedLogs(lambda: [kept], encode_line, is_from_course, self.settable)
+        logs = LearnedLogs(lambda: [kept], encode_line, is_from_course, list, self.settable)
         logs.open(os.fspath(self.path), LogStart(), LogStart())
         self.settable.set_by += HOUR
         logs.append([kept])

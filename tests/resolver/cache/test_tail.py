@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from labnet.resolver.cache import tail
 from labnet.resolver.cache.cache import size_of
 from labnet.resolver.cache.lines import decode_line, encode_line
-from labnet.resolver.cache.logs import LogStart
+from labnet.resolver.cache.log import LogStart
 from labnet.resolver.cache.tail import MOST_PROBLEMS, Tail, TailReader, without_learned
 from labnet.resolver.files.course import parse_records
 from labnet.wire.names import key_of
