@@ -20,14 +20,19 @@ author = "The labnet authors"
 project_copyright = f"2026, {author}"
 version = release = _metadata["metadata"]["version"]
 
-extensions: list[str] = []
-exclude_patterns = ["_build"]
+extensions = ["sphinx_copybutton"]
+exclude_patterns = ["_build", "changes"]
 nitpicky = True
 highlight_language = "none"
 
-html_theme = "alabaster"
+copybutton_prompt_text = r"[$#] "
+copybutton_prompt_is_regexp = True
+
+html_theme = "furo"
 html_title = f"labnet {release}"
-html_theme_options = {"description": "The networking lab in one Twisted daemon", "page_width": "1100px"}
+html_static_path = ["_static"]
+html_css_files = ["labnet.css"]
+html_copy_source = False
 
 
 def setup(app: Any) -> None:
