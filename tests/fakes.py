@@ -208,6 +208,7 @@ class MemoryReactor(_DisconnectSelectableMixin, MemoryReactorClock):
     def __init__(self) -> None:
         super().__init__()
         self.rightNow = START
+        self.hasStopped = False  # Twisted 24.7 says it has
         self.tcpPorts: list[MemoryPort] = []
         self.udpPorts: list[MemoryUDPPort] = []
         self._clients: list[Client] = []

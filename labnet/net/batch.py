@@ -16,7 +16,8 @@ from struct import Struct
 from typing import Any, Final
 
 from labnet.net.libc import IOVec
-from labnet.net.mmsg import MESSAGE, NAME, lengths_of, messages_over, send_from
+from labnet.net.mmsg import MESSAGE, NAME, Outbox, lengths_of, messages_over, send_from
+from labnet.net.sockaddr import IPV4_BYTES, IPV6_BYTES, address_in
 
 BATCH: Final = 128
 """Datagrams read by one system call."""
@@ -27,9 +28,6 @@ MOST: Final = 4096
 HEAD: Final = 76
 """Bytes of a datagram that stand beside those of the others of its batch; most questions are no longer."""
 
-_IPV4: Final = Struct("!2xH4s")
-_IPV6: Final = Struct("!2xH4x16s")
-_SCOPE: Final = Struct("=24xI")  # the one field in the machine's own byte order
 _VECTOR: Final = Struct("=QQQ")
 _MARK: Final = Struct("=I")
 _SLOT: Final = HEAD + _MARK.size
@@ -40,10 +38,6 @@ _DROPS: Final = Struct("=32xI")
 
 _BEFORE: Final = bytes.__basicsize__ - 1
 """Bytes of a bytes object of CPython before those that it holds: with them the address is an addition, not a call."""
-
-
-Source = int | tuple[int, int]
-"""The address of a sender as it is compared: one number, of IPv6 two."""
 
 
 def vector_of(data: bytes, owner: object) -> bytes:
@@ -99,6 +93,8 @@ class Incoming:
     """
 
     def __init__(self, fileno: int, ipv6: bool) -> None:
+        self.fileno = fileno
+        self.name_bytes = IPV6_BYTES if ipv6 else IPV4_BYTES
         self._head_bytes, self._rest_bytes = (ctypes.create_string_buffer(BATCH * size) for size in (_SLOT, _REST))
         self._heads, self._rests = memoryview(self._head_bytes).cast("B"), memoryview(self._rest_bytes).cast("B")
         self._marks = self._heads.cast("I")[HEAD // _MARK.size :: _SLOT // _MARK.size]
@@ -109,14 +105,13 @@ class Incoming:
         rests = ctypes.addressof(self._rest_bytes)
         parts = ((IOVec(self.head_at(slot), HEAD), IOVec(rests + slot * _REST, _REST)) for slot in range(BATCH))
         self._vectors = (IOVec * (2 * BATCH))(*chain.from_iterable(parts))
-        self._messages = messages_over(self._vectors, 2, self.name_at(0), 28)
+        self._messages = messages_over(self._vectors, 2, self.name_at(0), IPV6_BYTES)
         self._lengths = lengths_of(self._messages)
         self._names = names = memoryview(self.names).cast("B")
         self._hosts = names.cast("I")[1 :: NAME // 4]
         self._upper, self._lower = (names.cast("Q")[word :: NAME // 8] for word in (1, 2))
         self.set_most_recent(None)
         self._receive = ctypes.CDLL(None).recvmmsg
-        self._fileno = fileno
 
     def receive(self) -> int:
         """Read a batch and return its count; 0 where nothing has come, or where the call reports an error.
@@ -125,7 +120,7 @@ class Incoming:
         """
         used = self._used * _SLOT
         self._heads[:used] = self._zeros[:used]
-        count: int = self._receive(self._fileno, self._messages, BATCH, socket.MSG_DONTWAIT, None)
+        count: int = self._receive(self.fileno, self._messages, BATCH, socket.MSG_DONTWAIT, None)
         self._used = count = max(0, count)
         self._marks[:count] = self._lengths[:count]
         return count
@@ -177,7 +172,15 @@ class Incoming:
 
     def name(self, slot: int) -> bytes:
         """The address of the sender of the datagram in ``slot`` as a struct sockaddr."""
-        return self._names[slot * NAME : slot * NAME + (28 if self._ipv6 else 16)].tobytes()
+        return self._names[slot * NAME : slot * NAME + self.name_bytes].tobytes()
+
+    def outgoing(self, echoed: int) -> Outgoing:
+        """Replies to these datagrams, each behind ``echoed`` bytes of its own."""
+        return Outgoing(self, echoed)
+
+    def outbox(self) -> Outbox:
+        """Sends to what :meth:`name` gives."""
+        return Outbox(self.name_bytes)
 
     def head_at(self, slot: int) -> int:
         """Where the datagram of ``slot`` begins in memory."""
@@ -188,43 +191,25 @@ class Incoming:
         return ctypes.addressof(self.names) + slot * NAME
 
 
-def address_in(name: bytes) -> tuple[str, int]:
-    """Host and port in a struct sockaddr, as Twisted writes them."""
-    if len(name) < 28:
-        port, packed = _IPV4.unpack_from(name)
-        return socket.inet_ntop(socket.AF_INET, packed), port
-    port, packed = _IPV6.unpack_from(name)
-    (scope,) = _SCOPE.unpack_from(name)
-    host = socket.inet_ntop(socket.AF_INET6, packed)
-    return (f"{host}%{scope}" if scope else host), port
-
-
-def host_of(source: Source) -> str:
-    """The address of a sender in text, without its scope."""
-    if isinstance(source, int):
-        return socket.inet_ntop(socket.AF_INET, struct.pack("=I", source))
-    return socket.inet_ntop(socket.AF_INET6, struct.pack("=QQ", *source))
-
-
 class Outgoing:
     """Replies to the datagrams of ``incoming``, each from where its bytes lie.
 
     ``echoed`` bytes of the datagram that is replied to, from its start, go before the reply: the id of a DNS message.
     """
 
-    def __init__(self, incoming: Incoming, fileno: int, ipv6: bool, echoed: int) -> None:
+    def __init__(self, incoming: Incoming, echoed: int) -> None:
         self.unsent = 0
         parts = ((IOVec(incoming.head_at(slot), echoed), IOVec()) for slot in range(BATCH))
         self._vectors = vectors = (IOVec * (2 * BATCH))(*chain.from_iterable(parts))
-        name_bytes = 28 if ipv6 else 16
-        self._messages = messages_over(vectors, 2, incoming.name_at(0), name_bytes, skipped=0 if echoed else 1)
+        skipped = 0 if echoed else 1
+        self._messages = messages_over(vectors, 2, incoming.name_at(0), incoming.name_bytes, skipped=skipped)
         self._first = memoryview(vectors).cast("B")[16:32]
         words = memoryview(vectors).cast("B").cast("Q")
         self._starts, self._bases, self._sizes = words[0::4], words[2::4], words[3::4]
         self._names = memoryview(self._messages).cast("B").cast("Q")[0 :: MESSAGE // 8]
         self._own_names, self._own_starts = array("Q", self._names), array("Q", self._starts)
         self._is_mapped = False
-        self._fileno = fileno
+        self._fileno = incoming.fileno
         self._send = ctypes.CDLL(None).sendmmsg
 
     def reply_first(self, vector: bytes) -> None:
@@ -251,17 +236,21 @@ class Outgoing:
         self._send_to(len(sizes), slots)
 
     def _send_to(self, count: int, slots: Sequence[int] | None) -> None:
-        if slots is not None:
-            self._names[:count] = memoryview(array("Q", [self._own_names[slot] for slot in slots]))
-            self._starts[:count] = memoryview(array("Q", [self._own_starts[slot] for slot in slots]))
-            self._is_mapped = True
-        elif self._is_mapped:
-            self._names[:] = memoryview(self._own_names)
-            self._starts[:] = memoryview(self._own_starts)
-            self._is_mapped = False
+        if slots is not None or self._is_mapped:
+            self._map(slots, count)
         done = self._send(self._fileno, self._messages, count, 0)
         if done < count:
             self._send_rest(max(0, done), count)
+
+    def _map(self, slots: Sequence[int] | None, count: int) -> None:
+        """Have the first ``count`` messages go to the senders of the datagrams in ``slots``; None: each to its own."""
+        self._is_mapped = slots is not None
+        if slots is None:
+            self._names[:] = memoryview(self._own_names)
+            self._starts[:] = memoryview(self._own_starts)
+        else:
+            self._names[:count] = memoryview(array("Q", [self._own_names[slot] for slot in slots]))
+            self._starts[:count] = memoryview(array("Q", [self._own_starts[slot] for slot in slots]))
 
     def _send_rest(self, done: int, count: int) -> None:
         """Go on after a part was sent."""

@@ -19,7 +19,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from labnet.interfaces import IDatagramSocket, IDatagramSockets
-from labnet.net.addresses import family_of
+from labnet.net.addresses import family_of, socket_address
 
 # Python has no names for them (ip(7), ipv6(7)).
 _MTU_DISCOVER: Final = 10
@@ -64,7 +64,7 @@ class ConnectedSocket:
             family_of(host), socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
         )
         try:
-            self._socket.connect((host, port))
+            self._socket.connect(socket_address(host, port))
         except OSError:
             self._socket.close()
             raise

@@ -20,11 +20,12 @@ from twisted.python.failure import Failure
 from zope.interface import directlyProvides, providedBy
 
 from labnet.interfaces import IReactor, StartError
-from labnet.net.addresses import family_of
+from labnet.net.addresses import family_of, socket_address
 from labnet.net.descriptors import Refusals
 from labnet.net.packet_filter import ATTACH_REUSEPORT, attach, program_of
 from labnet.net.systemd import Inherited
 from labnet.net.twisted_private import inherited_unix_port
+from labnet.net.udp_port import UDPPort
 from labnet.net.unixpath import UNIXPort, remove_dead
 from labnet.values import UDPListen
 
@@ -117,7 +118,10 @@ def bound_socket(kind: int, interface: str, port: int, shared: bool = False) -> 
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if shared:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        sock.bind((interface, port))
+        if sock.family == socket.AF_INET6:
+            # All of IPv6 is not all of IPv4 too: each has its listener, and both can be open.
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind(socket_address(interface, port))
     except BaseException:
         sock.close()
         raise
@@ -201,6 +205,7 @@ class _Reactor:
     def __init__(self, reactor: Any, inherited: Inherited, workers: int) -> None:
         self.wrapped = reactor
         self._inherited = inherited
+        self._is_posix = isinstance(reactor, PosixReactorBase)
         self._shared = workers > 1
         self._refusals = Refusals(reactor)
         self.open_datagrams = socket_opener(inherited, workers)
@@ -214,32 +219,27 @@ class _Reactor:
 
     def listenTCP(self, port: int, factory: Any, backlog: int = BACKLOG, interface: str = "") -> Any:
         sock = _find(self._inherited, socket.SOCK_STREAM, interface, port)
-        if sock is None and not self._shared:
+        if sock is None and not (self._shared or (self._is_posix and family_of(interface) == socket.AF_INET6)):
             return self._refusals.watch(self.wrapped.listenTCP(port, factory, backlog, interface))
         if sock is None:
             try:
-                sock = _listening_socket(interface, port, backlog)
+                sock = _listening_socket(interface, port, backlog, self._shared)
             except OSError as error:
                 raise CannotListenError(interface, port, error) from error
         with sock:
             return self._refusals.watch(self.wrapped.adoptStreamPort(sock.fileno(), sock.family, factory))
 
     def listenUDP(self, port: int, protocol: Any, interface: str = "", maxPacketSize: int = 8192) -> Any:
-        sock = _find(self._inherited, socket.SOCK_DGRAM, interface, port)
-        if sock is None and not self._shared:
+        if not self._is_posix:
             return self.wrapped.listenUDP(port, protocol, interface, maxPacketSize)
-        if sock is None:
-            try:
-                sock = self.open_datagrams(interface, port)
-            except OSError as error:
-                raise CannotListenError(interface, port, error) from error
-        with sock:
-            return self.wrapped.adoptDatagramPort(sock.fileno(), sock.family, protocol, maxPacketSize)
+        listening = UDPPort(self.wrapped, (interface, port), protocol, self.open_datagrams, maxPacketSize)
+        listening.startListening()
+        return listening
 
     def listenUNIX(
         self, address: str, factory: Any, backlog: int = BACKLOG, mode: int = 0o666, wantPID: object = 0
     ) -> Any:
-        if not isinstance(self.wrapped, PosixReactorBase):
+        if not self._is_posix:
             return self.wrapped.listenUNIX(address, factory, backlog, mode, wantPID)
         sock = self._inherited.find(socket.AF_UNIX, socket.SOCK_STREAM, os.path.abspath(address))
         if sock is not None:
@@ -265,8 +265,8 @@ class _Reactor:
             return self._refusals.watch(self.wrapped.adoptStreamPort(sock.fileno(), sock.family, factory))
 
 
-def _listening_socket(interface: str, port: int, backlog: int) -> socket.socket:
-    sock = bound_socket(socket.SOCK_STREAM, interface, port, shared=True)
+def _listening_socket(interface: str, port: int, backlog: int, shared: bool) -> socket.socket:
+    sock = bound_socket(socket.SOCK_STREAM, interface, port, shared)
     try:
         sock.listen(backlog)
     except BaseException:

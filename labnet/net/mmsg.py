@@ -75,12 +75,17 @@ def send_from(fileno: int, messages: Any, done: int, count: int, stops: bool = F
 class _Slots:
     """The memory of one batch: for each slot a buffer, an address, and the headers that point to them."""
 
-    def __init__(self, name_bytes: int) -> None:
+    def __init__(self, name_bytes: int, control_bytes: int = 0) -> None:
         self.buffer = ctypes.create_string_buffer(BATCH * SLOT)
         self.start = ctypes.addressof(self.buffer)
-        self.names = ctypes.create_string_buffer(BATCH * NAME)
+        step = name_bytes + control_bytes
+        self.names = ctypes.create_string_buffer(BATCH * step + 1)
         self.vectors = (IOVec * BATCH)(*(IOVec(self.start + start, SLOT) for start in _STARTS))
-        self.messages = messages_over(self.vectors, 1, ctypes.addressof(self.names), name_bytes, name_bytes)
+        names = ctypes.addressof(self.names)
+        self.messages = messages_over(self.vectors, 1, names, name_bytes, step)
+        for slot, message in enumerate(self.messages):
+            if control_bytes:
+                message.header.control, message.header.controllen = names + slot * step + name_bytes, control_bytes
         words = memoryview(self.vectors).cast("B").cast("Q")
         self.bases, self.sizes = words[0::2], words[1::2]
 
@@ -88,18 +93,19 @@ class _Slots:
 class Outbox:
     """Sends datagrams, each to an address, or by a connected socket; ``unsent`` counts those lost.
 
-    ``name_bytes`` is the length of the addresses, 0 for a connected socket.
+    ``name_bytes`` is the length of the addresses, 0 for a connected socket; ``control_bytes`` that of the control data
+    behind each.
     """
 
-    def __init__(self, name_bytes: int) -> None:
+    def __init__(self, name_bytes: int, control_bytes: int = 0) -> None:
         self.unsent = 0
         self._is_connected = not name_bytes
-        self._slots = slots = _Slots(name_bytes)
+        self._slots = slots = _Slots(name_bytes, control_bytes)
         self._bytes = memoryview(slots.buffer).cast("B")
         self._names = memoryview(slots.names).cast("B")
 
     def send(self, fileno: int, datagrams: Sequence[bytes], to: Sequence[bytes] = ()) -> None:
-        """Send ``datagrams`` of at most :data:`SLOT` bytes, ``to`` each its address (struct sockaddr).
+        """Send ``datagrams`` of at most :data:`SLOT` bytes, ``to`` each its address (struct sockaddr, control data).
 
         What the system does not take is lost. Raises OSError where it refuses one by a connected socket.
         """

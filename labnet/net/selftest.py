@@ -31,7 +31,7 @@ def is_trusted() -> bool:
     """Whether the raw calls may be used; where not, one line of the log (``lab.no-batches``) says why."""
     why = hindrance()
     if why:
-        _log.warn("datagrams are taken one at a time, by Twisted's own ports: {why}", why=why, event="lab.no-batches")
+        _log.warn("datagrams are taken one at a time, without batches: {why}", why=why, event="lab.no-batches")
     return not why
 
 
@@ -83,7 +83,7 @@ def _through_and_back(port: socket.socket, client: socket.socket) -> str:
     fds = (PollFD * 1)(PollFD(port.fileno(), select.POLLIN))
     ready = libc.ppoll(fds, 1, (ctypes.c_int64 * 2)(1, 0), None)
     incoming = Incoming(port.fileno(), ipv6=False)
-    outgoing = Outgoing(incoming, port.fileno(), ipv6=False, echoed=2)
+    outgoing = Outgoing(incoming, echoed=2)
     if (ready, fds[0].revents) != (1, select.POLLIN) or incoming.receive() != 1:
         return "a datagram over loopback did not come"
     if (incoming.datagram(0), incoming.address(0)) != (question, client.getsockname()):

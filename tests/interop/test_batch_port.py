@@ -6,7 +6,6 @@ import ctypes
 import errno
 import ipaddress
 import socket
-import struct
 from collections import Counter
 from collections.abc import Generator
 from itertools import pairwise
@@ -270,16 +269,6 @@ async def test_dropped_datagrams_are_counted() -> None:
     assert dropped > 0
     await made.close()
     assert made.protocol.counts.lost["overflow"] == dropped
-
-
-@pytest_twisted.ensureDeferred
-async def test_the_address_of_a_scoped_sender_keeps_its_scope() -> None:
-    """A link-local sender's interface is part of its address."""
-    made = _batch("::1")
-    packed = struct.pack("!2xH4x16s", 53, socket.inet_pton(socket.AF_INET6, "fe80::1")) + struct.pack("=I", 2)
-    made.port.answers._in.names[0:28] = packed
-    assert made.port.answers._in.address(0) == ("fe80::1%2", 53)
-    await made.close()
 
 
 @pytest_twisted.ensureDeferred

@@ -10,6 +10,8 @@ import pytest
 import pytest_twisted
 from twisted.internet import reactor as default_reactor
 
+from labnet.net.listening import listening_reactor
+from labnet.net.systemd import Inherited
 from labnet.resolver.ready.packetcache import PacketCaches
 from labnet.resolver.serve.ports import Ports
 from labnet.values import UDPListen
@@ -26,7 +28,7 @@ ASKS = {socket.AF_INET: (socket.IPPROTO_IP, 10), socket.AF_INET6: (socket.IPPROT
 async def test_a_port_never_fragments(batch: bool, interface: str) -> None:
     """Neither does it ask the system what the path is thought to take."""
     packets = PacketCaches(0, reactor)
-    ports = Ports(reactor, lambda: Echo(packets), mock.Mock(), packets)
+    ports = Ports(listening_reactor(reactor, Inherited()), lambda: Echo(packets), mock.Mock(), packets)
     (listener,) = ports.open([UDPListen(port=0, interface=interface)], batch, 0.0)
     sock = listener.udp.socket
     assert sock.getsockopt(*ASKS[sock.family]) == PROBE

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
 import socket
-import struct
 from contextlib import closing
 
 from hypothesis import given
@@ -17,12 +15,12 @@ from labnet.net.batch import (
     MOST,
     Incoming,
     Outgoing,
-    address_in,
-    host_of,
     key_of,
     question_of,
     vector_of,
 )
+from labnet.net.sockaddr import address_in, host_of
+from tests.net.sockaddr import put
 
 LENGTHS = (0, 1, 2, HEAD - 1, HEAD, HEAD + 1, HEAD + 4, 300)
 DATAGRAMS = st.one_of(
@@ -207,16 +205,6 @@ class SenderTests(SynchronousTestCase):
         self.assertEqual(host_of(incoming.source(0)), host_of(incoming.source(1)))
 
 
-def put(incoming: Incoming, slot: int, host: str, scope: int = 0) -> None:
-    """Have the datagram in ``slot`` be from ``host``, port 53."""
-    if ":" in host:
-        packed = struct.pack("!2xH4x", 53) + socket.inet_pton(socket.AF_INET6, host) + struct.pack("=I", scope)
-    else:
-        packed = struct.pack("!2xH", 53) + socket.inet_aton(host)
-    at = incoming.name_at(slot) - ctypes.addressof(incoming.names)
-    incoming.names[at : at + len(packed)] = packed
-
-
 class OutgoingTests(SynchronousTestCase):
     """Replies from where their bytes lie."""
 
@@ -224,7 +212,7 @@ class OutgoingTests(SynchronousTestCase):
         """To some of the batch, in any order, to all of it, to the first; each with as much of its own as is said."""
         for host, echoed in (("127.0.0.1", 2), ("::1", 0)):
             loopback = self.enterContext(closing(Loopback(host)))
-            out = Outgoing(loopback.incoming, loopback.socket.fileno(), loopback.is_ipv6, echoed)
+            out = Outgoing(loopback.incoming, echoed)
             sent = [b"%d%d." % (number, number) for number in range(5)]
             loopback.bring(*sent)
             replies = [b"r" * (number + 1) for number in range(5)]
@@ -248,7 +236,7 @@ class OutgoingTests(SynchronousTestCase):
         self.addCleanup(other.close)
         other.setblocking(False)
         other.connect(loopback.socket.getsockname())
-        out = Outgoing(loopback.incoming, loopback.socket.fileno(), False, 2)
+        out = Outgoing(loopback.incoming, 2)
         for client in loopback.client, other, loopback.client, other:
             client.send(b"id?")
         self.assertEqual(loopback.incoming.receive(), 4)
@@ -263,7 +251,7 @@ class OutgoingTests(SynchronousTestCase):
     def test_what_the_system_does_not_take(self) -> None:
         """Is counted: one that cannot be sent anywhere alone, all where there is no socket any more."""
         loopback = self.enterContext(closing(Loopback()))
-        out = Outgoing(loopback.incoming, loopback.socket.fileno(), False, 0)
+        out = Outgoing(loopback.incoming, 0)
         loopback.bring(b"a", b"b", b"c")
         put(loopback.incoming, 1, "255.255.255.255")  # not without SO_BROADCAST
         out.reply_to([b"1", b"2", b"3"], None)

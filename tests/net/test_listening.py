@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 from unittest import mock
 
-from twisted.internet import tcp, udp
+from twisted.internet import tcp
 from twisted.internet.error import CannotListenError, ConnectionDone
 from twisted.internet.posixbase import PosixReactorBase
 from twisted.internet.protocol import DatagramProtocol, Factory
@@ -130,12 +130,10 @@ class InheritedTests(ListeningTestCase):
             self.assertFalse(os.get_blocking(port.socket.fileno()))
 
     def test_udp_is_taken_by_its_address(self) -> None:
-        """By Twisted's port and by a batch port."""
+        """By a port of one datagram at a time and by a batch port."""
         for host in HOST, "::1":
             passed, number = self.bound(socket.SOCK_DGRAM, host)
             port = self.listening(self.reactor(passed).listenUDP(number, DatagramProtocol(), host, 4096))
-            self.assertIsInstance(port, udp.Port)
-            self.assertEqual(port.maxPacketSize, 4096)
             self.assertTrue(same(port.socket, passed))
             batch = self.closing(socket_opener(self.inherited(passed))(host, number))
             self.assertTrue(same(batch, passed))
@@ -230,6 +228,23 @@ class PlainTests(ListeningTestCase):
         with self.assertRaises(OSError) as raised:
             socket_opener(Inherited())(HOST, sock.getsockname()[1])
         self.assertEqual(raised.exception.errno, errno.EADDRINUSE)
+
+
+class FamiliesTests(ListeningTestCase):
+    """All of IPv6 is a listener of its own."""
+
+    def test_all_of_ipv4_and_all_of_ipv6_are_listened_on_together(self) -> None:
+        """By UDP and TCP, in either order; and so is one address of IPv4."""
+        for first, second in ("0.0.0.0", "::"), ("::", "0.0.0.0"), ("127.0.0.1", "::"), ("::", "127.0.0.1"):
+            reactor = self.reactor()
+            number = 0
+            for interface in first, second:
+                port = self.listening(reactor.listenUDP(number, DatagramProtocol(), interface))
+                number = port.getHost().port
+            number = 0
+            for interface in first, second:
+                port = self.listening(reactor.listenTCP(number, Factory(), 50, interface))
+                number = port.getHost().port
 
 
 class SharedTests(ListeningTestCase):

@@ -9,7 +9,8 @@ from typing import Any, Final, Protocol, cast
 
 from twisted.logger import Logger
 
-from labnet.net.batch import BATCH, NO_KEY, Incoming, Outgoing
+from labnet.net.batch import BATCH, NO_KEY, Outgoing
+from labnet.net.wildcard_batch import memory_of
 from labnet.resolver.clients.admission import Admission
 from labnet.resolver.clients.counts import READY, Cell, Counts, asked_in
 from labnet.resolver.engine.fast_path import FastPath
@@ -63,15 +64,14 @@ class BatchAnswers:
     log = Logger()
 
     def __init__(self, sock: socket.socket, protocol: BatchProtocol, packets: PacketCaches) -> None:
-        fileno, ipv6 = sock.fileno(), sock.family == socket.AF_INET6
         self.protocol = protocol
         self._sock = sock
         self._packets = packets
-        self._in = Incoming(fileno, ipv6)
+        self._in = memory_of(sock)
         self._clients = BatchClients(self._in, protocol)
-        self._out_dns = Outgoing(self._in, fileno, ipv6, echoed=2)
-        self._out = Outgoing(self._in, fileno, ipv6, echoed=0)
-        self._late = LateReplies(self, 28 if ipv6 else 16)
+        self._out_dns = self._in.outgoing(echoed=2)
+        self._out = self._in.outgoing(echoed=0)
+        self._late = LateReplies(self, self._in.outbox())
         self._owners = _Owners()
         self._at_once = 0
 

@@ -1,6 +1,7 @@
 """A UDP port that reads and writes datagrams in batches (:mod:`labnet.net.batch`).
 
-Where :mod:`labnet.net.selftest` speaks against it, Twisted's port serves with the same answers.
+Where :mod:`labnet.net.selftest` speaks against it, one that takes a datagram at a time serves with the same answers
+(:mod:`labnet.net.udp_port`).
 
 Theory
 ------
@@ -35,22 +36,16 @@ from __future__ import annotations
 
 import socket
 
-from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.defer import Deferred
-from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IListeningPort, IReadDescriptor
 from twisted.internet.posixbase import PosixReactorBase
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
 from labnet.interfaces import IReactor
 from labnet.net.batch import overflowed
 from labnet.net.busypoll import BusyPoll
 from labnet.net.coalescing import Coalescing
-from labnet.net.datagrams import never_fragment
 from labnet.net.listening import OpenSocket, open_datagrams
-from labnet.net.reflectors import ignore_reflectors
 from labnet.net.selftest import is_trusted
+from labnet.net.udp_port import UDPPort
 from labnet.resolver.ready.packetcache import PacketCaches
 from labnet.resolver.serve.batch_answers import BatchAnswers, BatchProtocol
 
@@ -60,13 +55,14 @@ def is_available(reactor: object) -> bool:
     return isinstance(getattr(reactor, "wrapped", reactor), PosixReactorBase) and is_trusted()
 
 
-@implementer(IReadDescriptor, IListeningPort)
-class BatchPort:
+class BatchPort(UDPPort):
     """Listens on ``address``, an interface and a port, and answers from ``packets``; the rest goes to ``protocol``.
 
     ``open_socket`` gives the socket: a new one, one that was inherited, or one that workers share. Datagrams may gather
     for ``delay`` seconds (:mod:`labnet.net.coalescing`).
     """
+
+    protocol: BatchProtocol
 
     def __init__(
         self,
@@ -77,38 +73,26 @@ class BatchPort:
         open_socket: OpenSocket = open_datagrams,
         delay: float = 0.0,
     ) -> None:
-        self.socket: socket.socket | None = None
-        self.protocol = protocol
-        self._reactor = reactor
-        self._address = address
+        super().__init__(reactor, address, protocol, open_socket)
         self._packets = packets
         self._coalescing = Coalescing(delay)
-        self._open_socket = open_socket
-        self._stopped: Deferred[None] | None = None
 
     def startListening(self) -> None:
-        """Open the socket. Raises CannotListenError."""
-        try:
-            self.socket = sock = self._open_socket(*self._address)
-        except OSError as error:
-            raise CannotListenError(*self._address, error) from error
-        never_fragment(sock)
-        ignore_reflectors(sock)
+        super().startListening()
+        self._busy_poll.enable()
+
+    def _prepare(self, sock: socket.socket) -> None:
         self.answers = BatchAnswers(sock, self.protocol, self._packets)
         self._drain = self.answers.drain
         self._busy_poll = BusyPoll(self._reactor, self, self._drain, self._coalescing)
-        self.protocol.makeConnection(self)
-        self._reactor.addReader(self)
-        self._busy_poll.enable()
 
     def delay(self, seconds: float) -> None:
         """Give datagrams so long to gather from now on."""
         self._coalescing.change(seconds)
 
     def stopReading(self) -> None:
-        """Take no further questions; what was asked can still be answered."""
         self._busy_poll.disable()
-        self._reactor.removeReader(self)
+        super().stopReading()
 
     @property
     def unsent(self) -> int:
@@ -118,40 +102,8 @@ class BatchPort:
     def doRead(self) -> None:
         self._busy_poll.woken(*self._drain())
 
-    def write(self, datagram: bytes, addr: tuple[str, int] | None = None) -> None:
-        """Send ``datagram`` to ``addr``. Raises OSError where the system does not take it."""
-        if self.socket is not None and addr is not None:
-            host, _, scope = addr[0].partition("%")
-            self.socket.sendto(datagram, (host, addr[1], 0, int(scope)) if scope else addr)
-
-    def getHost(self) -> IPv4Address | IPv6Address:
-        if self.socket is None:
-            raise ValueError("the port is closed")
-        host, port = self.socket.getsockname()[:2]
-        return (IPv6Address if self.socket.family == socket.AF_INET6 else IPv4Address)("UDP", host, port)
-
-    def stopListening(self) -> Deferred[None]:
-        """Close the socket in the reactor's next turn, as Twisted's port does."""
-        if self._stopped is None:
-            self._stopped = Deferred()
-            self.stopReading()
-            self._reactor.callLater(0, self.connectionLost)
-        return self._stopped
-
     def connectionLost(self, reason: Failure | None = None) -> None:
-        sock = self.socket
-        if sock is not None:
-            self.protocol.counts.lost["overflow"] += overflowed(sock)
+        if self.socket is not None:
+            self.protocol.counts.lost["overflow"] += overflowed(self.socket)
             self.protocol.counts.lost["unsent"] += self.unsent
-            self.stopReading()
-            self.socket = None
-            sock.close()
-            self.protocol.doStop()
-        if self._stopped is not None and not self._stopped.called:
-            self._stopped.callback(None)
-
-    def fileno(self) -> int:
-        return -1 if self.socket is None else self.socket.fileno()
-
-    def logPrefix(self) -> str:
-        return "resolver"
+        super().connectionLost(reason)

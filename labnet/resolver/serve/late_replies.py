@@ -8,8 +8,8 @@ from __future__ import annotations
 import contextlib
 from typing import Final, NamedTuple, Protocol
 
-from labnet.net.batch import address_in
 from labnet.net.mmsg import Outbox
+from labnet.net.sockaddr import address_in
 from labnet.resolver.clients.admission import Ticket
 from labnet.resolver.clients.counts import Counts, asked_in
 
@@ -42,7 +42,8 @@ class AskedPort(Protocol):
 
 
 class Origin(NamedTuple):
-    """Who asked at a port, and when: ``name`` is the address as a struct sockaddr, ``came`` an epoch second."""
+    """Who asked at a port, and when: ``name`` is a struct sockaddr, with control data behind it where the
+    port is on all addresses; ``came`` is an epoch second."""
 
     name: bytes
     ticket: Ticket
@@ -50,10 +51,10 @@ class Origin(NamedTuple):
 
 
 class LateReplies:
-    """Sends late replies by ``port``, whose clients' addresses have ``name_bytes`` bytes."""
+    """Sends late replies of ``port`` by ``outbox``."""
 
-    def __init__(self, port: AskedPort, name_bytes: int) -> None:
-        self.outbox = Outbox(name_bytes)
+    def __init__(self, port: AskedPort, outbox: Outbox) -> None:
+        self.outbox = outbox
         self._port = port
         self._origins: list[Origin] = []
         self._questions: list[bytes] = []

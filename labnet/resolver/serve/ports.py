@@ -12,9 +12,7 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
 
 from labnet.interfaces import IReactor, StartError
-from labnet.net.datagrams import never_fragment
 from labnet.net.listening import BACKLOG, opener_beside
-from labnet.net.reflectors import ignore_reflectors
 from labnet.resolver.ready.packetcache import PacketCaches
 from labnet.resolver.serve.batch_port import BatchPort, is_available
 from labnet.resolver.serve.tcp import DNSStreams
@@ -111,12 +109,7 @@ class Ports:
 
     def _open_udp(self, listen: UDPListen, protocol: ResolverProtocol, batch: bool, delay: float) -> IListeningPort:
         if not (batch and is_available(self._reactor)):
-            plain: Any = self._reactor.listenUDP(listen.port, protocol, listen.interface, MOST_BYTES)
-            sock = getattr(plain, "socket", None)  # every UDP port of a real reactor has it
-            if sock is not None:
-                never_fragment(sock)
-                ignore_reflectors(sock)
-            return cast(IListeningPort, plain)
+            return self._reactor.listenUDP(listen.port, protocol, listen.interface, MOST_BYTES)
         port = BatchPort(
             self._reactor, (listen.interface, listen.port), protocol, self._packets, self._open_socket, delay
         )

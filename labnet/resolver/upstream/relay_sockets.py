@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from labnet.interfaces import IReactor
+from labnet.net.addresses import family_of, socket_address
 from labnet.net.mmsg import Inbox
 
 SOCKETS: Final = 16
@@ -136,10 +137,11 @@ class RelaySocket(Generic[A]):
         self.closed = False
         self._reactor = reactor
         self._pool = pool
-        family = socket.AF_INET6 if ":" in parent[0] else socket.AF_INET
-        self._socket = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+        self._socket = socket.socket(
+            family_of(parent[0]), socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
+        )
         try:
-            self._socket.connect(parent)
+            self._socket.connect(socket_address(*parent))
         except OSError:
             self._socket.close()
             raise

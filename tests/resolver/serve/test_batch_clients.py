@@ -12,7 +12,7 @@ from labnet.net.batch import BATCH, Incoming
 from labnet.resolver.clients.admission import Admission, Rules
 from labnet.resolver.serve.batch_clients import BatchClients
 from labnet.values import IPNetwork
-from tests.net.test_batch import put
+from tests.net.sockaddr import put
 
 UNLIMITED, ALSO_UNLIMITED, OUTSIDE, DENIED, NO_RECURSION, LIMITED = (f"10.0.{number}.1" for number in range(6))
 REMEMBERED = 10_000

@@ -10,7 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.interfaces import AnsweredQuery
 from labnet.metrics import BOUNDS
-from labnet.net.batch import address_in
+from labnet.net.mmsg import Outbox
+from labnet.net.sockaddr import address_in
 from labnet.resolver.clients.admission import Admission, Rules
 from labnet.resolver.clients.counts import Counts
 from labnet.resolver.serve.late_replies import LateReplies, Origin
@@ -56,7 +57,7 @@ class LateRepliesTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.port = Port()
         self.addCleanup(self.port.socket.close)
-        self.late = LateReplies(self.port, 16)
+        self.late = LateReplies(self.port, Outbox(16))
         self.clients = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) for _ in range(2)]
         for client in self.clients:
             self.addCleanup(client.close)
