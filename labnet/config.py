@@ -151,6 +151,9 @@ class ResolverConfig(_Table):
     )
     in_flight: int = Field(500, ge=1, description="Questions asked of the parents at a time; more are refused.")
     nsid: ServerName = Field("", description="The server's name for clients that ask for it (NSID); default: none.")
+    identify: bool = Field(
+        False, description="Answer id.server with the text of nsid and version.bind with the version, in class CHAOS."
+    )
     explain: bool = Field(True, description="Say by an extended DNS error where each answer comes from.")
     tcp_idle: Seconds = Field(10.0, description="Seconds that a silent TCP connection of DNS is kept.")
     tcp_connections: int = Field(150, ge=1, description="TCP connections of DNS at a time; the oldest makes room.")

@@ -7,11 +7,11 @@ import os
 import platform
 import resource
 from collections.abc import Iterator
-from importlib import metadata
 from typing import Final
 
 from zope.interface import implementer
 
+from labnet import version
 from labnet.interfaces import IMeasured
 from labnet.metrics import Sample
 
@@ -39,11 +39,3 @@ class Process:
             # That of reading the folder is one of them.
             yield Sample("process_open_fds", (), len(os.listdir(os.path.join(self._proc, "fd"))) - 1)
         yield Sample("process_max_fds", (), resource.getrlimit(resource.RLIMIT_NOFILE)[0])
-
-
-def version() -> str:
-    """The version of labnet that is installed."""
-    try:
-        return metadata.version("txlabnet")
-    except metadata.PackageNotFoundError:
-        return "unknown"

@@ -16,9 +16,9 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger, LogPublisher, globalLogPublisher
 from twisted.python.failure import Failure
 
+from labnet import version
 from labnet.config import Config, ConfigError, ConsoleConfig
 from labnet.console.control import ControlServer, IControlled, actions_of
-from labnet.console.process import version
 from labnet.console.service import Console
 from labnet.daemon.running.listen_addresses import host_and_port
 from labnet.daemon.running.recent_warnings import RecentWarnings

@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IListeningPort
 from zope.interface import implementer
 
+from labnet import version
 from labnet.config import ResolverConfig
 from labnet.interfaces import IChange, IDatagramSockets, IMeasured, IParent, IReactor, StartError
 from labnet.metrics import Sample
@@ -31,6 +32,7 @@ from labnet.resolver.engine.resolver import Resolver
 from labnet.resolver.forwarding import Forwarding
 from labnet.resolver.loading import Loaded, fill
 from labnet.resolver.ready.packetcache import PacketCaches
+from labnet.resolver.serve.identity import identities
 from labnet.resolver.serve.ports import Listener, Ports, changed
 from labnet.resolver.serve.responder import Responder, ResponderOptions
 from labnet.resolver.serve.tcp import DNSStreams
@@ -261,7 +263,8 @@ class ResolverService(Service):
 
     def _make_responder(self) -> Responder:
         config = self._config
-        options = ResponderOptions(config.nsid.encode(), config.explain, config.tcp_idle)
+        texts = identities(config.nsid, version()) if config.identify else {}
+        options = ResponderOptions(config.nsid.encode(), config.explain, config.tcp_idle, texts)
         return Responder(self._resolver, self._cookies, options, self.packets, self.admission, self.counts)
 
     def _open_logs(self) -> None:

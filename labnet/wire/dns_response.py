@@ -14,7 +14,6 @@ from labnet.wire.dns_common import (
     DO,
     EXTENDED_ERROR,
     HEADER,
-    IN,
     OPCODE,
     OPTION,
     PAYLOAD,
@@ -129,6 +128,7 @@ class _Body:
         self.wire = bytearray(HEADER.size)
         self.limit = limit
         self._turn = query.id
+        self._rrclass = query.rrclass
         self._places: dict[bytes, int] = {}
         self.wire += self._name(query.name)
         self.wire += TYPE_CLASS.pack(query.question.rrtype, query.rrclass)
@@ -154,7 +154,7 @@ class _Body:
     def _add_opaque(self, rrset: RRset, rdatas: Sequence[bytes]) -> None:
         self.wire += self._name(rrset.name)
         again = self._name(rrset.name)
-        kind = TYPE_CLASS.pack(rrset.rrtype, IN) + rrset.ttl.to_bytes(4, "big")
+        kind = TYPE_CLASS.pack(rrset.rrtype, self._rrclass) + rrset.ttl.to_bytes(4, "big")
         size = ADDRESS_BYTES.get(rrset.rrtype, len(rdatas[0]) if len(rdatas) == 1 else None)
         if size is not None:
             behind = kind + size.to_bytes(2, "big")
@@ -167,7 +167,7 @@ class _Body:
         wire = self.wire
         for rdata in rdatas:
             wire += self._name(rrset.name)
-            wire += RECORD.pack(rrset.rrtype, IN, rrset.ttl, 0)
+            wire += RECORD.pack(rrset.rrtype, self._rrclass, rrset.ttl, 0)
             begin = len(wire)
             wire += rdata[:before]
             at = before

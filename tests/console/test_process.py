@@ -10,7 +10,8 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.console.process import Process, version
+from labnet import version
+from labnet.console.process import Process
 from labnet.metrics import FAMILIES
 
 

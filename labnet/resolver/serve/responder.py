@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
 from twisted.internet.interfaces import IReactorTime
@@ -15,6 +15,7 @@ from labnet.resolver.clients.counts import Counts, source_of
 from labnet.resolver.ready.packetcache import PacketCaches
 from labnet.resolver.ready.ttl_patch import ageing_of
 from labnet.resolver.ready.turns import turns_of
+from labnet.resolver.serve.identity import identity_of
 from labnet.wire.dns_request import Edns, Query, Refusal, Silence, decode_query
 from labnet.wire.dns_response import WITHOUT_EDNS, Options, encode_answer, encode_refusal
 from labnet.wire.types import DNSSEC_OK, Answer, ExtendedError, InfoCode, Rcode
@@ -28,11 +29,13 @@ class ResponderOptions:
 
     ``nsid`` names the server (RFC 5001), none where it is empty; with ``explain`` an extended error says where each
     answer comes from; ``idle`` is the time-out of an idle TCP connection that clients hear of, in seconds.
+    ``identities`` are the texts for questions in class CHAOS (:mod:`labnet.resolver.serve.identity`).
     """
 
     nsid: bytes
     explain: bool
     idle: float
+    identities: dict[bytes, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -73,12 +76,21 @@ class Responder:
             self.counts.lost["malformed"] += 1
             return False
         except Refusal as refusal:
-            query, decision = refusal.query, _Decision(refusal) if within else _DROPPED
+            query, decision = refusal.query, self._decide_refused(asking, refusal) if within else _DROPPED
         else:
             decision = self._decide(asking, query, within)
         if decision is not None:
             self._reply(asking, query, decision, message)
         return True
+
+    def _decide_refused(self, asking: _Asking, refusal: Refusal) -> _Decision:
+        """What a message is answered with that is no question to zones or cache; maybe one to the server itself."""
+        texts = self.options.identities
+        if texts and refusal.query is not None and asking.client.allowed:
+            identity = identity_of(refusal.query, texts)
+            if identity is not None:
+                return _Decision(identity)
+        return _Decision(refusal)
 
     def _decide(self, asking: _Asking, query: Query, within: bool) -> _Decision | None:
         """What ``query`` is answered with; None where a parent is asked, and it is answered later."""

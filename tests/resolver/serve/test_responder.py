@@ -6,6 +6,7 @@ import dns.flags
 import dns.message
 from twisted.trial.unittest import SynchronousTestCase
 
+from labnet import version
 from labnet.wire.types import InfoCode, RRType
 from tests.resolver.lab import CLIENT, Lab, codes, errors, rcode, shown
 
@@ -42,6 +43,34 @@ class ResponderTests(SynchronousTestCase):
         for number, name in ((1, "web.EXAMPLE."), (2, "WEB.example.")):
             reply = lab.told((CLIENT[0], number))
             self.assertEqual((reply.question[0].name.to_text(), len(shown(reply))), (name, 1))
+
+    def chaos(self, lab: Lab, name: str, rrtype: str = "TXT", rrclass: str = "CH") -> tuple[str, list[str]]:
+        """The RCODE and the texts of the answer to a question in another class than IN."""
+        lab.send(dns.message.make_query(name, rrtype, rrclass, id=CLIENT[1]).to_wire())
+        reply = lab.told()
+        return rcode(reply), [rdata.to_text() for rrset in reply.answer for rdata in rrset]
+
+    def test_server_identifies_itself_in_class_chaos_where_it_may(self) -> None:
+        """With ``identify``: by the text of nsid (RFC 4892) and by the version; any other question is REFUSED."""
+        lab = Lab(self, {"ips.txt": "www.lab,10.0.0.1,60\n"}, nsid="the lab", identify=True)
+        for name in ("id.server", "Hostname.Bind"):
+            self.assertEqual(self.chaos(lab, name), ("NOERROR", ['"the lab"']))
+        for name in ("version.bind", "version.server"):
+            self.assertEqual(self.chaos(lab, name, "ANY"), ("NOERROR", [f'"labnet {version()}"']))
+        refused = ("REFUSED", [])
+        self.assertEqual(self.chaos(lab, "version.bind", rrclass="HS"), refused)
+        self.assertEqual(self.chaos(lab, "version.bind", "A"), refused)
+        self.assertEqual(self.chaos(lab, "www.lab"), refused)
+        lab.restart(allow=["192.0.2.0/24"])
+        self.assertEqual(self.chaos(lab, "version.bind"), refused)
+
+    def test_server_says_nothing_of_itself_by_default(self) -> None:
+        """Neither its name nor its version; without a name there is none to say."""
+        lab = Lab(self, nsid="the lab")
+        for name in ("id.server", "version.bind"):
+            self.assertEqual(self.chaos(lab, name), ("REFUSED", []))
+        lab.restart(identify=True, nsid="")
+        self.assertEqual(self.chaos(lab, "id.server"), ("REFUSED", []))
 
     def test_negative_answer_of_an_authority(self) -> None:
         """Below a zone of ours a name that is not there is NXDOMAIN, with AA and the SOA."""
