@@ -209,9 +209,9 @@ class Answer:
         asked = next((rrset for rrset in chain if rrset.rrtype != RRType.DNAME), chain[0])
         return replace(
             self,
-            answer=(*chain, *self.answer),
+            answer=(*chain, *[rrset for rrset in self.answer if rrset not in chain]),
             mapping=self.mapping and replace(self.mapping, name=text_of(asked.name)),
-            signatures=(*signatures, *self.signatures),
+            signatures=(*signatures, *[rrset for rrset in self.signatures if rrset not in signatures]),
             proofs=(*proofs, *self.proofs),
         )
 

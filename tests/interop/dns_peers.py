@@ -7,7 +7,7 @@ import socket
 import struct
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -177,6 +177,23 @@ def serving(name: str, folder: Path, zone: str = ZONE, origin: str = ORIGIN, ups
 
 
 @contextmanager
+def serving_many(name: str, folder: Path, zones: Mapping[str, str]) -> Iterator[Peer]:
+    """The server ``name`` (not dnsmasq) with ``zones`` (the text of each by its name) at a free port."""
+    folder.mkdir(parents=True)
+    address = (LOOPBACK, free_port())
+    files = {origin: f"zone{number}" for number, origin in enumerate(zones)}
+    for origin, text in zones.items():
+        (folder / files[origin]).write_text(text)
+    command = _SERVING_MANY[name](folder, address[1], files)
+
+    def ready(address: Address) -> bool:
+        return all(_is_answered(address, origin) for origin in zones)
+
+    with running(name, address, command, folder, ready) as peer:
+        yield peer
+
+
+@contextmanager
 def home_router(folder: Path, records: str) -> Iterator[Peer]:
     """dnsmasq as a router at home runs it: with ``records`` of its own, lines of its configuration, and no upstream."""
     folder.mkdir(parents=True)
@@ -263,6 +280,17 @@ def _named_serving(folder: Path, port: int, origin: str, upstream: int) -> list[
     )
 
 
+def _named_serving_many(folder: Path, port: int, files: Mapping[str, str]) -> list[str]:
+    return _named(
+        folder,
+        f"listen-on port {port} {{ {LOOPBACK}; }}; recursion no; minimal-responses yes; empty-zones-enable no;",
+        "\n".join(
+            f'zone "{origin}" {{ type primary; file "{folder}/{file}"; check-integrity no; check-names ignore; }};'
+            for origin, file in files.items()
+        ),
+    )
+
+
 def _named_forwarding(folder: Path, port: int, origin: str, upstream: int, tcp: bool) -> list[str]:
     return _named(
         folder,
@@ -298,6 +326,14 @@ def _unbound_serving(folder: Path, port: int, origin: str, upstream: int) -> lis
     return _unbound(folder, port, "", zone)
 
 
+def _unbound_serving_many(folder: Path, port: int, files: Mapping[str, str]) -> list[str]:
+    zones = [
+        f'auth-zone:\n name: {origin}\n zonefile: "{folder}/{file}"\n for-upstream: no\n fallback-enabled: no\n'
+        for origin, file in files.items()
+    ]
+    return _unbound(folder, port, " access-control: 127.0.0.1 allow_snoop\n", "".join(zones))
+
+
 def _unbound_forwarding(folder: Path, port: int, origin: str, upstream: int, tcp: bool) -> list[str]:
     zone = f'forward-zone:\n name: "."\n forward-addr: {LOOPBACK}@{upstream}\n'
     return _unbound(folder, port, " tcp-upstream: yes\n" if tcp else "", zone)
@@ -331,6 +367,11 @@ def _nsd_serving(folder: Path, port: int, origin: str, upstream: int) -> list[st
     return _nsd(folder, port, f' name: {origin}\n zonefile: "{folder}/zone"\n')
 
 
+def _nsd_serving_many(folder: Path, port: int, files: Mapping[str, str]) -> list[str]:
+    zones = [f' name: {origin}\n zonefile: "{folder}/{file}"\n' for origin, file in files.items()]
+    return _nsd(folder, port, "zone:\n".join(zones))
+
+
 def _nsd_transferring(folder: Path, port: int, origin: str, primary: int) -> list[str]:
     return _nsd(folder, port, f" name: {origin}\n request-xfr: AXFR {LOOPBACK}@{primary} NOKEY\n")
 
@@ -347,6 +388,11 @@ def _knotd(folder: Path, port: int, middle: str, zone: str) -> list[str]:
 
 def _knotd_serving(folder: Path, port: int, origin: str, upstream: int) -> list[str]:
     return _knotd(folder, port, "", f"zone:\n  - domain: {origin}\n    file: zone\n")
+
+
+def _knotd_serving_many(folder: Path, port: int, files: Mapping[str, str]) -> list[str]:
+    zones = [f"  - domain: {origin}\n    file: {file}\n" for origin, file in files.items()]
+    return _knotd(folder, port, "", "zone:\n" + "".join(zones))
 
 
 def _knotd_forwarding(folder: Path, port: int, origin: str, upstream: int, tcp: bool) -> list[str]:
@@ -368,6 +414,12 @@ _SERVING: dict[str, Callable[[Path, int, str, int], list[str]]] = {
     "nsd": _nsd_serving,
     "knotd": _knotd_serving,
     "dnsmasq": _dnsmasq,
+}
+_SERVING_MANY: dict[str, Callable[[Path, int, Mapping[str, str]], list[str]]] = {
+    "named": _named_serving_many,
+    "unbound": _unbound_serving_many,
+    "nsd": _nsd_serving_many,
+    "knotd": _knotd_serving_many,
 }
 _FORWARDING: dict[str, Callable[[Path, int, str, int, bool], list[str]]] = {
     "named": _named_forwarding,

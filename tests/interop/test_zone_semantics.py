@@ -1,284 +1,189 @@
-"""The zone's answers beside those of BIND's named from the same zone file: wildcards, delegations, CNAMEs, DNAMEs."""
+"""Zones as labnet answers from them, beside NSD, Knot, named and unbound with the same files.
+
+RCODE, AA, answer and authority section are compared, question by question. Where one of the others answers otherwise,
+it is for one of ``REASONS``; any other difference is a failure.
+"""
 
 from __future__ import annotations
 
-import re
-import socket
-import subprocess
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from random import Random
+from typing import Final
 
-import dns.rdata
-import dns.rdataclass
-import dns.rdatatype
 import pytest
 
-from labnet.resolver.records.zone import Zone
-from labnet.resolver.records.zonedata import ZoneData
-from labnet.wire.names import key_of, text_of
-from labnet.wire.types import Question, RRset, RRType
-from tests.interop import peers
-from tests.interop.daemon import DEADLINE
-from tests.resolver.zonefiles import read
+from tests.interop import hard_zones, signed_zones
+from tests.interop.random_zones import questions, random_zone
+from tests.interop.zone_servers import PEERS, Question, Records, Seen, ask, every_server
 
-ZONE = b"""$TTL 3600
-@               IN SOA  ns hostmaster ( 1 7200 3600 1209600 300 )
-@               IN NS   ns
-@               IN MX   10 mail
-ns              IN A    192.0.2.1
-mail       60   IN A    192.0.2.2
-mail            IN AAAA 2001:db8::2
-; aliases
-www             IN CNAME mail
-chain           IN CNAME www
-dangling        IN CNAME nowhere
-outside         IN CNAME www.other.test.
-to-wild         IN CNAME x.wild
-to-cut          IN CNAME host.sub
-; an empty non-terminal: b.deep and deep have no records
-a.b.deep        IN A    192.0.2.3
-; wildcards, as in RFC 4592, section 2.2.1
-*.wild          IN TXT  "this is a wildcard"
-*.wild     120  IN MX   10 host1.wild
-sub.*.wild      IN TXT  "this is not a wildcard"
-host1.wild      IN A    192.0.2.4
-_ssh._tcp.host1.wild IN SRV 0 0 22 host1.wild
-_ssh._tcp.host2.wild IN SRV 0 0 22 host1.wild
-*.alias         IN CNAME mail
-*.lost          IN CNAME nowhere
-*.a.nested      IN A    192.0.2.5
-*.nested        IN A    192.0.2.6
-; delegations: with glue, without, with a DS
-sub             IN NS   ns.sub
-sub             IN NS   ns.other.test.
-ns.sub          IN A    192.0.2.7
-ns.sub          IN AAAA 2001:db8::7
-bare            IN NS   mail
-signed          IN NS   ns.signed
-signed          IN DS   12345 8 2 0000000000000000000000000000000000000000000000000000000000000001
-ns.signed       IN A    192.0.2.8
-; what stands below a delegation is not this zone's
-deeper.signed   IN TXT  "hidden"
-; renamed
-old             IN DNAME wild
-old             IN TXT  "beside the DNAME"
-gone            IN DNAME nowhere
-"""
-
-QUESTIONS = [
-    ("@", "A"),
-    ("@", "SOA"),
-    ("@", "NS"),
-    ("@", "MX"),
-    ("@", "DS"),
-    ("ns", "A"),
-    ("NS", "a"),
-    ("ns", "AAAA"),
-    ("mail", "A"),
-    ("mail", "AAAA"),
-    ("nowhere", "A"),
-    ("x.nowhere", "A"),
-    ("x.mail", "A"),
-    ("www", "A"),
-    ("www", "CNAME"),
-    ("www", "TXT"),
-    ("chain", "AAAA"),
-    ("dangling", "A"),
-    ("outside", "A"),
-    ("to-wild", "TXT"),
-    ("to-wild", "A"),
-    ("to-cut", "A"),
-    ("deep", "A"),
-    ("b.deep", "A"),
-    ("a.b.deep", "A"),
-    ("a.b.deep", "TXT"),
-    ("c.b.deep", "A"),
-    ("c.deep", "A"),
-    ("wild", "TXT"),
-    ("*.wild", "TXT"),
-    ("host3.wild", "MX"),
-    ("host3.wild", "A"),
-    ("foo.bar.wild", "TXT"),
-    ("host1.wild", "MX"),
-    ("sub.*.wild", "MX"),
-    ("sub.*.wild", "TXT"),
-    ("x.*.wild", "TXT"),
-    ("_telnet._tcp.host1.wild", "SRV"),
-    ("_tcp.host1.wild", "TXT"),
-    ("host2.wild", "TXT"),
-    ("x.host2.wild", "TXT"),
-    ("*.x.wild", "TXT"),
-    ("x.alias", "A"),
-    ("x.y.alias", "CNAME"),
-    ("x.lost", "A"),
-    ("x.nested", "A"),
-    ("a.nested", "A"),
-    ("x.a.nested", "A"),
-    ("x.b.nested", "A"),
-    ("sub", "A"),
-    ("sub", "NS"),
-    ("sub", "DS"),
-    ("host.sub", "A"),
-    ("ns.sub", "A"),
-    ("a.b.c.sub", "MX"),
-    ("bare", "A"),
-    ("x.bare", "NS"),
-    ("signed", "DS"),
-    ("signed", "TXT"),
-    ("signed", "NS"),
-    ("deeper.signed", "TXT"),
-    ("x.signed", "DS"),
-    ("old", "TXT"),
-    ("old", "DNAME"),
-    ("old", "A"),
-    ("old", "CNAME"),
-    ("x.old", "TXT"),
-    ("host1.old", "A"),
-    ("x.y.old", "MX"),
-    ("x.old", "CNAME"),
-    ("x.old", "DNAME"),
-    ("x.gone", "A"),
-]
-
-_STATUS = re.compile(r"status: (\w+),")
-_FLAGS = re.compile(r"^;; flags: ([a-z ]*);", re.MULTILINE)
-_SECTION = re.compile(r"^;; (ANSWER|AUTHORITY|ADDITIONAL) SECTION:\n((?:[^;\n].*\n)*)", re.MULTILINE)
+Differs = Callable[[Seen, Seen], bool]
+"""Whether a reason is why the second answer is not the first, which is labnet's."""
 
 
-@dataclass(frozen=True)
-class Seen:
-    """An answer, so that two can be compared: the order within a section and the case of names do not count."""
-
-    status: str
-    authoritative: bool
-    answer: frozenset[tuple[str, int, str, bytes]]
-    authority: frozenset[tuple[str, int, str, bytes]]
-    additional: frozenset[tuple[str, int, str, bytes]]
+_PROOFS: Final = {"NSEC", "NSEC3", "RRSIG"}
 
 
-@pytest.fixture(scope="module")
-def named_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """The port of a named that serves ZONE as example.lab."""
-    program = peers.tool("named", "bind9")
-    folder = tmp_path_factory.mktemp("named")
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-    (folder / "zone").write_bytes(ZONE)
-    (folder / "named.conf").write_text(_configuration(folder, port))
-    process = subprocess.Popen(
-        [program, "-g", "-n", "1", "-c", str(folder / "named.conf")],
-        stderr=subprocess.PIPE,
-        stdin=subprocess.DEVNULL,
-        text=True,
-    )
-    try:
-        _await_running(process)
-        yield port
-    finally:
-        process.terminate()
-        process.communicate(timeout=DEADLINE)
+def _types(records: Records) -> set[str]:
+    return {rrtype for _, rrtype, *_ in records}
 
 
-def _configuration(folder: Path, port: int) -> str:
-    return f"""
-    options {{
-        directory "{folder}"; pid-file none; session-keyfile "{folder}/key"; managed-keys-directory "{folder}";
-        listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }};
-        recursion no; dnssec-validation no; notify no; minimal-responses yes; empty-zones-enable no;
-    }};
-    controls {{ }};
-    zone "example.lab" {{ type primary; file "zone"; check-integrity no; }};
+def _adds_servers(ours: Seen, theirs: Seen) -> bool:
+    more = theirs.authority - ours.authority
+    return theirs._replace(authority=ours.authority) == ours and _types(more) <= {"NS", "RRSIG"}
+
+
+def _goes_round(ours: Seen) -> bool:
+    """Whether the CNAMEs of an answer lead back to themselves, or to ever longer names."""
+    links = {name: data for name, rrtype, _, data in ours.answer if rrtype == "CNAME"}
+    return bool(links) and (set(links.values()) <= set(links) or ("DNAME" in _types(ours.answer) and len(links) > 5))
+
+
+def _fails_with_all(ours: Seen, theirs: Seen) -> bool:
+    return theirs.rcode == "SERVFAIL" and bool(theirs.answer) and (_goes_round(ours) or len(ours.answer) > 11)
+
+
+def _stops_earlier(ours: Seen, theirs: Seen) -> bool:
+    return theirs.answer < ours.answer and theirs.rcode == "NOERROR" and (_goes_round(ours) or len(ours.answer) > 5)
+
+
+def _stays_in_the_zone(ours: Seen, theirs: Seen) -> bool:
+    leads_there = any(rrtype == "CNAME" and data.endswith(".lower.hard.test.") for _, rrtype, _, data in ours.answer)
+    return leads_there and theirs.answer <= ours.answer
+
+
+def _shares_names(ours: Seen, theirs: Seen) -> bool:
+    in_lower = {name for name, rrtype, *_ in ours.authority if rrtype == "SOA"} == {"lower.hard.test."}
+    return in_lower and theirs == ours._replace(rcode="NOERROR") and ours.rcode == "NXDOMAIN"
+
+
+def _proves_less(ours: Seen, theirs: Seen) -> bool:
+    rest = theirs._replace(authority=ours.authority)
+    left_out = _types(ours.authority - theirs.authority)
+    return rest == ours and theirs.authority < ours.authority and left_out <= _PROOFS
+
+
+def _proves_otherwise(ours: Seen, theirs: Seen) -> bool:
+    rest = theirs._replace(authority=ours.authority)
+    differing = _types(ours.authority ^ theirs.authority)
+    return rest == ours and bool(differing & {"NSEC", "NSEC3"}) and differing <= _PROOFS | {"NS"}
+
+
+def _answers_at_a_cut(ours: Seen, theirs: Seen) -> bool:
+    return "CNAME" in _types(ours.answer) and _types(ours.authority) == {"NS"} and ours.answer < theirs.answer
+
+
+def _too_long_is_not_there(ours: Seen, theirs: Seen) -> bool:
+    return (ours.rcode, theirs.rcode, ours.answer) == ("YXDOMAIN", "NXDOMAIN", theirs.answer)
+
+
+def _follows_nothing(ours: Seen, theirs: Seen) -> bool:
+    made = {(name, rrtype, data) for name, rrtype, _, data in theirs.answer}
+    known = {(name, rrtype, data) for name, rrtype, _, data in ours.answer}
+    return bool({"CNAME", "DNAME"} & _types(ours.answer)) and theirs.rcode in ("NOERROR", ours.rcode) and made <= known
+
+
+def _takes_the_lowest_cut(ours: Seen, theirs: Seen) -> bool:
+    cuts = [{name for name, rrtype, *_ in seen.authority if rrtype == "NS"} for seen in (ours, theirs)]
+    is_dname = "DNAME" in _types(theirs.answer)
+    return not ours.authoritative and bool(cuts[0]) and cuts[0] != cuts[1] and (bool(cuts[1]) or is_dname)
+
+
+def _misses_empty_names(ours: Seen, theirs: Seen) -> bool:
+    return ours.authoritative and not ours.answer and {ours.rcode, theirs.rcode} <= {"NOERROR", "NXDOMAIN"}
+
+
+REASONS: Final[Mapping[str, Mapping[str, Differs]]] = {
+    "nsd": {
+        "adds the zone's servers to an answer (RFC 1034, section 4.3.2, allows it)": _adds_servers,
+        "uses a DNAME once in an answer": _stops_earlier,
+        "takes another name for the one to prove behind a DNAME, and above opted-out delegations": _proves_otherwise,
+        "takes names of the upper zone's file for names of the lower zone (RFC 2181, section 6.1)": _shares_names,
+    },
+    "knotd": {
+        "follows five CNAMEs": _stops_earlier,
+        "proves less of a wildcard without records, or of a name that begins with *": _proves_less,
+        "does not go on in another zone of its own": _stays_in_the_zone,
+        "says NXDOMAIN where a DNAME makes too long a name (RFC 6672, 2.2: YXDOMAIN)": _too_long_is_not_there,
+    },
+    "named": {
+        "says SERVFAIL behind a circle, or behind 11 CNAMEs, and gives them": _fails_with_all,
+        "proves less of a wildcard without records": _proves_less,
+        "does not go on in another zone of its own": _stays_in_the_zone,
+    },
+    "unbound": {
+        "answers what stands at a delegation, behind an alias (RFC 1034, section 4.2.1)": _answers_at_a_cut,
+        "gives the NSEC of a wildcard the name that was asked for": _proves_otherwise,
+        "does not follow aliases in its zones, and gives made CNAMEs a TTL of 0": _follows_nothing,
+        "takes the lowest of two delegations or DNAMEs (RFC 1034, section 4.3.2, the upper)": _takes_the_lowest_cut,
+        "passes over names without records in its search for wildcards (RFC 4592, 2.2.2, 3.3.1)": _misses_empty_names,
+    },
+}
+"""Why each of the others may answer otherwise."""
+
+
+def test_every_answer_is_that_of_the_other_servers(tmp_path: Path) -> None:
+    """Hard names, and the names of a few random zones."""
+    compare(tmp_path, {**hard_zones.ZONES, **random_zones(range(3))}, each=20)
+
+
+def test_every_proof_is_that_of_the_other_servers(tmp_path: Path) -> None:
+    """Signed zones give clients that set DO the signatures and proofs that NSD, Knot and named give."""
+    compare_proofs(tmp_path)
+
+
+@pytest.mark.soak
+def test_every_answer_of_many_random_zones_is_that_of_the_other_servers(tmp_path: Path) -> None:
+    """Some nine hundred records, and every reason is one that is needed."""
+    zones = random_zones(range(100, 160))
+    assert sum(zone.count("\n") for zone in zones.values()) > 700
+    (tmp_path / "unsigned").mkdir()
+    met = compare(tmp_path / "unsigned", {**hard_zones.ZONES, **zones}, each=200)
+    met |= compare_proofs(tmp_path)
+    assert met == {(peer, reason) for peer, reasons in REASONS.items() for reason in reasons}
+
+
+def random_zones(seeds: range) -> dict[str, str]:
+    """A zone for each of ``seeds``."""
+    return {f"z{seed}.test": random_zone(f"z{seed}.test", Random(seed)) for seed in seeds}
+
+
+def compare(folder: Path, zones: Mapping[str, str], each: int) -> set[tuple[str, str]]:
+    """Ask every server about hard names, and ``each`` questions about every zone; gives what :func:`table` does."""
+    asked = [Question(name, rrtype) for name, rrtype in hard_zones.QUESTIONS]
+    for zone, text in zones.items():
+        asked += [Question(name, rrtype) for name, rrtype in questions(text, zone, Random(0), each)]
+    return table(folder, zones, asked)
+
+
+def compare_proofs(folder: Path) -> set[tuple[str, str]]:
+    """Ask every server with signed zones for proofs; gives what :func:`table` does."""
+    zones = signed_zones.signed(folder / "signed")
+    return table(folder, zones, [Question(name, rrtype, dnssec=True) for name, rrtype in signed_zones.questions()])
+
+
+def table(folder: Path, zones: Mapping[str, str], asked: Sequence[Question]) -> set[tuple[str, str]]:
+    """Ask every server all questions, and print the differences; one without a reason is a failure.
+
+    Gives the servers with the reasons that were met.
     """
-
-
-def _await_running(process: subprocess.Popen[str]) -> None:
-    said = []
-    assert process.stderr is not None
-    for line in process.stderr:
-        said.append(line)
-        if line.rstrip().endswith(" running"):
-            return
-    pytest.fail("named does not start:\n" + "".join(said))
-
-
-@pytest.fixture(scope="module")
-def zone() -> Zone:
-    """The same zone file, read by labnet."""
-    zone = Zone(ZoneData([key_of("example.lab")]))
-    assert read(ZONE, "example.lab", add=zone.data.add).problems == []
-    zone.data.finish()
-    return zone
-
-
-@pytest.mark.parametrize(("name", "rrtype"), QUESTIONS)
-def test_zone_answers_as_named_does(named_port: int, zone: Zone, name: str, rrtype: str) -> None:
-    """From one zone file, the zone gives the sections, RCODE and AA of named, and all of its glue."""
-    full = "example.lab" if name == "@" else f"{name}.example.lab"
-    ours, named = _by_zone(zone, full, rrtype), _by_named(named_port, full, rrtype)
-    # named leaves out the addresses of servers that the zone has elsewhere than below the delegation.
-    assert named.additional <= ours.additional
-    assert replace(ours, additional=frozenset()) == replace(named, additional=frozenset())
-
-
-def _by_named(port: int, name: str, rrtype: str) -> Seen:
-    command = [peers.tool("dig", "bind9-dnsutils"), "@127.0.0.1", "-p", str(port), name, rrtype]
-    options = ["+norecurse", "+noidnin", "+noidnout", "+nocookie", "+noedns", "+time=20", "+tries=3", "+bufsize=0"]
-    done = subprocess.run([*command, *options], capture_output=True, text=True, timeout=DEADLINE, check=True)
-    status, flags = _STATUS.search(done.stdout), _FLAGS.search(done.stdout)
-    assert status is not None, done.stdout
-    assert flags is not None, done.stdout
-    sections = {title: frozenset(map(_record, body.splitlines())) for title, body in _SECTION.findall(done.stdout)}
-    return Seen(
-        status[1],
-        "aa" in flags[1].split(),
-        *(sections.get(title, frozenset()) for title in ("ANSWER", "AUTHORITY", "ADDITIONAL")),
-    )
-
-
-def _record(line: str) -> tuple[str, int, str, bytes]:
-    name, ttl, _, rrtype, text = line.split(None, 4)
-    rdata = dns.rdata.from_text(dns.rdataclass.IN, dns.rdatatype.from_text(rrtype), text)
-    return name.lower().removesuffix("."), int(ttl), rrtype, _wire(rdata)
-
-
-def _by_zone(zone: Zone, name: str, rrtype: str) -> Seen:
-    """The zone's answer, its CNAMEs followed as the resolver follows them."""
-    key, wanted = key_of(name), int(dns.rdatatype.from_text(rrtype))
-    chain: list[RRset] = []
-    first = last = zone.find(Question(key, wanted))
-    asked = {key}
-    while last is not None:
-        chain += last.answer
-        if not last.answer or last.answer[-1].rrtype != RRType.CNAME or wanted == RRType.CNAME:
-            break
-        target = last.answer[-1].rdatas[0].lower()
-        if target in asked:
-            break
-        asked.add(target)
-        following = zone.find(Question(target, wanted))
-        if following is None:
-            break
-        last = following
-    assert first is not None
-    assert last is not None
-    return Seen(
-        last.rcode.name,
-        first.authoritative,
-        *(frozenset(_records(rrsets)) for rrsets in (chain, last.authority, last.additional)),
-    )
-
-
-def _records(rrsets: list[RRset] | tuple[RRset, ...]) -> Iterator[tuple[str, int, str, bytes]]:
-    for rrset in rrsets:
-        rrtype = dns.rdatatype.RdataType.make(rrset.rrtype)
-        for wire in rrset.rdatas:
-            rdata = dns.rdata.from_wire(dns.rdataclass.IN, rrtype, wire, 0, len(wire))
-            yield text_of(rrset.key), rrset.ttl, dns.rdatatype.to_text(rrtype), _wire(rdata)
-
-
-def _wire(rdata: dns.rdata.Rdata) -> bytes:
-    wire = rdata.to_wire()
-    assert wire is not None
-    return wire
+    counts: Counter[tuple[str, str]] = Counter()
+    unexplained = []
+    with every_server(folder, zones) as servers:
+        for question in dict.fromkeys(asked):
+            ours = ask(servers["labnet"], question)
+            for peer in PEERS:
+                if peer == "unbound" and question.rrtype == "DS" and question.name.rstrip(".") in zones:
+                    continue  # it is the parent that is asked, and unbound has none to ask
+                theirs = ask(servers[peer], question)
+                if theirs != ours:
+                    reason = next((why for why, differs in REASONS[peer].items() if differs(ours, theirs)), "")
+                    counts[peer, reason] += 1
+                    if not reason:
+                        unexplained.append(f"{question}\n  labnet: {ours}\n  {peer}: {theirs}")
+    print(f"{len(dict.fromkeys(asked))} questions")
+    for (peer, reason), count in sorted(counts.items()):
+        print(f"{count:5} {peer} {reason}")
+    assert not unexplained, "\n".join(unexplained)
+    return set(counts)

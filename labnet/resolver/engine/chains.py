@@ -13,7 +13,7 @@ LONGEST: Final = 11
 """CNAMEs that are followed for one question, as unbound does."""
 
 LONGEST_AUTHORITATIVE: Final = 20
-"""CNAMEs that are followed within zones that are answered with AA, as NSD and Knot do."""
+"""CNAMEs and DNAMEs that are followed within zones that are answered with AA, as NSD and Knot do."""
 
 
 @dataclass(slots=True)
@@ -32,6 +32,7 @@ class Chain:
     until: float = math.inf
     _is_authoritative: bool = True
     _passed: set[bytes] = field(default_factory=set)
+    _links: int = 0
 
     def follow(self, answer: Answer) -> Answer | None:
         """The whole answer where the chain ends with ``answer``; else None, and the name it leads to is next."""
@@ -42,9 +43,10 @@ class Chain:
         self._passed.add(self.asked.key)
         target = _target(answer, self.asked)
         if target is not None and self._goes_on(target):
-            self.rrsets += answer.answer
-            self.signatures += answer.signatures
+            self.rrsets += [rrset for rrset in answer.answer if rrset not in self.rrsets]  # a DNAME may come again
+            self.signatures += [rrset for rrset in answer.signatures if rrset not in self.signatures]
             self.proofs += answer.proofs
+            self._links += len(answer.answer)
             self.asked = target
             return None
         if target is not None and not self._is_authoritative:
@@ -56,9 +58,8 @@ class Chain:
 
     def _goes_on(self, target: Question) -> bool:
         if not self._is_authoritative:
-            return len(self.rrsets) < LONGEST
-        links = sum(rrset.rrtype == RRType.CNAME for rrset in self.rrsets)
-        return links < LONGEST_AUTHORITATIVE and target.key not in self._passed
+            return self._links < LONGEST
+        return self._links < LONGEST_AUTHORITATIVE and target.key not in self._passed
 
 
 def _target(answer: Answer, question: Question) -> Question | None:

@@ -70,11 +70,16 @@ class Node:
         self.rrsets[rrset.rrtype] = min(ttl, rrset.ttl), merged[:MOST_RECORDS]
 
 
-def pack_address(rrset: RRset, hosts: int = 0) -> bytes | None:
+def pack_address(rrset: RRset) -> bytes | None:
     """The value of a name whose case is its key's and that has one IPv4 address, no more; None for any other RRset."""
     if rrset.rrtype != RRType.A or len(rrset.rdatas) != 1:
         return None
-    return _ONE_ADDRESS.pack(hosts, RRType.A, rrset.ttl, 1, 4, rrset.rdatas[0])
+    return _ONE_ADDRESS.pack(0, RRType.A, rrset.ttl, 1, 4, rrset.rdatas[0])
+
+
+def pack_host(hosts: int, ttl: int, address: bytes) -> bytes:
+    """The value of a name in small letters that has one IPv4 address, from a hosts file."""
+    return _ONE_ADDRESS.pack(hosts, RRType.A, ttl, 1, 4, address)
 
 
 def pack_address_head(ttl: int) -> bytes:

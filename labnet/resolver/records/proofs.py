@@ -110,11 +110,11 @@ class SignedZone:
 
         Where opt-out leaves a name without a record of its own, its closest encloser with one proves it.
         """
-        return self._matching(name) or (self._enclosed(name) if self._has_nsec3 else self._covering(name))
+        return self._matching(name) or self._absent(name, name)[1]
 
     def _no_name(self, name: bytes, encloser: bytes) -> list[RRset]:
         """That neither ``name`` nor a wildcard for it is there."""
-        absent = self._enclosed(name) if self._has_nsec3 else self._covering(name)
+        encloser, absent = self._absent(name, encloser)
         return [*absent, *self._covering(_WILDCARD + encloser)]
 
     def _no_closer(self, name: bytes, encloser: bytes) -> list[RRset]:
@@ -123,18 +123,23 @@ class SignedZone:
 
     def _no_data_of_wildcard(self, name: bytes, encloser: bytes) -> list[RRset]:
         """That ``name`` is not there, and that the wildcard for it has no records of a type."""
-        absent = self._enclosed(name) if self._has_nsec3 else self._covering(name)
+        encloser, absent = self._absent(name, encloser)
         wildcard = _WILDCARD + encloser
         return [*absent, *(self._matching(wildcard) or self._covering(wildcard))]
 
-    def _enclosed(self, name: bytes) -> list[RRset]:
-        """The proof of the closest encloser that has an NSEC3 record (RFC 5155, section 7.2.1)."""
+    def _absent(self, name: bytes, encloser: bytes) -> tuple[bytes, list[RRset]]:
+        """That ``name`` is not there, and its closest encloser for which there is a proof.
+
+        By NSEC3 that is the nearest one with a record (RFC 5155, section 7.2.1).
+        """
+        if not self._has_nsec3:
+            return encloser, self._covering(name)
         closer = name
         for ancestor in ancestors(name):
             if found := self._matching(ancestor):
-                return found if ancestor == name else [*found, *self._covering(closer)]
+                return ancestor, found if ancestor == name else [*found, *self._covering(closer)]
             closer = ancestor
-        return []
+        return encloser, []
 
     def _matching(self, name: bytes) -> list[RRset]:
         if self._has_nsec3:

@@ -16,13 +16,14 @@ from labnet.resolver.records.packed import (
     addresses,
     pack,
     pack_address,
+    pack_host,
     unpack,
 )
 from labnet.resolver.records.packed_records import PackedRecords
 from labnet.resolver.records.proofs import NSEC, PROVING, RRSIG, SignedZone, hash_of, is_of_nsec3
 from labnet.resolver.records.reverse import ReverseNames
 from labnet.resolver.records.rules import clash
-from labnet.resolver.records.special import is_invalid, made_up_soa
+from labnet.resolver.records.special import INVALID, is_invalid, made_up_soa
 from labnet.wire.names import ancestors, key_of, parent, text_of, wire_of
 from labnet.wire.types import Mapping, RRset, RRType
 
@@ -87,8 +88,8 @@ class ZoneData:
         flags of a record from a hosts file.
         """
         key = rrset.key
-        if key not in self.records and key == rrset.name and not key.startswith(WILDCARD):
-            value = pack_address(rrset, hosts)
+        if not hosts and key not in self.records and key == rrset.name and not key.startswith(WILDCARD):
+            value = pack_address(rrset)
             if value is not None and not is_invalid(key):
                 self.records[key] = value
                 self.written += 1
@@ -105,8 +106,17 @@ class ZoneData:
         return says
 
     def add_host(self, owner: bytes, rrtype: int, ttl: int, address: bytes, is_alias: bool) -> str | None:
-        """Add a name (in wire form) of a line of a hosts file; ``is_alias`` where it is not the first one."""
-        return self.add(RRset(owner, rrtype, ttl, (address,)), FROM_HOSTS | IS_ALIAS * is_alias)
+        """Add a name (in wire form) of a line of a hosts file; ``is_alias`` where it is not the first one.
+
+        Gives None, or in one sentence why the name was left out.
+        """
+        hosts = FROM_HOSTS | IS_ALIAS if is_alias else FROM_HOSTS
+        is_common = rrtype == RRType.A and owner.islower() and not owner.endswith(INVALID)
+        if is_common and not owner.startswith(WILDCARD) and owner not in self.records:
+            self.records[owner] = pack_host(hosts, ttl, address)
+            self.written += 1
+            return None
+        return self.add(RRset(owner, rrtype, ttl, (address,)), hosts)
 
     def add_upper(self, zone: bytes, rrset: RRset) -> str | None:
         """Add what the file of ``zone`` has at or below the apex of another zone that the resolver has."""

@@ -238,6 +238,14 @@ class ChainTests(SynchronousTestCase):
         for reply in (whole, cut, circle):
             self.assertEqual((rcode(reply), bool(reply.flags & dns.flags.AA)), ("NOERROR", True))
 
+    def test_dname_that_leads_below_itself_is_followed_ten_times(self) -> None:
+        """Each time the name grows; the DNAME stands in the answer once."""
+        lab = Lab(self, zone_file(f"{ZONE}grow IN DNAME a.grow\n"), zones=["lab"])
+        reply = lab.ask("x.grow.lab")
+        self.assertEqual((rcode(reply), len(shown(reply))), ("NOERROR", 12))
+        first = ["grow.lab. 60 IN DNAME a.grow.lab.", "x.grow.lab. 60 IN CNAME x.a.grow.lab."]
+        self.assertEqual(shown(reply)[:2], first)
+
     def test_chain_to_a_name_that_does_not_exist(self) -> None:
         """The CNAME is told with NXDOMAIN and the SOA of the name it leads to (RFC 2308, section 2.1)."""
         lab = Lab(self)
