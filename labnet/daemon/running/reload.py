@@ -22,6 +22,9 @@ from labnet.resolver.loading import Loaded, Reading, ReadingEnded, load_files
 POLL: Final = 1.0
 """Seconds between two looks at the watched files; a change is taken once a look has found no further one."""
 
+LONGEST_CHANGE: Final = 5.0
+"""Seconds after which a change is taken that does not come to an end: a file that is written to all the time."""
+
 STOPPING: Final = "the lab is stopping"
 """Why a reload that comes too late does not happen."""
 
@@ -181,6 +184,8 @@ class Outcomes:
 class FileWatch(Service):
     """Calls ``changed`` once after any of ``paths`` has changed and then stayed the same for :data:`POLL` seconds.
 
+    Where something goes on changing it is called every :data:`LONGEST_CHANGE` seconds all the same.
+
     It polls, so that files on other machines and those that an editor puts in another's place are seen as well.
     """
 
@@ -191,6 +196,7 @@ class FileWatch(Service):
         self._call: IDelayedCall | None = None
         self._known: dict[str, tuple[int, ...]] = {}
         self._seen: dict[str, tuple[int, ...]] = {}
+        self._changing_since: float | None = None
 
     def startService(self) -> None:
         super().startService()
@@ -208,8 +214,14 @@ class FileWatch(Service):
         before, self._seen = self._seen, self._look()
         # A path that is new in the configuration was read by the reload that brought it.
         self._known = {path: self._known.get(path, found) for path, found in self._seen.items()}
-        if self._seen == before and self._seen != self._known:
-            self._known = self._seen
+        if self._seen == self._known:
+            self._changing_since = None
+            return
+        now = self._clock.seconds()
+        if self._changing_since is None:
+            self._changing_since = now
+        if self._seen == before or now - self._changing_since >= LONGEST_CHANGE:
+            self._known, self._changing_since = self._seen, None
             self._changed()
 
     def _look(self) -> dict[str, tuple[int, ...]]:

@@ -48,7 +48,6 @@ Invariants
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, Final, Protocol
@@ -58,6 +57,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from labnet.policy.loglimit import LogLimit
 from labnet.resolver.cache.cache import Cache, Entry
 from labnet.resolver.cache.lines import CachedAnswer
 from labnet.resolver.cache.policy import Bounds, answer_of_mapping, entry_of
@@ -146,8 +146,7 @@ class InFlight:
         """Gives the flight of a question, if a parent is being asked."""
         self._landed: list[Flight] = []
         self._fresh: list[CachedAnswer] = []
-        self._said_at = -math.inf
-        self._unsaid = 0
+        self._log_limit = LogLimit()
         self._idle: list[Deferred[None]] = []
         self._look_call: IDelayedCall | None = None
 
@@ -269,18 +268,15 @@ class InFlight:
 
     def _say_failed(self, question: Question, error: ParentFailed, now: float) -> None:
         """Log a failure, at most one a second: clients must not be able to fill the log."""
-        if 0 <= now - self._said_at < 1:
-            self._unsaid += 1
-            return
-        more = f" (and {self._unsaid} more before)" if self._unsaid else ""
-        self._said_at, self._unsaid = now, 0
-        self.log.info(
-            "{question} is not resolved: {why}{more}",
-            question=str(question),
-            why=str(error),
-            more=more,
-            event="resolver.not-resolved",
-        )
+        more = self._log_limit.more(now)
+        if more is not None:
+            self.log.info(
+                "{question} is not resolved: {why}{more}",
+                question=str(question),
+                why=str(error),
+                more=more,
+                event="resolver.not-resolved",
+            )
 
     def _unexpected(self, failure: Failure, flight: Flight) -> None:
         if self._flights.get(flight.question) is flight:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -12,6 +12,7 @@ from zope.interface import implementer
 
 from labnet.interfaces import IDatagramSocket, IDatagramSockets, IParent
 from labnet.net.addresses import address_text
+from labnet.policy.loglimit import LogLimit
 from labnet.resolver.upstream.errors import ParentFailed
 from labnet.wire.course import decode_reply, encode_question
 from labnet.wire.course_line import TextError
@@ -33,6 +34,7 @@ class TextParent:
     tries: int
     sockets: IDatagramSockets
     clock: IReactorTime
+    log_limit: LogLimit = field(default_factory=LogLimit, init=False, compare=False, repr=False)
 
     @property
     def address(self) -> str:
@@ -83,18 +85,24 @@ class _Exchange:
         try:
             reply = decode_reply(datagram)
         except TextError as error:
-            self.log.info(
-                "{parent} answered {name} with what is no answer: {why}",
-                parent=self._parent.address,
-                name=self._name,
-                why=str(error),
-                event="parent.no-answer",
-            )
+            self._log_no_answer(error)
             reply = None
         if reply is None or reply.name is None or fold(reply.name) == fold(self._name):
             self._close()
             rcode = Rcode.NXDOMAIN if reply is None else Rcode.NOERROR
             self._done.callback(Upstream(rcode, self._parent.address, course_reply=reply))
+
+    def _log_no_answer(self, error: TextError) -> None:
+        more = self._parent.log_limit.more(self._parent.clock.seconds())
+        if more is not None:
+            self.log.info(
+                "{parent} answered {name} with what is no answer: {why}{more}",
+                parent=self._parent.address,
+                name=self._name,
+                why=str(error),
+                more=more,
+                event="parent.no-answer",
+            )
 
     def _failed(self, error: OSError) -> None:
         self._fail(f"{self._parent.address} cannot be reached: {error.strerror}")

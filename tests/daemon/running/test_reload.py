@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import tempfile
 from pathlib import Path
@@ -14,6 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from labnet import config
 from labnet.config import ConfigError
 from labnet.daemon.running.reload import (
+    LONGEST_CHANGE,
     POLL,
     STOPPING,
     FileWatch,
@@ -163,6 +165,20 @@ class FileWatchTests(SynchronousTestCase):
             self.assertEqual(self.polls(1), 0)
         self.assertEqual(self.polls(1), 1)
         self.assertEqual(self.polls(5), 0)
+
+    def test_a_change_that_goes_on_is_taken_every_few_seconds(self) -> None:
+        """A file that is written to at every look is read after at most five seconds, and again, and at its end."""
+        taken = []
+        for second in range(1, 19):
+            self.file.write_text("a" * (second + 1))
+            if self.polls(1):
+                taken.append(second)
+        self.assertLessEqual(taken[0], 1 + LONGEST_CHANGE)
+        self.assertTrue(all(later - earlier <= 1 + LONGEST_CHANGE for earlier, later in itertools.pairwise(taken)))
+        self.assertEqual(len(taken), 3)
+        self.assertEqual(self.polls(5), 0)
+        self.file.write_text("b")
+        self.assertEqual(self.polls(2), 1)
 
     def test_each_way_to_change(self) -> None:
         """Another size or time, another file in its place, none, and one again."""

@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.resolver.upstream.course import TextParent
-from tests.resolver.dnsfakes import FakeSockets
+from tests.resolver.dnsfakes import FakeSockets, question
 
 
 class CourseParentTests(SynchronousTestCase):
     def test_the_address_of_a_parent_on_ipv6_stands_in_brackets(self) -> None:
         for host, address in (("127.0.0.1", "127.0.0.1:1200"), ("::1", "[::1]:1200")):
             self.assertEqual(TextParent(host, 1200, 1.0, 1, FakeSockets(), Clock()).address, address)
+
+    def test_nonsense_of_a_parent_is_logged_once_a_second(self) -> None:
+        """The line says how many were left out before it: a parent must not be able to fill the log."""
+        sockets, clock = FakeSockets(), Clock()
+        parent = TextParent("192.0.2.53", 1200, 1.0, 1, sockets, clock)
+        with capturedLogs() as events:
+            for seconds in (0.0, 1.0):
+                clock.advance(seconds)
+                for _ in range(50):
+                    answered = parent.ask(question("www.example"))
+                    sockets.last.received(b"\x00nonsense")
+                    self.assertIsNone(self.successResultOf(answered).course_reply)
+        self.assertEqual([event["more"] for event in events], ["", " (and 49 more before)"])
