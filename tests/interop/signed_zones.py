@@ -37,22 +37,8 @@ def _sign(folder: Path, origin: str, options: tuple[str, ...]) -> str:
     keygen, signzone = tool("dnssec-keygen", "bind9-dnsutils"), tool("dnssec-signzone", "bind9-utils")
     for flags in ((), ("-f", "KSK")):
         _run(keygen, "-q", "-K", str(folder), "-a", "ECDSAP256SHA256", *flags, origin)
-    _run(
-        signzone,
-        "-q",
-        "-S",
-        "-P",
-        "-K",
-        str(folder),
-        "-o",
-        origin,
-        "-O",
-        "full",
-        "-f",
-        f"{zone}.signed",
-        *options,
-        str(zone),
-    )
+    names = ("-K", str(folder), "-d", str(folder), "-o", origin, "-f", f"{zone}.signed")
+    _run(signzone, "-q", "-S", "-P", "-O", "full", *names, *options, str(zone))
     return (folder / f"{origin}.signed").read_text()
 
 
