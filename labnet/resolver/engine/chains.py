@@ -78,5 +78,7 @@ def cut_chain(answer: Answer, asked: Question, is_elsewhere: Callable[[bytes], b
     if asked.rrtype not in (RRType.CNAME, RRType.ANY):
         for number, rrset in enumerate(answer.answer[:-1], 1):
             if rrset.rrtype == RRType.CNAME and is_elsewhere(rrset.rdatas[0].lower()):
-                return replace(answer, answer=answer.answer[:number])
+                shown = answer.answer[:number]
+                keys = {rrset.key for rrset in shown}
+                return replace(answer, answer=shown, signatures=tuple(s for s in answer.signatures if s.key in keys))
     return answer

@@ -115,6 +115,25 @@ class PassedOnTests(SynchronousTestCase):
         for reply in (lab.told(), self.ask()):
             self.assertEqual(sorted(types(reply.answer)), ["A", "CNAME", "RRSIG", "RRSIG"])
 
+    def test_signatures_of_names_that_a_parent_has_no_say_in_are_dropped_with_their_records(self) -> None:
+        """A CNAME leads to a name of the records: the parent's address for it is not passed on, nor its signature."""
+        self.lab = lab = Lab(self, {"ips.txt": "own.lab,10.0.0.1,60\n"})
+        self.begin()
+        lab.tell(
+            self.asked()[0],
+            "web.example. 60 CNAME own.lab.",
+            f"web.example. {SIGNATURE.format('CNAME')}",
+            "own.lab. 60 A 192.0.2.66",
+            f"own.lab. {SIGNATURE.format('A')}",
+            edns=True,
+        )
+        for reply in (lab.told(), self.ask()):
+            self.assertEqual(
+                [(rrset.name.to_text(), dns.rdatatype.to_text(rrset.rdtype)) for rrset in reply.answer],
+                [("web.example.", "CNAME"), ("own.lab.", "A"), ("web.example.", "RRSIG")],
+            )
+            self.assertIn("own.lab. 60 IN A 10.0.0.1", shown(reply))
+
     def test_what_was_asked_with_do_is_not_logged(self) -> None:
         """After a restart the parent is asked again: the logs have no place for signatures."""
         self.begin()
