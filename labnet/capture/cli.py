@@ -21,6 +21,9 @@ EXERCISES = (
 )  # fmt: skip
 """The exercises that come with labnet."""
 
+PAGE_FRAMES = 50
+"""Packets that a page shows layer by layer when nobody said how many."""
+
 Tap = Callable[[socket.socket], socket.socket]
 
 
@@ -38,6 +41,9 @@ def add_commands(commands: Any) -> None:
     explain.add_argument("file", metavar="FILE", help="a pcap or pcapng file")
     explain.add_argument("--frame", type=_number, metavar="N", help="tell this frame alone, with every field")
     explain.add_argument("--packets", type=_count, metavar="N", help="packets shown layer by layer [200]")
+    form = explain.add_mutually_exclusive_group()
+    form.add_argument("--html", action="store_true", help="print one self-contained web page, with ladders")
+    form.add_argument("--json", action="store_true", help="print JSON")
     explain.set_defaults(run=_guarded(_explain))
 
     exercise = commands.add_parser("exercise", help="answer an exercise from a capture", description=_EXERCISE)
@@ -148,6 +154,13 @@ def _explain(arguments: argparse.Namespace) -> int:
     from labnet.capture.narrative.progress import Bar
 
     colour = wants_colour(sys.stdout)
+    if arguments.html or arguments.json:
+        from labnet.capture.narrative.explain_page import explain_json, explain_page
+
+        most = PAGE_FRAMES if arguments.packets is None else arguments.packets
+        make = explain_page if arguments.html else explain_json
+        print(make(arguments.file, most, Bar(sys.stderr, sys.stdout).show))
+        return 0
     if arguments.frame is not None:
         lines = explain_frame(arguments.file, arguments.frame, colour)
     else:
@@ -183,10 +196,10 @@ def _count(text: str) -> int:
 def _exercise(arguments: argparse.Namespace) -> int:
     from labnet.capture.exercises.marking import mark_best, read_sheet
     from labnet.capture.exercises.page import page
-    from labnet.capture.exercises.picture import picture
     from labnet.capture.exercises.run import run, slug
     from labnet.capture.exercises.text import answered, as_json, blank, key, marked
     from labnet.capture.narrative.hexdump import wants_colour
+    from labnet.capture.narrative.ladder import ladder_svg
     from labnet.capture.narrative.progress import Bar
 
     if arguments.check is not None and os.path.isdir(arguments.check):
@@ -201,7 +214,9 @@ def _exercise(arguments: argparse.Namespace) -> int:
     elif arguments.html:
         print(page(done, marks))
     elif arguments.svg:
-        print(picture(done))
+        if done.ladder is None:
+            raise CaptureError("only a trace with its four packets has a picture: labnet exercise trace FILE --svg")
+        print(ladder_svg(done.ladder, is_alone=True))
     elif arguments.key:
         print("\n".join(key(done)))
     elif arguments.blank:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from labnet.capture.model import ETHERNET, Dissected, Packet
-from labnet.capture.narrative.explain import Understanding, explain
+from labnet.capture.narrative.explain import Understanding, explain, story
 from labnet.capture.packet.applications import ApplicationData
 from labnet.capture.traffic.checks import notes
 
@@ -30,8 +30,8 @@ def understood(
         frame, message, over = understanding.take(packet)
         frame.notes = notes(frame)
         frames.append((frame, message))
-        stories.extend(over)
-    return frames, [*stories, *understanding.rest()]
+        stories.extend(story(over))
+    return frames, [*stories, *story(understanding.rest())]
 
 
 def one(

@@ -152,6 +152,12 @@ def dns_pair(port: int = 53) -> list[Timed]:
     ]
 
 
+def dns_message() -> bytes:
+    """A DNS query behind its length, as TCP carries it."""
+    query = bytes(DNS(id=0x1234, rd=1, qd=DNSQR(qname="www.example.org", qtype="A")))
+    return len(query).to_bytes(2, "big") + query
+
+
 def ping() -> list[Timed]:
     request = IP(src=CLIENT, dst=CHILD, ttl=64) / ICMP(type=8, id=1, seq=1) / b"abcdefgh"
     reply = IP(src=CHILD, dst=CLIENT, ttl=64) / ICMP(type=0, id=1, seq=1) / b"abcdefgh"

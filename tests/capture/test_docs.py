@@ -8,10 +8,9 @@ from xml.etree import ElementTree
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.capture.exercises.picture import picture
-from labnet.capture.exercises.run import run
-from labnet.capture.model import CaptureError
+from labnet.capture.exercises.run import Done, run
 from labnet.capture.narrative.explain import explain, explain_frame
+from labnet.capture.narrative.ladder import ladder_svg
 from tests.capture import samples
 from tests.capture.exercises.test_exercises import done
 
@@ -19,12 +18,18 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 TRACE = str(DOCS / "trace.pcapng")
 
 
+def drawn(exercise: Done) -> str:
+    """The trace's ladder."""
+    assert exercise.ladder is not None
+    return ladder_svg(exercise.ladder, is_alone=True)
+
+
 class DocumentationTests(SynchronousTestCase):
     """The how-to and its capture."""
 
     def test_the_picture_is_the_one_that_the_program_makes(self) -> None:
         """From the capture beside it."""
-        made = picture(run("trace", TRACE, lambda read: None))
+        made = drawn(run("trace", TRACE, lambda read: None))
         self.assertEqual((DOCS / "trace.svg").read_text(), made + "\n")
 
     def test_the_texts_are_those_that_the_program_prints(self) -> None:
@@ -46,14 +51,13 @@ class PictureTests(SynchronousTestCase):
         packets = samples.four_packets()
         told = samples.udp(samples.PARENT, 1200, samples.CHILD, 42460, samples.NAME + b",<b>&,60")
         packets[2] = (packets[2][0], samples.frame(samples.PARENT_MAC, samples.CHILD_MAC, told))
-        root = ElementTree.fromstring(picture(done("trace", packets)))
+        root = ElementTree.fromstring(drawn(done("trace", packets)))
         texts = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
-        self.assertIn("frame 2 · 1.000 ms · port 42460 → 1200 · 16 bytes", texts)
-        self.assertIn("www.google.co.il,<b>&,60", texts)
+        self.assertIn("frame 2 · 1.000 ms · port 42460 → 1200", texts)
+        self.assertIn("Reply www.google.co.il,<b>&,60", texts)
         self.assertEqual(len(list(root.iter("{http://www.w3.org/2000/svg}line"))), 3 + 4)
 
     def test_without_a_trace_there_is_none(self) -> None:
         """Another exercise, or a capture that lacks it."""
         for name, packets in (("ip", samples.ping()), ("trace", samples.ping())):
-            with self.assertRaisesRegex(CaptureError, "only a trace"):
-                picture(done(name, packets))
+            self.assertIsNone(done(name, packets).ladder)

@@ -19,6 +19,7 @@ from labnet.capture.exercises.sheet import SheetExercise, read_exercise
 from labnet.capture.exercises.trace import Trace
 from labnet.capture.files.formats import PROGRESS, open_capture
 from labnet.capture.model import Dissected
+from labnet.capture.narrative.ladder import Ladder
 from labnet.capture.packet.applications import recognise
 from labnet.capture.packet.dissect import dissect
 from labnet.capture.packet.fragments import Fragments
@@ -44,6 +45,8 @@ class Done:
     """The answers by other exchanges of the capture, which are as right; only where they were asked for."""
     frames: dict[int, Dissected]
     stopped: str | None
+    ladder: Ladder | None = None
+    """Who sent what to whom, of an exercise that has such a picture."""
 
 
 def run(
@@ -84,7 +87,8 @@ def run(
         progress(1.0)
         candidates = islice(exercise.candidates(), MOST_OTHERS if every else 1)
         first, *others = [[_with_unread(answer, unread) for answer in answers] for answers in candidates]
-        return Done(slug(name), exercise.title, first, others, exercise.frames, capture.stopped)
+        ladder = exercise.ladder if isinstance(exercise, Trace) else None
+        return Done(slug(name), exercise.title, first, others, exercise.frames, capture.stopped, ladder)
 
 
 def slug(name: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from labnet.capture.exercises.model import ExerciseAnswer, Proof, link_answer
 from labnet.capture.model import Dissected
+from labnet.capture.narrative.ladder import Ladder, exchange_ladder
 from labnet.capture.narrative.sentences import sentence
 from labnet.capture.packet.applications import ApplicationData
 from labnet.capture.traffic.exchanges import Exchange, Exchanges, ExchangeStep
@@ -39,6 +40,8 @@ class Trace:
         self._exchanges = Exchanges()
         self._recent: OrderedDict[int, Dissected] = OrderedDict()
         self._found: list[Dissected] = []
+        self.ladder: Ladder | None = None
+        """The exchange that is answered, drawn."""
         self._is_final = False
         self._others: list[list[Dissected]] = []
 
@@ -67,6 +70,7 @@ class Trace:
                     not self._number and not self._is_final and (is_course or not self._found)
                 ):
                     self._found = found
+                    self.ladder = exchange_ladder(exchange)
                     self._is_final = is_course or bool(self._number)
                     self.frames = {frame.packet.number: frame for frame in found}
                 elif not self._number and is_course and len(self._others) < MOST_FRAMES:

@@ -18,8 +18,8 @@ from labnet.capture.packet.dissect import dissect
 from labnet.capture.packet.fragments import Fragments
 from labnet.capture.traffic.checks import notes
 from labnet.capture.traffic.course_servers import CourseServers
-from labnet.capture.traffic.exchanges import Exchanges
-from labnet.capture.traffic.sessions import Sessions
+from labnet.capture.traffic.exchanges import Exchange, Exchanges
+from labnet.capture.traffic.sessions import Session, Sessions
 
 Progress = Callable[[float], None]
 STORIES: Final = 200
@@ -35,25 +35,27 @@ class Understanding:
     sessions: Sessions = field(default_factory=Sessions)
     course_servers: CourseServers = field(default_factory=CourseServers)
 
-    def take(self, packet: Packet) -> tuple[Dissected, ApplicationData | None, list[str]]:
-        """``packet`` dissected, its message, and the stories that are over with it."""
+    def take(self, packet: Packet) -> tuple[Dissected, ApplicationData | None, list[Exchange | Session]]:
+        """``packet`` dissected, its message, and what is over with it."""
         frame = dissect(packet)
         self.fragments.join(frame)
         message = recognise(frame, self.exchanges.expects(frame), self.course_servers.speaks)
-        over: list[str] = []
+        over: list[Exchange | Session] = []
         if message is not None:
-            for exchange in self.exchanges.add(frame, message):
-                over.extend(exchange_story(exchange))
-        for session in self.sessions.add(frame, message):
-            over.extend(session_story(session))
+            over.extend(self.exchanges.add(frame, message))
+        over.extend(self.sessions.add(frame, message))
         return frame, message, over
 
-    def rest(self) -> Iterator[str]:
-        """The stories that are open at the end of the capture."""
-        for exchange in self.exchanges.rest():
-            yield from exchange_story(exchange)
-        for session in self.sessions.rest():
-            yield from session_story(session)
+    def rest(self) -> Iterator[Exchange | Session]:
+        """What is open at the end of the capture."""
+        yield from self.exchanges.rest()
+        yield from self.sessions.rest()
+
+
+def story(happened: Iterable[Exchange | Session]) -> Iterator[str]:
+    """Exchanges and sessions in words."""
+    for one in happened:
+        yield from exchange_story(one) if isinstance(one, Exchange) else session_story(one)
 
 
 def explain(path: str, most: int, colour: bool, progress: Progress) -> Iterator[str]:
@@ -75,13 +77,13 @@ def explain(path: str, most: int, colour: bool, progress: Progress) -> Iterator[
                 snap = max(snap, len(packet.data))
             frame, message, over = understanding.take(packet)
             yield list_line(frame, message, zero or 0)
-            _put(stories, over)
+            _put(stories, story(over))
             if count <= most:
                 _put(frames, frame_story(frame, notes(frame), colour))
                 _put(frames, [""])
             if count % PROGRESS == 0:
                 progress(capture.progress)
-        _put(stories, understanding.rest())
+        _put(stories, story(understanding.rest()))
         progress(1.0)
         if not count:
             yield f"({path} holds no packets)"

@@ -27,7 +27,8 @@ from labnet.wire.types import CourseReply
 _COOKIE: Final = b"\x63\x82\x53\x63"
 _HTTP: Final = re.compile(
     rb"(GET|HEAD|POST|PUT|DELETE|OPTIONS|PATCH|CONNECT|TRACE|PROPFIND|PROPPATCH|MKCOL|COPY|MOVE|LOCK|UNLOCK|REPORT"
-    rb"|SEARCH|SUBSCRIBE|UNSUBSCRIBE|NOTIFY|M-SEARCH|QUERY) (\S{1,8000})(?: (HTTP/1\.[01])\r?\n|\Z)"
+    rb"|SEARCH|SUBSCRIBE|UNSUBSCRIBE|NOTIFY|M-SEARCH|QUERY) (\S{1,8000})"
+    rb"(?: (HTTP/1\.[01])\r?\n| ?(?:H|HT|HTT|HTTP[/1.0]*)?\r?\Z)"
 )
 """A request line, or the start of one that goes on in the next segment (RFC 9110, section 9; RFC 4918)."""
 _HTTP_REPLY: Final = re.compile(rb"(HTTP/1\.[01]) (\d{3}) ?([^\r\n]{0,200})\r?\n")

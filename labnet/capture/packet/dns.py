@@ -152,8 +152,9 @@ class _Reader:
         name = self._name("a record")
         self._field("dns.resp.name", "Name", start, name, name)
         kind = self._number("dns.resp.type", "Type", 2)
-        self._number("dns.resp.class", "Class", 2)
-        ttl = self._number("dns.resp.ttl", "Time to live", 4)
+        is_opt = kind == _OPT  # its class and TTL hold something else (RFC 6891, section 6.1.3)
+        self._number(*(("dns.rr.udp_payload_size", "UDP payload size") if is_opt else ("dns.resp.class", "Class")), 2)
+        ttl = self._number(*(("dns.opt", "Code and flags") if is_opt else ("dns.resp.ttl", "Time to live")), 4)
         length = self._number("dns.resp.len", "Data length", 2)
         start = self.position
         if length > self._parser.remaining():

@@ -27,7 +27,7 @@ _TCP_VALUES: Final = {
     ),
 }
 
-MESSAGE_TYPE, SERVER_ID, MASK, ROUTER, DNS_SERVERS = 53, 54, 1, 3, 6
+MESSAGE_TYPE, SERVER_ID, MASK, ROUTER, DNS_SERVERS, REQUESTED = 53, 54, 1, 3, 6, 55
 _DHCP: Final = {
     MASK: ("dhcp.option.subnet_mask", "Subnet mask"),
     ROUTER: ("dhcp.option.router", "Router"),
@@ -39,7 +39,7 @@ _DHCP: Final = {
     51: ("dhcp.option.ip_address_lease_time", "Lease time in seconds"),
     MESSAGE_TYPE: ("dhcp.option.dhcp", "Message type"),
     SERVER_ID: ("dhcp.option.dhcp_server_id", "Server identifier"),
-    55: ("dhcp.option.request_list_item", "Requested options"),
+    REQUESTED: ("dhcp.option.request_list_item", "Requested option"),
     56: ("dhcp.option.message", "Message"),
     58: ("dhcp.option.renewal_time_value", "Renewal time in seconds"),
     59: ("dhcp.option.rebinding_time_value", "Rebinding time in seconds"),
@@ -83,6 +83,8 @@ def _parts(kind: int, start: int, stop: int) -> Iterator[tuple[int, int]]:
         return
     if kind in _ADDRESSES and (stop - start) % 4 == 0:
         yield from ((at, 4) for at in range(start, stop, 4))
+    elif kind == REQUESTED:
+        yield from ((at, 1) for at in range(start, stop))
     else:
         yield start, stop - start
 
@@ -91,6 +93,8 @@ def _dhcp_value(kind: int, value: bytes) -> tuple[Value, str]:
     if kind in _ADDRESSES and len(value) == 4:
         address = str(ipaddress.IPv4Address(value))
         return address, address
+    if kind == REQUESTED and len(value) == 1:
+        return value[0], f"{_DHCP[value[0]][1]} ({value[0]})" if value[0] in _DHCP else str(value[0])
     if kind == MESSAGE_TYPE and len(value) == 1:
         return value[0], f"{names.DHCP_MESSAGES.get(value[0], '?')} ({value[0]})"
     if kind in _SECONDS and len(value) == 4:

@@ -11,6 +11,7 @@ from typing import Final
 from labnet.capture.model import Field, Layer
 
 HANDSHAKE: Final = 22
+_CHANGE_CIPHER: Final = 20
 _RECORDS: Final = {20: "Change Cipher Spec", 21: "Alert", HANDSHAKE: "Handshake", 23: "Application Data"}
 _MESSAGES: Final = {
     1: "Client Hello", 2: "Server Hello", 4: "New Session Ticket", 8: "Encrypted Extensions", 11: "Certificate",
@@ -39,6 +40,7 @@ def looks_like_tls(data: bytes) -> bool:
 def read_records(data: bytes, at: int) -> tuple[Layer, str]:
     """The layer of the records in ``data``, and their kinds in words; ``at`` is where ``data`` begin in the frame."""
     layer = Layer("tls", "Transport Layer Security", at, len(data))
+    is_encrypted = False
     named: list[str] = []
     start = 0
     while start + 5 <= len(data) and data[start] in _RECORDS:
@@ -46,13 +48,19 @@ def read_records(data: bytes, at: int) -> tuple[Layer, str]:
         _add(layer, data, at, "tls.record.content_type", "Content type", start, 1, _RECORDS)
         _add(layer, data, at, "tls.record.version", "Record version", start + 1, 2, VERSIONS)
         _add(layer, data, at, "tls.record.length", "Length", start + 3, 2, {})
-        kind = data[start + 5] if start + 5 < len(data) else 0
-        if data[start] == HANDSHAKE and kind in _MESSAGES:
+        is_encrypted |= data[start] == _CHANGE_CIPHER
+        if data[start] == HANDSHAKE and not is_encrypted and _is_message(data, start + 5, end):
             named.extend(_messages(layer, data[:end], at, start + 5))
         else:
             named.append(_RECORDS[data[start]])
         start = end
     return layer, ", ".join(dict.fromkeys(named)) or "continuation"
+
+
+def _is_message(data: bytes, start: int, end: int) -> bool:
+    """Whether a handshake record begins with a message in the clear: what is encrypted has no length that fits."""
+    length = int.from_bytes(data[start + 1 : start + 4], "big")
+    return start + 4 <= len(data) and data[start] in _MESSAGES and (start + 4 + length <= end or data[start] == 11)
 
 
 def _messages(layer: Layer, data: bytes, at: int, start: int) -> Iterator[str]:
