@@ -6,7 +6,7 @@ import contextlib
 import os
 import resource
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from random import SystemRandom
 from typing import Any, Final
@@ -85,11 +85,12 @@ class LabService(BaseService):
         connections.setServiceParent(self)
         return shared
 
-    def _invalidated(self, flush: Flush) -> None:
-        """Another lab says what is to be forgotten."""
+    def _invalidated(self, flushes: Collection[Flush]) -> None:
+        """Other labs say what is to be forgotten."""
         for resolver in self.resolvers.values():
-            if flush.resolver in (None, resolver.title):
-                resolver.forget(ROOT if flush.name is None else flush.name)
+            keys = [flush.name or ROOT for flush in flushes if flush.resolver in (None, resolver.title)]
+            if keys:
+                resolver.forget(*keys)
 
     def _make_command(self, config: Config) -> CommandService:
         assert config.command is not None

@@ -232,9 +232,9 @@ class ResolverService(Service):
         """Drop what was learned about ``name`` and every name below it, in the logs too; returns how many answers."""
         return self.forget(key_of(name))
 
-    def forget(self, key: bytes) -> int:
-        """Drop what was learned about the name with that ``key``, as :meth:`flush` does."""
-        dropped = self._resolver.flush(key)
+    def forget(self, *keys: bytes) -> int:
+        """Drop what was learned about the names with these ``keys``, as :meth:`flush` does, in one go."""
+        dropped = self._resolver.flush(*keys)
         self.packets.clear()
         if dropped:
             self._learned_by.rewrite()

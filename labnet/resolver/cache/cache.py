@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from sys import getsizeof
 from typing import Final, NamedTuple
 
-from labnet.wire.names import ROOT, is_below
+from labnet.wire.names import ROOT, ancestors
 from labnet.wire.types import Answer, ExtendedError, InfoCode, Question, Rcode, RRset
 
 # Bytes of CPython's objects beside the names, rdatas and texts in them (measured; tests hold them to that).
@@ -197,14 +197,22 @@ class Cache:
         self._stale = stale
         self._make_room()
 
-    def flush(self, key: bytes) -> int:
-        """Drop every entry of the name, of a name below it, or with a record of such a name; how many that were."""
+    def flush(self, *keys: bytes) -> int:
+        """Drop every entry of these names, of a name below one, or with a record of such a name; how many that were.
+
+        However many ``keys`` there are, every entry is looked at once.
+        """
+        flushed = set(keys)
+
+        def is_flushed(name: bytes) -> bool:
+            return any(each in flushed for each in ancestors(name))
+
         found = [
             question
             for question, entry in self._entries.items()
-            if key == ROOT
-            or is_below(question.key, key)
-            or any(is_below(rrset.key, key) for rrset in entry.answer.answer)
+            if ROOT in flushed
+            or is_flushed(question.key)
+            or any(is_flushed(rrset.key) for rrset in entry.answer.answer)
         ]
         for question in found:
             self.forget(question)

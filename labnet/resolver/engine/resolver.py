@@ -135,10 +135,10 @@ class Resolver:
         self.flights.bounds = bounds
         self.flights.failures.flush(ROOT)
 
-    def flush(self, key: bytes) -> int:
-        """Drop what was learned about the name and every name below it; how many answers that were."""
-        self.flights.failures.flush(key)
-        return self._cache.flush(key)
+    def flush(self, *keys: bytes) -> int:
+        """Drop what was learned about these names and every name below them; how many answers that were."""
+        self.flights.failures.flush(*keys)
+        return self._cache.flush(*keys)
 
     def idle(self) -> Deferred[None]:
         """Fires when no parent is being asked and every client that waited has its answer."""

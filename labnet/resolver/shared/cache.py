@@ -8,7 +8,7 @@ that the server has died meanwhile.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from random import Random
 from typing import Final
@@ -34,6 +34,12 @@ LOOK_AGAIN: Final = 0.25
 MOST_FLUSHES: Final = 1000
 """Flushes that are remembered."""
 
+MOST_PASSES: Final = 5
+"""Flushes of other labs a second that are each done at once; further ones are done together at the end of the second.
+
+Each looks at every answer that is cached: a lab that flushes a thousand names must not stop the others.
+"""
+
 _BEAT: Final = 0.1
 """While somebody waits: the share of ``timeout`` between the answer to a ping and the next ping."""
 
@@ -45,7 +51,7 @@ class SharedCache:
     """This lab's part in a fleet that shares ``store``.
 
     ``timeout`` is what the server may delay an answer, ``lock`` for how long one lab may keep the others waiting, both
-    in seconds. ``invalidated`` is called with what another lab says is to be forgotten.
+    in seconds. ``invalidated`` is called with what other labs say is to be forgotten.
     """
 
     log = Logger()
@@ -55,7 +61,7 @@ class SharedCache:
         self.clock = clock
         self.timeout = timeout
         self.lock = lock
-        self.invalidated: Callable[[Flush], object] = lambda flush: None
+        self.invalidated: Callable[[Collection[Flush]], object] = lambda flushes: None
         self.counts = dict.fromkeys((_HIT, _WAITED, _ASKED, _ALONE), 0)
         self.ignored = 0
         self._seconds = Histogram()
@@ -64,6 +70,12 @@ class SharedCache:
         self._ears: dict[bytes, list[list[bytes]]] = {}
         self._beat: IDelayedCall | None = None
         self._flushed: dict[Flush, float] = {}
+        self._all_flushed = -math.inf
+        """What is older counts as flushed: of more flushes than are remembered the oldest was then."""
+        self._incoming: dict[Flush, None] = {}
+        self._passes = 0
+        self._second = -math.inf
+        self._pass: IDelayedCall | None = None
         self._owed: dict[Flush, None] = {}
 
     def parent(self, group: ParentGroup, parent: IParent, bounds: Bounds, patience: float) -> IParent:
@@ -119,7 +131,7 @@ class SharedCache:
         self._flushed.pop(flush, None)
         self._flushed[flush] = self.clock.seconds()
         if len(self._flushed) > MOST_FLUSHES:
-            del self._flushed[next(iter(self._flushed))]
+            self._all_flushed = self._flushed.pop(next(iter(self._flushed)))
 
     def is_flushed(self, resolver: str, question: Question, upstream: Upstream) -> bool:
         """Whether ``upstream`` is from before a flush that it falls under, by any name in it.
@@ -128,6 +140,8 @@ class SharedCache:
         """
         if not self._flushed or upstream.since is None:
             return False
+        if upstream.since <= self._all_flushed:
+            return True
         flushes = [Flush(None, resolver), Flush(ROOT, None)]
         for name in {question.key, *(rrset.key for rrset in upstream.rrsets)}:
             flushes += [Flush(each, None) for each in ((name,) if is_opaque(name) else ancestors(name))]
@@ -153,7 +167,24 @@ class SharedCache:
     def flushed(self, flush: Flush) -> None:
         """Another lab says what is to be forgotten."""
         self._note(flush)
-        self.invalidated(flush)
+        self._incoming[flush] = None
+        if len(self._incoming) > MOST_FLUSHES:
+            self._incoming = {Flush(ROOT, None): None}
+        now = self.clock.seconds()
+        if now - self._second >= 1:
+            self._second, self._passes = now, 0
+        self._passes += 1
+        if self._passes <= MOST_PASSES:
+            self._invalidate()
+        elif self._pass is None:
+            self._pass = self.clock.callLater(self._second + 1 - now, self._invalidate)
+
+    def _invalidate(self) -> None:
+        timer, self._pass = self._pass, None
+        if timer is not None and timer.active():
+            timer.cancel()
+        flushes, self._incoming = self._incoming, {}
+        self.invalidated(flushes)
 
     def gone(self) -> None:
         """The server is gone: nobody who waits will hear anything."""

@@ -116,6 +116,12 @@ class RedisConnection(RedisProtocol):
         if self._unread > MOST_UNREAD:
             self._lost(self, "its reply does not end")
 
+    def lineReceived(self, line: str) -> None:
+        # No reply that is asked for has an array in an array in an array; a nest of thousands would cost seconds.
+        if line.startswith("*") and self.multi_bulk.parent is not None:
+            raise ValueError("an array is nested too deeply")
+        super().lineReceived(line)
+
     def replyReceived(self, reply: Any) -> None:
         self._unread = 0
         known = isinstance(reply, list) and len(reply) == 3 and reply[0] in (b"message", b"subscribe")

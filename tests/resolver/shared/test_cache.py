@@ -16,7 +16,7 @@ from zope.interface.verify import verifyObject
 from labnet.interfaces import IMeasured, IParent
 from labnet.metrics import FAMILIES
 from labnet.resolver.cache.policy import Bounds, entry_of
-from labnet.resolver.shared.cache import LOOK_AGAIN, MOST_FLUSHES, SharedCache
+from labnet.resolver.shared.cache import LOOK_AGAIN, MOST_FLUSHES, MOST_PASSES, SharedCache
 from labnet.resolver.shared.interfaces import ISharedStore
 from labnet.resolver.shared.values import Flush, Looked, ParentGroup, StoreGone, decode_value, encode_value
 from labnet.resolver.upstream.errors import ParentFailed
@@ -427,7 +427,7 @@ class SharedTests(SynchronousTestCase):
     def test_what_was_told_before_a_flush_is_not_taken_after_it(self) -> None:
         """By its name, one above it, or its resolver; nor is what was looked up meanwhile. What is told later is."""
         heard: list[Flush] = []
-        self.shared.invalidated = heard.append
+        self.shared.invalidated = heard.extend
         flushes = [Flush(WWW.key, None), Flush(key_of("com"), None), Flush(ROOT, None), Flush(None, "main")]
         for number, flush in enumerate(flushes):
             self.clock.rightNow = NOW + number
@@ -445,6 +445,32 @@ class SharedTests(SynchronousTestCase):
         asking = self.ask()
         self.store.take("look").answer(Looked(encode_value(WWW, TOLD, BOUNDS, self.clock.seconds())[0], 60.0))
         self.assertIsNotNone(self.successResultOf(asking).since)
+
+    def test_many_flushes_of_other_labs_are_done_together(self) -> None:
+        """A few a second are done at once, the others in one go at the end of the second, however many they are."""
+        heard: list[list[Flush]] = []
+        self.shared.invalidated = lambda flushes: heard.append(list(flushes))
+        flushes = [Flush(key_of(f"n{number}.test"), None) for number in range(50)]
+        for flush in flushes:
+            self.shared.flushed(flush)
+        self.assertEqual(heard, [[flush] for flush in flushes[:MOST_PASSES]])
+        self.clock.advance(1)
+        self.assertEqual(heard[MOST_PASSES:], [flushes[MOST_PASSES:]])
+        for flush in [Flush(key_of(f"m{number}.test"), None) for number in range(3 * MOST_FLUSHES)]:
+            self.shared.flushed(flush)
+        self.clock.advance(1)
+        self.assertEqual(len(heard), 2 * (MOST_PASSES + 1))
+        self.assertIn(Flush(ROOT, None), heard[-1])
+
+    def test_what_is_older_than_the_flushes_that_are_remembered_counts_as_flushed(self) -> None:
+        """Of too many the oldest is forgotten, and what it was about must not come back."""
+        upstream = replace(TOLD, since=self.clock.seconds())
+        self.shared.flushed(Flush(WWW.key, None))
+        for number in range(MOST_FLUSHES):
+            self.shared.flushed(Flush(key_of(f"n{number}.test"), None))
+        self.assertTrue(self.shared.is_flushed("main", WWW, upstream))
+        self.assertFalse(self.shared.is_flushed("main", WWW, replace(TOLD, since=self.clock.seconds() + 1)))
+        self.clock.advance(1)
 
     def test_what_leads_to_a_flushed_name_is_not_taken_either(self) -> None:
         """The server knows it by another name."""

@@ -321,6 +321,19 @@ class RedisTests(SynchronousTestCase):
         self.assertGreaterEqual(self.endpoint.tries, 3)
         self.assertEqual(len(self.said), 1)
 
+    def test_a_reply_of_nested_arrays_ends_the_connection(self) -> None:
+        """A scan has an array in an array; nothing that is asked for has more, and a nest costs no time."""
+        self.start()
+        flushing = self.store.flush(Flush(None, "main"))
+        self.sent()
+        self.server.reply(array(bulk(b"0"), array(bulk(b"lab:x"))))
+        self.assertEqual(self.sent()[0], b"UNLINK")
+        looking = self.look()
+        self.server.reply(b"*1\r\n" * 100_000)
+        self.failureResultOf(looking, StoreGone)
+        self.failureResultOf(flushing, StoreGone)
+        self.assertFalse(self.store.is_up)
+
     def test_a_connection_that_is_lost_fails_all_at_once(self) -> None:
         """Either of the two."""
         for lost in "server", "messages":
