@@ -135,13 +135,18 @@ class PassedOnTests(SynchronousTestCase):
             self.assertIn("own.lab. 60 IN A 10.0.0.1", shown(reply))
 
     def test_what_was_asked_with_do_is_not_logged(self) -> None:
-        """After a restart the parent is asked again: the logs have no place for signatures."""
-        self.begin()
-        self.lab.tell(self.asked()[0], *SIGNED, edns=True)
+        """After a restart the parent is asked again, whether it was learned before the log began or after that."""
+        names = ("web.example", "new.example")
+        self.begin(name=names[0])
+        self.lab.tell(self.lab.asked(names[0]), *SIGNED, edns=True)
+        self.lab.told()
+        self.lab.resolve("other.example", "other.example. 60 A 192.0.2.9")
+        self.begin(name=names[1])
+        self.lab.tell(self.lab.asked(names[1]), "new.example. 60 A 192.0.2.1", edns=True)
         self.lab.told()
         self.lab.restart()
-        self.begin()
-        self.lab.tell(self.asked()[0], *SIGNED, edns=True)
-        self.assertEqual(types(self.lab.told().answer), ["A", "RRSIG"])
-        self.begin(do=False)
-        self.asked()
+        for name in names:
+            for do in (True, False):
+                self.begin(name=name, do=do)
+                self.lab.asked(name)
+        self.assertEqual(shown(self.lab.ask("other.example")), ["other.example. 60 IN A 192.0.2.9"])
