@@ -2,12 +2,15 @@
 
 A *key* is a name's wire form (RFC 1035, section 3.1) in lower case, its final zero byte included. Names of the course
 protocol that DNS cannot carry (an empty label, a label of more than 63 bytes) have their folded text behind a byte
-0xFF, which no wire form begins with. Text is UTF-8 on both sides.
+0xFF, which no wire form begins with. Text is UTF-8 on both sides; of an internationalized name it has the U-labels,
+and wire forms and keys have the A-labels (RFC 5890, section 2.3.2.1), by the mapping of RFC 3490.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from encodings.idna import ToASCII, ToUnicode
 from typing import Final
 
 LONGEST_NAME: Final = 255
@@ -17,11 +20,16 @@ ROOT: Final = b"\0"
 
 _OPAQUE: Final = b"\xff"
 _ESCAPED: Final = frozenset(b'."\\();@$')
+_DOTS: Final = re.compile("[.\u3002\uff0e\uff61]")  # RFC 3490, section 3.1
+_ACE: Final = b"xn--"
 
 
 def wire_of(name: str) -> bytes | None:
     """The wire form of a text name without escapes, its case kept; None where DNS cannot carry it."""
-    labels = name.removesuffix(".").encode("utf-8", "surrogatepass").split(b".")
+    if name.isascii():
+        labels = name.removesuffix(".").encode().split(b".")
+    else:
+        labels = [_a_label(label) for label in _DOTS.split(_DOTS.sub(".", name).removesuffix("."))]
     if labels == [b""]:
         return ROOT if name == "." else None
     if not all(0 < len(label) < 64 for label in labels):
@@ -86,12 +94,31 @@ def is_opaque(key: bytes) -> bool:
     return key.startswith(_OPAQUE)
 
 
+def _a_label(label: str) -> bytes:
+    """A label as it is on the wire: in UTF-8 where it has no A-label."""
+    try:
+        found = ToASCII(label)
+    except UnicodeError:
+        found = b"."
+    return label.encode("utf-8", "surrogatepass") if b"." in found else found
+
+
+def _u_label(label: bytes) -> str:
+    """An A-label for people: its U-label, or what it is itself where no U-label gives it."""
+    try:
+        return ToUnicode(label.decode("ascii"))
+    except UnicodeError:
+        return label.decode()
+
+
 def _label_text(label: bytes) -> str:
     if label.isalnum():
         return label.decode()
     try:
-        text = label.decode()
-        if text.isprintable() and " " not in text and not _ESCAPED.intersection(label):
+        text = _u_label(label) if label[:4].lower() == _ACE else label.decode()
+        # A label in UTF-8 that has an A-label is another name than that; it must not look the same.
+        is_own = text.isascii() or _a_label(text) in (label, label.lower())
+        if is_own and text.isprintable() and " " not in text and not _ESCAPED.intersection(label):
             return text
     except UnicodeDecodeError:
         pass

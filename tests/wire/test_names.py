@@ -58,9 +58,30 @@ class NamesTests(SynchronousTestCase):
         self.assertEqual(text_of(b"\4a.b\\\2\0\x20\0"), "a\\.b\\\\.\\000\\032")
         self.assertEqual(text_of(b"\2\xff\x41\0"), "\\255A")
 
-    def test_unicode_is_utf8(self) -> None:
-        """A name of the course in any script goes to wire form and back."""
-        self.assertEqual(text_of(key_of("münchen.lab")), "münchen.lab")
+    def test_an_internationalized_name_has_a_labels_inside_and_u_labels_for_people(self) -> None:
+        """However it is written: with small letters or capitals, as A-labels, with the dots of other scripts."""
+        key = b"\x0exn--mnchen-3ya\3lab\0"
+        for name in ("münchen.lab", "MÜNCHEN.Lab.", "xn--mnchen-3ya.lab", "XN--MNCHEN-3YA.lab", "münchen\u3002lab"):
+            self.assertEqual((key_of(name), text_of(key_of(name))), (key, "münchen.lab"), name)
+        self.assertEqual(wire_of("XN--MNCHEN-3YA.lab"), b"\x0eXN--MNCHEN-3YA\3lab\0")
+
+    def test_a_label_without_an_a_label_is_itself(self) -> None:
+        """What IDNA forbids is UTF-8, what only looks like an A-label is as it is, and both come back."""
+        for name in ("\u05d0a1.lab", "xn--zzzzzz.lab", "xn--a.lab", "xn--.lab", "\u2024.lab"):
+            self.assertEqual(text_of(key_of(name)), name)
+
+    def test_names_in_utf8_do_not_look_like_those_with_a_labels(self) -> None:
+        """A label of UTF-8 that has an A-label is another name on the wire, and is written with escapes."""
+        self.assertEqual(text_of(b"\2\xc3\xbc\3lab\0"), "\\195\\188.lab")
+
+    @given(st.lists(st.binary(min_size=1, max_size=12) | st.text("xn-üß\u05d0a.1", min_size=1, max_size=9), max_size=3))
+    def test_two_names_never_have_one_text(self, parts: list[bytes | str]) -> None:
+        """A text without escapes leads back to the key that it is of."""
+        labels = [part.encode() if isinstance(part, str) else part for part in parts]
+        key = (b"".join(bytes((len(label),)) + label for label in labels) + ROOT).lower()
+        text = text_of(key)
+        if "\\" not in text:
+            self.assertEqual(key_of(text), key)
 
     @given(st.lists(st.binary(min_size=1, max_size=20), max_size=8))
     def test_text_of_any_labels_is_printable(self, parts: list[bytes]) -> None:

@@ -14,6 +14,7 @@ from typing import Final
 
 from labnet.resolver.files.problem import Problem
 from labnet.wire.course_line import TextError, parse_line
+from labnet.wire.names import key_of
 from labnet.wire.types import Mapping, fold
 
 _LINES: Final = 4096  # between two calls of a checkpoint
@@ -47,7 +48,7 @@ def parse_records(
     the reading.
     """
     records = Records()
-    line_of: dict[str, int] = {}
+    line_of: dict[bytes | str, int] = {}
     for number, _, found in _scan(content, now, log):
         if number % _LINES == 0:
             checkpoint()
@@ -58,7 +59,7 @@ def parse_records(
             records.learned.append(found)
         elif found is not None:
             records.static.append(found)
-            first = line_of.setdefault(fold(found.name), number)
+            first = line_of.setdefault(_comparable(found.name), number)
             records.problems += [Problem(number, says, True) for says in _doubts(found, first, number)]
     return records
 
@@ -71,6 +72,10 @@ def authored(content: bytes) -> Iterator[bytes]:
     for _, raw, found in _scan(content, 0, log=True):
         is_learned = isinstance(found, CutLine) or (isinstance(found, Mapping) and found.learned)
         yield b"" if is_learned else raw + b"\n"
+
+
+def _comparable(name: str) -> bytes | str:
+    return fold(name) if name.isascii() and "xn--" not in name.lower() else key_of(name)
 
 
 def _scan(content: bytes, now: float, log: bool) -> Iterator[tuple[int, bytes, Mapping | TextError | None]]:
