@@ -38,6 +38,7 @@ LONGEST_LABEL: Final = 63
 """Bytes; RFC 1035, section 2.3.4."""
 
 _POINTER: Final = 0xC0
+_SIZE: Final = Struct("!H")
 _LETTERS: Final = bytes(0x20 if ord("a") <= byte <= ord("z") else 0 for byte in range(256))
 
 
@@ -54,10 +55,24 @@ class Opt(NamedTuple):
 
 
 class Tsig(NamedTuple):
-    """Where a TSIG record (RFC 8945) begins, where its data does and where that ends."""
+    """What a TSIG record says (RFC 8945, section 4.2): the names of key and algorithm, in wire form, and three fields.
 
-    owner: int
-    rdata: int
+    The time signed and the fudge are together, as they stand in the record.
+    """
+
+    key_name: bytes
+    algorithm: bytes
+    time_and_fudge: bytes
+    original_id: bytes
+
+
+class RecordPlace(NamedTuple):
+    """A record in a message: its type and TTL (seconds), where its type stands, and where its data begins and ends."""
+
+    rrtype: int
+    ttl: int
+    at: int
+    data: int
     end: int
 
 
@@ -118,9 +133,33 @@ def read_additional(message: bytes, at: int, others: int, additionals: int) -> t
         elif rrtype == TSIG:
             if number < others or number != others + additionals - 1:
                 raise BadMessage("a TSIG record that is not the last")
-            tsig = Tsig(owner, at, at + length)
+            tsig = _read_tsig(message, owner, at, at + length)
         at += length
     return opt, tsig
+
+
+def _read_tsig(message: bytes, owner: int, at: int, end: int) -> Tsig:
+    names = NameReader(message)
+    key_name, _ = names.read(owner)
+    algorithm, at = names.read(at)
+    time_and_fudge, (size,) = message[at : at + 8], _SIZE.unpack_from(message, at + 8)
+    at += 10 + size
+    if at + 6 > end:
+        raise BadMessage("a TSIG record that is cut")
+    return Tsig(key_name, algorithm, time_and_fudge, message[at : at + 2])
+
+
+def record_places(message: bytes) -> list[RecordPlace]:
+    """The records of ``message``, a response of our own with one question, in their order."""
+    at = skip_name(message, HEADER.size) + TYPE_CLASS.size
+    places = []
+    for _ in range(sum(HEADER.unpack_from(message)[3:])):
+        at = skip_name(message, at)
+        rrtype, _, ttl, length = RECORD.unpack_from(message, at)
+        data = at + RECORD.size
+        places.append(RecordPlace(rrtype, ttl, at, data, data + length))
+        at = data + length
+    return places
 
 
 class NameReader:

@@ -22,7 +22,6 @@ from labnet.wire.dns_common import (
     RECORD,
     TSIG,
     TYPE_CLASS,
-    NameReader,
     Tsig,
     end_of_name,
     read_additional,
@@ -35,7 +34,6 @@ NSID, COOKIE, KEEPALIVE = 3, 10, 11
 
 _QUERY, _UPDATE = 0, 5
 _ANY: Final = 255
-_SIZE: Final = struct.Struct("!H")
 _BADKEY: Final = b"\0\x11"
 _TRANSFERS: Final = frozenset((251, 252, 253, 254, 249, 250))  # IXFR, AXFR, MAILB, MAILA, TKEY, TSIG
 
@@ -127,7 +125,7 @@ def decode_query(message: bytes) -> Query:
             at = end + TYPE_CLASS.size
         opt, tsig = read_additional(message, at, answers + authorities, additionals)
         edns = None if opt is None else _edns_of(opt.rrclass, opt.ttl, opt.rdata)
-        signature = b"" if tsig is None else _bad_key(message, tsig)
+        signature = b"" if tsig is None else _bad_key(tsig)
     except (ValueError, IndexError, struct.error):
         raise Refusal(Rcode.FORMERR, id, flags) from None
     if not questions:
@@ -146,18 +144,10 @@ def decode_query(message: bytes) -> Query:
     return query
 
 
-def _bad_key(message: bytes, tsig: Tsig) -> bytes:
+def _bad_key(tsig: Tsig) -> bytes:
     """The TSIG record that says that the key of ``tsig`` is not known (RFC 8945, sections 4.2 and 5.2.1)."""
-    names = NameReader(message)
-    name, _ = names.read(tsig.owner)
-    algorithm, at = names.read(tsig.rdata)
-    time_and_fudge, (size,) = message[at : at + 8], _SIZE.unpack_from(message, at + 8)
-    at += 10 + size
-    original_id = message[at : at + 2]
-    if at + 6 > tsig.end:
-        raise ValueError("a TSIG record that is cut")
-    rdata = algorithm + time_and_fudge + b"\0\0" + original_id + _BADKEY + b"\0\0"
-    return name + RECORD.pack(TSIG, _ANY, 0, len(rdata)) + rdata
+    rdata = tsig.algorithm + tsig.time_and_fudge + b"\0\0" + tsig.original_id + _BADKEY + b"\0\0"
+    return tsig.key_name + RECORD.pack(TSIG, _ANY, 0, len(rdata)) + rdata
 
 
 def _edns_of(payload: int, ttl: int, rdata: bytes) -> Edns:

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from labnet.resolver.cache.cache import AgedAnswer, CountedRRset, Entry, Place, entries_of
-from labnet.wire.dns_common import HEADER, RECORD, TYPE_CLASS, skip_name
+from labnet.wire.dns_common import TYPE_CLASS, RecordPlace
 from labnet.wire.types import Answer, Question
 
 _ID: Final = 2  # bytes of a message in front of the answer that is ready
-_COUNTS: Final = slice(3, 6)  # of the records in the three sections
 _TTL: Final = struct.Struct("!I")
 _LONGEST_TEXT: Final = 200  # bytes; what is longer was cut
 
@@ -65,11 +66,13 @@ class Ageing:
         return bytes(aged), until
 
 
-def ageing_of(reply: bytes, answer: Answer, rrtype: int, text: str, now: float) -> Ageing | None:
+def ageing_of(
+    reply: bytes, records: Sequence[RecordPlace], answer: Answer, rrtype: int, text: str, now: float
+) -> Ageing | None:
     """How ``reply``, the whole message that says ``answer`` to a question of type ``rrtype``, ages from ``now`` on.
 
-    Where there was room for it, it ends with ``text``. None where it has to be made anew after this second: it does not
-    have all records, or an entry is to be asked anew.
+    It has these ``records``, and ends with ``text`` where there was room for it. None where it has to be made anew
+    after this second: it does not have all records, or an entry is to be asked anew.
     """
     entries, said = entries_of(answer), text.encode()
     last = answer.entry if isinstance(answer, AgedAnswer) else None
@@ -77,21 +80,15 @@ def ageing_of(reply: bytes, answer: Answer, rrtype: int, text: str, now: float) 
     if not entries or len(said) > _LONGEST_TEXT or any(entry.place is None or entry.is_due(now) for entry in entries):
         return None
     fields: dict[int, list[tuple[int, int]]] = {id(entry): [] for entry in entries}
-    rrsets = (*answer.answer, *answer.authority, *answer.additional)
-    if sum(HEADER.unpack_from(reply)[_COUNTS]) < sum([len(rrset.rdatas) for rrset in rrsets]):
-        return None
-    at = skip_name(reply, HEADER.size) + TYPE_CLASS.size
-    for rrset in rrsets:
-        own = []
-        for _ in rrset.rdatas:
-            at = skip_name(reply, at)
-            found, _, ttl, length = RECORD.unpack_from(reply, at)
-            if found != rrset.rrtype or ttl != rrset.ttl:
-                return None
-            own.append(at - _ID)
-            at += RECORD.size + length
+    places = iter(records)
+    for rrset in (*answer.answer, *answer.authority, *answer.additional):
+        own = list(islice(places, len(rrset.rdatas)))
+        if len(own) < len(rrset.rdatas):
+            return None
+        if any((place.rrtype, place.ttl) != (rrset.rrtype, rrset.ttl) for place in own):
+            return None
         if isinstance(rrset, CountedRRset):
-            fields[id(rrset.entry)] += [(place + TYPE_CLASS.size, rrset.whole) for place in own]
+            fields[id(rrset.entry)] += [(place.at + TYPE_CLASS.size - _ID, rrset.whole) for place in own]
     return Ageing(
         [(entry, fields[id(entry)]) for entry in entries],
         last if said and reply.endswith(said) else None,

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import islice
 from typing import Final
 
 from labnet.net.batch import vector_of
 from labnet.resolver.clients.counts import Cell
-from labnet.wire.dns_common import HEADER, RECORD, TYPE_CLASS, skip_name
+from labnet.wire.dns_common import RecordPlace
 from labnet.wire.types import Answer, RRType
 
 MOST_ORDERS: Final = 16
 """Orders of one answer; of more addresses, so many are the first in turn."""
 
 _ID: Final = 2  # bytes of a message in front of the answer that is ready
-_ANSWERS: Final = 3  # the place of their count in a header
 _ADDRESSES: Final = frozenset((RRType.A, RRType.AAAA))  # no other record points into them
 
 _BYTES: Final = 500
@@ -62,21 +63,17 @@ class Turns:
         return made
 
 
-def turns_of(reply: bytes, answer: Answer) -> Turns | None:
-    """The turns of the addresses in ``reply``, the whole message that says ``answer``; None where none has to wait."""
+def turns_of(records: Sequence[RecordPlace], answer: Answer) -> Turns | None:
+    """The turns of the addresses among the ``records`` of a reply that says ``answer``; None where there are none."""
     rrsets = answer.answer
     if not any(len(rrset.rdatas) > 1 and rrset.rrtype in _ADDRESSES for rrset in rrsets):
         return None
-    if HEADER.unpack_from(reply)[_ANSWERS] != sum([len(rrset.rdatas) for rrset in rrsets]):
-        return None  # it is truncated
-    at = skip_name(reply, HEADER.size) + TYPE_CLASS.size
+    own = iter(records)
     places: list[list[slice]] = []
     for rrset in rrsets:
-        own = []
-        for _ in rrset.rdatas:
-            start = skip_name(reply, at) + RECORD.size
-            at = start + RECORD.unpack_from(reply, start - RECORD.size)[3]
-            own.append(slice(start - _ID, at - _ID))
-        if rrset.rrtype in _ADDRESSES and len(own) > 1:
-            places.append(own)
+        several = list(islice(own, len(rrset.rdatas)))
+        if len(several) < len(rrset.rdatas) or any(place.rrtype != rrset.rrtype for place in several):
+            return None  # the reply is truncated
+        if rrset.rrtype in _ADDRESSES and len(several) > 1:
+            places.append([slice(place.data - _ID, place.end - _ID) for place in several])
     return Turns(places)

@@ -16,6 +16,7 @@ from labnet.resolver.ready.packetcache import PacketCaches
 from labnet.resolver.ready.ttl_patch import ageing_of
 from labnet.resolver.ready.turns import turns_of
 from labnet.resolver.serve.identity import identity_of
+from labnet.wire.dns_common import record_places
 from labnet.wire.dns_request import Edns, Query, Refusal, Silence, decode_query
 from labnet.wire.dns_response import WITHOUT_EDNS, Options, encode_answer, encode_refusal
 from labnet.wire.types import DNSSEC_OK, Answer, ExtendedError, InfoCode, Rcode
@@ -137,8 +138,9 @@ class Responder:
             if decision.ready_until and not of_its_own:
                 cell = self.counts.cell("udp", "dns", said.rcode.name, decision.source)
                 text = said.origin if self.options.explain and query.edns else ""
-                ageing = ageing_of(reply, said, query.question.rrtype, text, asking.came)
-                turns = turns_of(reply, said)
+                records = record_places(reply)
+                ageing = ageing_of(reply, records, said, query.question.rrtype, text, asking.came)
+                turns = turns_of(records, said)
                 self.packets.put_dns(message, reply, query.name, decision.ready_until, cell, ageing, turns)
         asking.send(reply)
         if lost:

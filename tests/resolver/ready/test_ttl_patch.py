@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from labnet.net.batch import key_of as key_in
 from labnet.resolver.cache.cache import Cache, Entry
 from labnet.resolver.ready.ttl_patch import Ageing, ageing_of
+from labnet.wire.dns_common import record_places
 from labnet.wire.dns_request import decode_query
 from labnet.wire.dns_response import Options, encode_answer
 from labnet.wire.types import Answer, Rcode, RRset
@@ -306,7 +307,7 @@ class AgeingTests(SynchronousTestCase):
         query = dns.message.make_query("web.example", "A", use_edns=0, payload=payload).to_wire()
         answer = entry.aged(1000.0 + at)
         reply = encode_answer(decode_query(query), answer, False, True, Options())
-        return ageing_of(reply, answer, A, answer.origin, 1000.0 + at)
+        return ageing_of(reply, record_places(reply), answer, A, answer.origin, 1000.0 + at)
 
     def test_records_that_were_left_out(self) -> None:
         """A truncated reply, or one that leaves out what is there twice, is made anew each second."""
@@ -338,6 +339,6 @@ class AgeingTests(SynchronousTestCase):
         """What does not come from the cache does not age."""
         answer = Answer(Rcode.NOERROR, (rrset("www.lab", 60, A, b"\1\2\3\4"),))
         reply = encode_answer(decode_query(query_of("www.lab")), answer, False, True, Options())
-        self.assertIsNone(ageing_of(reply, answer, A, "", 1000.0))
+        self.assertIsNone(ageing_of(reply, record_places(reply), answer, A, "", 1000.0))
         copy = Entry(answer, 1000.0, 60, "an entry that no cache has").aged(1000.0)
-        self.assertIsNone(ageing_of(reply, copy, A, "", 1000.0))
+        self.assertIsNone(ageing_of(reply, record_places(reply), copy, A, "", 1000.0))

@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from labnet.resolver.clients.counts import Cell
 from labnet.resolver.ready.packetcache import PacketCache
 from labnet.resolver.ready.turns import MOST_ORDERS, Turns, turns_of
+from labnet.wire.dns_common import record_places
 from labnet.wire.dns_request import decode_query
 from labnet.wire.dns_response import Options, encode_answer
 from labnet.wire.types import Answer, Rcode, RRset
@@ -36,7 +37,7 @@ class OrderTests(SynchronousTestCase):
     def orders(self, answer: Answer, hits: int) -> list[list[str]]:
         """The addresses in the order of each hit; nothing else of the reply changes."""
         reply = encoded(answer)
-        turns = turns_of(reply, answer)
+        turns = turns_of(record_places(reply), answer)
         assert turns is not None
         turns.begin(reply[2:], CELL)
         found = []
@@ -68,9 +69,9 @@ class OrderTests(SynchronousTestCase):
         """Nor what has other records, or was truncated."""
         mail = rrset("www.lab", 60, 15, b"\0\1" + wire("a.lab"), b"\0\2" + wire("b.lab"))
         for answer in (Answer(Rcode.NOERROR, (addresses(1),)), Answer(Rcode.NOERROR, (mail,)), Answer(Rcode.NXDOMAIN)):
-            self.assertIsNone(turns_of(encoded(answer), answer))
+            self.assertIsNone(turns_of(record_places(encoded(answer)), answer))
         crowd = Answer(Rcode.NOERROR, (addresses(100),))
-        self.assertIsNone(turns_of(encoded(crowd, 512), crowd))
+        self.assertIsNone(turns_of(record_places(encoded(crowd, 512)), crowd))
 
 
 class CacheTests(SynchronousTestCase):
