@@ -6,6 +6,7 @@ list of modules is made at each build of the pages and is no part of the reposit
 
 from __future__ import annotations
 
+import argparse
 import ast
 import json
 import os
@@ -18,6 +19,7 @@ from unittest import mock
 from pydantic.fields import FieldInfo
 from twisted.python import usage
 
+from labnet import cli
 from labnet.config import Config
 from labnet.daemon import tap
 from labnet.metrics import FAMILIES
@@ -41,6 +43,7 @@ def generated() -> dict[Path, str]:
     schema = Config.model_json_schema()
     files = {DOCS / f"generated/keys-{name}.inc": keys(name, schema) for name in Config.model_fields}
     files |= {DOCS / f"generated/options-{name}.inc": _page(options(name)) for name in PLUGINS}
+    files[DOCS / "generated/commands.inc"] = _page(commands("labnet", cli._parser()))
     files[DOCS / "generated/metrics.inc"] = _page(metrics())
     files[DOCS.parent / "etc/labnet.schema.json"] = json.dumps({**schema, **SCHEMA}, indent=1) + "\n"
     return files
@@ -76,6 +79,32 @@ def options(plugin: str) -> Iterator[str]:
         yield ""
         yield f"   {_escaped(text)}" + (f" Default: ``{default}``." if default else "")
         yield ""
+
+
+def commands(name: str, parser: argparse.ArgumentParser) -> Iterator[str]:
+    """Every command below ``name`` with its arguments and options."""
+    taken = [action for action in parser._actions if not isinstance(action, argparse._HelpAction)]
+    for inner in taken:
+        if isinstance(inner, argparse._SubParsersAction):
+            for word, below in inner.choices.items():
+                yield from commands(f"{name} {word}", below)
+            return
+    positional = " ".join(_argument(action) for action in taken if not action.option_strings)
+    yield from (name, "~" * len(name), "", f"``{f'{name} {positional}'.strip()}``", "")
+    yield from (_escaped(parser.description or ""), "", f".. program:: {name}", "")
+    for action in taken:
+        if action.option_strings:
+            value = "" if action.nargs == 0 else f" {action.metavar or action.dest.upper()}"
+            written = ", ".join(f"{option}{value}" for option in action.option_strings)
+            says = (action.help or "") % {"default": action.default, "prog": name}
+            says = says[:1].upper() + says[1:] + ("" if says.endswith(("…", ".")) else ".")
+            yield from (f".. option:: {written}", "", f"   {_escaped(says)}", "")
+
+
+def _argument(action: argparse.Action) -> str:
+    """A positional argument as a synopsis writes it."""
+    forms = {"*": "[{}…]", "+": "{}…", "?": "[{}]"}
+    return forms.get(str(action.nargs), "{}").format(action.metavar or action.dest.upper())
 
 
 def metrics() -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import configparser
 import dataclasses
 import importlib
@@ -56,6 +57,16 @@ def _options(plugin: type[usage.Options]) -> dict[str, str | None]:
     return {parameter[0]: parameter[2] for parameter in plugin.optParameters} | flags
 
 
+def _labnet_options(parser: argparse.ArgumentParser) -> list[str]:
+    """The long options of every command of ``labnet``, ``--help`` left out."""
+    found: list[str] = []
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            return [option for inner in action.choices.values() for option in _labnet_options(inner)]
+        found += [option for option in action.option_strings if option.startswith("--") and option != "--help"]
+    return found
+
+
 def _commands() -> Iterator[list[str]]:
     """The ``labnet`` command lines in the pages, as their arguments."""
     for page in PAGES:
@@ -84,7 +95,9 @@ class GeneratedTests(SynchronousTestCase):
         """Each stands once, with words below it."""
         models = [model for table in config.Config.model_fields.values() for model in generate.models(table.annotation)]
         wanted = len(FAMILIES) + sum(len(model.model_fields) for model in models)
-        wanted += sum(len(_options(plugin)) for plugin in generate.PLUGINS.values())
+        wanted += sum(len(_options(plugin)) for plugin in generate.PLUGINS.values()) + len(
+            _labnet_options(cli._parser())
+        )
         text = "\n".join(text for path, text in generate.generated().items() if path.suffix == ".inc")
         entries = re.findall(r"^\.\. (?:confval|option|metric):: .+\n(?:   :.*\n)*\n   \w", text, re.MULTILINE)
         self.assertEqual(len(entries), wanted)

@@ -44,6 +44,9 @@ def names() -> Iterator[tuple[str, str]]:
     for plugin, options in generate.PLUGINS.items():
         flags = (*options.optParameters, *getattr(options, "optFlags", ()))
         yield from (("cmdoption", f"twistd {plugin}.--{flag[0]}") for flag in flags)
+    yield from (
+        ("cmdoption", f"labnet {option}") for option in ("resolve.--trace", "command.--timeout", "capture.--write")
+    )
     yield from (("metric", name) for name in FAMILIES)
     page = (DOCS / "metrics.rst").read_text(encoding="utf-8")
     yield from (("event", event) for event in re.findall(r"^\.\. event:: (\S+)$", page, re.MULTILINE))
@@ -51,10 +54,10 @@ def names() -> Iterator[tuple[str, str]]:
 
 def test_each_key_option_metric_and_event_has_a_link(site: Path) -> None:
     """Each word of the glossary too."""
-    wanted = set(names())
+    wanted = {(kind, name.replace(" ", "-")) for kind, name in names()}
     assert {kind for kind, _ in wanted} == {"confval", "cmdoption", "metric", "event"}
     found = objects(site)
-    assert wanted - {(kind, name.replace("twistd-", "twistd ")) for kind, name in found} == set()
+    assert wanted - found == set()
     assert ("term", "bailiwick") in found
 
 
