@@ -194,7 +194,7 @@ def _count(text: str) -> int:
 
 
 def _exercise(arguments: argparse.Namespace) -> int:
-    from labnet.capture.exercises.marking import mark_best, read_sheet
+    from labnet.capture.exercises.marking.verdicts import mark_best, read_sheet
     from labnet.capture.exercises.page import page
     from labnet.capture.exercises.run import run, slug
     from labnet.capture.exercises.text import answered, as_json, blank, key, marked
@@ -230,7 +230,7 @@ def _exercise(arguments: argparse.Namespace) -> int:
 
 def _mark_folder(arguments: argparse.Namespace) -> int:
     """Mark every sheet of a folder; status 0 where all could be read."""
-    from labnet.capture.exercises.batch import mark_folder, write_csv
+    from labnet.capture.exercises.marking.batch import mark_folder, write_csv
     from labnet.capture.narrative.hexdump import printable
 
     rows = mark_folder(arguments.exercise, arguments.file, arguments.check)

@@ -95,6 +95,18 @@ class FieldSource(Protocol):
     """A header's table of fields (:class:`labnet.capture.packet.headers.HeaderFormat`)."""
 
     @property
+    def name(self) -> str:
+        """The name of the layer."""
+
+    @property
+    def title(self) -> str:
+        """The protocol's name for people."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of the header."""
+
+    @property
     def fields(self) -> Sequence[Any]:
         """Each field of the header, in order."""
 
@@ -106,10 +118,12 @@ class FieldSource(Protocol):
 class Layer:
     """One protocol's part of a frame; ``length`` in bytes is that of its header, or of all it has for the innermost.
 
-    ``source`` is the header's table and the frame's bytes: the fields are made of it when all are asked for, and a
-    single value is read straight from the bytes. ``late`` adds what stands behind the table's fields, such as options.
+    A layer that :meth:`of_header` made reads a single value straight from the bytes; :meth:`add_later` adds what stands
+    behind the header's own fields, such as options.
     """
 
+    _header: FieldSource
+    _data: bytes
     __slots__ = ("_data", "_fields", "_header", "_late", "cut", "length", "name", "offset", "title")
 
     def __init__(
@@ -120,19 +134,21 @@ class Layer:
         length: int = 0,
         fields: list[Field] | None = None,
         cut: bool = False,
-        source: tuple[FieldSource, bytes] | None = None,
     ) -> None:
         self.name = name
         self.title = title
         self.offset = offset
         self.length = length
         self.cut = cut
-        self._fields = fields
-        if source is not None:
-            self._header, self._data = source
-        elif fields is None:
-            self._fields = []
+        self._fields: list[Field] | None = fields if fields is not None else []
         self._late: Callable[[Layer], None] | None = None
+
+    @classmethod
+    def of_header(cls, header: FieldSource, data: bytes, offset: int) -> Layer:
+        """The whole ``header`` at ``offset`` of the frame ``data``, whose fields are made when they are asked for."""
+        layer = cls(header.name, header.title, offset, header.size)
+        layer._header, layer._data, layer._fields = header, data, None
+        return layer
 
     def add_later(self, late: Callable[[Layer], None]) -> None:
         """Have ``late`` append more fields when the fields are asked for."""

@@ -7,7 +7,7 @@ import struct
 import time
 from pathlib import Path
 
-from labnet.capture.exercises.marking import mark
+from labnet.capture.exercises.marking.verdicts import mark
 from labnet.capture.exercises.page import page
 from labnet.capture.exercises.run import EXERCISES, run
 from labnet.capture.exercises.text import answered, as_json

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from labnet.capture.exercises.marking import mark, read_sheet
+from labnet.capture.exercises.marking.verdicts import mark, read_sheet
 from labnet.capture.exercises.page import page
 from labnet.capture.exercises.run import Done, run
 from labnet.capture.files.formats import open_capture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from labnet.capture.exercises.marking import mark
+from labnet.capture.exercises.marking.verdicts import mark
 from labnet.capture.exercises.run import Done, run
 from tests.capture import samples
 

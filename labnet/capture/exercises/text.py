@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 
-from labnet.capture.exercises.marking import Mark, score
+from labnet.capture.exercises.marking.verdicts import Mark, score
 from labnet.capture.exercises.model import ExerciseAnswer
 from labnet.capture.exercises.run import Done
 from labnet.capture.narrative.hexdump import hex_rows, printable

@@ -100,7 +100,7 @@ def read_header(header: HeaderFormat, data: bytes, start: int, end: int) -> Laye
     """The ``header`` at ``start`` of a frame, of which the bytes up to ``end`` may be its; ``cut`` where some miss."""
     length = header.size
     if start + length <= end:
-        return Layer(header.name, header.title, start, length, source=(header, data))
+        return Layer.of_header(header, data, start)
     whole = [one for one in header.fields if start + one.end <= end]
     fields = [one.field(data, start) for one in whole]
     return Layer(header.name, header.title, start, whole[-1].end if whole else 0, fields, cut=True)

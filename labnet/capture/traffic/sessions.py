@@ -26,7 +26,7 @@ FIN, SYN, RST, ACK = 1, 2, 4, 16
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class SessionEvent:
     """Something in a session: ``who`` is "client", "server" or empty, ``kind`` names it, ``says`` tells it."""
 
     frame: int
@@ -47,7 +47,7 @@ class Session:
     first_frame: int
     time_ns: int
     protocol: str = ""
-    events: list[Event] = field(default_factory=list)
+    events: list[SessionEvent] = field(default_factory=list)
     untold: int = 0
     closed: str = ""
     """Who closed and why, one sentence; empty where the capture does not show it."""
@@ -67,7 +67,7 @@ class Session:
         if len(self.events) >= MOST_EVENTS:
             self.untold += 1
         else:
-            self.events.append(Event(frame, time_ns, who, kind, says))
+            self.events.append(SessionEvent(frame, time_ns, who, kind, says))
 
 
 class Sessions:

@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Final
 
 MOST_PENDING: Final = 64
-"""Segments that wait for an earlier one, and stretches of bytes that are told apart."""
+"""Segments that wait for an earlier one, and stretches of bytes that stay apart."""
 
 
 class Arrival(Enum):

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.capture.exercises.marking import mark
+from labnet.capture.exercises.marking.verdicts import mark
 from labnet.capture.exercises.page import page
 from tests.capture import samples
 from tests.capture.exercises.test_exercises import done

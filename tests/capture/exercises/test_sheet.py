@@ -12,7 +12,7 @@ from scapy.layers.inet import ICMP, IP, TCP, UDP
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.capture.cli import EXERCISES
-from labnet.capture.exercises.marking import mark, score
+from labnet.capture.exercises.marking.verdicts import mark, score
 from labnet.capture.exercises.run import Done, run
 from labnet.capture.exercises.sheet import read_exercise, shipped
 from labnet.capture.exercises.text import key

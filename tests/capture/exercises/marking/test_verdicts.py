@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.capture.exercises.marking import Mark, mark, mark_best, read_sheet, score
+from labnet.capture.exercises.marking.verdicts import Mark, mark, mark_best, read_sheet, score
 from labnet.capture.exercises.run import run
 from labnet.capture.exercises.text import key
 from labnet.capture.model import CaptureError
 from tests.capture import samples
-from tests.capture.exercises.spellings import SPELLINGS
+from tests.capture.exercises.marking.spellings import SPELLINGS
 from tests.capture.exercises.test_exercises import done, http
 from tests.capture.frames import file
 

@@ -1,7 +1,7 @@
 """A student's answers, marked: right, wrong, or for the teacher, with the reason and the bytes.
 
-An answer is read into facts (:mod:`labnet.capture.exercises.facts`) and the facts are compared. What states nothing
-that can be compared is never wrong: a teacher looks at it.
+An answer is read into facts (:mod:`~labnet.capture.exercises.marking.facts`) and the facts are compared. What states
+nothing that can be compared is never wrong: a teacher looks at it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from labnet.capture.exercises import facts
+from labnet.capture.exercises.marking import facts
 from labnet.capture.exercises.model import ExerciseAnswer, Proof
 from labnet.capture.model import CaptureError
 

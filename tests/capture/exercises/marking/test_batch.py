@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.capture.exercises.batch import mark_folder, write_csv
+from labnet.capture.exercises.marking.batch import mark_folder, write_csv
 from labnet.capture.model import CaptureError
 from tests.capture import samples
 

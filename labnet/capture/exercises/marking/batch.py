@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
-from labnet.capture.exercises.marking import Mark, mark_best, read_sheet, score
+from labnet.capture.exercises.marking.verdicts import Mark, mark_best, read_sheet, score
 from labnet.capture.exercises.run import Done, run, slug
 from labnet.capture.model import CaptureError
 
