@@ -50,9 +50,9 @@ def entry_of(question: Question, upstream: Upstream, now: float, bounds: Bounds)
         mapping = Mapping(name, reply.address, bounds.default_ttl if reply.ttl is None else reply.ttl, True, now)
         return entry_of_mapping(question.key, mapping, upstream.parent)
     if upstream.rrsets:
-        rrsets = tuple([_bounded(rrset, bounds) for rrset in upstream.rrsets])
-        signatures = tuple([_bounded(rrset, bounds) for rrset in upstream.signatures])
-        proofs = tuple([_bounded(rrset, bounds) for rrset in upstream.proofs])
+        rrsets = _bounded(upstream.rrsets, bounds)
+        signatures = upstream.signatures and _bounded(upstream.signatures, bounds)
+        proofs = upstream.proofs and _bounded(upstream.proofs, bounds)
         ttl = min([rrset.ttl for rrset in (*rrsets, *signatures, *proofs)])
         answer = Answer(
             upstream.rcode,
@@ -72,9 +72,14 @@ def entry_of(question: Question, upstream: Upstream, now: float, bounds: Bounds)
     return question, Entry(answer, now, ttl, upstream.parent)
 
 
-def _bounded(rrset: RRset, bounds: Bounds) -> RRset:
-    ttl = min(max(rrset.ttl, bounds.ttl_min), bounds.ttl_max)
-    return rrset if ttl == rrset.ttl else replace(rrset, ttl=ttl)
+def _bounded(rrsets: tuple[RRset, ...], bounds: Bounds) -> tuple[RRset, ...]:
+    least, most = bounds.ttl_min, bounds.ttl_max
+    return tuple(
+        [
+            rrset if least <= rrset.ttl <= most else replace(rrset, ttl=min(max(rrset.ttl, least), most))
+            for rrset in rrsets
+        ]
+    )
 
 
 def entry_of_mapping(key: bytes, mapping: Mapping, source: str) -> tuple[Question, Entry]:
