@@ -121,7 +121,7 @@ class CommandOptions(_Options):
         ["clients", "n", "1", "Clients served at a time, the others wait; 0: no limit."],
         ["timeout", "t", "15", "Seconds without a command until a connection is closed."],
         ["replies", "r", "handout", "handout (the assignment's words) or transcript (the published solution's)."],
-        ["exit-from", "e", LOOPBACK, "Networks whose EXIT closes every socket, with commas between."],
+        ["exit-from", "e", LOOPBACK, "Networks and users (user:NAME) whose EXIT closes every socket, by commas."],
         ["allow", "a", None, "Networks that are served [default: loopback; everyone where --listen is not]."],
     ]
     longdesc = "A TCP server that greets with the client's address and answers TIME and EXIT."

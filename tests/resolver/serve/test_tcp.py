@@ -496,6 +496,11 @@ class ClosingTests(SynchronousTestCase):
 class LimitTests(SynchronousTestCase):
     """What one address may have of connections, and one connection of memory."""
 
+    def test_many_connections_may_wait_for_being_accepted(self) -> None:
+        """As many as web servers let wait: a class that connects in one moment need not try again."""
+        (port,) = Streams(self).reactor.tcpPorts
+        self.assertEqual(port.backlog, 511)
+
     def test_a_client_that_is_not_allowed_is_closed_at_accept(self) -> None:
         """Nothing is made for it and nothing of it is read; it is counted as refused, one that is denied as that."""
         streams = Streams(self, allow=["127.0.0.0/24"], deny=["127.0.0.9"])
