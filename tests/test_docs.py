@@ -241,6 +241,15 @@ class ExampleTests(SynchronousTestCase):
         named = {path for path in named if not re.search(r"/[A-Z]+\.|/_build/", path)}  # NAME stands for any
         return named | {link for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text) if "://" not in link}
 
+    def test_each_step_of_a_walk_is_done_where_it_says(self) -> None:
+        """``file.py``: ``Name`` in docs/architecture.rst is a class, function or method of that file."""
+        steps = re.findall(r"``(labnet/[\w/]+)\.py``:\s+``([\w.]+)``", _text("docs/architecture.rst"))
+        self.assertGreater(len(steps), 40)
+        for path, name in steps:
+            _named(f"{path.replace('/', '.')}.{name}")
+        files = {path.name for path in (ROOT / "labnet").rglob("*.py")}
+        self.assertEqual(set(re.findall(r"``(\w+\.py)``", _text("docs/architecture.rst"))) - files, set())
+
     def test_the_picture_has_every_folder_and_every_file_at_the_top(self) -> None:
         """In docs/architecture.rst each stands where it is in the tree, and no other does."""
         picture = _text("docs/architecture.rst").partition("   labnet/\n")[2].partition("\n\n")[0]
