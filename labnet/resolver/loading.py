@@ -20,6 +20,7 @@ from labnet.resolver.cache.tail import Tail, TailReader, without_learned
 from labnet.resolver.files.course import parse_records
 from labnet.resolver.files.detect import kind_of
 from labnet.resolver.files.hosts import read_hosts
+from labnet.resolver.files.included import IncludedFiles
 from labnet.resolver.files.problem import Problem
 from labnet.resolver.files.resolv_conf import parse_resolv_conf
 from labnet.resolver.files.root_hints import Hints, builtin_hints, parse_hints
@@ -89,7 +90,8 @@ class Loaded:
     def note(self, path: str, problems: Iterable[Problem], harmless: bool = False) -> None:
         """Take up what is wrong in the file at ``path``; ``harmless`` makes warnings of it."""
         for problem in problems:
-            where = f"{path}:{problem.line}" if problem.line else path
+            of = problem.path or path
+            where = f"{of}:{problem.line}" if problem.line else of
             (self.warnings if harmless or problem.warning else self.errors).append(f"{where}: {problem.says}")
 
 
@@ -197,7 +199,8 @@ class _Loader:
         else:
             loaded.zone.data.expect(content.count(b"\n"))
             own = ZoneFileRecords(loaded.zone.data)
-            found = read_zone(content, own.add, own.add_addresses, checkpoint)
+            include = IncludedFiles(file.path, lambda path: read_regular(path, checkpoint))
+            found = read_zone(content, own.add, own.add_addresses, checkpoint, include)
             loaded.note(file.path, found.problems)
 
     def _load_course(self, path: str, content: bytes, is_log: bool) -> None:

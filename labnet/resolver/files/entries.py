@@ -30,6 +30,9 @@ UNKNOWN: Final = b"\x09no origin\x07labnet\0\x07invalid\0"
 _NAMES: Final = {3: 1, 4: 1, 7: 1, 8: 1, 9: 1, 14: 2}
 """Types whose data are so many names and that dnspython does not read: MD, MF, MB, MG, MR, MINFO."""
 
+_OWNER = re.compile(rb"[^\s;()]+")
+_HIGH = re.compile(rb"[\x80-\xff]")
+_MARK = re.compile(rb'\\.|"(?:[^"\\]|\\.)*"|;.*|[()]')
 _TTL = re.compile(r"(?:[0-9]+[smhdw])+|[0-9]+", re.IGNORECASE)
 _TTL_PART = re.compile(r"([0-9]+)([smhdw]?)", re.IGNORECASE)
 _SECONDS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -63,10 +66,36 @@ class Scope:
         return self.minimum if self.last_ttl is None else self.last_ttl
 
 
+def decoded(raw: bytes) -> str:
+    """An entry as text; where it is not UTF-8, the bytes behind its owner stand for themselves."""
+    raw = raw.replace(b"\r\n", b"\n").removesuffix(b"\r")
+    with contextlib.suppress(UnicodeDecodeError):
+        return raw.decode()
+    owner = _OWNER.match(raw)
+    try:
+        start = "" if owner is None else owner[0].decode()
+    except UnicodeDecodeError:
+        raise EntryError("the name is not UTF-8; other bytes are written \\DDD") from None
+    rest = _HIGH.sub(lambda found: b"\\%03d" % found[0][0], raw[len(start.encode()) :])
+    return start + rest.decode("ascii")
+
+
+def depth_of(line: bytes, depth: int) -> int:
+    """How many parentheses are open after ``line``, where ``depth`` are before it."""
+    if depth == 0 and b"(" not in line:
+        return 0
+    for mark in _MARK.findall(line):
+        if mark == b"(":
+            depth += 1
+        elif mark == b")":
+            depth -= 1
+    return depth
+
+
 def read_record(text: str, scope: Scope) -> RRset | None:
     """The record in ``text``, of which ``scope`` is told; None where there is nothing but comment.
 
-    Raises :class:`EntryError`.
+    Its TTL is as it is written, which may be too long. Raises :class:`EntryError`.
     """
     with _complaining_of(text):
         tok = dns.tokenizer.Tokenizer(text)
@@ -84,7 +113,7 @@ def read_record(text: str, scope: Scope) -> RRset | None:
             scope.owner = _name(token, scope.origin)
         ttl, rrtype = _middle(tok)
         if ttl is not None:
-            scope.last_ttl = ttl
+            scope.last_ttl = bounded(ttl)
         rdata = _rdata(tok, rrtype, scope.origin)
         return _checked(scope, ttl, rrtype, rdata)
 
@@ -110,6 +139,11 @@ def seconds_of(text: str) -> int | None:
     if _TTL.fullmatch(text) is None:
         return None
     return sum(int(number) * _SECONDS[unit.lower()] for number, unit in _TTL_PART.findall(text))
+
+
+def bounded(ttl: int) -> int:
+    """A TTL in seconds; one of more than 31 bits counts as none (RFC 2181, section 8)."""
+    return ttl if ttl <= LONGEST_TTL else 0
 
 
 def is_type(text: str) -> bool:
@@ -187,13 +221,11 @@ def _checked(scope: Scope, ttl: int | None, rrtype: int, rdata: bytes) -> RRset:
     if scope.origin is UNKNOWN and (owner.endswith(UNKNOWN) or UNKNOWN in rdata):
         raise EntryError("a name without a final dot is relative, and no origin is known: put $ORIGIN before it")
     if rrtype == RRType.SOA and scope.minimum is None:
-        scope.minimum = int.from_bytes(rdata[-4:], "big")
+        scope.minimum = bounded(int.from_bytes(rdata[-4:], "big"))
     if ttl is None:
         ttl = scope.implicit_ttl
     if ttl is None:
         raise EntryError("the record has no TTL, and no $TTL stands before it")
-    if ttl > LONGEST_TTL:
-        raise EntryError(f"the TTL {ttl} is more than {LONGEST_TTL} seconds")
     return RRset(owner, int(rrtype), ttl, (rdata,))
 
 

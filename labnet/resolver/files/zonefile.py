@@ -13,12 +13,25 @@ import io
 import re
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from labnet.resolver.files.detect import without_mark
-from labnet.resolver.files.entries import UNKNOWN, EntryError, Scope, name_of, read_record, seconds_of, shown, words_of
+from labnet.resolver.files.entries import (
+    UNKNOWN,
+    EntryError,
+    Scope,
+    bounded,
+    decoded,
+    depth_of,
+    name_of,
+    read_record,
+    seconds_of,
+    shown,
+    words_of,
+)
 from labnet.resolver.files.generate import generate
+from labnet.resolver.files.included import Include, no_file
 from labnet.resolver.files.problem import Problem
 from labnet.resolver.files.zonefile_bulk import CHUNK, read_chunk
 from labnet.resolver.records.special import is_invalid
@@ -43,7 +56,6 @@ COMMON_LINE: Final = re.compile(
 """A line with one record of a common type, in the forms that need no look at escapes, quotes or parentheses."""
 
 _BLANK = re.compile(rb"[ \t]*(?:;.*)?\r?\n?")
-_MARK = re.compile(rb'\\.|"(?:[^"\\]|\\.)*"|;.*|[()]')
 
 # The types of common lines; of an address, its family.
 _TYPES: Final = {
@@ -71,13 +83,14 @@ def read_zone(
     add: Add,
     add_addresses: AddAddresses | None = None,
     checkpoint: Callable[[], None] = lambda: None,
+    include: Include = no_file,
 ) -> ZoneFile:
     """Read a zone file, handing each record to ``add``.
 
     Where there is ``add_addresses`` it is handed many names with an IPv4 address each at a time. ``checkpoint`` is
-    called every some thousand lines; what it raises ends the reading.
+    called every some thousand lines; what it raises ends the reading. ``include`` opens the files of ``$INCLUDE``.
     """
-    master = MasterFile(add, add_addresses, checkpoint)
+    master = MasterFile(add, add_addresses, checkpoint, include)
     master.read(without_mark(content))
     return ZoneFile(master.problems, master.origin)
 
@@ -85,11 +98,14 @@ def read_zone(
 class MasterFile:
     """One zone file being read: every record goes to ``add``, what is wrong to :attr:`problems`."""
 
-    def __init__(self, add: Add, add_addresses: AddAddresses | None, checkpoint: Callable[[], None]) -> None:
+    def __init__(
+        self, add: Add, add_addresses: AddAddresses | None, checkpoint: Callable[[], None], include: Include
+    ) -> None:
         self.problems: list[Problem] = []
         self._add = add
         self._add_addresses = add_addresses
         self._checkpoint = checkpoint
+        self._include = include
         self._scope = Scope()
         self._soa: bytes | None = None
         self._first_origin: bytes | None = None
@@ -154,13 +170,13 @@ class MasterFile:
         raw = lines.readline()
         if self._common(raw) or _BLANK.fullmatch(raw):
             return
-        entry, depth = [raw], _depth(raw, 0)
+        entry, depth = [raw], depth_of(raw, 0)
         while depth > 0:
             more = lines.readline()
             if not more:
                 break
             entry.append(more)
-            depth = _depth(more, depth)
+            depth = depth_of(more, depth)
         if depth > 0:
             self._problem("a parenthesis is opened here and never closed")
         else:
@@ -208,13 +224,13 @@ class MasterFile:
     def _any(self, raw: bytes) -> None:
         """Read an entry of any kind."""
         try:
-            text = _decoded(raw)
+            text = decoded(raw)
             if text.startswith("$"):
                 self._direct(text)
             elif (rrset := read_record(text, self._scope)) is not None:
                 if rrset.rrtype == RRType.SOA:
                     self._soa = self._soa or rrset.key
-                self._hand_on(rrset)
+                self._hand_on(replace(rrset, ttl=self._bounded(rrset.ttl)))
         except EntryError as error:
             self._problem(str(error))
 
@@ -226,9 +242,9 @@ class MasterFile:
             for record in generate(text):
                 self._checkpoint()
                 if not self._common(record.encode()) and (rrset := read_record(record, self._scope)) is not None:
-                    self._hand_on(rrset)
+                    self._hand_on(replace(rrset, ttl=self._bounded(rrset.ttl)))
         elif word == "$INCLUDE":
-            raise EntryError("$INCLUDE is refused: name the other file in the configuration")
+            self._read_included(text, values)
         elif word not in ("$ORIGIN", "$TTL"):
             raise EntryError(f"{shown(text)} cannot be read: zone file directive {word!r} is not allowed")
         elif len(values) != 1:
@@ -242,9 +258,27 @@ class MasterFile:
         ttl = seconds_of(text)
         if ttl is None:
             raise EntryError(f"{shown(text)} behind $TTL is no number of seconds")
-        self._scope.default_ttl = min(ttl, LONGEST_TTL)
+        self._scope.default_ttl = self._bounded(ttl)
+
+    def _bounded(self, ttl: int) -> int:
+        """A TTL as it counts; one that is too long is warned of."""
         if ttl > LONGEST_TTL:
-            raise EntryError(f"$TTL is more than {LONGEST_TTL} seconds")
+            says = f"the TTL {ttl} is more than {LONGEST_TTL} seconds and counts as 0 (RFC 2181, section 8)"
+            self._problem(says, warning=True)
+        return bounded(ttl)
+
+    def _read_included(self, text: str, values: list[str]) -> None:
+        """Read the file that ``$INCLUDE`` names, below the origin that it gives; then all is as it was before."""
+        if not 1 <= len(values) <= 2:
+            raise EntryError(f"{shown(text)} cannot be read: write $INCLUDE FILE [ORIGIN]")
+        path, content = self._include(values[0])
+        included = MasterFile(self._add, self._add_addresses, self._checkpoint, self._include)
+        included._scope = replace(self._scope)
+        if len(values) == 2:
+            included._move_to(name_of(values[1], self._scope.origin))
+        included.read(without_mark(content))
+        self.problems += [problem if problem.path else replace(problem, path=path) for problem in included.problems]
+        self._soa = self._soa or included._soa
 
     def _move_to(self, origin: bytes) -> None:
         """Make ``origin`` that of the records to come."""
@@ -262,27 +296,8 @@ class MasterFile:
         self.problems.append(Problem(self._line, says, warning))
 
 
-def _decoded(raw: bytes) -> str:
-    try:
-        return raw.decode().replace("\r\n", "\n").removesuffix("\r")
-    except UnicodeDecodeError:
-        raise EntryError("the record is not UTF-8; other bytes are written \\DDD") from None
-
-
 def _address(family: int, text: bytes) -> bytes | None:
     try:
         return socket.inet_pton(family, text.decode())
     except OSError:
         return None
-
-
-def _depth(line: bytes, depth: int) -> int:
-    """How many parentheses are open after ``line``, where ``depth`` are before it."""
-    if depth == 0 and b"(" not in line:
-        return 0
-    for mark in _MARK.findall(line):
-        if mark == b"(":
-            depth += 1
-        elif mark == b")":
-            depth -= 1
-    return depth

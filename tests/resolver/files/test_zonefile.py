@@ -174,16 +174,17 @@ class ZoneFiles(SynchronousTestCase):
             b"x CH A 192.0.2.1": "the record's class is not IN; no other is served",
             b"x TYPE255 \\# 0": "ANY is a type for questions, not for a zone file",
             b"x OPT \\# 0": "OPT is a type for questions, not for a zone file",
-            b"x 4000000000 A 192.0.2.1": "the TTL 4000000000 is more than 2147483647 seconds",
             b"x TXT" + b" %b" % (b"y" * 255) * 257: "the record's data has 65792 bytes, more than 65535",
-            b"$TTL 4000000000": "$TTL is more than 2147483647 seconds",
-            b"$INCLUDE /etc/passwd": "$INCLUDE is refused: name the other file in the configuration",
+            b"$TTL 1y": "'1y' behind $TTL is no number of seconds",
+            b"$TTL 1 2": "'$TTL 1 2' cannot be read: one value stands behind $TTL",
+            b"$INCLUDE /etc/passwd": "$INCLUDE '/etc/passwd' is refused here",
+            b"$INCLUDE": "'$INCLUDE' cannot be read: write $INCLUDE FILE [ORIGIN]",
             b"$WHAT 1": "'$WHAT 1' cannot be read: zone file directive '$WHAT' is not allowed",
             b"a..b A 192.0.2.1": "'a..b A 192.0.2.1' cannot be read: A DNS label is empty",
             b"x" * 64 + b" A 192.0.2.1": "cannot be read: A DNS label is > 63 octets long",
             b'x TXT "open': "'x TXT \"open' cannot be read: newline in quoted string",
             b"x TXT )": "'x TXT )' cannot be read: ",
-            b"\xff A 192.0.2.1": "the record is not UTF-8; other bytes are written \\DDD",
+            b"\xff A 192.0.2.1": "the name is not UTF-8; other bytes are written \\DDD",
             b"$GENERATE 1-x h$ A 192.0.2.1": "'$GENERATE 1-x h$ A 192.0.2.1' cannot be read: ",
         }
         for line, says in table.items():
@@ -225,6 +226,27 @@ class ZoneFiles(SynchronousTestCase):
         self.assertEqual(rdatas, [below, below, top, below + wire("m.x"), below, below, top])
         self.assertEqual(file.problems, [])
         self.assertEqual(len(read("a 60 MINFO h\na 60 MB h i", "lab").problems), 2)
+
+    def test_a_ttl_of_more_than_31_bits_counts_as_none(self) -> None:
+        """It is warned of (RFC 2181, section 8): the record's own, that of $TTL and of $GENERATE; MINIMUM of an SOA."""
+        file = read("x 4000000000 A 192.0.2.1\ny A 192.0.2.1\n$TTL 99999999999\nz MX 1 a\n", "lab")
+        self.assertEqual([rrset.ttl for rrset in file.rrsets], [0, 0, 0])
+        says = "the TTL {} is more than 2147483647 seconds and counts as 0 (RFC 2181, section 8)"
+        self.assertEqual(file.complaints, [(1, says.format(4000000000), True), (3, says.format(99999999999), True)])
+        file = read("$GENERATE 1-2 h$ 2147483648 MX 1 a\n@ SOA a b 1 2 3 4 4294967295\n", "lab")
+        self.assertEqual(([rrset.ttl for rrset in file.rrsets], len(file.problems)), ([0, 0, 0], 2))
+        self.assertEqual(read("x 2147483647 A 192.0.2.1\n", "lab").shown[0][2], 2147483647)
+
+    def test_bytes_that_are_not_utf8_stand_for_themselves(self) -> None:
+        """In comments, in TXT and in names of data, as in BIND; UTF-8 stays what it is."""
+        lines = [b'a 60 TXT "caf\xe9" ; \xff', b"; \xe9", b"b 60 TXT ( caf\xe9 ; \xe9", b" x )", b"c 60 TXT \xc3\xa9"]
+        content = b"\n".join([*lines, b"d 60 MX 1 \xe9", b""])
+        file = read(content + "e\u00e9 60 TXT ".encode() + b"\xe9\n", "lab")
+        self.assertEqual(file.problems, [])
+        rdatas = [rrset.rdatas[0] for rrset in file.rrsets]
+        mx = b"\0\1\1\xe9\3lab\0"
+        self.assertEqual(rdatas, [b"\4caf\xe9", b"\4caf\xe9\1x", b"\2\xc3\xa9", mx, b"\1\xe9"])
+        self.assertEqual(file.names[-1], "e\u00e9.lab")
 
     def test_a_parenthesis_never_closed_is_told_where_it_opens(self) -> None:
         """The line of the open parenthesis is the problem's, not the end of the file."""
