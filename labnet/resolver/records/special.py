@@ -1,4 +1,4 @@
-"""Names that never leave the resolver: localhost and invalid (RFC 6761), onion (RFC 7686).
+"""Names that never leave the resolver: localhost and invalid (RFC 6761), onion (RFC 7686), resolver.arpa (RFC 9462).
 
 ``test`` and ``example`` are not special here, although RFC 6761 names them: a lab is what they are for, and its zones
 and parents may well have names below them. The reserved second-level names (example.com, …) are ordinary too.
@@ -24,6 +24,7 @@ INVALID: Final = key_of("invalid")
 
 _LOCALHOST: Final = key_of("localhost")
 _ONION: Final = key_of("onion")
+_RESOLVER: Final = key_of("resolver.arpa")
 _ADDRESSES: Final = {
     RRType.A: socket.inet_pton(socket.AF_INET, "127.0.0.1"),
     RRType.AAAA: socket.inet_pton(socket.AF_INET6, "::1"),
@@ -41,13 +42,15 @@ def special_find(question: Question, known: Container[bytes] = (), since: float 
     key = question.key
     if is_invalid(key):
         return _negative(INVALID, Rcode.NXDOMAIN)
-    top = next((top for top in (_LOCALHOST, _ONION) if key.endswith(top) and is_below(key, top)), None)
+    top = next((top for top in (_LOCALHOST, _ONION, _RESOLVER) if key.endswith(top) and is_below(key, top)), None)
     if (top is None and key not in _LOOPBACK) or key in known:
         return None
     if top is None:
         return _positive(question, RRType.PTR, _LOCALHOST) or _negative(key, Rcode.NOERROR)
     if top == _ONION:
         return _negative(top, Rcode.NXDOMAIN)
+    if top == _RESOLVER:  # it speaks of this resolver, which has no encrypted transport (RFC 9462, section 4)
+        return _negative(top, Rcode.NOERROR)
     for rrtype, address in _ADDRESSES.items():
         if answer := _positive(question, rrtype, address, _loopback(key, since)):
             return answer

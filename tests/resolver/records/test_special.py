@@ -12,6 +12,7 @@ ONE_V4 = "1.0.0.127.in-addr.arpa"
 ONE_V6 = "1." + "0." * 31 + "ip6.arpa"
 LOOPBACK_V6 = bytes(15) + b"\1"
 MX = 15
+SVCB = 64
 
 
 def ask(name: str, rrtype: int, *known: str) -> Answer | None:
@@ -62,6 +63,16 @@ class SpecialNames(SynchronousTestCase):
             assert answer is not None
             self.assertEqual((answer.rcode, answer.authoritative), (Rcode.NXDOMAIN, True), name)
             self.assertEqual(answer.authority, (made_up_soa(key_of(top)),), name)
+
+    def test_a_resolver_without_encryption_designates_none(self) -> None:
+        """All names of resolver.arpa are answered with NODATA (RFC 9462, section 4), unless a file has them."""
+        for name in ("_dns.resolver.arpa", "resolver.arpa", "x.y.Resolver.ARPA"):
+            answer = ask(name, SVCB)
+            assert answer is not None
+            self.assertEqual((answer.rcode, answer.answer, answer.authoritative), (Rcode.NOERROR, (), True), name)
+            self.assertEqual(answer.authority, (made_up_soa(key_of("resolver.arpa")),), name)
+        self.assertIsNone(ask("_dns.resolver.arpa", SVCB, "_dns.resolver.arpa"))
+        self.assertIsNone(ask("myresolver.arpa", SVCB))
 
     def test_other_names_are_not_special(self) -> None:
         """test and example are the lab's; names that only look alike are ordinary."""
