@@ -144,13 +144,13 @@ def tcpload(
 
 
 def dnsperf(
-    port: int, questions: Path, seconds: float, rate: float = 0, tcp: bool = False, told: bool = False
+    port: int, questions: Path, seconds: float, rate: float = 0, tcp: bool = False, verbose: bool = False
 ) -> Result:
     """dnsperf at full speed or paced at ``rate`` questions a second, over 20 sockets or one TCP connection.
 
-    The latencies are in the result where it is ``told`` to print each, which slows it down itself.
+    The latencies are in the result where it is ``verbose`` and prints each, which slows it down itself.
     """
-    options = ["-Q", f"{rate:.0f}"] * bool(rate) + ["-m", "tcp"] * tcp + ["-v"] * told
+    options = ["-Q", f"{rate:.0f}"] * bool(rate) + ["-m", "tcp"] * tcp + ["-v"] * verbose
     clients = "1" if tcp else "20"
     command = ["dnsperf", "-s", "127.0.0.1", "-p", str(port), "-d", str(questions), "-c", clients, "-q", "200"]
     done = subprocess.run(
@@ -166,7 +166,7 @@ def dnsperf(
     result["qps"] = figure("Queries per second")
     right = re.search(r"NOERROR (\d+)", done.stdout)
     result["bad"] = result["answered"] - (int(right[1]) if right else 0)
-    if told:
+    if verbose:
         latencies = [float(seconds) * 1e6 for seconds in re.findall(r"^> \w+ .* ([\d.]+)$", done.stdout, re.MULTILINE)]
         latencies += [LOST] * int(result["lost"])
         result |= {"p50_us": percentile(latencies, 0.5), "p99_us": percentile(latencies, 0.99)}

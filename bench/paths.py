@@ -178,7 +178,7 @@ def _streams(folder: Path) -> Stage:
     names = ("labnet", "nsd", "knotd", "unbound") if shutil.which("dnsperf") else ()
     servers = [Server(name, command) for name, command in peers.resolvers(folder) if name in names]
     stream = partial(harness.dnsperf, questions=folder / "questions", tcp=True)
-    return Stage(servers, {STREAM: Loads(stream, paced=partial(stream, told=True))})
+    return Stage(servers, {STREAM: Loads(stream, paced=partial(stream, verbose=True))})
 
 
 def _commands(folder: Path, tcp: Load) -> Stage:

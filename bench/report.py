@@ -139,7 +139,7 @@ def picture(samples: Samples, file: Path) -> bool:
 
 
 def _bars(panel: Any, values: dict[str, float]) -> None:
-    """The ``values`` as bars, the least on top; one far longer than several others is cut to let those be told."""
+    """The ``values`` as bars, the least on top; one far longer than several others is cut to show those."""
     names = sorted(values, key=lambda name: -values[name])
     longest = min(values[names[0]], 2 * values[names[1]]) if len(names) > 2 else values[names[0]]
     lengths = [min(values[name], longest) for name in names]

@@ -129,13 +129,13 @@ class RunTests(SynchronousTestCase):
         )
 
     def test_wrong_replies_count_at_both_speeds(self) -> None:
-        """What one of them told is not lost."""
+        """What either of them counted is not lost."""
         for full, paced in (3.0, 0.0), (0.0, 3.0), (1.0, 2.0):
             loads = paths.Loads(self._load("full", bad=full), self._load("paced", p50_us=4.0, p99_us=6.0, bad=paced))
             self.assertEqual(run._loaded(1, loads, 53, {}, 3)["bad"], 3)
 
     def test_wrong_replies_end_a_benchmark(self) -> None:
-        """If they are labnet's; a peer's are told."""
+        """If they are labnet's; a peer's are reported."""
 
         def measured(server: paths.Server, *_: object) -> list[tuple[str, harness.Result]]:
             return [("path", {"cpu_us": 1.0, "bad": 2.0})]
@@ -182,7 +182,7 @@ class RunTests(SynchronousTestCase):
             self.assertRaises(harness.DidNotStart, run._round, broken_alone, samples, 1)
 
     def test_a_server_that_ends_at_once_did_not_start(self) -> None:
-        """It is told from one that starts."""
+        """It is distinguished from one that starts."""
         with self.assertRaises(harness.DidNotStart), harness.running(["false"], lambda: False):
             pass
 
@@ -191,11 +191,11 @@ class DnsperfTests(SynchronousTestCase):
     """What is read from dnsperf's output."""
 
     def test_what_is_lost_counts_as_a_second(self) -> None:
-        """Beside the latencies that are told of the others."""
-        told = "".join(f"> NOERROR host{number}.lab.test A 0.000{number}0\n" for number in range(10, 20))
+        """Beside the latencies that are printed of the others."""
+        printed = "".join(f"> NOERROR host{number}.lab.test A 0.000{number}0\n" for number in range(10, 20))
         totals = "  Queries completed:    10 (83.33%)\n  Queries lost:         2\n  Queries per second:   3.5\n"
-        self.patch(harness.subprocess, "run", lambda *_, **__: mock.Mock(stdout=f"{told}> T A A\n{totals}"))
-        result = harness.dnsperf(53, paths.HERE, 1, told=True)
+        self.patch(harness.subprocess, "run", lambda *_, **__: mock.Mock(stdout=f"{printed}> T A A\n{totals}"))
+        result = harness.dnsperf(53, paths.HERE, 1, verbose=True)
         self.assertAlmostEqual(result["p50_us"], 150)
         self.assertEqual(result["p99_us"], harness.LOST)
         self.assertNotIn("p50_us", harness.dnsperf(53, paths.HERE, 1))
