@@ -92,7 +92,7 @@ def actions_of(lab: IControlled) -> dict[str, Action]:
 
 
 class ControlServer(Service):
-    """Serves ``actions``, by their names, at the UNIX socket ``path``, which nobody but its owner can open.
+    """Serves ``actions``, by their names, at the UNIX socket ``path``, which its owner alone can open.
 
     The socket of a process that is dead is replaced; a living one's is a :class:`~labnet.interfaces.StartError`, as is
     a path too long. A folder that cannot be written costs the control socket alone: that is logged.
@@ -155,7 +155,7 @@ class ControlServer(Service):
         if port is None:
             return succeed(None)
         with contextlib.suppress(OSError):
-            # Twisted unlinks the path, and it logs a fault where somebody did so before.
+            # Twisted unlinks the path, and it logs a fault where it is gone already.
             os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
         return maybeDeferred(port.stopListening).addCallback(self._closed)
 
@@ -237,7 +237,7 @@ class ControlProtocol(LineReceiver):
             self.next()
 
     def failed(self, failure: Failure, name: str) -> None:
-        """Say that ``name`` failed; who asked is told how where that is meant for it."""
+        """Reply that ``name`` failed: with the text of a :class:`ControlError`, else that the log says how."""
         self._asked = None
         if failure.check(ControlError):
             self._fail(failure.getErrorMessage())

@@ -23,7 +23,7 @@ WINDOW: Final = 60
 
 @implementer(IMeasured)
 class ReactorLag(Service):
-    """Measures each second by how much ``reactor`` calls late, by a ``monotonic`` clock that nobody sets."""
+    """Measures each second by how much ``reactor`` calls late, by a ``monotonic`` clock that is never set."""
 
     def __init__(self, reactor: IReactorTime, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._reactor = reactor

@@ -15,8 +15,8 @@ MODE: Final = 0o640
 class LineFile:
     """Appends lines to ``path``; opened by the first, and anew where the path leads to another file than before.
 
-    A write that fails loses its lines and stops nobody: the first failure in a row is said, and so is the end of them.
-    Several processes may append to one file, as each write is one call.
+    A write that fails loses its lines and nothing else: the first failure in a row is logged, and so is the end of
+    them. Several processes may append to one file, as each write is one call.
     """
 
     log = Logger()
@@ -88,7 +88,7 @@ class LineFile:
             self.close()
             self._cut = False
         os.makedirs(os.path.dirname(self.path), exist_ok=True)
-        # Without O_NONBLOCK a FIFO that nobody reads would stop the server.
+        # Without O_NONBLOCK a FIFO without a reader would stop the server.
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
         self._file = os.open(self.path, flags, MODE)
         return self._file

@@ -70,7 +70,7 @@ class QueryLog(Service):
 
     def flush(self) -> None:
         """Write what waits."""
-        # Questions are timed by a clock that nobody sets; the log has the one that people read.
+        # Questions are timed by a clock that is never set; the log has the time of day.
         self._ahead = ahead(self._clock)
         if self._waiting:
             lines, self._waiting = self._waiting, []

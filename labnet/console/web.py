@@ -38,7 +38,7 @@ LINGER: Final = 5
 HEADERS: Final = 100
 HEADER_BYTES: Final = 8192
 BODY_BYTES: Final = 65_536
-"""Bytes of a request's body, which nobody reads, until the connection is closed."""
+"""Bytes of a request's body, all of them thrown away, after which the connection is closed."""
 
 PATIENCE: Final = 5.0
 """Seconds that a scrape waits for samples from other processes."""

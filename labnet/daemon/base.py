@@ -154,7 +154,7 @@ class BaseService(MultiService):
             self._open()
             super().startService()
         except StartError as error:
-            # sys.stderr is the log by now; who started this in the foreground reads it on the real one.
+            # sys.stderr is the log by now; a user in the foreground reads the real one.
             print(error, file=sys.__stderr__)
             raise
         self._signals.catch(signal.SIGHUP, self._hung_up)

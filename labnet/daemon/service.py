@@ -78,7 +78,7 @@ class LabService(BaseService):
 
     def _join(self, config: SharedConfig) -> SharedCache:
         """Share what is learned with other labs."""
-        from labnet.resolver.shared.store import shared_cache  # needs a package that nobody else does
+        from labnet.resolver.shared.store import shared_cache  # it needs a package that nothing else does
 
         shared, connections = shared_cache(config, self._reactor, SystemRandom())
         shared.invalidated = self._invalidated
@@ -117,7 +117,7 @@ class LabService(BaseService):
         try:
             super().privilegedStartService()
         except StartError as error:
-            # sys.stderr is the log by now; who started this in the foreground reads it on the real one.
+            # sys.stderr is the log by now; a user in the foreground reads the real one.
             print(error, file=sys.__stderr__)
             raise
         self._started.hand_over(self._state_folder(), self._unix_sockets())

@@ -1,6 +1,6 @@
-"""What a process owes to who started it: systemd's sockets and its interest, and the user that root tells it to become.
+"""How a process was started: the sockets and the notification socket of systemd, and the user that it is to become.
 
-After ``twistd --uid --gid`` it is somebody else; what root has made by then is given to that one.
+After ``twistd --uid --gid`` it runs as that user, who gets what root has made by then.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from labnet.net.systemd import Inherited, Notifier
 
 
 class Owner(NamedTuple):
-    """Who the process is to become; -1 stands for who it is, as for chown(2)."""
+    """The user and group that the process is to become; -1 leaves one as it is, as for chown(2)."""
 
     uid: int
     gid: int
@@ -66,7 +66,7 @@ class Started:
 
 
 def owner_of_daemon(options: Mapping[str, Any]) -> Owner | None:
-    """Who twistd becomes by its ``options``; None where it stays who it is."""
+    """The user and group that twistd becomes by its ``options``; None where both stay."""
     uid, gid = options.get("uid"), options.get("gid")
     if uid is not None and gid is None:
         gid = pwd.getpwuid(uid).pw_gid  # as twistd does it
@@ -76,7 +76,7 @@ def owner_of_daemon(options: Mapping[str, Any]) -> Owner | None:
 def make_folder(folder: str, owner: Owner | None) -> None:
     """Make ``folder``, where it is not there, and give it to ``owner`` with root's files that are directly in it.
 
-    A folder that somebody else can write to is left as it is: a link in it could lead root anywhere. Raises OSError.
+    A folder that other users can write to is left as it is: a link in it could lead root anywhere. Raises OSError.
     """
     before = os.path.dirname(os.path.abspath(folder))
     with contextlib.suppress(FileExistsError):
@@ -93,7 +93,7 @@ def make_folder(folder: str, owner: Owner | None) -> None:
         for name in os.listdir(handle):
             file = os.stat(name, dir_fd=handle, follow_symlinks=False)
             # A file with a second name may be one of the system's.
-            if file.st_uid == os.geteuid() and (stat.S_ISSOCK(file.st_mode) or _is_plain(file)):
+            if file.st_uid == os.geteuid() and (stat.S_ISSOCK(file.st_mode) or _is_regular(file)):
                 os.chown(name, *owner, dir_fd=handle, follow_symlinks=False)
         os.chown(handle, *owner)
     finally:
@@ -107,9 +107,9 @@ def give(paths: Iterable[str], owner: Owner | None) -> None:
     for path in paths:
         with contextlib.suppress(FileNotFoundError):
             file = os.lstat(path)
-            if stat.S_ISSOCK(file.st_mode) or _is_plain(file):
+            if stat.S_ISSOCK(file.st_mode) or _is_regular(file):
                 os.chown(path, *owner, follow_symlinks=False)
 
 
-def _is_plain(file: os.stat_result) -> bool:
+def _is_regular(file: os.stat_result) -> bool:
     return stat.S_ISREG(file.st_mode) and file.st_nlink == 1

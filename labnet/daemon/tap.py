@@ -185,7 +185,7 @@ def _networks(text: str) -> list[str]:
 
 
 def _served_on(listen: str) -> str:
-    """The networks served where nobody says which: who asks to listen elsewhere than on loopback means everyone."""
+    """The networks served by default: loopback, and every one where it listens elsewhere than on loopback."""
     if listen.startswith("unix:"):
         return LOOPBACK
     try:

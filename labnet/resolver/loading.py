@@ -176,7 +176,7 @@ class _Loader:
             self.loaded.errors.append(f"{path}: cannot be read: {error.strerror}")
             return None
         self.loaded.cached += tail.cached
-        # A log is nobody's work: a line in it that cannot be read costs that line, not the start.
+        # No author mends a log: a line in it that cannot be read costs that line, not the start.
         self.loaded.note(path, tail.problems, harmless=True)
         return tail
 

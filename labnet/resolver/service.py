@@ -154,7 +154,7 @@ class ResolverService(Service):
         groups = self._groups
         self._resolver.change(loaded.zone, self._forwards(config, loaded), bounds_of(config))
         if self._shared is not None and self._groups != groups:
-            # Somebody else is asked from now on: what was learned so far counts no more, in no lab.
+            # Other parents are asked from now on: what was learned so far counts no more, in no lab.
             self.forget(ROOT)
             self._shared.flush(Flush(None, self.title))
         self._fast_path.change(config.explain, (config.ttl_min, config.ttl_max), config.mixed_case)
@@ -173,7 +173,7 @@ class ResolverService(Service):
         return gatherResults([self._resolver.idle(), self._streams.drain()]).addCallback(lambda _: None)
 
     def stopService(self) -> Deferred[None]:
-        """Fires when every socket is closed; who still waits for an answer gets a failure."""
+        """Fires when every socket is closed; clients that still wait for an answer get a failure."""
         super().stopService()
         self._fast_path.close()
         self._resolver.stop()

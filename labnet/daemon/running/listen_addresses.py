@@ -18,7 +18,7 @@ def host_and_port(port: IListeningPort) -> tuple[str, int]:
 
 
 def shown(port: IListeningPort) -> str:
-    """The same in one word: ``192.0.2.53:53``, ``[2001:db8::53]:53``, a path."""
+    """Where ``port`` listens in one word: ``192.0.2.53:53``, ``[2001:db8::53]:53``, or a path."""
     host, number = host_and_port(port)
     return address_text(host, number) if number else host
 

@@ -1,4 +1,4 @@
-"""The last warnings and errors of the log, for who looks at the lab and not at its log."""
+"""The last warnings and errors of the log, for ``labnet status``."""
 
 from __future__ import annotations
 

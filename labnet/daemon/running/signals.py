@@ -35,7 +35,7 @@ class Signals:
 class Terminal:
     """The terminal that the process was started in, if it was, by its standard error.
 
-    SIGHUP comes from who wants a reload, and from the system when the terminal is closed: then this one is gone.
+    SIGHUP asks for a reload; the system sends it too when the terminal is closed: then this one is gone.
     """
 
     def __init__(self, descriptor: int = 2) -> None:

@@ -148,7 +148,7 @@ class WorkerLab(LabService):
             service.learn(*cached)
 
     def hurry(self) -> None:
-        """Nobody supervises: whoever starts the lab again is to find the ports free."""
+        """End soon: the supervisor is gone, and the next one is to find the ports free."""
         lab = self.config.lab.model_copy(update={"grace": ORPHANED})
         self.config = self.config.model_copy(update={"lab": lab})
 

@@ -1,6 +1,6 @@
 """The lab that all workers take, in a file without a name whose descriptor they inherit.
 
-Nobody can remove such a file, and a worker that is started again finds in it what the others have. A reload writes the
+Such a file cannot be removed, and a worker that is started again finds in it what the others have. A reload writes the
 new content beside the old one, which counts until the header, written last and in one call, leads to the new one; so a
 worker may read at any moment, and a full disk leaves what was there.
 """

@@ -90,7 +90,7 @@ class Settled:
         self._held: list[socket.socket] = []
 
     def has(self, listener: object) -> bool:
-        """Whether ``listener`` is one of those: nobody else has it."""
+        """Whether ``listener`` has such a number, which no other process has."""
         return isinstance(listener, UDPListen) and listener.port in self._numbers.values()
 
     def close(self) -> None:

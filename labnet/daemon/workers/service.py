@@ -81,7 +81,7 @@ class SupervisorService(BaseService):
         self.workers.setServiceParent(self)
 
     def privilegedStartService(self) -> None:
-        """Say in time what would keep a worker from opening its ports: those that are shared notice nobody else's."""
+        """Find out what would keep a worker from opening its ports: a shared port does not notice another process's."""
         try:
             self.config = self._settled.config(self.config)
             if self._started.owner is not None:

@@ -232,7 +232,8 @@ class Cache:
     def valid(self, now: float) -> Iterator[tuple[Question, Entry]]:
         """Everything of now that is valid at ``now``, what was learned longest ago first.
 
-        What happens to an entry before its turn is seen: who has much to do with each may take them bit by bit.
+        What happens to an entry before its turn is seen: a caller that has much to do with each may take them bit by
+        bit.
         """
         # An OrderedDict looks up every key on its way, which with many takes longer than a reactor's turn may.
         for question in list(dict.__iter__(self._entries)):

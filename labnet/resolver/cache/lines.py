@@ -78,7 +78,7 @@ def decode_dns_line(line: bytes) -> CachedAnswer:
         entry = Entry(Answer(Rcode(fields["r"]), answer, authority, mapping=mapping), since, ttl, _text(fields["f"]))
         return question, entry
     except (ValueError, LookupError, TypeError, ArithmeticError, RecursionError):
-        # What exactly is wrong with it helps nobody: no line of this log is written by hand.
+        # What exactly is wrong with it is of no help: no line of this log is written by hand.
         raise ValueError("the line is no answer that was kept") from None
 
 

@@ -63,7 +63,7 @@ class LogLock:
             self._held[path] = (file, times - 1)
             return
         with contextlib.suppress(OSError):
-            os.unlink(path)  # while it is locked: who opens it now finds that it is gone
+            os.unlink(path)  # while it is locked: a process that opens it now finds that it is gone
         os.close(file)
 
 

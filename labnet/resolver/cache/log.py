@@ -5,7 +5,7 @@ Theory of operation
 
 **Appending.** All that is learned at a time is one ``write`` to the end of the file, done before any of it is answered,
 so a crash loses nothing that was answered; :mod:`labnet.resolver.cache.syncing` bounds what a loss of power costs.
-Everything larger (compaction, healing after a failed write, a file that somebody edited) is a *rewrite*: a temporary
+Everything larger (compaction, healing after a failed write, a file that was edited) is a *rewrite*: a temporary
 file (:mod:`labnet.resolver.cache.rewrite`) is filled beside the old one and renamed over it. Lines that are not ours
 are kept as their author wrote them.
 
@@ -29,7 +29,8 @@ CLOSED     The end.                                                      nothing
 
 More is known, whatever the state:
 
-* ``_known`` is the file as this log left it (device, inode, size, time of change), or None: then somebody else may have
+* ``_known`` is the file as this log left it (device, inode, size, time of change), or None: then another program may
+have
   changed it, or a write failed, or it does not end in a whole line of ours, and nothing may be appended. ``_left`` is
   the file as it was left last, also then: what stands behind that is another's.
 * :class:`Durability` says how much of what is live the file has, as far as writing it failed; each step down is logged
@@ -352,7 +353,7 @@ class LearnedLog(Generic[T]):
             self._begin()
 
     def _overtaken(self) -> None:
-        """Somebody edited or replaced the file during the rewrite: what they wrote stays."""
+        """Another program changed or replaced the file during the rewrite: what it wrote stays."""
         self._go(Event.OVERTAKEN)
         if self._state is State.CLOSING:
             self._begin()
@@ -360,7 +361,7 @@ class LearnedLog(Generic[T]):
             self._timer = self._clock.callLater(RETRY, self._begin)
 
     def _not_synced(self, error: OSError) -> None:
-        self._known = None  # what of it is on the disk nobody knows
+        self._known = None  # what of it is on the disk is not known
         self._failed(error, is_lost=True)
 
     def _failed(self, error: OSError, began: float | None = None, is_lost: bool = False) -> None:

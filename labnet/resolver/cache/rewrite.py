@@ -19,7 +19,7 @@ MODE: Final = 0o640
 
 
 class Identity(NamedTuple):
-    """Which file it is, and as who left it."""
+    """Which file it is, and in which state."""
 
     device: int
     inode: int
@@ -130,7 +130,7 @@ class Rewriting:
         return known
 
     def drop(self) -> None:
-        """Give it up; where a thread has the file, that is closed by who waits for the thread."""
+        """Give it up; where a thread has the file, that is closed when the thread is done."""
         if not self.is_syncing:
             self.close()
         with contextlib.suppress(OSError):

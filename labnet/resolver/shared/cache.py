@@ -1,8 +1,8 @@
 """The decisions of a lab that shares what it learns: what it takes from others, whom it waits for, when it goes alone.
 
 The server of the shared cache may delay an answer by ``timeout`` seconds in all. One that takes more than half of them
-for the first look gets no second one, and nobody waits for another lab there: that is the half in which it is noticed
-that the server has died meanwhile.
+for the first look gets no second one, and no question waits for another lab then: that is the half in which it is
+noticed that the server has died meanwhile.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from labnet.wire.names import ROOT, ancestors, is_opaque
 from labnet.wire.types import Question, Upstream
 
 LOOK_AGAIN: Final = 0.25
-"""Seconds after which who waits for another lab looks itself: that lab may be gone, or its word lost."""
+"""Seconds after which a question that waits for another lab looks itself: that lab may be gone, or its word lost."""
 
 MOST_FLUSHES: Final = 1000
 """Flushes that are remembered."""
@@ -41,7 +41,7 @@ Each looks at every answer that is cached: a lab that flushes a thousand names m
 """
 
 _BEAT: Final = 0.1
-"""While somebody waits: the share of ``timeout`` between the answer to a ping and the next ping."""
+"""While a question waits: the share of ``timeout`` between the answer to a ping and the next ping."""
 
 _HIT, _WAITED, _ASKED, _ALONE = "hit", "waited", "asked", "alone"
 
@@ -83,7 +83,7 @@ class SharedCache:
         return SharedParent(self, group, parent, bounds, patience)
 
     def token(self) -> bytes:
-        """What nobody else has a lock under."""
+        """A random name for a lock that no other lab uses."""
         return self._random.randbytes(16).hex().encode()
 
     def look(self, key: bytes, token: bytes, insist: bool, within: float) -> Deferred[Looked]:
@@ -187,7 +187,7 @@ class SharedCache:
         self.invalidated(flushes)
 
     def gone(self) -> None:
-        """The server is gone: nobody who waits will hear anything."""
+        """The server is gone: no question that waits will hear anything."""
         for waits in list(self._waits.values()):
             for wait in list(waits):
                 wait.settle(Looked())

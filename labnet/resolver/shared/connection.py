@@ -43,7 +43,7 @@ return {value, left, set.err or 'ours'}
 """
 """Keys: of the value, the lock, who waits. Arguments: our channel, the token, milliseconds for the lock, insist.
 
-Whoever has a lock listens to a channel of its own: where nobody does, that lab is gone and its lock counts no more.
+Whoever has a lock listens to a channel of its own: where no lab does, that one is gone and its lock counts no more.
 """
 
 TELL: Final = b"""
@@ -63,7 +63,7 @@ return set.err or 'kept'
 
 
 class RedisAddress(NamedTuple):
-    """Where the server is and who we are to it, as ``redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE]`` says it."""
+    """Where the server is and the login there, as ``redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE]`` says it."""
 
     host: str
     port: int
@@ -110,7 +110,7 @@ class RedisConnection(RedisProtocol):
                 self._rest = b""
                 super().dataReceived(data)
                 data = self._rest
-        except Exception as error:  # whatever a parser says of bytes that nobody should send
+        except Exception as error:  # whatever a parser says of bytes that no server should send
             self._lost(self, f"it sent what is no reply ({type(error).__name__})")
             return
         if self._unread > MOST_UNREAD:

@@ -36,7 +36,7 @@ RETRY: Final = 1.0
 """Seconds between two tries to reach the server, and between two looks whether a silent one is still there."""
 
 PATIENCE: Final = 1.0
-"""Seconds that it has where nobody waits for it: for connections, for a look at it, for what is stored."""
+"""Seconds that it has where no question waits for it: for connections, for a look at it, for what is stored."""
 
 LAST_WORDS: Final = 0.5
 """Seconds that it has to take what was sent last, when the lab stops."""
@@ -51,9 +51,9 @@ _SCANNED: Final = 500  # keys a step of a flush; each step keeps the server from
 class RedisStore(Service):
     """The server at ``place``, which ``endpoint`` connects to; every key and channel there starts with ``prefix``.
 
-    It is up while it answers within ``timeout`` seconds. One that has not is in doubt until it does: nobody asks it
-    meanwhile. After :data:`PATIENCE` seconds of that it is gone, and looked for anew. ``shared`` gets what comes
-    from there, and has to be set before it starts.
+    It is up while it answers within ``timeout`` seconds. One that has not is in doubt until it does: it is asked
+    nothing meanwhile. After :data:`PATIENCE` seconds of that it is gone, and looked for anew. ``shared`` gets what
+    comes from there, and has to be set before it starts.
     """
 
     log = Logger()
@@ -124,7 +124,7 @@ class RedisStore(Service):
             self.shared.gone()
 
     def _put_in_doubt(self, why: str) -> None:
-        """Have nobody ask it until it has answered in time."""
+        """Ask it nothing until it has answered in time."""
         self._in_doubt = True
         self._cancel_next()
         self._next = self._clock.callLater(PATIENCE, self._gone, why)

@@ -1,6 +1,6 @@
 """What labs send each other over a shared cache, as bytes: keys, values, messages (sans-IO).
 
-Whatever is read here somebody else may have written: anything that is not exactly an answer to the question that was
+Whatever is read here another program may have written: anything that is not exactly an answer to the question that was
 looked up counts as absent.
 """
 
@@ -46,7 +46,7 @@ class ParentGroup:
     """Who shares: the labs whose resolver ``resolver`` asks the same ``parents`` for what is below ``domain`` (a key).
 
     ``by_name`` says that the parents know names and no types, as those of the course protocol do. ``parents`` stands
-    for whatever of the configuration says who is asked.
+    for whatever in the configuration says which servers are asked.
     """
 
     resolver: str
@@ -68,7 +68,7 @@ class ParentGroup:
 class Looked(NamedTuple):
     """What the server says of a key: its ``value``, which is there for ``left`` more seconds, and who asks the parents.
 
-    A value that was sent to who waited for it has ``left`` infinite.
+    A value that came as a message has ``left`` infinite.
     ``ours``: the key is now locked for us. ``theirs``: another lab has it locked, and its word comes. Neither: there
     is a value, or no lock is to be had. ``is_slow``: it has taken more than half of its time to say so.
     """
