@@ -206,13 +206,7 @@ class SharedConfig(_Table):
     timeout: float = Field(
         0.05, gt=0, le=0.05, description="Seconds that the server may delay an answer; then the lab goes on alone."
     )
-    lock: float = Field(
-        5.0,
-        gt=0,
-        le=60,
-        allow_inf_nan=False,
-        description="Seconds that one lab asks the parents for a name while the others wait.",
-    )
+    lock: Seconds = Field(5.0, description="Seconds that one lab asks the parents for a name while the others wait.")
 
 
 class Config(_Table):

@@ -1,4 +1,4 @@
-"""What a process takes: memory, open files."""
+"""What a process takes: memory, processor time, open files."""
 
 from __future__ import annotations
 
@@ -12,6 +12,12 @@ def memory(pid: int, key: str = "VmRSS") -> int:
     found = re.search(rf"{key}:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
     assert found
     return int(found[1])
+
+
+def processor_time(pid: int) -> float:
+    """Seconds of processor time that the process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def open_files(pid: int) -> list[str]:

@@ -293,17 +293,22 @@ class LearnedLog(Generic[T]):
         began = self._clock.seconds()
         self._ahead = ahead(self._clock)
         try:
-            self._rewriting = rewriting = Rewriting(self._path, self._form.authored is not None, self._left, began)
+            self._rewriting = rewriting = Rewriting(self._path, self._form.authored is not None, began)
         except OSError as error:
             self._failed(error, began)
             return
         if rewriting.old != self._known:
             self._known = None
-        if adopts and (foreign := rewriting.foreign(self._left)):
-            self._form.adopt(foreign)
+        try:
+            if adopts and (foreign := rewriting.foreign(self._left)):
+                self._form.adopt(foreign)
+        except OSError as error:
+            self._failed(error, began)
+            return
         encode, authored, shift = self._form.encode, self._form.authored, self._ahead
         lines = (encode(learned, shift).encode() + b"\n" for learned in self._live())
-        rewriting.lines = chain(authored(rewriting.content) if authored else (), rewriting.counted(lines))
+        authors = (line for part in rewriting.old_parts() for line in authored(part)) if authored else ()
+        rewriting.lines = chain(authors, rewriting.counted(lines))
         self._go_on(rewriting)
 
     def _go_on(self, rewriting: Rewriting) -> None:

@@ -6,9 +6,12 @@ import contextlib
 import errno
 import os
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final, NamedTuple
+from typing import BinaryIO, Final, NamedTuple
 
 from labnet.net.regular import open_regular
+
+_PART: Final = 1 << 20
+"""Bytes of the old file that are read at a time."""
 
 _LINES_AT_A_TIME: Final = 16
 """Lines that are made between two looks at the clock."""
@@ -44,16 +47,16 @@ def _made(path: str) -> int:
 class Rewriting:
     """The file at ``path`` on its way to a new content: :attr:`lines`, then what was put :attr:`behind` meanwhile.
 
-    Making one opens a temporary file beside the old one, which it ``reads``, or only where that is not as it was
-    ``left``; it ``began`` then (seconds of the log's clock). Every step may raise OSError.
+    Making one opens a temporary file beside the old one, which it ``reads`` or not; it ``began`` then (seconds of the
+    log's clock). Every step may raise OSError.
     """
 
     SUFFIX: Final = ".new"
 
-    def __init__(self, path: str, reads: bool, left: Identity | None, began: float) -> None:
+    def __init__(self, path: str, reads: bool, began: float) -> None:
         self._path = path
         self.began = began
-        self.content = b""
+        self._old: BinaryIO | None = None
         self.old: Identity | None = None
         """The old file as it was read; None where there was none."""
         self.lines: Iterator[bytes] = iter(())
@@ -65,13 +68,21 @@ class Rewriting:
         self.is_outdated = False
         """Whether another rewrite has to follow."""
         mode, owner = MODE, None
-        with contextlib.suppress(FileNotFoundError), open(open_regular(path), "rb") as old:
+        with contextlib.suppress(FileNotFoundError):
+            old = open(open_regular(path), "rb", buffering=0)  # noqa: SIM115 (it is closed turns later)
             stat = os.fstat(old.fileno())
             mode, owner = stat.st_mode & 0o7777, (stat.st_uid, stat.st_gid)
-            self.content = old.read() if reads or identity(old.fileno()) != left else b""
             self.old = identity(old.fileno())
+            if reads:
+                self._old = old
+            else:
+                old.close()
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        self._new = open(_made(path + self.SUFFIX), "wb", buffering=0)  # noqa: SIM115 (it is closed turns later)
+        try:
+            self._new = open(_made(path + self.SUFFIX), "wb", buffering=0)  # noqa: SIM115 (it is closed turns later)
+        except OSError:
+            self._close_old()
+            raise
         try:
             os.fchmod(self._new.fileno(), mode)
             if owner is not None and owner != (os.geteuid(), os.getegid()):
@@ -87,7 +98,24 @@ class Rewriting:
         if self.old is None or self.old == left:
             return b""
         is_longer = left is not None and self.old[:2] == left[:2] and self.old.size > left.size
-        return self.content[left.size :] if left is not None and is_longer else self.content
+        with open(open_regular(self._path), "rb") as file:
+            file.seek(left.size if left is not None and is_longer else 0)
+            return file.read()
+
+    def old_parts(self) -> Iterator[bytes]:
+        """The old file as it was at the beginning, a part at a time, each of whole lines; the last has the last two."""
+        if self._old is None or self.old is None:
+            return
+        left, rest = self.old.size, b""
+        while left and (part := self._old.read(min(_PART, left))):
+            left -= len(part)
+            rest += part
+            if left:
+                end = rest.rfind(b"\n", 0, max(0, rest.rfind(b"\n"))) + 1
+                yield rest[:end]
+                rest = rest[end:]
+        yield rest
+        self._close_old()
 
     def counted(self, lines: Iterable[bytes]) -> Iterator[bytes]:
         """``lines``, each of which counts as a learned one."""
@@ -126,7 +154,7 @@ class Rewriting:
             raise OSError(errno.ESTALE, f"another program has put a file in place of {self._path + self.SUFFIX}")
         os.replace(self._path + self.SUFFIX, self._path)
         known = identity(self._new.fileno())
-        self._new.close()
+        self.close()
         return known
 
     def drop(self) -> None:
@@ -139,6 +167,12 @@ class Rewriting:
     def close(self) -> None:
         """Close the new file."""
         self._new.close()
+        self._close_old()
+
+    def _close_old(self) -> None:
+        old, self._old = self._old, None
+        if old is not None:
+            old.close()
 
     def _write(self, data: bytes) -> None:
         self.size += len(data)
