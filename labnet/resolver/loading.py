@@ -197,7 +197,7 @@ class _Loader:
         elif kind == "hosts":
             loaded.note(file.path, read_hosts(content, loaded.zone.data.add_host, checkpoint))
         else:
-            loaded.zone.data.expect(content.count(b"\n"))
+            loaded.zone.data.records.expect(content.count(b"\n"))
             own = ZoneFileRecords(loaded.zone.data)
             include = IncludedFiles(file.path, lambda path: read_regular(path, checkpoint))
             found = read_zone(content, own.add, own.add_addresses, checkpoint, include)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import errno
+import platform
+import re
 import sys
 from array import array
+from pathlib import Path
 from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -32,6 +36,13 @@ def asked_for(memory: bytearray | array[int], platform: str = "linux") -> list[t
     ):
         collapse(memory)
     return system.asked
+
+
+def has_advice() -> bool:
+    """Whether this Linux knows the advice and has huge pages switched on."""
+    version = tuple(map(int, re.findall(r"[0-9]+", platform.release())[:2]))
+    switch = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+    return version >= (6, 1) and switch.exists() and "[never]" not in switch.read_text()
 
 
 class CollapseTests(SynchronousTestCase):
@@ -63,6 +74,24 @@ class CollapseTests(SynchronousTestCase):
             self.assertEqual((first % SIZE, length % SIZE, advice), (0, 0, 25))
             self.assertTrue(start <= first < start + SIZE)
             self.assertTrue(3 * SIZE <= length <= start + 4 * SIZE - first)
+
+    def test_the_system_takes_what_it_is_asked_for(self) -> None:
+        """Linux 6.1 and later put the pages together, or lack the memory for it; others know no such advice."""
+        called: list[tuple[int, int]] = []
+        library = ctypes.CDLL(None, use_errno=True)
+
+        def madvise(start: ctypes.c_void_p, length: ctypes.c_size_t, advice: int) -> int:
+            result: int = library.madvise(start, length, advice)
+            called.append((result, ctypes.get_errno() if result else 0))
+            return result
+
+        with mock.patch.object(ctypes, "CDLL", return_value=mock.Mock(madvise=madvise)):
+            collapse(bytearray(4 * SIZE))
+        expected = {(0, 0), (-1, errno.ENOMEM), (-1, errno.EAGAIN), (-1, errno.EBUSY)}
+        if sys.platform != "linux" or not has_advice():
+            expected = {(-1, errno.EINVAL)} if sys.platform == "linux" else set()
+        self.assertLessEqual(set(called), expected)
+        self.assertEqual(len(called), sys.platform == "linux")
 
     def test_what_holds_no_huge_page_is_left(self) -> None:
         """So is all memory of other systems."""

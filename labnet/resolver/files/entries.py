@@ -93,7 +93,7 @@ def depth_of(line: bytes, depth: int) -> int:
 
 
 def read_record(text: str, scope: Scope) -> RRset | None:
-    """The record in ``text``, of which ``scope`` is told; None where there is nothing but comment.
+    """The record in ``text``, which :class:`Scope` learns from; None where there is nothing but comment.
 
     Its TTL is as it is written, which may be too long. Raises :class:`EntryError`.
     """

@@ -122,19 +122,13 @@ class MasterFile:
     def read(self, content: bytes) -> None:
         """Read the whole file."""
         lines = io.BytesIO(content)
-        while chunk := self._chunk(content, lines.tell()):
+        while (start := lines.tell()) < len(content):
             self._checkpoint()
-            start = lines.tell()
-            if self._bulk(chunk):
-                lines.seek(start + len(chunk))
-            else:
-                while lines.tell() < start + len(chunk):
-                    self._next(lines)
-
-    def _chunk(self, content: bytes, start: int) -> bytes:
-        """The next lines, as many as are looked at together; without one more than that it is what is left."""
-        end = content.rfind(b"\n", start, start + CHUNK) + 1
-        return content[start : end or len(content)]
+            end = content.rfind(b"\n", start, start + CHUNK) + 1 or len(content)
+            if self._bulk(content[start:end]):
+                lines.seek(end)
+            while lines.tell() < end:
+                self._next(lines)
 
     def _bulk(self, chunk: bytes) -> bool:
         """Read a chunk that has nothing but addresses; False leaves it, untouched, to be read line by line."""

@@ -14,7 +14,7 @@ from typing import Final
 from labnet.wire.names import is_below, labels
 
 MOST_NAMES: Final = 16
-"""Names that one address is told to have; a block list gives one address a million."""
+"""Names that the answer for one address has; a block list gives one address a million."""
 
 _PLACE: Final = 32  # bits of a key's place, behind its address
 _PLACES: Final = (1 << _PLACE) - 1

@@ -16,7 +16,7 @@ from labnet.wire.names import is_below, key_of, text_of
 from labnet.wire.types import Answer, Mapping, Question, Rcode, RRset, RRType
 
 TTL: Final = 10800
-"""Seconds that answers about special names may be kept (RFC 6303, section 3)."""
+"""Seconds that answers about special names may be cached (RFC 6303, section 3)."""
 
 ORIGIN: Final = "from the special names (RFC 6761)"
 
@@ -37,7 +37,7 @@ def special_find(question: Question, known: Container[bytes] = (), since: float 
     """The answer for a special name, or None for any other.
 
     ``known`` (keys; a :class:`~labnet.resolver.records.zone.Zone`) are names whose records win over what is special,
-    except below ``invalid``. ``since`` (epoch seconds) is what the course protocol is told as the time of loading.
+    except below ``invalid``. ``since`` (epoch seconds) is the time of loading in the course protocol.
     """
     key = question.key
     if is_invalid(key):
@@ -70,7 +70,7 @@ def is_invalid(key: bytes) -> bool:
 def made_up_soa(name: bytes, ttl: int = TTL, serial: int = 1) -> RRset:
     """An SOA for a zone that has none of its own, for its negative answers (RFC 6303, section 3; RFC 2308).
 
-    ``name`` is the zone's in wire form; ``ttl`` (seconds) is how long a negative answer may be kept.
+    ``name`` is the zone's in wire form; ``ttl`` (seconds) is how long a negative answer may be cached.
     """
     numbers = pack(">5I", serial & 0xFFFFFFFF, 3600, 1200, 604800, ttl)
     return RRset(name, RRType.SOA, ttl, (name + b"\x06nobody" + INVALID + numbers,))

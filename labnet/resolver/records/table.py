@@ -122,7 +122,7 @@ class AddressTable:
         first = self.end
         places, end = _places(keys, first + _RECORD)
         if end > _WORD:
-            return False  # a place would not fit; so much is better kept one by one than refused
+            return False  # a place would not fit; so much is better held one by one than refused
         self.make_room(len(keys))
         heads = {ttl: ttl.to_bytes(4, "big") + _LENGTH for ttl in set(ttls)}
         parts = [heads[ttls[0]]] * (3 * len(keys))

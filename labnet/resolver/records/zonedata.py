@@ -123,10 +123,6 @@ class ZoneData:
         node = self._upper[zone].setdefault(rrset.key, Node(rrset.name))
         return _merged(node, rrset)
 
-    def expect(self, names: int) -> None:
-        """Make room for about so many names that :meth:`add_addresses` will bring."""
-        self.records.expect(names)
-
     def add_addresses(
         self, keys: list[bytes], ttls: list[int], addresses: list[bytes], parents: Collection[bytes]
     ) -> bool:

@@ -71,8 +71,8 @@ class ParseTests(SynchronousTestCase):
 
     def test_files_as_they_are(self) -> None:
         """CRLF, blank lines, comments, spaces, a byte order mark and a missing final newline change nothing."""
-        plain = self.parsed(b"www.a,1.2.3.4,60\nwww.b,1.2.3.5,60\n")
-        self.assertEqual(len(plain.static), 2)
+        whole = self.parsed(b"www.a,1.2.3.4,60\nwww.b,1.2.3.5,60\n")
+        self.assertEqual(len(whole.static), 2)
         for content in (
             b"www.a,1.2.3.4,60\r\nwww.b,1.2.3.5,60\r\n",
             b"www.a,1.2.3.4,60\nwww.b,1.2.3.5,60",
@@ -83,8 +83,8 @@ class ParseTests(SynchronousTestCase):
             b"\xef\xbb\xbfwww.a,1.2.3.4,60\nwww.b,1.2.3.5,60\n",
             b"\xef\xbb\xbf# one\nwww.a,1.2.3.4,60\nwww.b,1.2.3.5,60\n",
         ):
-            self.assertEqual(self.parsed(content), plain, content)
-            self.assertEqual(self.parsed(content, log=True), plain, content)
+            self.assertEqual(self.parsed(content), whole, content)
+            self.assertEqual(self.parsed(content, log=True), whole, content)
 
     def test_a_byte_order_mark_counts_at_the_start_alone(self) -> None:
         """A byte order mark further down is part of a name, and makes it none."""
@@ -122,7 +122,7 @@ class ParseTests(SynchronousTestCase):
         self.assertEqual([(problem.line, problem.says) for problem in records.problems], expected)
 
     def test_an_opaque_address_is_served_with_a_warning(self) -> None:
-        """The transcript's own addresses are no IP addresses: each is kept, with a warning."""
+        """The transcript's own addresses are no IP addresses: each is taken, with a warning."""
         records = self.parsed(b"www.google.co.il,21.09.1992.8,60\nwww.a,1.2.3.4,60\nwww.six,2001:db8::1,60\n")
         self.assertEqual(records.static[0], static("www.google.co.il", "21.09.1992.8", 60))
         self.assertEqual(len(records.static), 3)
@@ -305,9 +305,9 @@ class AuthoredTests(SynchronousTestCase):
             sum(not problem.warning for problem in before.problems),
         )
         self.assertEqual(compacted(result, learned), result)
-        kept = result.split(b"\n")[: -1 - len(learned)]
+        rest = result.split(b"\n")[: -1 - len(learned)]
         lines = iter(content.split(b"\n"))
-        self.assertTrue(all(line in lines for line in kept), "the author's lines, in their order")
+        self.assertTrue(all(line in lines for line in rest), "the author's lines, in their order")
 
 
 class IPAddressTests(SynchronousTestCase):

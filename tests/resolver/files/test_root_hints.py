@@ -82,7 +82,7 @@ class HintsTests(SynchronousTestCase):
 
     @given(st.one_of(st.binary(), st.text(alphabet='. \tNSA1;$()"\\\n').map(str.encode)))
     def test_any_bytes_are_read(self, content: bytes) -> None:
-        """What is wrong is told as problems, each with its line, never as an exception."""
+        """What is wrong comes back as problems, each with its line, never as an exception."""
         hints = parse_hints(content)
         self.assertTrue(hints.servers or hints.problems)
         self.assertEqual([problem.line for problem in hints.problems if problem.line < 1], [])
@@ -141,7 +141,7 @@ class TreeTests(WalkTestCase):
         self.assertEqual(self.rdatas(".", dns.name.root, "NS"), {"a.root-servers.test."})
 
     def test_the_configuration_serves_every_zone_at_the_address_that_its_delegation_says(self) -> None:
-        """All on one port, which the walk is told."""
+        """All on one port, which the walk uses."""
         port = self.config["main"]["root_port"]
         served = {}
         for table in (self.config[name] for name in ("root", "tld", "zone")):

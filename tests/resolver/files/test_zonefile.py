@@ -164,7 +164,7 @@ class ZoneFiles(SynchronousTestCase):
         self.assertEqual([ttl for _, _, ttl, _ in file.shown], [77, 5, 77])
 
     def test_each_bad_record_is_one_problem_with_its_number(self) -> None:
-        """Bad records are told one by one in a sentence, and the good ones around them are read."""
+        """Each bad record has a sentence, and the good ones around them are read."""
         table = {
             b"x A 192.0.2.300": "'x A 192.0.2.300' cannot be read: Text input is malformed",
             b"x A": "'x A' cannot be read: ",
@@ -195,7 +195,7 @@ class ZoneFiles(SynchronousTestCase):
             self.assertEqual(file.names, ["before.lab", "after.lab"], line)
 
     def test_a_record_needs_a_name_a_ttl_and_an_origin(self) -> None:
-        """What is missing before the first record is told: origin, TTL, name."""
+        """What is missing before the first record is a problem: origin, TTL, name."""
         relative = "a name without a final dot is relative, and no origin is known: put $ORIGIN before it"
         table = {
             b"www 60 A 192.0.2.1": relative,
@@ -254,7 +254,7 @@ class ZoneFiles(SynchronousTestCase):
         self.assertEqual(file.complaints, [(2, "a parenthesis is opened here and never closed", False)])
 
     def test_a_cname_stands_alone(self) -> None:
-        """A CNAME beside other records, or a second one, is a problem; the first of them is kept."""
+        """A CNAME beside other records, or a second one, is a problem; the first of them stays."""
         table = {
             b"x 60 CNAME a\nx 60 A 192.0.2.1": (
                 "x.lab has a CNAME, so it can have no other record; this one is left out",

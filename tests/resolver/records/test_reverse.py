@@ -69,7 +69,7 @@ class Reverse(SynchronousTestCase):
         self.assertTrue(answer_of(zone, "1.2.0.192.in-addr.arpa", RRType.PTR).authoritative)
 
     def test_an_address_of_many_names_tells_a_few(self) -> None:
-        """A block list gives one address a million names; the first ones are told."""
+        """A block list gives one address a million names; the first ones are answered."""
         zone = course(*[(f"h{number}", "0.0.0.0", 60) for number in range(MOST_NAMES + 5)])
         (pointers,) = answer_of(zone, "0.0.0.0.in-addr.arpa", RRType.PTR).answer
         self.assertEqual(pointers.rdatas, tuple(wire(f"h{number}") for number in range(MOST_NAMES)))

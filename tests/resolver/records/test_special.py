@@ -33,7 +33,7 @@ class SpecialNames(SynchronousTestCase):
                 self.assertEqual(answer.answer, (RRset(key_of(name), found, TTL, (rdata,)),), (name, rrtype))
                 self.assertEqual((answer.rcode, answer.authoritative), (Rcode.NOERROR, True))
 
-    def test_the_course_protocol_is_told_of_localhost_too(self) -> None:
+    def test_localhost_has_a_mapping_for_the_course_protocol(self) -> None:
         """The mapping is the IPv4 address, static, since the time given."""
         answer = ask("www.localhost", RRType.A)
         assert answer is not None

@@ -15,7 +15,7 @@ from tests.resolver.zonefiles import ip, wire
 class CourseLines(SynchronousTestCase):
     """Tests for Zone.add_mapping."""
 
-    def test_a_line_is_a_record_and_what_the_course_protocol_is_told(self) -> None:
+    def test_a_line_of_a_course_file_is_a_record_and_a_mapping(self) -> None:
         """An IPv4 address becomes an A record with the line's TTL and case; the line itself is the mapping."""
         answer = answer_of(course(("WWW.lab", "192.0.2.1", 180)), "www.LAB.")
         self.assertEqual(answer.answer, (RRset(wire("WWW.lab"), RRType.A, 180, (ip("192.0.2.1"),)),))
@@ -24,7 +24,7 @@ class CourseLines(SynchronousTestCase):
         self.assertEqual(answer.errors, ())
 
     def test_an_ipv6_address_is_an_aaaa_record(self) -> None:
-        """It is told as it was written, and an A question has no data and no error."""
+        """The course protocol has it as it was written, and an A question has no data and no error."""
         zone = course(("six", "2001:DB8:0::1", 60))
         answer = answer_of(zone, "six", RRType.AAAA)
         self.assertEqual(answer.answer[0].rdatas, (bytes.fromhex("20010db8000000000000000000000001"),))
@@ -33,7 +33,7 @@ class CourseLines(SynchronousTestCase):
         self.assertEqual((nothing.rcode, nothing.answer, nothing.errors), (Rcode.NOERROR, (), ()))
         self.assertEqual(nothing.mapping, answer.mapping)
 
-    def test_the_first_line_of_a_name_is_told_and_all_form_one_rrset(self) -> None:
+    def test_the_first_line_of_a_name_is_its_mapping_and_all_form_one_rrset(self) -> None:
         """The course protocol gets the first line; DNS every address, with the lowest TTL (RFC 2181)."""
         zone = course(("www", "192.0.2.1", 180), ("WWW", "192.0.2.2", 60), ("www", "192.0.2.1", 90), ("www", "::1", 5))
         answer = answer_of(zone, "www")
@@ -53,7 +53,7 @@ class CourseLines(SynchronousTestCase):
             self.assertEqual(answer.errors, (ExtendedError(InfoCode.INVALID_DATA, says),))
             self.assertEqual(answer_of(zone, "www", MX).errors, ())
 
-    def test_a_name_that_dns_cannot_carry_is_told_all_the_same(self) -> None:
+    def test_a_name_that_dns_cannot_carry_has_a_mapping_all_the_same(self) -> None:
         """An empty or an over-long label is the course protocol's alone."""
         for name in ("a..b", "x" * 64 + ".lab"):
             zone = course((name.upper(), "192.0.2.1", 60))
@@ -63,14 +63,14 @@ class CourseLines(SynchronousTestCase):
             self.assertIsNone(ask(zone, name + "x"))
 
     def test_a_line_wins_over_records_of_other_files_for_the_course(self) -> None:
-        """Where a name has records of a zone file too, the course protocol is told the line."""
+        """Where a name has records of a zone file too, the course protocol has the line."""
         zone = zone_of("www A 192.0.2.1")
         zone.data.add_mapping(static("www.lab", "192.0.2.2", 5))
         answer = answer_of(zone, "www.lab")
         self.assertEqual(answer.mapping, static("www.lab", "192.0.2.2", 5))
         self.assertEqual(answer.answer[0].rdatas, (ip("192.0.2.1"), ip("192.0.2.2")))
 
-    def test_a_line_beside_a_cname_is_told_but_is_no_record(self) -> None:
+    def test_a_line_beside_a_cname_is_a_mapping_but_no_record(self) -> None:
         """The conflict comes back as a sentence; DNS keeps the CNAME."""
         zone = zone_of("www CNAME ns")
         says = zone.data.add_mapping(static("www.lab", "192.0.2.2"))

@@ -97,7 +97,7 @@ sub.*.w TXT "no wildcard"
             self.assertEqual(gist(zone, name), expected, name)
 
     def test_the_records_have_the_name_that_was_asked_for(self) -> None:
-        """So has what the course protocol is told."""
+        """So has the mapping of the course protocol."""
         answer = answer_of(zone_of(self.ZONE), "X.y.w.lab")
         self.assertEqual(answer.answer, (RRset(wire("x.y.w.lab"), RRType.A, 60, (ip("192.0.2.1"),)),))
         self.assertEqual(answer.mapping, static("x.y.w.lab", "192.0.2.1"))
@@ -180,11 +180,11 @@ under.signed TXT t
 
     def test_negative_answers_hold_the_soa(self) -> None:
         """Its TTL is the lesser of its own and MINIMUM (RFC 2308)."""
-        for ttl, minimum, told in ((3600, 300, 300), (100, 300, 100)):
+        for ttl, minimum, lesser in ((3600, 300, 300), (100, 300, 100)):
             zone = zone_of(f"@ {ttl} SOA ns host 1 2 3 4 {minimum}\na A 192.0.2.1", "lab")
             for name in ("no.lab", "a.lab"):
                 (soa,) = answer_of(zone, name, TXT).authority
-                self.assertEqual((soa.name, soa.rrtype, soa.ttl), (wire("lab"), RRType.SOA, told))
+                self.assertEqual((soa.name, soa.rrtype, soa.ttl), (wire("lab"), RRType.SOA, lesser))
             self.assertEqual(answer_of(zone, "lab", RRType.SOA).answer[0].ttl, ttl)
 
     def test_a_zone_without_an_soa_gets_one(self) -> None:
@@ -199,7 +199,7 @@ under.signed TXT t
             self.assertEqual(answer_of(zone, "lab", RRType.SOA).answer, (soa,))
 
     def test_a_referral_has_the_servers_and_their_addresses(self) -> None:
-        """Addresses that the zone has are glue, wherever in it they are; others are not told."""
+        """Addresses that the zone has are glue, wherever in it they are; others are left out."""
         zone = zone_of(self.ZONE, "lab")
         zone.data.add(RRset(wire("ns.other"), RRType.A, 60, (b"1111",)))
         answer = answer_of(zone, "x.sub.lab")
