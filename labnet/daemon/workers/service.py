@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -110,12 +111,22 @@ class SupervisorService(BaseService):
         self._poll.start(POLL)
 
     def stopService(self) -> Deferred[None]:
-        """Fires when every worker has ended: each answers what is in flight first, within the grace."""
+        """Fires when every worker has ended: each answers what is in flight first, within the grace.
+
+        A second signal ends them at once.
+        """
         self._end_reloads()
+        for number in signal.SIGTERM, signal.SIGINT:
+            self._signals.catch(number, self._hurry)
         self._started.notifier.stopping(self.config.lab.grace + CLOSING)
         if self._poll.running:
             self._poll.stop()
         return maybeDeferred(super().stopService).addBoth(self._stopped)
+
+    def _hurry(self) -> None:
+        self.log.warn("a second signal: what is in flight is given up", event="stop.hurried")
+        for process in list(self.workers.processes.values()):
+            self.workers.kill(process)
 
     def _close(self) -> None:
         for journal in self.journals.values():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import stat
 import sys
 import tempfile
@@ -392,6 +393,23 @@ class ReloadTests(SupervisorTestCase):
 
 class StopTests(SupervisorTestCase):
     """The end."""
+
+    def test_a_second_signal_ends_all_workers_at_once(self) -> None:
+        """The first one lets each answer what is in flight; signals are given back at the end."""
+        before = signal.getsignal(signal.SIGTERM)
+        service, _ = self.serving()
+        killed: list[int] = []
+        self.patch(service.workers, "_kill", lambda pid, number: killed.append(pid))
+        self.reactor.callFromThread = lambda call: call()
+        stopped = service.stopService()
+        self.assertEqual(killed, [])
+        os.kill(os.getpid(), signal.SIGTERM)
+        self.assertEqual(killed, [process.pid for process in self.reactor.processes])
+        self.assertIn("a second signal: what is in flight is given up", self.events)
+        for process in self.reactor.processes:
+            process.end()
+        self.successResultOf(stopped)
+        self.assertIs(signal.getsignal(signal.SIGTERM), before)
 
     def test_everything_goes(self) -> None:
         """The workers end in order, the logs are closed, and a folder of the supervisor's own is gone."""
