@@ -32,6 +32,9 @@ method                   from         to          when
 ``stop``                 asked        over        the resolver stops: who waits gets SERVFAIL
 ======================== ============ =========== ==================================================================
 
+A diverted flight that no client waits for is over at once. Where the full path fails, the failure lands as an answer
+does; it is remembered in ``failures``, and not logged.
+
 Two kinds of clients hang on a flight. A :data:`LateClient` has a datagram that the fast path can reply to in bytes; it
 waits only on a forwarded flight. A Deferred is a client of the full path; it waits on any flight.
 
