@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 
 from labnet.resolver.records.zone import Zone
+from labnet.resolver.records.zonedata import ZoneData
 from tests.daemon.test_service_reload import ReloadTestCase
 
 RESOLVER = '[resolver.main]\nlisten = "udp:1199"\nrecords = "zone:lab.zone"\nzones = ["lab.test"]\n'
@@ -14,6 +15,7 @@ $ORIGIN lab.test.
 www 60 IN A 192.0.2.{number}
 $GENERATE 1-3 host$ A 192.0.2.$
 alias CNAME www
+@ 60 RRSIG SOA 13 2 60 20300101000000 20200101000000 1 lab.test. AAAA
 elsewhere.test. A 192.0.2.1
 """
 
@@ -27,7 +29,9 @@ class ReloadMemoryTests(ReloadTestCase):
         self.others = self.zones()
 
     def zones(self) -> int:
-        return sum(type(one) is Zone for one in gc.get_objects())
+        zones, data = (sum(type(one) is kind for one in gc.get_objects()) for kind in (Zone, ZoneData))
+        self.assertEqual(zones, data)
+        return zones
 
     def records(self, number: int, more: str = "") -> None:
         (self.folder / "lab.zone").write_text(RECORDS.format(number=number) + more)

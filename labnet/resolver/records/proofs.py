@@ -11,9 +11,9 @@ from __future__ import annotations
 import base64
 import hashlib
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Final, Protocol
 
 from labnet.resolver.records.packed import Node
 from labnet.wire.names import ROOT, ancestors, labels
@@ -43,32 +43,51 @@ def signature_of(node: Node | None, rrset: RRset) -> Iterator[RRset]:
             yield RRset(rrset.name, RRSIG, rrset.ttl, rdatas)
 
 
+class Names(Protocol):
+    """The names of the zones that are answered from."""
+
+    def node(self, key: bytes) -> Node | None:
+        """The records of a name, or None where it has none."""
+
+    def exists(self, key: bytes) -> bool:
+        """Whether there is a name, with records or as an empty non-terminal."""
+
+
 class SignedZone:
-    """Gives answers of one signed zone what they have for clients that set DO.
+    """What is known of one signed zone.
 
     ``apex`` are the records of its apex, ``owners`` the keys of its NSEC records, ``hashed`` its NSEC3 records by hash.
-    ``node`` finds the records of a name, ``exists`` says whether there is one, with records or as an empty
-    non-terminal.
     """
 
-    def __init__(
-        self,
-        apex: Node,
-        owners: Iterable[bytes],
-        hashed: Mapping[bytes, Node],
-        node: Callable[[bytes], Node | None],
-        exists: Callable[[bytes], bool],
-    ) -> None:
-        self._apex = apex
-        self._node = node
-        self._exists = exists
-        self._owners = sorted((_canonical(owner), owner) for owner in owners)
-        self._hashed = hashed
-        self._hashes = sorted(hashed)
+    def __init__(self, apex: Node, owners: Iterable[bytes], hashed: Mapping[bytes, Node]) -> None:
+        self.apex = apex
+        self.owners = sorted((_canonical(owner), owner) for owner in owners)
+        self.hashed = hashed
+        self.hashes = sorted(hashed)
         parameters = apex.rrsets.get(NSEC3PARAM, (0, (b"\0\0\0\0\0",)))[1][0]
         self._iterations = int.from_bytes(parameters[2:4], "big")
         self._salt = parameters[5 : 5 + parameters[4]]
-        self._has_nsec3 = parameters[0] == _SHA1 and bool(hashed) and self._iterations <= MOST_ITERATIONS
+        self.has_nsec3 = parameters[0] == _SHA1 and bool(hashed) and self._iterations <= MOST_ITERATIONS
+
+    def complete(self, names: Names, key: bytes, node: Node | None, answer: Answer) -> Answer:
+        """``answer`` with signatures and proofs; ``node`` are the records of its name ``key``, if it has any."""
+        return _Prover(self, names).complete(key, node, answer)
+
+    def hash_of(self, name: bytes) -> bytes:
+        """The hash of a key (RFC 5155, section 5)."""
+        digest = name
+        for _ in range(self._iterations + 1):
+            digest = hashlib.sha1(digest + self._salt, usedforsecurity=False).digest()
+        return digest
+
+
+class _Prover:
+    """Completes one answer of a signed zone; the zone does not know the names, which know the zone."""
+
+    def __init__(self, zone: SignedZone, names: Names) -> None:
+        self._zone = zone
+        self._node = names.node
+        self._exists = names.exists
 
     def complete(self, key: bytes, node: Node | None, answer: Answer) -> Answer:
         """``answer`` with signatures and proofs; ``node`` are the records of its name ``key``, if it has any."""
@@ -81,7 +100,7 @@ class SignedZone:
             source = self._node(_WILDCARD + encloser)
         if answer.answer:
             return self._signed(key, encloser, source, answer)
-        proofs = [found for rrset in answer.authority for found in signature_of(self._apex, rrset)]
+        proofs = [found for rrset in answer.authority for found in signature_of(self._zone.apex, rrset)]
         if answer.rcode == Rcode.NXDOMAIN:
             proofs += self._no_name(key, encloser)
         elif encloser == key:
@@ -119,7 +138,7 @@ class SignedZone:
 
     def _no_closer(self, name: bytes, encloser: bytes) -> list[RRset]:
         """That ``name`` is not there, so that the wildcard below ``encloser`` is for it."""
-        return self._covering(_next_closer(name, encloser) if self._has_nsec3 else name)
+        return self._covering(_next_closer(name, encloser) if self._zone.has_nsec3 else name)
 
     def _no_data_of_wildcard(self, name: bytes, encloser: bytes) -> list[RRset]:
         """That ``name`` is not there, and that the wildcard for it has no records of a type."""
@@ -132,7 +151,7 @@ class SignedZone:
 
         By NSEC3 that is the nearest one with a record (RFC 5155, section 7.2.1).
         """
-        if not self._has_nsec3:
+        if not self._zone.has_nsec3:
             return encloser, self._covering(name)
         closer = name
         for ancestor in ancestors(name):
@@ -142,24 +161,20 @@ class SignedZone:
         return encloser, []
 
     def _matching(self, name: bytes) -> list[RRset]:
-        if self._has_nsec3:
-            return _proof(self._hashed.get(self._hash(name)), NSEC3)
+        if self._zone.has_nsec3:
+            return _proof(self._zone.hashed.get(self._zone.hash_of(name)), NSEC3)
         return _proof(self._node(name), NSEC)
 
     def _covering(self, name: bytes) -> list[RRset]:
-        if self._has_nsec3:
-            return _proof(self._hashed[self._hashes[bisect_right(self._hashes, self._hash(name)) - 1]], NSEC3)
-        if not self._owners:
+        if self._zone.has_nsec3:
+            return _proof(
+                self._zone.hashed[self._zone.hashes[bisect_right(self._zone.hashes, self._zone.hash_of(name)) - 1]],
+                NSEC3,
+            )
+        if not self._zone.owners:
             return []
-        place = bisect_right(self._owners, (_canonical(name), b"\xff"))
-        return _proof(self._node(self._owners[place - 1][1]), NSEC)
-
-    def _hash(self, name: bytes) -> bytes:
-        """The hash of a key (RFC 5155, section 5)."""
-        digest = name
-        for _ in range(self._iterations + 1):
-            digest = hashlib.sha1(digest + self._salt, usedforsecurity=False).digest()
-        return digest
+        place = bisect_right(self._zone.owners, (_canonical(name), b"\xff"))
+        return _proof(self._node(self._zone.owners[place - 1][1]), NSEC)
 
 
 def is_of_nsec3(rrset: RRset) -> bool:

@@ -83,7 +83,7 @@ class Zone:
         node = self.data.node_of(apex, key) if rrtype == RRType.DS else self.data.node(key)
         answer = self._find(question, apex, node)
         signed = None if apex is None or answer is None else self.data.signed.get(apex)
-        return answer if signed is None or answer is None else signed.complete(key, node, answer)
+        return answer if signed is None or answer is None else signed.complete(self.data, key, node, answer)
 
     def _find(self, question: Question, apex: bytes | None, node: Node | None) -> Answer | None:
         key, data = question.key, self.data

@@ -33,7 +33,6 @@ MADE_UP_TTL: Final = 60
 WILDCARD: Final = b"\x01*"
 """What the key of a wildcard begins with."""
 
-_EMPTY: Final = b""
 _ADDRESSES: Final = frozenset((RRType.A, RRType.AAAA))
 
 
@@ -158,6 +157,10 @@ class ZoneData:
         value = self.records.get(key)
         return unpack(value, key, self.loaded_at) if value else None
 
+    def exists(self, key: bytes) -> bool:
+        """Whether there is a name, with records or as an empty non-terminal."""
+        return key in self.records
+
     def node_of(self, zone: bytes | None, key: bytes) -> Node | None:
         """The records that ``zone`` has of a name at or below its apex, those beyond a cut included."""
         if zone is not None and self.apex_of(key) != zone:
@@ -222,7 +225,7 @@ class ZoneData:
             if parent(name) in needed:
                 needed.add(name)
         for name in needed:
-            self.records.setdefault(name, _EMPTY)
+            self.records.setdefault(name, b"")
 
     def _find_signed(self) -> None:
         """Find the zones that are signed, and their NSEC records."""
@@ -234,9 +237,7 @@ class ZoneData:
             if value and NSEC in unpack(value, key, self.loaded_at).rrsets:
                 owners[self.apex_of(key)].append(key)
         for apex, node in apexes.items():
-            self.signed[apex] = SignedZone(
-                node, owners[apex], self._hashed.get(apex, {}), self.node, self.records.__contains__
-            )
+            self.signed[apex] = SignedZone(node, owners[apex], self._hashed.get(apex, {}))
 
     def _reversed(self) -> ReverseNames:
         """The names of reverse mapping; those of names with one IPv4 address, mostly all, in one go."""
