@@ -131,6 +131,8 @@ class _Loader:
         self._config = config
         self._now = now
         self._reading = reading
+        self._files: dict[bytes | None, str] = {}
+        """The zone file of each authoritative zone that has an SOA."""
         self._tail = TailReader(now, config.cache_bytes, reading.checkpoint)
 
     def load(self) -> None:
@@ -140,7 +142,9 @@ class _Loader:
             self._load_records(file)
         data.finish(config.reverse)
         self.loaded.records = data.written
-        self.loaded.warnings += occluded(data)
+        for zone, says in occluded(data):
+            path = self._files.get(zone)
+            self.loaded.warnings.append(says if path is None else f"{path}: {says}")
         if config.learned is not None:
             if config.learned not in {file.path for file in config.records}:
                 self._load_course_log(config.learned)
@@ -201,6 +205,7 @@ class _Loader:
             own = ZoneFileRecords(loaded.zone.data)
             include = IncludedFiles(file.path, lambda path: read_regular(path, checkpoint))
             found = read_zone(content, own.add, own.add_addresses, checkpoint, include)
+            self._files |= dict.fromkeys(own.own, file.path)
             loaded.note(file.path, found.problems)
 
     def _load_course(self, path: str, content: bytes, is_log: bool) -> None:

@@ -103,6 +103,31 @@ class RecordsTests(LoadingTests):
         self.assertEqual(loaded.errors, [])
         self.assertEqual([text.split(": ")[0] for text in self.said(loaded.warnings)], ["a", "b"])
 
+    def test_records_beyond_a_delegation_are_warned_of(self) -> None:
+        """With the file of the zone that has the delegation."""
+        zone = "$ORIGIN lab.\n$TTL 60\n@ SOA ns host 1 2 3 4 5\nsub NS ns.sub\nns.sub A 10.0.0.1\nwww.sub A 10.0.0.2\n"
+        self.write(lab__zone=zone)
+        loaded = self.load("lab.zone", zones=["lab"])
+        self.assertEqual(loaded.errors, [])
+        (says,) = self.said(loaded.warnings)
+        self.assertTrue(says.startswith("lab.zone: www.sub.lab: at or below the delegation of sub.lab, "), says)
+
+    def test_hosts_lines_of_everyday_life_are_warned_of(self) -> None:
+        """No line of a hosts file keeps a resolver from starting."""
+        self.write(hosts=f"{HOSTS}fe80::1%lo0 localhost\n10.0.0.9\n")
+        loaded = self.load("hosts")
+        self.assertEqual((loaded.errors, loaded.records), ([], 1))
+        self.assertEqual([says.split(" ")[0] for says in self.said(loaded.warnings)], ["hosts:2:", "hosts:3:"])
+
+    def test_problems_of_an_included_file_name_that_file(self) -> None:
+        """Which is one of the zone file's folder; another one is an error of the line that names it."""
+        self.write(
+            lab__zone="$ORIGIN lab.\n$INCLUDE more\n$INCLUDE /etc/hostname\n", more="a 60 A 10.0.0.1\nb 60 A 1\n"
+        )
+        loaded = self.load("lab.zone")
+        self.assertEqual([says.split(" ")[0] for says in self.said(loaded.errors)], ["more:2:", "lab.zone:3:"])
+        self.assertEqual(loaded.records, 1)
+
     def test_ipv6_addresses_in_a_course_file(self) -> None:
         """An address of IPv6, and several addresses of a name, are AAAA and A records with their reverse names."""
         self.write(a="six.course,2001:db8::1,60\nmany.course,10.0.0.1,60\nmany.course,10.0.0.2,60\n")

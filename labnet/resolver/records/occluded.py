@@ -17,11 +17,11 @@ _ADDRESSES: Final = frozenset((RRType.A, RRType.AAAA))
 _AT_A_CUT: Final = frozenset((RRType.NS, RRType.DS, RRSIG, NSEC))
 
 
-def occluded(data: ZoneData) -> Iterator[str]:
+def occluded(data: ZoneData) -> Iterator[tuple[bytes | None, str]]:
     """A sentence for each delegation and DNAME at or beyond which a zone has records that are never answered.
 
-    Addresses of name servers, the zone's own too, are not meant: they are glue (RFC 1034, section 4.2.1; RFC 6672,
-    section 2.4).
+    With it comes the key of the zone, None where that is not one of the authoritative ones. Addresses of name servers,
+    the zone's own too, are not meant: they are glue (RFC 1034, section 4.2.1; RFC 6672, section 2.4).
     """
     names: dict[bytes, list[bytes]] = defaultdict(list)
     for cut, key in (*_beyond_own_cuts(data), *_beyond_apexes(data)):
@@ -31,8 +31,9 @@ def occluded(data: ZoneData) -> Iterator[str]:
         more = f" and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else ""
         what = "delegation" if data.flags(cut) & HAS_NS else "DNAME"
         yield (
+            data.apex_of(parent(cut)),
             f"{some}{more}: at or below the {what} of {text_of(cut)}, so never answered by the zone above it; "
-            f"remove them there, or the {what}"
+            f"remove them there, or the {what}",
         )
 
 

@@ -17,17 +17,18 @@ class ZoneFileRecords:
 
     def __init__(self, data: ZoneData) -> None:
         self._data = data
-        self._own: set[bytes] = set()
+        self.own: set[bytes] = set()
+        """The authoritative zones that the file has the SOA of."""
         self._below: frozenset[bytes] = frozenset()
 
     def add(self, rrset: RRset) -> str | None:
         """Add records as :meth:`ZoneData.add` does."""
         if rrset.rrtype == RRType.SOA and rrset.key in self._data.authoritative:
-            self._own.add(rrset.key)
+            self.own.add(rrset.key)
             if rrset.key in self._below:
                 self._data.give_down(rrset.key)
-            others = self._data.authoritative - self._own
-            self._below = frozenset(apex for apex in others if any(is_below(apex, own) for own in self._own))
+            others = self._data.authoritative - self.own
+            self._below = frozenset(apex for apex in others if any(is_below(apex, own) for own in self.own))
         upper = self._upper_of(rrset.key) if self._below else None
         return self._data.add(rrset) if upper is None else self._data.add_upper(upper, rrset)
 
@@ -46,4 +47,4 @@ class ZoneFileRecords:
         apex = self._data.apex_of(key)
         if apex not in self._below:
             return None
-        return next(name for name in ancestors(key) if name in self._own)
+        return next(name for name in ancestors(key) if name in self.own)

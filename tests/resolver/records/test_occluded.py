@@ -25,7 +25,7 @@ def warnings(*files: str, zones: tuple[str, ...] = ("lab",)) -> list[str]:
         records = ZoneFileRecords(data)
         assert read_zone(content.encode(), records.add, records.add_addresses).problems == []
     data.finish()
-    return list(occluded(data))
+    return [says for _, says in occluded(data)]
 
 
 class Occluded(SynchronousTestCase):
