@@ -111,12 +111,14 @@ def read_glue(reply: Reply, name: bytes, zone: bytes) -> Found:
     )
 
 
-def servers_of_its_own(reply: Reply, zone: bytes, now: float) -> Delegation | None:
-    """The servers that ``zone`` itself names in the reply of one of them; None where it names none."""
-    if not reply.authoritative:
+def servers_of_its_own(reply: Reply, question: Question, zone: bytes, now: float) -> Delegation | None:
+    """The servers that ``zone`` itself names where one of them was asked for that; None where it names none.
+
+    NS records beside another answer do not count: who forges one reply would have the zone.
+    """
+    if not reply.authoritative or question != Question(zone, RRType.NS):
         return None
-    sections = (*reply.answer, *reply.authority)
-    own = next((rrset for rrset in sections if rrset.rrtype == RRType.NS and rrset.key == zone), None)
+    own = next((rrset for rrset in reply.answer if rrset.rrtype == RRType.NS and rrset.key == zone), None)
     return None if own is None else _delegation(own, reply, zone, now)
 
 

@@ -62,9 +62,9 @@ class Delegations:
         """Remember the servers that a zone names itself (``own``), as long as its parent's word (``delegation``)."""
         self._own.put(own.zone, own.servers, min(own.expires, delegation.expires))
 
-    def find_own(self, zone: bytes, now: float) -> tuple[NameServer, ...]:
-        """The servers that ``zone`` names itself, as far as they are known."""
-        return self._own.find(zone, now) or ()
+    def find_own(self, zone: bytes, now: float) -> tuple[NameServer, ...] | None:
+        """The servers that ``zone`` names itself; None where it was not asked."""
+        return self._own.find(zone, now)
 
     def forget(self, zone: bytes) -> None:
         """Begin above ``zone`` the next time."""

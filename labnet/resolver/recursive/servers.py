@@ -10,6 +10,7 @@ should, what a resolver or a server without authority said counts, and a resolve
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random
@@ -94,9 +95,11 @@ class ZoneServers:
         """What a server of the zone says; raises :class:`NoServer` where none says anything of use."""
         attempt = Attempt(walk, delegation, question)
         result = await self._ask_named(attempt, delegation.servers)
+        own = self._delegations.find_own(attempt.zone, self._clock.seconds())
         if result is None:
-            own = self._delegations.find_own(attempt.zone, self._clock.seconds())
-            result = await self._ask_named(attempt, own) or attempt.last_resort
+            result = await self._ask_named(attempt, own or ()) or attempt.last_resort
+        elif attempt.failures and own is None:
+            await self._ask_for_own(attempt)
         if result is None and attempt.resolvers:
             servers = dict(attempt.resolvers)
             attempt.asked -= servers.keys()
@@ -136,12 +139,21 @@ class ZoneServers:
 
         def read(reply: Reply, now: float) -> Found | Delegation:
             result = read_reply(reply, attempt.question, attempt.zone, now, recursion_desired)
-            own = servers_of_its_own(reply, attempt.zone, now)
+            own = servers_of_its_own(reply, attempt.question, attempt.zone, now)
             if own is not None:
                 self._delegations.put_own(own, attempt.delegation)
             return result
 
         return read
+
+    async def _ask_for_own(self, attempt: Attempt) -> None:
+        """Ask the server that answered for those that the zone names itself: some that its parent names are dead."""
+        (server,) = attempt.answered.items()
+        unknown = Delegation(attempt.zone, (), self._clock.seconds() + _ADDRESSLESS)
+        self._delegations.put_own(unknown, attempt.delegation)
+        asking = Attempt(attempt.walk, attempt.delegation, Question(attempt.zone, RRType.NS))
+        with suppress(GaveUp):
+            await self._ask_servers(asking, dict([server]), self._reader(asking))
 
     async def _find(self, attempt: Attempt, name: bytes) -> dict[str, bytes]:
         """The addresses of the name server ``name``, which came without glue."""
@@ -214,7 +226,9 @@ class ZoneServers:
             name = servers[address]
             attempt.asked.add(address)
             try:
-                return await self._ask_server(attempt, name, address, read, recursion_desired)
+                result = await self._ask_server(attempt, name, address, read, recursion_desired)
+                attempt.answered = {address: name}
+                return result
             except GaveUp:
                 raise
             except Lame as error:

@@ -96,8 +96,9 @@ class Walk:
 class Attempt:
     """One question to the servers of one zone: which were asked, and how they failed.
 
-    ``glueless`` counts the servers whose address was looked for. ``last_resort`` is what counts if no server answers
-    better, ``resolvers`` are servers (names by address) that may find out more if they are asked for recursion.
+    ``answered`` is the server that did (names by address), ``glueless`` counts the servers whose address was looked
+    for. ``last_resort`` is what counts if no server answers better, ``resolvers`` are servers (names by address) that
+    may find out more if they are asked for recursion.
     """
 
     walk: Walk
@@ -106,6 +107,7 @@ class Attempt:
     asked: set[str] = field(default_factory=set)
     failures: list[str] = field(default_factory=list)
     is_lame: bool = False
+    answered: dict[str, bytes] = field(default_factory=dict)
     glueless: int = 0
     last_resort: Found | None = None
     resolvers: dict[str, bytes] = field(default_factory=dict)

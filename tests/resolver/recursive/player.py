@@ -28,14 +28,7 @@ class Player:
         folder = tempfile.TemporaryDirectory()
         test.addCleanup(folder.cleanup)
         hints = Path(folder.name) / "root.hints"
-        names = [f"ns{number}.root-servers.test." for number in range(len(scenario.roots))]
-        hints.write_text(
-            "".join(f". NS {name}\n" for name in names)
-            + "".join(
-                f"{name} {'AAAA' if ':' in host else 'A'} {host}\n"
-                for name, host in zip(names, scenario.roots, strict=True)
-            )
-        )
+        hints.write_text(scenario.hints)
         self._test = test
         self._scenario = scenario
         self._lab = Lab(
@@ -104,7 +97,7 @@ class Player:
                     self._deliver(sent, query, entry)
             for host, _, factory, _, _ in connections:
                 self._connections += 1
-                if not any("TCP" in entry.match for entry in self._entries(host)):
+                if not self._scenario.takes_tcp:
                     factory.clientConnectionFailed(None, Failure(RefusedByPeer()))
                     continue
                 connection = FakeConnection(reactor, self._connections - 1)
@@ -116,16 +109,10 @@ class Player:
     def _deliver(self, sent: Datagram, query: dns.message.Message, entry: Entry) -> None:
         self._lab.network.deliver(entry.reply_to(query).to_wire(), sent.destination, sent.source)
 
-    def _entries(self, host: str) -> list[Entry]:
-        return [
-            entry
-            for range in self._scenario.ranges
-            if range.first <= self._step <= range.last and host in range.addresses
-            for entry in range.entries
-        ]
-
     def _entry(self, host: str, query: dns.message.Message, transport: str) -> Entry | None:
-        return next((entry for entry in self._entries(host) if entry.matches(query, transport)), None)
+        return next(
+            (entry for entry in self._scenario.entries(self._step, host) if entry.matches(query, transport)), None
+        )
 
     def _check(self, entry: Entry, answer: dns.message.Message) -> None:
         expected = entry.message(answer.id)

@@ -58,12 +58,12 @@ class DelegationsTests(SynchronousTestCase):
         own = delegation("test", 5000.0)
         known.put_own(own, above)
         found = [known.find_own(key_of("test"), now) for now in (99.0, 100.0)]
-        self.assertEqual(found, [own.servers, ()])
+        self.assertEqual(found, [own.servers, None])
         known.put_own(delegation("test", 50.0), above)
-        self.assertEqual(known.find_own(key_of("test"), 50.0), ())
+        self.assertIsNone(known.find_own(key_of("test"), 50.0))
         known.put_own(own, above)
         known.forget(key_of("test"))
-        self.assertEqual(known.find_own(key_of("test"), 0.0), ())
+        self.assertIsNone(known.find_own(key_of("test"), 0.0))
 
     def test_one_can_be_forgotten(self) -> None:
         """What is above it stays, and the hints always do."""

@@ -105,7 +105,7 @@ class PoisonTests(WalkTestCase):
         self.assertBelievesNothing()
 
     def test_the_servers_that_a_zone_names_itself(self) -> None:
-        """Only its parent says who serves it: NS records in the zone's own answers do not stretch a delegation."""
+        """NS records beside another answer neither stretch a delegation nor add to it."""
         own = records(f"lab.test. 86400 NS ns.lab.test.\nns.lab.test. 86400 A {EVIL}")
         truth = records("www.lab.test. A 192.0.2.80")
         self.servers.tell(f"{LAB} www.lab.test A", Reply(0, True, answer=truth, authority=own[:1], additional=own[1:]))

@@ -32,7 +32,9 @@ class ServersTests(WalkTestCase):
         self.servers.tell(first, reply)
         self.assertEqual(addresses(self.resolve("www.lab.test A")), ["192.0.2.80"])
         other = OTHER if first == LAB else LAB
-        self.assertEqual(self.asked()[2:], [f"{first} www.lab.test A", f"{other} www.lab.test A"])
+        self.assertEqual(
+            self.asked()[2:], [f"{first} www.lab.test A", f"{other} www.lab.test A", f"{other} lab.test NS"]
+        )
         for number in range(8):
             self.resolve(f"n{number}.lab.test A")
             self.assertEqual(self.asked(), [f"{other} n{number}.lab.test A"])
@@ -75,6 +77,23 @@ class ServersTests(WalkTestCase):
         self.servers.silence(OTHER)
         answer = self.resolve("www.lab.test A")
         self.assertEqual((answer.rcode, answer.rrsets), (Rcode.NOERROR, ()))
+
+    def test_the_servers_that_the_zone_names_are_asked_where_those_of_its_parent_are_dead(self) -> None:
+        """They are asked for once, when one of the parent's had failed and another one answered."""
+        self.servers.silence(LAB)
+        self.servers.zones[OTHER] = []
+        own = f"@ NS ns2\n@ NS ns3\nns2 A {OTHER}\nns3 A 192.0.2.5\nwww A 192.0.2.80"
+        for address in OTHER, "192.0.2.5":
+            self.servers.serve(address, "lab.test.", own)
+        glue = records(f"ns2.lab.test. A {OTHER}\nns3.lab.test. A 192.0.2.5")
+        names = records("lab.test. NS ns2.lab.test.\nlab.test. NS ns3.lab.test.")
+        self.servers.tell(f"{OTHER} lab.test NS", Reply(0, True, answer=names, additional=glue))
+        for number in range(10):
+            self.resolve(f"n{number}.lab.test A")
+        self.assertEqual(self.asked().count(f"{OTHER} lab.test NS"), 1)
+        self.servers.silence(f"{OTHER} www.lab.test A")
+        self.assertEqual(addresses(self.resolve("www.lab.test A")), ["192.0.2.80"])
+        self.assertEqual(self.asked()[-1], "192.0.2.5 www.lab.test A")
 
     def test_a_resolver_that_names_the_zone_instead_of_a_soa(self) -> None:
         """It is asked for recursion, and has no such record then (as with an empty cache)."""

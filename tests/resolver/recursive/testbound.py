@@ -4,6 +4,7 @@ A scenario is a tree of scripted name servers and what a client asks and has to 
 
     stub-addr: 192.0.2.1            ; a server of the root
     use-caps-for-id: yes            ; mixed case in queries; without it there is none
+    do-tcp: no                      ; no server takes TCP
     CONFIG_END
     SCENARIO_BEGIN What it shows
     RANGE_BEGIN 0 100               ; from step 0 to step 100
@@ -127,8 +128,32 @@ class Scenario:
 
     roots: list[str] = field(default_factory=list)
     mixed_case: bool = False
+    takes_tcp: bool = True
     ranges: list[Range] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
+
+    @property
+    def addresses(self) -> set[str]:
+        """Every address that a server has."""
+        return {*self.roots, *(address for each in self.ranges for address in each.addresses)}
+
+    def entries(self, step: int, host: str) -> list[Entry]:
+        """What the server at ``host`` replies from at ``step``."""
+        return [
+            entry
+            for each in self.ranges
+            if each.first <= step <= each.last and host in each.addresses
+            for entry in each.entries
+        ]
+
+    @property
+    def hints(self) -> str:
+        """The root's servers as a hints file names them."""
+        lines = []
+        for number, host in enumerate(self.roots):
+            name = f"ns{number}.root-servers.test."
+            lines.append(f". 3600 NS {name}\n{name} 3600 {'AAAA' if ':' in host else 'A'} {host}\n")
+        return "".join(lines)
 
 
 def parse(text: str) -> Scenario:
@@ -144,6 +169,8 @@ def parse(text: str) -> Scenario:
                     scenario.roots.append(address.strip('"'))
                 case ["use-caps-for-id:", value]:
                     scenario.mixed_case = value == "yes"
+                case ["do-tcp:", value]:
+                    scenario.takes_tcp = value == "yes"
                 case ["server:" | "stub-zone:" | "CONFIG_END" | "SCENARIO_BEGIN" | "SCENARIO_END", *_]:
                     pass
                 case ["RANGE_BEGIN", first, last]:
