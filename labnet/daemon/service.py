@@ -24,6 +24,7 @@ from labnet.daemon.base import COMMAND_SERVER_IS_OPEN, NO_COMMAND_SERVER, BaseSe
 from labnet.daemon.running.changeover import Joining, Leaving, change_over
 from labnet.daemon.running.ending import Ending
 from labnet.daemon.running.listen_addresses import host_and_port, shown, to_try
+from labnet.daemon.running.reload import STOPPING
 from labnet.interfaces import IChange, IDatagramSockets, IMeasured, IReactor, StartError
 from labnet.metrics import Sample
 from labnet.net.clocks import wall_of
@@ -245,8 +246,8 @@ class LabService(BaseService):
         """Have the command server listen again after an EXIT; what hinders that, each in a sentence."""
         if self.command is None or self.config.command is None:
             return [NO_COMMAND_SERVER]
-        if not self._command_has_exited:
-            return [COMMAND_SERVER_IS_OPEN]
+        if self._stopping or not self._command_has_exited:
+            return [STOPPING if self._stopping else COMMAND_SERVER_IS_OPEN]
         try:
             self.command.open(self.config.command)
         except StartError as error:

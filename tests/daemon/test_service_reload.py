@@ -186,6 +186,14 @@ class ReloadTests(ReloadTestCase):
             self.assertEqual(self.listening(), ([1200], [1200]))
             self.assertIn("the command server stays closed since EXIT", "".join(self.said(LogLevel.info)))
 
+    def test_a_lab_that_stops_opens_no_command_server(self) -> None:
+        """An order that comes while questions are still being answered."""
+        lab = self.started(COMMAND, PARENT)
+        self.reactor.connect().send(b"EXIT\n")
+        lab.stopService()
+        self.assertEqual(lab.open_command_server(), [STOPPING])
+        self.assertNotIn(8080, self.listening()[0])
+
     def test_after_exit_the_command_server_can_be_opened_again(self) -> None:
         """By the configuration of then, as often as it is closed; a port that is taken leaves it closed."""
         lab = self.started(COMMAND, PARENT)

@@ -20,6 +20,7 @@ from labnet.config import Config, ConsoleConfig
 from labnet.console.control import IControlled
 from labnet.daemon.base import COMMAND_SERVER_IS_OPEN, NO_COMMAND_SERVER, BaseService, Environment, warnings_of
 from labnet.daemon.running.changeover import kept_until_restart
+from labnet.daemon.running.reload import STOPPING
 from labnet.daemon.workers.fleet import Fleet
 from labnet.daemon.workers.journal import Journal
 from labnet.daemon.workers.labfile import LabFile
@@ -166,8 +167,8 @@ class SupervisorService(BaseService):
     async def _open_command_server(self) -> list[str]:
         if self.config.command is None:
             return [NO_COMMAND_SERVER]
-        if not self._command_has_exited:
-            return [COMMAND_SERVER_IS_OPEN]
+        if self._stopping or not self._command_has_exited:
+            return [STOPPING if self._stopping else COMMAND_SERVER_IS_OPEN]
         self._command_has_exited = False
         result = (await self.fleet.ask("open-command-server")).get(1, [NO_COMMAND_SERVER])
         if result == [NO_COMMAND_SERVER]:  # the worker was started again since, without one
