@@ -21,6 +21,7 @@ from labnet.resolver.upstream.dns import DNSParent
 from labnet.resolver.upstream.infra import Health
 from labnet.resolver.upstream.relay import Relay
 from labnet.resolver.upstream.selection import Parents
+from labnet.wire.dns_common import HEADER, QR, RD, TC
 from labnet.wire.dns_forward import (
     Shapes,
     encode_addresses,
@@ -32,7 +33,7 @@ from labnet.wire.dns_forward import (
 from labnet.wire.dns_upstream import EarlyReply, Sent
 from labnet.wire.types import ExtendedError, InfoCode, Question, Rcode, RRset, Upstream
 
-_HEADER: Final = 12
+_TRUNCATED: Final = HEADER.pack(0, QR | TC | RD, 1, 0, 0, 0)
 
 
 class FastPath:
@@ -59,7 +60,7 @@ class FastPath:
         end = name_end(datagram)
         if not end:
             return False
-        question = Question(datagram[_HEADER:end].lower(), datagram[end] << 8 | datagram[end + 1])
+        question = Question(datagram[HEADER.size : end].lower(), datagram[end] << 8 | datagram[end + 1])
         flight = self.flights.find(question)
         if flight is not None:
             return self._join(flight, port, origin, datagram, end)
@@ -125,7 +126,7 @@ class FastPath:
             forwarder = self._forwarders.get((parent.host, parent.port))
             if forwarder is None:
                 error = ExtendedError(InfoCode.OTHER, f"from {parent.address}")
-                forwarder = Forwarder(self, parent, Shapes((error,) if self._explain else ()))
+                forwarder = Forwarder(self, parent, Shapes((error,) if self._explain else ()), health)
                 forwarder.relay = Relay(
                     self._reactor,
                     (parent.host, parent.port),
@@ -144,8 +145,9 @@ class Forwarder:
 
     relay: Relay[Flight]
 
-    def __init__(self, path: FastPath, parent: DNSParent, shapes: Shapes) -> None:
+    def __init__(self, path: FastPath, parent: DNSParent, shapes: Shapes, health: Health) -> None:
         self.shapes = shapes
+        self._health = health
         self._path = path
         self._flights = path.flights
         self._parent = parent
@@ -189,3 +191,9 @@ class Forwarder:
         """Nothing of use came for ``flights``, or nothing will."""
         for flight in flights:
             self._path.divert(flight)
+
+    def forged(self, count: int, exposed: Iterable[Flight]) -> None:
+        """``count`` datagrams were no reply; ``exposed`` are asked by TCP, as after a truncated reply."""
+        self._health.forged += count
+        for flight in exposed:
+            self._diverted.append((flight, _TRUNCATED + flight.section))

@@ -47,7 +47,8 @@ class Health:
     """How one server behaves. A ``ranked`` parent takes its place by its time, any other keeps the configured one.
 
     ``srtt`` is the smoothed round-trip time, None before the first answer, and ``variance`` its mean deviation;
-    ``failures`` counts the time-outs in a row. ``questions`` and ``failed`` count from the start.
+    ``failures`` counts the time-outs in a row. ``questions``, ``failed`` and ``forged``
+    (datagrams from its address that were no reply) count from the start.
     """
 
     ranked: bool = True
@@ -60,6 +61,7 @@ class Health:
     last_failure: float = float("-inf")
     questions: int = 0
     failed: int = 0
+    forged: int = 0
 
     @property
     def is_down(self) -> bool:

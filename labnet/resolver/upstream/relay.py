@@ -49,6 +49,9 @@ class RelayOwner(Protocol[Each]):
     def failed(self, asked: Iterable[Each], /) -> None:
         """No reply came to these, or none will."""
 
+    def forged(self, count: int, exposed: Iterable[Each], /) -> None:
+        """``count`` datagrams came that are no reply; to ``exposed`` none is waited for, as a forger found the port."""
+
 
 class Relay(Generic[A]):
     """Asks ``parent``, an address and a port, for ``owner``.
@@ -139,15 +142,29 @@ class Relay(Generic[A]):
         """``replies``, or what looks like some, have come by ``sock`` from the parent."""
         asked_by_id, replied = sock.asked, self._owner.replied
         heard = None
+        strays = []
         for reply in replies:
             id = reply[:2]
             asked = asked_by_id.get(id)
             if asked is not None and replied(asked, reply):
                 del asked_by_id[id]
                 heard = asked
+            else:
+                strays.append(id)
+        if strays:
+            self._strayed(sock, strays)
         self._owner.done()
         if heard is not None:
             self._heard(max(0.0, self._reactor.seconds() - heard.since))
+
+    def _strayed(self, sock: RelaySocket[A], ids: list[bytes]) -> None:
+        """Datagrams with ``ids`` came by ``sock`` that are no reply to what is asked by it."""
+        exposed: list[A] = []
+        if sock.is_found(ids):
+            exposed = [*sock.asked.values()]
+            sock.asked.clear()
+            sock.close()
+        self._owner.forged(len(ids), exposed)
 
     def _look(self) -> None:
         """Give up what is asked for too long."""

@@ -1,13 +1,16 @@
 """The sockets to one DNS parent: a pool, each connected to it and bound to a random port that the system picks.
 
-None is used for long (:data:`MOST_QUERIES`, :data:`LONGEST_USE`), and one that would not be used again is closed, so
-none stays open where nothing is asked.
+A batch of questions goes by a socket that waits for no reply, and while little is asked a batch is one question: so
+each has a port of its own, one of hundreds, which a forger has to guess beside the id and the letters of the name (RFC
+5452, section 9.2). Where all wait, or descriptors are few, some share one. None is used for long (:data:`MOST_QUERIES`,
+:data:`LONGEST_USE`), and one that would not be used again is closed, so none stays open where nothing is asked.
 """
 
 from __future__ import annotations
 
+import resource
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Generic, Protocol, TypeVar
 
 from twisted.internet.interfaces import IDelayedCall, IReactorFDSet, IReadDescriptor
@@ -18,8 +21,17 @@ from labnet.interfaces import IReactor
 from labnet.net.addresses import family_of, socket_address
 from labnet.net.mmsg import Inbox
 
-SOCKETS: Final = 16
-"""Sockets of the pool to one parent, and so many ports that are in use at a time."""
+MOST_SOCKETS: Final = 512
+"""Sockets of the pool to one parent, at most."""
+
+SHARE: Final = 32
+"""One parent's sockets are at most one in so many of the descriptors that the process may have."""
+
+LEAST_SOCKETS: Final = 16
+"""Sockets of the pool to one parent where descriptors are few."""
+
+MOST_FORGED: Final = 100
+"""Datagrams that are no reply, after which a socket counts as found by a forger: it is closed with the next one."""
 
 MOST_QUERIES: Final = 5000
 """Queries of one socket, until it is replaced by one with another port."""
@@ -43,7 +55,7 @@ class RelaySockets(Generic[A]):
     """The sockets to ``parent``, an address and a port.
 
     ``received`` is called with a socket and the datagrams that have come by it, ``failed`` with what was asked by a
-    socket that failed.
+    socket that failed. There are at most ``most`` of them, by default :func:`affordable_sockets`.
     """
 
     def __init__(
@@ -52,7 +64,9 @@ class RelaySockets(Generic[A]):
         parent: tuple[str, int],
         received: Callable[[RelaySocket[A], list[bytes]], None],
         failed: Callable[[list[A]], None],
+        most: int | None = None,
     ) -> None:
+        self.most = affordable_sockets() if most is None else most
         self.inbox = Inbox()
         self.received = received
         self.failed = failed
@@ -63,16 +77,20 @@ class RelaySockets(Generic[A]):
         self._timer: IDelayedCall | None = None
 
     def pick(self, chance: int, now: float) -> RelaySocket[A] | None:
-        """The socket that ``chance`` gives, a new one in its place where it has done its work; None if none is left."""
-        turn = chance % SOCKETS
+        """The socket that ``chance`` gives, or a new one where it has done its work or waits for a reply.
+
+        None where there is no descriptor for a new one and it has done its work.
+        """
+        turn = chance % self.most
         sock = self._sockets[turn] if turn < len(self._sockets) else None
-        if sock is not None and not sock.closed and sock.left > 0 and sock.is_young(now):
+        is_usable = sock is not None and not sock.closed and sock.left > 0 and sock.is_young(now)
+        if sock is not None and is_usable and (not sock.asked or len(self._sockets) >= self.most):
             return sock
         try:
             fresh = RelaySocket(self._reactor, self, self._parent, now)
         except OSError:
-            return None
-        if sock is None:
+            return sock if is_usable else None
+        if sock is None or is_usable:
             self._sockets.append(fresh)
         else:
             self._sockets[turn] = fresh
@@ -123,6 +141,12 @@ class RelaySockets(Generic[A]):
             self._timer = self._reactor.callLater(youngest + LONGEST_USE - now, self._retire_old)
 
 
+def affordable_sockets() -> int:
+    """Sockets to one parent that the process's limit of descriptors allows."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return MOST_SOCKETS if limit < 0 else max(LEAST_SOCKETS, min(MOST_SOCKETS, limit // SHARE))
+
+
 @implementer(IReadDescriptor)
 class RelaySocket(Generic[A]):
     """One socket of a pool: what was ``asked`` by it and is waited for, by id, in the order in which it was asked.
@@ -132,6 +156,8 @@ class RelaySocket(Generic[A]):
 
     def __init__(self, reactor: IReactorFDSet, pool: RelaySockets[A], parent: tuple[str, int], now: float) -> None:
         self.asked: dict[bytes, A] = {}
+        self._late: set[bytes] = set()
+        self._forged = 0
         self.left = MOST_QUERIES
         self.since = now
         self.closed = False
@@ -158,7 +184,20 @@ class RelaySocket(Generic[A]):
             if 0 <= now - asked.since < wait:
                 break
             late.append(id)
+        self._late.update(late)
         return [self.asked.pop(id) for id in late]
+
+    def is_found(self, strays: Sequence[bytes]) -> bool:
+        """Datagrams with the ids ``strays`` came that are no reply; whether a forger has found the port by now.
+
+        A reply to what was given up is none of a forger's.
+        """
+        for id in strays:
+            if id in self._late:
+                self._late.remove(id)
+            else:
+                self._forged += 1
+        return self._forged > MOST_FORGED
 
     def doRead(self) -> None:
         try:

@@ -112,6 +112,7 @@ class Parents:
             labels = (resolver, parent.address)
             yield Sample("labnet_parent_questions_total", labels, health.questions)
             yield Sample("labnet_parent_failures_total", labels, health.failed)
+            yield Sample("labnet_parent_forged_total", labels, health.forged)
             yield Sample("labnet_parent_up", labels, int(not health.is_down))
             if health.srtt is not None:
                 yield Sample("labnet_parent_round_trip_seconds", labels, health.srtt)

@@ -12,6 +12,7 @@ import dns.rrset
 
 from labnet.resolver.upstream.dns import DNSExchange, ExchangeOptions
 from labnet.resolver.upstream.infra import InfraCache
+from labnet.resolver.upstream.relay_sockets import MOST_FORGED
 from labnet.resolver.upstream.selection import Parents
 from labnet.wire.types import Answer, Rcode
 from tests.resolver.dnsfakes import FakeConnection, FakeSockets, reply_to
@@ -98,6 +99,38 @@ class EarlyReplyTests(FastPathCase):
         connection.receive(reply_to(connection.query, "www.lab.test. 60 A 192.0.2.1"))
         self.assertEqual([len(answer.answer) for answer in self.port.answers], [1, 1])
         self.assertEqual((self.questions(), self.resolver.in_flight), ((1, 0, 1), 0))
+
+    def test_a_question_whose_port_a_forger_has_found_goes_by_tcp(self) -> None:
+        """What is no reply is counted until then; the port is closed, and asked in its place is by one that is new."""
+        self.take(asking("www.lab.test", 1))
+        ((query, address),) = self.parent.receive()
+        forged = bytes((query[0] ^ 1, query[1])) + reply_to(query, "www.lab.test. 60 A 192.0.2.66")[2:]
+        for count in range(1, MOST_FORGED + 1):
+            self.parent.socket.sendto(forged, address)
+            self.reactor.turn()
+            self.assertEqual((self.health().forged, self.questions(), len(self.reactor.readers)), (count, (1, 0, 0), 1))
+        for _ in range(2):
+            self.parent.socket.sendto(forged, address)
+        self.reactor.turn()
+        self.assertEqual((self.health().forged, self.questions(), self.port.answers), (102, (1, 0, 1), []))
+        self.assertEqual((self.reactor.readers, self.learned), ([], []))
+        connection = FakeConnection(self.reactor)
+        connection.receive(reply_to(connection.query, "www.lab.test. 60 A 192.0.2.1"))
+        self.assertEqual([answer.answer[0].rdatas for answer in self.port.answers], [(bytes((192, 0, 2, 1)),)])
+        self.take(asking("other.lab.test", 2))
+        ((_, other),) = self.parent.receive()
+        self.assertNotEqual(other, address)
+
+    def test_forged_replies_do_not_keep_the_right_one_from_its_question(self) -> None:
+        """As long as there are few."""
+        self.take(asking("www.lab.test", 1))
+        ((query, address),) = self.parent.receive()
+        for _ in range(MOST_FORGED):
+            self.parent.socket.sendto(b"forged", address)
+        self.reactor.turn()
+        self.parent.socket.sendto(reply_to(query, "www.lab.test. 60 A 192.0.2.1", flags="QR RD RA"), address)
+        self.reactor.turn()
+        self.assertEqual((len(self.learned), self.questions(), self.health().forged), (1, (1, 0, 0), MOST_FORGED))
 
     def test_a_reply_in_other_letters_is_not_believed(self) -> None:
         """The question goes by TCP at once, where nobody can guess."""

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import errno
+import resource
 import socket
+from unittest import mock
 
 from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.resolver.upstream import relay_sockets
-from labnet.resolver.upstream.relay_sockets import LONGEST_USE, SOCKETS, RelaySocket, RelaySockets
+from labnet.resolver.upstream.relay_sockets import (
+    LEAST_SOCKETS,
+    LONGEST_USE,
+    MOST_FORGED,
+    MOST_SOCKETS,
+    SHARE,
+    RelaySocket,
+    RelaySockets,
+    affordable_sockets,
+)
 from tests.resolver.relayfakes import Reactor
+
+SOCKETS = 16
 
 
 class Asked:
@@ -30,7 +43,11 @@ class RelaySocketsTests(SynchronousTestCase):
         self.received: list[tuple[RelaySocket[Asked], list[bytes]]] = []
         self.failed: list[Asked] = []
         self.pool: RelaySockets[Asked] = RelaySockets(
-            self.reactor, self.parent.getsockname(), lambda *came: self.received.append(came), self.failed.extend
+            self.reactor,
+            self.parent.getsockname(),
+            lambda *came: self.received.append(came),
+            self.failed.extend,
+            most=SOCKETS,
         )
         self.addCleanup(self.pool.close)
 
@@ -48,6 +65,46 @@ class RelaySocketsTests(SynchronousTestCase):
         self.assertEqual(len({sock.fileno() for sock in picked}), SOCKETS)
         self.assertEqual([self.pick(SOCKETS * 7 + turn) for turn in range(SOCKETS)], picked)
         self.assertEqual((self.reactor.readers, len(self.timers())), (picked, 1))
+
+    def test_one_that_waits_for_a_reply_is_not_used_while_there_may_be_more(self) -> None:
+        """Each question in flight has a port of its own; where all wait, one is shared."""
+        picked = []
+        for _ in range(SOCKETS):
+            picked.append(self.pick(0))
+            picked[-1].asked[b"id"] = Asked()
+        self.assertEqual(len({sock.fileno() for sock in picked}), SOCKETS)
+        self.assertIs(self.pick(0), picked[0])
+        self.assertIs(self.pick(SOCKETS - 1), picked[-1])
+
+    def test_one_that_waits_is_shared_where_no_descriptor_is_left(self) -> None:
+        sock = self.pick(0)
+        sock.asked[b"id"] = Asked()
+        with mock.patch.object(relay_sockets.socket, "socket", side_effect=OSError(errno.EMFILE, "none left")):
+            self.assertIs(self.pick(0), sock)
+
+    def test_the_limit_of_descriptors_bounds_how_many_there_are(self) -> None:
+        """A process without one has as many as one with plenty."""
+        for limit, sockets in (
+            (SHARE * MOST_SOCKETS, MOST_SOCKETS),
+            (SHARE * MOST_SOCKETS - SHARE, MOST_SOCKETS - 1),
+            (1024, 1024 // SHARE),
+            (64, LEAST_SOCKETS),
+            (1 << 20, MOST_SOCKETS),
+            (resource.RLIM_INFINITY, MOST_SOCKETS),
+        ):
+            with mock.patch.object(resource, "getrlimit", return_value=(limit, limit)):
+                self.assertEqual(affordable_sockets(), sockets, limit)
+
+    def test_a_forger_has_found_a_port_that_gets_too_much_that_is_no_reply(self) -> None:
+        """Late replies to what was given up are none of a forger's, each once."""
+        sock = self.pick(0)
+        late = [b"%02d" % number for number in range(50)]
+        sock.asked = {id: Asked() for id in late}
+        self.pool.give_up(10.0, 5.0)
+        self.assertFalse(sock.is_found(late))
+        self.assertFalse(sock.is_found([b"xx"] * (MOST_FORGED - 50)))
+        self.assertFalse(sock.is_found(late))
+        self.assertTrue(sock.is_found([b"xx"]))
 
     def test_each_is_closed_when_it_is_used_no_more(self) -> None:
         """Whether its turn comes or not; the timer is set for the youngest, and to none where none is left."""
