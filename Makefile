@@ -59,13 +59,13 @@ build/twisted-%/ready: setup.cfg
 
 # The unit tests on each supported Python that is installed, each in an environment of its own below build/.
 test-all:
-	@for python in $(PYTHONS); do \
+	@failed=; for python in $(PYTHONS); do \
 	    $$python -c '' 2>/dev/null || { echo "$$python is not installed"; continue; }; \
 	    echo "== $$python"; \
 	    test -x build/$$python/bin/python || $$python -m venv build/$$python || exit 1; \
 	    build/$$python/bin/python -m pip install -q --disable-pip-version-check -e .[test] || exit 1; \
-	    build/$$python/bin/python -m pytest -q -m "not soak" --ignore=tests/interop tests || exit 1; \
-	done
+	    build/$$python/bin/python -m pytest -q -m "not soak" --ignore=tests/interop tests || failed="$$failed $$python"; \
+	done; test -z "$$failed" || { echo "tests failed on$$failed" >&2; exit 1; }
 
 # Long runs under load and under faults.
 soak: .venv/test

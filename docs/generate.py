@@ -93,12 +93,11 @@ def commands(name: str, parser: argparse.ArgumentParser) -> Iterator[str]:
     yield from (name, "~" * len(name), "", f"``{f'{name} {positional}'.strip()}``", "")
     yield from (_escaped(parser.description or ""), "", f".. program:: {name}", "")
     for action in taken:
-        if action.option_strings:
-            value = "" if action.nargs == 0 else f" {action.metavar or action.dest.upper()}"
-            written = ", ".join(f"{option}{value}" for option in action.option_strings)
-            says = (action.help or "") % {"default": action.default, "prog": name}
-            says = says[:1].upper() + says[1:] + ("" if says.endswith(("…", ".")) else ".")
-            yield from (f".. option:: {written}", "", f"   {_escaped(says)}", "")
+        value = "" if action.nargs == 0 else f" {action.metavar or action.dest.upper()}"
+        written = ", ".join(f"{option}{value}" for option in action.option_strings) or value.strip()
+        says = (action.help or "") % {"default": action.default, "prog": name}
+        says = says[:1].upper() + says[1:] + ("" if says.endswith(("…", ".")) else ".")
+        yield from (f".. option:: {written}", "", f"   {_escaped(says)}", "")
 
 
 def _argument(action: argparse.Action) -> str:

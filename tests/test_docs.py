@@ -57,13 +57,13 @@ def _options(plugin: type[usage.Options]) -> dict[str, str | None]:
     return {parameter[0]: parameter[2] for parameter in plugin.optParameters} | flags
 
 
-def _labnet_options(parser: argparse.ArgumentParser) -> list[str]:
-    """The long options of every command of ``labnet``, ``--help`` left out."""
-    found: list[str] = []
+def _labnet_options(parser: argparse.ArgumentParser) -> list[argparse.Action]:
+    """The arguments and options of every command of ``labnet``, ``--help`` left out."""
+    found: list[argparse.Action] = []
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             return [option for inner in action.choices.values() for option in _labnet_options(inner)]
-        found += [option for option in action.option_strings if option.startswith("--") and option != "--help"]
+        found += [] if "--help" in action.option_strings else [action]
     return found
 
 

@@ -20,6 +20,10 @@ CAPTURES = {"ping.pcap": "icmp-ping", "lease.pcap": "dhcp", "lan.pcap": "arp", "
 """Captures that the reader is to have, and those of the exercises that stand for them."""
 
 
+PROGRAMS = {"dig": "bind9-dnsutils", "nc": "netcat-openbsd", "systemd-socket-activate": "systemd"}
+"""Programs that pages type, by the packages that have them."""
+
+
 @pytest.fixture(scope="module")
 def venv(tmp_path_factory: pytest.TempPathFactory) -> Venv:
     """What ``make run`` has installed."""
@@ -33,7 +37,10 @@ def venv(tmp_path_factory: pytest.TempPathFactory) -> Venv:
 @pytest.mark.parametrize("page", RUN, ids=lambda page: page.name)
 def test_what_a_page_says_to_type_shows_what_it_says(page: Path, venv: Venv, tmp_path: Path) -> None:
     """In a network of its own, in the order of the page; what is not run says so in its class."""
-    tool("dig", "bind9-dnsutils"), tool("nc", "netcat-openbsd")
+    typed = " ".join(command.text for block in blocks(page) for command in block.commands)
+    for program, package in PROGRAMS.items():
+        if program in typed.split():
+            tool(program, package)
     copy = checkout(tmp_path / "labnet")
     (copy / ".venv").symlink_to(venv.folder)
     for ready in "run", "test":
