@@ -75,9 +75,9 @@ class Delegations:
 class Reachable:
     """Which addresses a referral may send the walk to.
 
-    Never to a multicast, unspecified, broadcast or otherwise reserved address; to this machine itself only where the
-    hints say so too, as a lab on loopback addresses does: else any zone could have the resolver ask the services of its
-    own machine.
+    Never to a multicast, unspecified, broadcast or otherwise reserved address, nor to one of an IPv6 link; to this
+    machine itself only where the hints say so too, as a lab on loopback addresses does: else any zone could have the
+    resolver ask the services of its own machine.
     """
 
     def __init__(self, hints: Iterable[NameServer]) -> None:
@@ -86,7 +86,8 @@ class Reachable:
     def __call__(self, address: str) -> bool:
         ip = _ip(address)
         mapped = getattr(ip, "ipv4_mapped", None)
-        if mapped is not None or ip.is_multicast or ip.is_unspecified:
+        is_without_scope = ip.version == 6 and ip.is_link_local
+        if mapped is not None or is_without_scope or ip.is_multicast or ip.is_unspecified:
             return False
         if ip.is_loopback:
             return self._loopback

@@ -3,8 +3,8 @@
 They are asked one after the other: first those whose addresses are known, from the referral or from before; then a few
 of the others, once their address is found (a name inside the zone is looked for at the zone's parent, any other by a
 walk aside), those whose glue may be wrong included; then those that the zone names itself, where its parent's list is
-dead. If none serves the zone as it
-should, what a resolver or a server without authority said counts, and a resolver is asked once more for recursion.
+dead. If none serves the zone as it should, what a resolver or a server without authority said counts, and a resolver is
+asked once more for recursion.
 """
 
 from __future__ import annotations
@@ -196,7 +196,7 @@ class ZoneServers:
     async def _ask_parent(self, attempt: Attempt, name: bytes) -> tuple[tuple[str, ...], int]:
         """The addresses of ``name``, which is inside the zone, and their TTL, as the servers of its parent give them.
 
-        Nobody else could: the servers of the zone itself are those whose addresses are missing.
+        No other server could: those of the zone itself are the ones whose addresses are missing.
         """
         if attempt.zone == ROOT:
             return (), 0

@@ -102,6 +102,7 @@ class ReachableTests(SynchronousTestCase):
             "::",
             "::1",
             "ff02::1",
+            "fe80::1",
         ]
         self.assertEqual([address for address in [*refused, "::ffff:192.0.2.1"] if reachable(address)], [])
         for address in ("192.0.2.1", "10.0.0.1", "2001:db8::1", "fd00::1"):
