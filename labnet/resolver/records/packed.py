@@ -42,8 +42,12 @@ _LENGTH = Struct(">H")
 _ADDRESSES = {rrtype: Struct(f"2x{size}s") for rrtype, size in ADDRESS_BYTES.items()}
 _MAPPING = Struct(">IdHH")
 _ONE_ADDRESS = Struct(">BHIHH4s")
-_LENGTH_OF_IPV4: Final = b"\0\4"
-_A: Final = RRType.A.to_bytes(2, "big")
+
+ADDRESS_HEADS: Final = frozenset(bytes((flags, 0, RRType.A)) for flags in (0, FROM_HOSTS, IS_ALIAS, _HOSTS))
+"""How a value begins that may be one of :func:`pack_address` or :func:`pack_host`."""
+
+ADDRESS_SIZE: Final = _ONE_ADDRESS.size
+"""Bytes of such a value, which has the TTL in the four from the third on, and the address in the last four."""
 
 
 @dataclass(slots=True)
@@ -85,13 +89,6 @@ def pack_host(hosts: int, ttl: int, address: bytes) -> bytes:
 def pack_address_head(ttl: int) -> bytes:
     """What stands before the address in the value that :func:`pack_address` gives, for a TTL in seconds."""
     return _ONE_ADDRESS.pack(0, RRType.A, ttl, 1, 4, b"")[:-4]
-
-
-def one_address(value: bytes) -> bytes | None:
-    """TTL, length and address as a record has them, where :func:`pack_address` gave ``value``; else None."""
-    if len(value) == _ONE_ADDRESS.size and value[1:3] == _A and not value[0] & ~_HOSTS:
-        return value[3:7] + _LENGTH_OF_IPV4 + value[-4:]
-    return None
 
 
 def addresses(value: bytes) -> Iterator[bytes]:

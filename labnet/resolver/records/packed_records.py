@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from typing import Final
 
-from labnet.resolver.records.packed import one_address
+from labnet.resolver.records.packed import ADDRESS_HEADS, ADDRESS_SIZE
 from labnet.resolver.records.table import AddressTable
 from labnet.wire.names import parent
+
+_LENGTH: Final = b"\0\4"  # of an address, between TTL and address
 
 
 class PackedRecords:
@@ -48,8 +51,8 @@ class PackedRecords:
             for number, record in enumerate(found):
                 if record is None:
                     value = self._others.get(keys[number])
-                    if value:
-                        found[number] = one_address(value)
+                    if value and value[:3] in ADDRESS_HEADS and len(value) == ADDRESS_SIZE:
+                        found[number] = value[3:7] + _LENGTH + value[-4:]
         return found
 
     def setdefault(self, key: bytes, value: bytes) -> None:
