@@ -24,7 +24,7 @@ from labnet.resolver.files.root_hints import NameServer
 from labnet.resolver.recursive.bailiwick import Found, Lame, addresses_in, read_glue, read_reply, servers_of_its_own
 from labnet.resolver.recursive.delegation import Delegation, Delegations, Reachable
 from labnet.resolver.recursive.steps import Step, result_text
-from labnet.resolver.recursive.walks import Attempt, GaveUp, Limits, NoServer, Walk
+from labnet.resolver.recursive.walks import Attempt, GaveUp, Limits, NoServer, RunningWalk
 from labnet.resolver.upstream.errors import NoRoute, ParentFailed, Unusable
 from labnet.resolver.upstream.infra import InfraCache, Memory
 from labnet.wire.names import ROOT, is_below, parent, text_of
@@ -79,7 +79,7 @@ class ZoneServers:
         delegations: Delegations,
         reachable: Reachable,
         options: WalkOptions,
-        resolve: Callable[[Question, Walk], Deferred[Upstream]],
+        resolve: Callable[[Question, RunningWalk], Deferred[Upstream]],
     ) -> None:
         self._network = network
         self._clock = network.clock
@@ -91,7 +91,7 @@ class ZoneServers:
         self._addresses: Memory[bytes, tuple[str, ...]] = Memory(options.limits.addresses)
         self._no_route: dict[bool, float] = {}
 
-    async def ask(self, walk: Walk, delegation: Delegation, question: Question) -> Found | Delegation:
+    async def ask(self, walk: RunningWalk, delegation: Delegation, question: Question) -> Found | Delegation:
         """What a server of the zone says; raises :class:`NoServer` where none says anything of use."""
         attempt = Attempt(walk, delegation, question)
         result = await self._ask_named(attempt, delegation.servers)

@@ -17,7 +17,7 @@ from labnet.resolver.recursive.bailiwick import Found
 from labnet.resolver.recursive.delegation import Delegation, Delegations, Reachable
 from labnet.resolver.recursive.minimise import Minimised
 from labnet.resolver.recursive.servers import Network, WalkOptions, ZoneServers
-from labnet.resolver.recursive.walks import NoServer, Spent, Walk
+from labnet.resolver.recursive.walks import NoServer, RunningWalk, Spent
 from labnet.resolver.upstream.errors import ParentFailed
 from labnet.wire.names import ROOT, is_opaque, parent, text_of
 from labnet.wire.types import Question, Rcode, RRType, Upstream
@@ -38,7 +38,7 @@ class RootWalk:
         self._limits = limits = options.limits
         self._delegations = Delegations(hints.servers, limits.zones)
         self._servers = ZoneServers(network, self._delegations, Reachable(hints.servers), options, self._join)
-        self._walks: dict[Question, Walk] = {}
+        self._walks: dict[Question, RunningWalk] = {}
 
     @property
     def is_idle(self) -> bool:
@@ -50,7 +50,7 @@ class RootWalk:
             return fail(ParentFailed(f"DNS cannot carry the name {text_of(question.key)}"))
         return self._join(question, None)
 
-    def _join(self, question: Question, asker: Walk | None) -> Deferred[Upstream]:
+    def _join(self, question: Question, asker: RunningWalk | None) -> Deferred[Upstream]:
         """Walk for ``question``, or wait for the walk that is on its way for the same one.
 
         Where another walk, the ``asker``, needs the answer, the new one spends what that one may spend.
@@ -61,9 +61,9 @@ class RootWalk:
         is_new = walk is None
         if walk is None:
             if asker is None:
-                walk = Walk(question, Spent(self._clock.seconds() + self._limits.seconds), 0)
+                walk = RunningWalk(question, Spent(self._clock.seconds() + self._limits.seconds), 0)
             else:
-                walk = Walk(question, asker.spent, asker.depth + 1)
+                walk = RunningWalk(question, asker.spent, asker.depth + 1)
             self._walks[question] = walk
         waiter = walk.wait()
         if asker is not None:
@@ -72,7 +72,7 @@ class RootWalk:
             walk.running = Deferred.fromCoroutine(self._run(walk))
         return waiter
 
-    async def _run(self, walk: Walk) -> None:
+    async def _run(self, walk: RunningWalk) -> None:
         result: Upstream | Failure
         try:
             result = await self._follow(walk)
@@ -81,7 +81,7 @@ class RootWalk:
         del self._walks[walk.question]
         walk.settle(result)
 
-    async def _follow(self, walk: Walk) -> Upstream:
+    async def _follow(self, walk: RunningWalk) -> Upstream:
         """The answer to the walk's question, from CNAME to CNAME: the target of each is resolved from above anew."""
         found = await self._descend(walk, walk.question)
         rrsets, signatures, proofs = found.rrsets, found.signatures, found.proofs
@@ -97,7 +97,7 @@ class RootWalk:
             proofs += found.proofs
         return Upstream(found.rcode, walk.server, rrsets, found.soa, signatures=signatures, proofs=proofs)
 
-    async def _descend(self, walk: Walk, question: Question) -> Found:
+    async def _descend(self, walk: RunningWalk, question: Question) -> Found:
         """From the deepest zone known above ``question`` down to the one that answers it (RFC 1034, section 5.3.3).
 
         The numbers are that section's; step 1, "See if the answer is in local information", is the caller's.
@@ -140,7 +140,7 @@ class RootWalk:
             else:
                 path.reached(asked.key)
 
-    def _count_referral(self, walk: Walk) -> None:
+    def _count_referral(self, walk: RunningWalk) -> None:
         walk.spent.referrals += 1
         if walk.spent.referrals > self._limits.referrals:
             raise ParentFailed(f"{walk.question}: gave up after {self._limits.referrals} referrals")

@@ -45,7 +45,7 @@ class Spent:
     referrals: int = 0
 
 
-class Walk:
+class RunningWalk:
     """One question on its way, and who waits for it.
 
     A walk waits for at most one other, so whether a new wait would close a circle is seen by following ``waits_for``.
@@ -57,13 +57,13 @@ class Walk:
         self.spent = spent
         self.depth = depth
         self.server = "root"
-        self.waits_for: Walk | None = None
+        self.waits_for: RunningWalk | None = None
         self.running: Deferred[None] | None = None
         self._waiters: list[Deferred[Upstream]] = []
 
-    def waits_on(self, other: Walk) -> bool:
+    def waits_on(self, other: RunningWalk) -> bool:
         """Whether it is ``other``, or waits for it over however many."""
-        walk: Walk | None = self
+        walk: RunningWalk | None = self
         while walk is not None and walk is not other:
             walk = walk.waits_for
         return walk is other
@@ -101,7 +101,7 @@ class Attempt:
     may find out more if they are asked for recursion.
     """
 
-    walk: Walk
+    walk: RunningWalk
     delegation: Delegation
     question: Question
     asked: set[str] = field(default_factory=set)
