@@ -75,6 +75,7 @@ soak: .venv/test
 # has docs/speed.rst show the result.
 bench: .venv/bench
 	$(BIN)/python -m bench.run --rounds $(or $(ROUNDS),5) --seconds $(or $(SECONDS),3) $(BENCH)
+	$(BIN)/python -m bench.captures --rounds $(or $(ROUNDS),5)
 
 # Writes what the pages include of the code, then the pages, into docs/_build.
 docs: .venv/docs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from struct import Struct
 from typing import Any, Final, Protocol
 
 ETHERNET: Final = 1
@@ -168,6 +169,10 @@ class Layer:
     def end(self) -> int:
         """The offset of the first byte behind it."""
         return self.offset + self.length
+
+    def unpack(self, layout: Struct, start: int) -> tuple[Any, ...]:
+        """Several values at once from byte ``start`` of a header that :meth:`of_header` made."""
+        return layout.unpack_from(self._data, self.offset + start)
 
     def get(self, name: str) -> Field | None:
         """The first field of that name."""

@@ -37,6 +37,8 @@ _GREETING: Final = re.compile(
 )
 _STAMPED: Final = re.compile(rb'\b([01])"?\s*,\s*"?(\d+(?:\.\d+)?)"?\s*\]?\s*\Z')
 """The fourth and fifth field of an information line."""
+_LONGEST_REPLY: Final = 400
+"""Bytes of a segment that can be one of the command server's."""
 _CTIME: Final = re.compile(rb"(Mon|Tue|Wed|Thu|Fri|Sat|Sun) [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}\n?")
 _INVALID: Final = (b"Invalid command!", b"WARNING!!! ----> Please enter a valid command!")
 _OTHERS: Final = {
@@ -267,6 +269,8 @@ def _whole_dns(data: bytes, at: int) -> ApplicationData | None:
 
 
 def _http(data: bytes, at: int) -> ApplicationData | None:
+    if not 0x41 <= data[0] <= 0x5A:  # methods and HTTP/ begin with a capital
+        return None
     request, reply = _HTTP.match(data), _HTTP_REPLY.match(data)
     first = request or reply
     if first is None:
@@ -307,6 +311,8 @@ def _header_lines(layer: Layer, data: bytes, at: int, start: int, name: str) -> 
 
 def _command(data: bytes, at: int) -> ApplicationData | None:
     """One segment of the command server's; what a whole session says is for :mod:`labnet.capture.traffic.sessions`."""
+    if len(data) > _LONGEST_REPLY:
+        return None
     text = data.decode(errors="replace").strip()
     stripped = data.strip()
     if stripped in COMMANDS:

@@ -79,7 +79,8 @@ class Exchanges:
 
     def expects(self, frame: Dissected) -> bool:
         """Whether a course question waits for a datagram that goes the way of ``frame``."""
-        if not self._waiting or (frame.transport is None and frame.joined is None):
+        transport = frame.transport
+        if not self._waiting or (frame.joined is None and (transport is None or transport.name != "udp")):
             return False
         ends = _ends(frame)
         return ends is not None and any(one.protocol == "Course" for one in self._waiting.get((ends[1], ends[0]), ()))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from struct import Struct
+from typing import Final, NamedTuple
 
 from labnet.capture.model import Dissected
 from labnet.capture.packet.applications import ApplicationData
@@ -22,7 +23,17 @@ TIME_OUT: Final = 14.5
 """Seconds without a command from which a close by the server is put down to the assignment's 15 s."""
 
 End = tuple[str, int]
+_NUMBERS: Final = Struct("!IIHH")
 FIN, SYN, RST, ACK = 1, 2, 4, 16
+
+
+class _Numbers(NamedTuple):
+    """What the header of a segment says."""
+
+    sequence: int
+    acknowledged: int
+    flags: int
+    window: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +94,8 @@ class Sessions:
         layer, ports = frame.transport, frame.ports
         if layer is None or layer.name != "tcp" or ports is None or layer.cut:
             return
-        flags = layer.number("tcp.flags") or 0
+        sequence, acknowledged, flags, window = layer.unpack(_NUMBERS, 4)
+        flags &= 0x1FF
         source, destination = (frame.source, ports[0]), (frame.destination, ports[1])
         key = (min(source, destination), max(source, destination))
         session = self._open.get(key)
@@ -99,7 +111,7 @@ class Sessions:
             if len(self._open) > MOST_OPEN:
                 yield self._open.popitem(last=False)[1]
         self._open.move_to_end(key)
-        self._segment(session, frame, source, flags, message)
+        self._segment(session, frame, source, _Numbers(sequence, acknowledged, flags, window), message)
         if session.over_ns is None and (flags & RST or (len(session.finished) == 2 and not flags & FIN)):
             session.over_ns = now
             self._over[key] = now
@@ -121,13 +133,11 @@ class Sessions:
             yield self._open.popitem(last=False)[1]
 
     def _segment(
-        self, session: Session, frame: Dissected, source: End, flags: int, message: ApplicationData | None
+        self, session: Session, frame: Dissected, source: End, numbers: _Numbers, message: ApplicationData | None
     ) -> None:
+        sequence, flags = numbers.sequence, numbers.flags
         session.last_frame = number = frame.packet.number
         now = frame.packet.time_ns
-        layer = frame.transport
-        assert layer is not None
-        sequence = layer.number("tcp.seq_raw") or 0
         who = "client" if source == session.client else "server"
         stream = session.sides.setdefault(source, Stream())
         peer = session.sides.get(session.server if who == "client" else session.client)
@@ -145,8 +155,8 @@ class Sessions:
             if new:
                 self._said(session, frame, who, new, message)
         elif not flags & (SYN | FIN | RST):
-            self._acknowledged(session, frame, who, stream, peer)
-        stream.window = layer.number("tcp.window_size_value") or 0
+            self._acknowledged(session, frame, who, numbers)
+        stream.window = numbers.window
         if flags & RST:
             session.tell(number, now, who, "reset", "resets the connection")
             session.closed = session.closed or f"The {who} reset the connection"
@@ -155,11 +165,11 @@ class Sessions:
             self._finished(session, frame, source, who)
 
     @staticmethod
-    def _acknowledged(session: Session, frame: Dissected, who: str, stream: Stream, peer: Stream | None) -> None:
+    def _acknowledged(session: Session, frame: Dissected, who: str, numbers: _Numbers) -> None:
         """An acknowledgement without data: the same one again says that a segment is missing (RFC 5681)."""
-        layer = frame.transport
-        assert layer is not None
-        said = (layer.number("tcp.ack_raw") or 0, layer.number("tcp.window_size_value") or 0)
+        ends = (session.client, session.server) if who == "client" else (session.server, session.client)
+        stream, peer = session.sides[ends[0]], session.sides.get(ends[1])
+        said = (numbers.acknowledged, numbers.window)
         if said != stream.acknowledged:
             stream.acknowledged, stream.repeats = said, 0
             return
