@@ -9,7 +9,7 @@ from typing import BinaryIO, Protocol
 from labnet.capture.model import CaptureError
 
 
-class Readable(Protocol):
+class ReadableBytes(Protocol):
     """What a capture is read from."""
 
     def read(self, count: int, /) -> bytes:
@@ -22,7 +22,7 @@ class CaptureBytes:
     ``size`` are the bytes of the file on the disk, of which ``below`` has read a part where ``file`` unpacks it.
     """
 
-    def __init__(self, file: Readable, path: str, size: int | None = None, below: BinaryIO | None = None) -> None:
+    def __init__(self, file: ReadableBytes, path: str, size: int | None = None, below: BinaryIO | None = None) -> None:
         self.path = path
         self.size = size
         self._below = below

@@ -10,7 +10,7 @@ from labnet.capture.narrative.hexdump import hex_rows, printable
 from labnet.capture.narrative.sentences import sentence, utc_text
 from labnet.capture.packet.applications import ApplicationData
 from labnet.capture.traffic.exchanges import Exchange
-from labnet.capture.traffic.sessions import Session, SessionEvent
+from labnet.capture.traffic.sessions import Session, TimelineEvent
 from labnet.net.addresses import address_text
 
 HEADING = f"{'No.':>6}  {'Time':>12}  {'Source':<21} {'Destination':<21} {'Protocol':<8} {'Length':>6}  Info"
@@ -174,7 +174,7 @@ def _counted(session: Session, end: tuple[str, int], unit: str) -> str:
     )
 
 
-def _event(event: SessionEvent) -> str:
+def _event(event: TimelineEvent) -> str:
     said = {
         "command": "the client sends the command",
         "greeting": "the server greets",

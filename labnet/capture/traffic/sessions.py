@@ -37,7 +37,7 @@ class _Numbers(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class SessionEvent:
+class TimelineEvent:
     """Something in a session: ``who`` is "client", "server" or empty, ``kind`` names it, ``says`` tells it."""
 
     frame: int
@@ -58,7 +58,7 @@ class Session:
     first_frame: int
     time_ns: int
     protocol: str = ""
-    events: list[SessionEvent] = field(default_factory=list)
+    events: list[TimelineEvent] = field(default_factory=list)
     untold: int = 0
     closed: str = ""
     """Who closed and why, one sentence; empty where the capture does not show it."""
@@ -78,7 +78,7 @@ class Session:
         if len(self.events) >= MOST_EVENTS:
             self.untold += 1
         else:
-            self.events.append(SessionEvent(frame, time_ns, who, kind, says))
+            self.events.append(TimelineEvent(frame, time_ns, who, kind, says))
 
 
 class Sessions:
