@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Set
+from collections.abc import Collection, Iterator, Set
+from functools import cache
 from typing import Final
 
-from labnet.resolver.records.packed import HAS_DNAME, HAS_NS, unpack
+from labnet.resolver.records.packed import ADDRESS_HEADS, ADDRESS_SIZE, HAS_DNAME, HAS_NS, unpack
 from labnet.resolver.records.proofs import NSEC, RRSIG
 from labnet.resolver.records.zonedata import ZoneData
 from labnet.wire.names import ancestors, parent, text_of
@@ -14,6 +15,7 @@ from labnet.wire.types import RRType
 
 _SHOWN: Final = 3
 _ADDRESSES: Final = frozenset((RRType.A, RRType.AAAA))
+_NONE: Final[frozenset[int]] = frozenset()
 _AT_A_CUT: Final = frozenset((RRType.NS, RRType.DS, RRSIG, NSEC))
 
 
@@ -40,22 +42,28 @@ def occluded(data: ZoneData) -> Iterator[tuple[bytes | None, str]]:
 def _beyond_own_cuts(data: ZoneData) -> Iterator[tuple[bytes, bytes]]:
     if not data.has_cuts:
         return
-    cuts: dict[bytes, bool] = {}  # whether it is a delegation
+    cuts: dict[bytes, Set[int]] = {}  # types that are out of place there; of a DNAME alone none is
+    delegations: set[bytes] = set()
     servers: set[bytes] = set()
+    apex_of = cache(data.apex_of)
     for key, value in data.records.others():
         if value and value[0] & (HAS_NS | HAS_DNAME):
-            node = unpack(value, key, data.loaded_at)
-            is_delegation = RRType.NS in node.rrsets and data.is_cut(key) and data.apex_of(key) is not None
-            if is_delegation or RRType.DNAME in node.rrsets:
-                cuts[key] = is_delegation
-            servers.update(rdata.lower() for rdata in node.rrsets.get(RRType.NS, (0, ()))[1])
+            types = unpack(value, key, data.loaded_at).rrsets
+            servers.update([rdata.lower() for rdata in types.get(RRType.NS, (0, ()))[1]])
+            if RRType.NS in types and data.is_cut(key) and apex_of(parent(key)) is not None:
+                delegations.add(key)
+                cuts[key] = types.keys() - _AT_A_CUT
+            elif RRType.DNAME in types:
+                cuts[key] = frozenset()
+    yield from ((key, key) for key, types in cuts.items() if not types <= (_ADDRESSES if key in servers else _NONE))
     beyond = {above: cut for above in data.records.parents() if (cut := _cut_above(data, cuts, above)) is not None}
-    for key, types in _types(data, None if beyond else cuts):
-        cut = key if cuts.get(key) else beyond.get(parent(key))
-        if cut is not None and key not in data.authoritative:
-            glue = _ADDRESSES if key in servers and cuts[cut] else frozenset()
-            if not types <= (_AT_A_CUT | glue if key == cut else glue):
-                yield cut, key
+    if beyond:
+        for key, value in _everything(data):
+            cut = beyond.get(parent(key))
+            if cut is not None and key not in data.authoritative:
+                is_glue = key in servers and cut in delegations
+                if not (is_glue and _types(value, key) <= _ADDRESSES):
+                    yield cut, key
 
 
 def _cut_above(data: ZoneData, cuts: Collection[bytes], name: bytes) -> bytes | None:
@@ -68,17 +76,17 @@ def _cut_above(data: ZoneData, cuts: Collection[bytes], name: bytes) -> bytes | 
     return None
 
 
-def _types(data: ZoneData, among: Iterable[bytes] | None) -> Iterator[tuple[bytes, Set[int]]]:
-    """The types of every name that has records, or of those ``among`` them."""
-    if among is not None:
-        yield from ((key, node.rrsets.keys()) for key in among if (node := data.node(key)) is not None)
-        return
-    for key, value in data.records.others():
-        if value:
-            yield key, unpack(value, key, data.loaded_at).rrsets.keys()
+def _everything(data: ZoneData) -> Iterator[tuple[bytes, bytes]]:
+    """Every name that has records, with their packed form."""
+    yield from ((key, value) for key, value in data.records.others() if value)
     table = data.records.bulk()
-    for _, place in table.addresses():
-        yield table.key(place), {RRType.A}
+    yield from ((table.key(place), table.value(place)) for _, place in table.addresses())
+
+
+def _types(value: bytes, key: bytes) -> Set[int]:
+    if value[:3] in ADDRESS_HEADS and len(value) == ADDRESS_SIZE:
+        return _ADDRESSES
+    return unpack(value, key, 0).rrsets.keys()
 
 
 def _beyond_apexes(data: ZoneData) -> Iterator[tuple[bytes, bytes]]:
