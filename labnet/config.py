@@ -67,6 +67,9 @@ class LabConfig(_Table):
         description="The folder for what is learned, relative to the folder labnet is started in.",
     )
     workers: int = Field(1, ge=1, le=64, description="Processes that serve the resolvers' ports together.")
+    freebind: bool = Field(
+        True, description="Listen on addresses that no interface has yet, with a warning; false: that is an error."
+    )
     watch: bool = Field(False, description="Reload when the configuration or a records file has changed.")
     grace: Seconds = Field(5.0, description="Seconds that a stop waits for answers in flight and for unread replies.")
 

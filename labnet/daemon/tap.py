@@ -78,7 +78,7 @@ def _make(options: _Options, reactor: IReactor | None = None) -> IService:
     started = options.started(reactor)
     if options.config.lab.workers > 1 and options.config.resolver:
         return cast(IService, supervisor(options, reactor, started))
-    listening = listening_reactor(reactor, started.inherited)
+    listening = listening_reactor(reactor, started.inherited, freebind=options.config.lab.freebind)
     environment = Environment(started=started)
     made = LabService(options.config, options.loaded, listening, options.build, options.path, environment)
     return cast(IService, made)

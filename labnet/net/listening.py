@@ -20,7 +20,8 @@ from twisted.python.failure import Failure
 from zope.interface import directlyProvides, providedBy
 
 from labnet.interfaces import IReactor, StartError
-from labnet.net.addresses import family_of, socket_address
+from labnet.net.addresses import family_of
+from labnet.net.bound import bound_socket
 from labnet.net.descriptors import Refusals
 from labnet.net.packet_filter import ATTACH_REUSEPORT, attach, program_of
 from labnet.net.systemd import Inherited
@@ -48,18 +49,18 @@ _RETURN: Final = (0x16, 0, 0, 0)  # BPF_RET | BPF_A
 _RANDOM: Final = 0xFFFFF000 + 56  # SKF_AD_OFF + SKF_AD_RANDOM
 
 
-def listening_reactor(reactor: IReactor, inherited: Inherited, workers: int = 1) -> IReactor:
+def listening_reactor(reactor: IReactor, inherited: Inherited, workers: int = 1, freebind: bool = True) -> IReactor:
     """``reactor``, whose ports are those of ``inherited`` where one has the address that is asked for.
 
     The others are opened as ever; with more than one of ``workers`` so that each of them can have the same
-    (SO_REUSEPORT).
+    (SO_REUSEPORT), with ``freebind`` also on addresses that are not there yet.
     A UNIX socket whose owner is dead makes room; one of a live owner is "Address already in use".
     """
-    proxy: Any = _Reactor(reactor, inherited, workers)
+    proxy: Any = _Reactor(reactor, inherited, workers, freebind)
     return cast(IReactor, proxy)
 
 
-def socket_opener(inherited: Inherited, workers: int = 1) -> OpenSocket:
+def socket_opener(inherited: Inherited, workers: int = 1, freebind: bool = True) -> OpenSocket:
     """Opens UDP sockets as :func:`listening_reactor` does it.
 
     Those of ``workers`` share out what comes at random, and :data:`RECEIVE_BUFFER`.
@@ -70,7 +71,7 @@ def socket_opener(inherited: Inherited, workers: int = 1) -> OpenSocket:
         if found is not None:
             enlarge(found, RECEIVE_BUFFER)
             return found
-        sock = bound_socket(socket.SOCK_DGRAM, interface, port, shared=workers > 1)
+        sock = bound_socket(socket.SOCK_DGRAM, interface, port, workers > 1, freebind)
         enlarge(sock, RECEIVE_BUFFER // workers)
         if workers > 1:
             attach_random_split(sock, workers)
@@ -105,29 +106,6 @@ def open_datagrams(interface: str, port: int) -> socket.socket:
     return sock
 
 
-def bound_socket(kind: int, interface: str, port: int, shared: bool = False) -> socket.socket:
-    """A new non-blocking socket on the address ``interface`` ("" for all of IPv4); raises OSError.
-
-    ``shared`` sets SO_REUSEPORT: every process of this user that does the same may have the same address.
-    """
-    sock = socket.socket(family_of(interface), kind)
-    try:
-        sock.setblocking(False)
-        if kind == socket.SOCK_STREAM:
-            # As Twisted does it: connections of the daemon before this one may linger.
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if shared:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        if sock.family == socket.AF_INET6:
-            # All of IPv6 is not all of IPv4 too: each has its listener, and both can be open.
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        sock.bind(socket_address(interface, port))
-    except BaseException:
-        sock.close()
-        raise
-    return sock
-
-
 def enlarge(sock: socket.socket, size: int) -> None:
     """Have a receive buffer of ``size`` bytes, where it is smaller.
 
@@ -156,12 +134,12 @@ def attach_random_split(sock: socket.socket, sockets: int) -> bool:
     return True
 
 
-def check_free(listeners: Iterable[UDPListen | str], inherited: Inherited) -> None:
+def check_free(listeners: Iterable[UDPListen | str], inherited: Inherited, freebind: bool = True) -> None:
     """Raise StartError where one of ``listeners`` is taken: sockets that workers share do not notice another daemon's.
 
     A resolver's listener is UDP and TCP, text is a Twisted endpoint. What is ``inherited`` is ours.
     """
-    probe: Any = _Probe(inherited)
+    probe: Any = _Probe(inherited, freebind)
     for listener in listeners:
         try:
             if isinstance(listener, UDPListen):
@@ -179,12 +157,13 @@ def check_free(listeners: Iterable[UDPListen | str], inherited: Inherited) -> No
 class _Probe:
     """A reactor that opens what it is asked for and closes it at once."""
 
-    def __init__(self, inherited: Inherited) -> None:
+    def __init__(self, inherited: Inherited, freebind: bool) -> None:
         self._inherited = inherited
+        self._freebind = freebind
 
     def open(self, kind: int, interface: str, port: int) -> None:
         found = _find(self._inherited, kind, interface, port)
-        with found or bound_socket(kind, interface, port) as sock:
+        with found or bound_socket(kind, interface, port, freebind=self._freebind) as sock:
             if kind == socket.SOCK_STREAM:
                 sock.listen(BACKLOG)
 
@@ -202,13 +181,14 @@ class _Probe:
 class _Reactor:
     """Passes on everything but listening."""
 
-    def __init__(self, reactor: Any, inherited: Inherited, workers: int) -> None:
+    def __init__(self, reactor: Any, inherited: Inherited, workers: int, freebind: bool) -> None:
         self.wrapped = reactor
         self._inherited = inherited
         self._is_posix = isinstance(reactor, PosixReactorBase)
         self._shared = workers > 1
         self._refusals = Refusals(reactor)
-        self.open_datagrams = socket_opener(inherited, workers)
+        self._freebind = freebind
+        self.open_datagrams = socket_opener(inherited, workers, freebind)
         directlyProvides(self, providedBy(reactor))
 
     def __getattr__(self, name: str) -> Any:
@@ -219,11 +199,11 @@ class _Reactor:
 
     def listenTCP(self, port: int, factory: Any, backlog: int = BACKLOG, interface: str = "") -> Any:
         sock = _find(self._inherited, socket.SOCK_STREAM, interface, port)
-        if sock is None and not (self._shared or (self._is_posix and family_of(interface) == socket.AF_INET6)):
+        if sock is None and not self._is_posix:
             return self._refusals.watch(self.wrapped.listenTCP(port, factory, backlog, interface))
         if sock is None:
             try:
-                sock = _listening_socket(interface, port, backlog, self._shared)
+                sock = _listening_socket(interface, port, backlog, self._shared, self._freebind)
             except OSError as error:
                 raise CannotListenError(interface, port, error) from error
         with sock:
@@ -265,8 +245,8 @@ class _Reactor:
             return self._refusals.watch(self.wrapped.adoptStreamPort(sock.fileno(), sock.family, factory))
 
 
-def _listening_socket(interface: str, port: int, backlog: int, shared: bool) -> socket.socket:
-    sock = bound_socket(socket.SOCK_STREAM, interface, port, shared)
+def _listening_socket(interface: str, port: int, backlog: int, shared: bool, freebind: bool) -> socket.socket:
+    sock = bound_socket(socket.SOCK_STREAM, interface, port, shared, freebind)
     try:
         sock.listen(backlog)
     except BaseException:

@@ -13,7 +13,7 @@ import pytest
 
 from tests.interop.daemon import DEADLINE, TWISTD, Daemon
 from tests.interop.dns_clients import digs
-from tests.interop.namespaces import inside, ip, two_hosts
+from tests.interop.namespaces import inside, ip, namespace, two_hosts
 
 IPV4 = ["192.0.2.2", "192.0.2.3", "198.51.100.7"]
 IPV6 = ["2001:db8::2", "2001:db8::3", "2001:db8:1::7"]
@@ -145,3 +145,41 @@ def test_a_server_of_the_system_on_a_link_is_asked(tmp_path: Path) -> None:
                 assert heard.answer == {(f"{LEARNED}.", "A", "192.0.2.81")}
         finally:
             shutil.rmtree(folder)
+
+
+EARLY = r"""
+[command]
+listen = "tcp:8080:interface=192.0.2.9"
+allow = "192.0.2.0/24"
+
+[resolver.main]
+listen = ["udp:1199:interface=192.0.2.9", 'udp:1199:interface=2001\:db8\:\:9']
+records = "main.hosts"
+allow = ["192.0.2.0/24", "2001:db8::/64"]
+batch = %s
+"""
+
+
+@pytest.mark.parametrize("batch", ["true", "false"])
+def test_an_address_that_comes_after_the_start_is_served(batch: str, tmp_path: Path) -> None:
+    """As at boot: it is said at the start, and nothing has to be done later."""
+    with namespace() as machine, running(tmp_path / "lab", EARLY % batch, machine) as daemon:
+        for address, length in (("192.0.2.9", 32), ("2001:db8::9", 128)):
+            daemon.wait_for(f"no interface has the address {address} yet")
+            ip("-n", machine, "address", "add", f"{address}/{length}", "dev", "lo", *["nodad"] * (length > 32))
+            for options in ((), ("+tcp",)):
+                (heard,) = digs((address, 1199), [(KNOWN, "A")], *options, inside=inside(machine))
+                assert heard.answer == {(f"{KNOWN}.", "A", "192.0.2.80")}, (address, options)
+        command = [str(Path(TWISTD).with_name("labnet")), "command", "192.0.2.9", "8080", "TIME"]
+        assert subprocess.run(inside(machine, *command), timeout=DEADLINE).returncode == 0
+
+
+def test_without_freebind_an_address_that_is_not_there_ends_the_start(tmp_path: Path) -> None:
+    """In one sentence."""
+    (tmp_path / "main.hosts").write_text("")
+    (tmp_path / "lab.toml").write_text("[lab]\nfreebind = false\n" + EARLY % "true")
+    with namespace() as machine:
+        command = inside(machine, TWISTD, "-n", "--pidfile=", "labnet", "--config", "lab.toml")
+        ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=DEADLINE)
+    assert "cannot listen on" in ended.stderr
+    assert "Cannot assign requested address" in ended.stderr

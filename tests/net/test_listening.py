@@ -19,9 +19,9 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.interfaces import IReactor, StartError
+from labnet.net.bound import bound_socket
 from labnet.net.listening import (
     attach_random_split,
-    bound_socket,
     check_free,
     listening_reactor,
     open_datagrams,

@@ -203,9 +203,10 @@ def run(orders: Orders, reactor: Any) -> int:
     clock = Steady(lambda: since_boot() + orders.clock)
     clock.wall = time.time
     reactor.seconds = clock
-    shared = listening_reactor(reactor, Inherited(zip(orders.inherited, count(FIRST_INHERITED))), orders.workers)
+    inherited = Inherited(zip(orders.inherited, count(FIRST_INHERITED)))
     try:
         config, loaded = reading()
+        shared = listening_reactor(reactor, inherited, orders.workers, config.lab.freebind)
         lab = WorkerLab(orders, supervisor, config, loaded, shared, environment=Environment(in_thread=in_thread))
         lab.privilegedStartService()
         lab.startService()

@@ -90,7 +90,7 @@ class SupervisorService(BaseService):
                 unprivileged(self.config)
                 self._settled.close()  # what root holds is not shared with whom it becomes
             fixed = [listener for listener in _listeners(self.config) if not self._settled.has(listener)]
-            check_free(fixed, self._started.inherited)
+            check_free(fixed, self._started.inherited, self.config.lab.freebind)
             super().privilegedStartService()
         except StartError as error:
             print(error, file=sys.__stderr__)
@@ -230,7 +230,7 @@ class SupervisorService(BaseService):
         warnings += warnings_of(loaded)
         before = set(map(str, _listeners(self.config)))
         fresh = [one for one in _listeners(config) if str(one) not in before and not self._settled.has(one)]
-        check_free(fresh, self._started.inherited)
+        check_free(fresh, self._started.inherited, self.config.lab.freebind)
         assert self._lab_file is not None
         with claimed(resolver.learned for resolver in config.resolver.values()):
             try:

@@ -87,7 +87,7 @@ class SupervisorTestCase(SynchronousTestCase):
     def read(self) -> Config:
         return config.load(str(self.folder / "labnet.toml"), str(self.folder))
 
-    def _check_free(self, listeners: Any, inherited: Any) -> None:
+    def _check_free(self, listeners: Any, inherited: Any, freebind: bool) -> None:
         self.checked.append([str(listener) for listener in listeners])
         if self.taken:
             raise StartError("udp:1199", OSError(98, "Address already in use"))
