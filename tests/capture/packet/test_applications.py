@@ -7,7 +7,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from labnet.capture.model import OWN_MARK, RAW, Packet
 from labnet.capture.packet.applications import ApplicationData, recognise
 from labnet.capture.packet.dissect import dissect
+from labnet.capture.traffic.course_servers import CourseServers
 from tests.capture import samples
+from tests.capture.frames import file
 
 
 def said(data: bytes, answers: bool = False, ports: tuple[int, int] = (54699, 1199)) -> ApplicationData | None:
@@ -132,3 +134,39 @@ class OtherProtocolTests(SynchronousTestCase):
         self.assertEqual((message.protocol, message.name), ("DNS", "www.example.org"))
         self.assertEqual(segment(query).name, "www.example.org")
         self.assertIsNone(segment(query + b"more"))
+
+
+class OtherPeoplesDatagramsTests(SynchronousTestCase):
+    """What is no protocol of the lab's is not told as one."""
+
+    def test_well_known_protocols_have_their_names(self) -> None:
+        """Also where their bytes look like DNS."""
+        query = bytes(dissect(Packet(1, 0, 0, samples.dns_pair()[0][1], 1)).data)
+        for port, protocol in (
+            (123, "NTP"), (137, "NBNS"), (520, "RIP"), (5353, "mDNS"), (5355, "LLMNR"), (1900, "SSDP"), (53, "DNS")
+        ):  # fmt: skip
+            self.assertEqual(said(query, ports=(50000, port)).protocol, protocol)
+
+    def test_text_is_a_question_of_the_course_only_where_a_port_or_a_reply_says_so(self) -> None:
+        """Of all that comes over UDP."""
+        self.assertEqual(said(b"www.example.org", ports=(50000, 1199)).protocol, "Course")
+        self.assertIsNone(said(b"www.example.org", ports=(50000, 9999)))
+        with file(samples.pcap([
+            (1.0, bytes(samples.udp("10.0.0.1", 5, "10.0.0.2", 9999, b"a.b"))),
+            (1.1, bytes(samples.udp("10.0.0.2", 9999, "10.0.0.1", 5, b"[]"))),
+        ], RAW)) as path:  # fmt: skip
+            servers = CourseServers(path)
+            packet = bytes(samples.udp("10.0.0.1", 5, "10.0.0.2", 9999, b"a.b"))
+            message = recognise(dissect(Packet(1, 0, len(packet), packet, RAW)), asks_course=servers.speaks)
+        self.assertEqual((message.protocol, message.name), ("Course", "a.b"))
+
+    def test_a_list_of_words_is_no_reply(self) -> None:
+        """Three fields, of which the last is a TTL, or a JSON list."""
+        self.assertIsNone(said(b"one,two,three", ports=(9999, 50000)))
+        self.assertEqual(said(b"a.example,192.0.2.1,60", ports=(9999, 50000)).outcome, "192.0.2.1")
+
+    def test_a_request_line_that_goes_on_is_a_request(self) -> None:
+        """Of any method."""
+        for data in (b"CONNECT apache.org:443 HTTP/1.1\r\n\r\n", b"PROPFIND /x HTTP/1.1\r\n", b"GET /a/long/pa"):
+            self.assertEqual((segment(data).protocol, segment(data).kind), ("HTTP", "question"))
+        self.assertIsNone(segment(b"GETTING there"))

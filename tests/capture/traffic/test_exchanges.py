@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.capture.model import RAW
@@ -150,3 +152,22 @@ class MatchingTests(SynchronousTestCase):
         many = [(1.0, ("10.0.0.1", 10000 + n), CHILD, b"host-%d.example" % n) for n in range(MOST_OPEN + 10)]
         over, rest = exchanges(*many)
         self.assertEqual((len(over) + len(rest), len(rest) <= MOST_OPEN + 1), (len(many), True))
+
+
+class DNSTests(SynchronousTestCase):
+    """Questions for one name that differ in type."""
+
+    def test_questions_of_two_types_are_two_exchanges(self) -> None:
+        """Even with one id and one port, as some stubs send them."""
+
+        def message(rrtype: int, answers: int = 0) -> bytes:
+            head = struct.pack("!HHHHHH", 7, 0x8180 if answers else 0x0100, 1, answers, 0, 0)
+            record = b"\xc0\x0c" + struct.pack("!HHIH4s", 1, 1, 60, 4, b"\xc0\0\2\7") if answers else b""
+            return head + b"\1a\4test\0" + struct.pack("!HH", rrtype, 1) + record
+
+        server = ("10.0.0.2", 53)
+        over, left = exchanges(
+            (1.0, CLIENT, server, message(28)), (1.1, CLIENT, server, message(1)), (1.2, server, CLIENT, message(1, 1))
+        )  # fmt: skip
+        self.assertEqual([one.rrtype for one in over], ["A"])
+        self.assertEqual([one.rrtype for one in left], ["AAAA"])
