@@ -204,9 +204,9 @@ class _Loader:
             loaded.zone.data.records.expect(content.count(b"\n"))
             own = ZoneFileRecords(loaded.zone.data)
             include = IncludedFiles(file.path, lambda path: read_regular(path, checkpoint))
-            found = read_zone(content, own.add, own.add_addresses, checkpoint, include)
+            problems = read_zone(content, own.add, own.add_addresses, checkpoint, include)
             self._files |= dict.fromkeys(own.own, file.path)
-            loaded.note(file.path, found.problems)
+            loaded.note(file.path, problems)
 
     def _load_course(self, path: str, content: bytes, is_log: bool) -> None:
         loaded = self.loaded

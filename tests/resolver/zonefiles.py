@@ -26,11 +26,10 @@ Shown = tuple[str, int, int, tuple[bytes, ...]]
 
 @dataclass
 class Read:
-    """What a file holds: RRsets as they were handed on, problems, and a zone file's origin."""
+    """What a file holds: RRsets as they were handed on, and problems."""
 
     rrsets: list[RRset] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
-    origin: bytes | None = None
 
     @property
     def shown(self) -> list[Shown]:
@@ -65,10 +64,9 @@ def read(
 
     head = b"" if origin is None else f"$ORIGIN {origin.removesuffix('.')}.\n".encode()
     head += b"" if default_ttl is None else f"$TTL {default_ttl}\n".encode()
-    file = read_zone(head + (content.encode() if isinstance(content, str) else content), take)
+    problems = read_zone(head + (content.encode() if isinstance(content, str) else content), take)
     lines = head.count(b"\n")
-    result.problems = [replace(problem, line=problem.line - lines) for problem in file.problems]
-    result.origin = file.origin
+    result.problems = [replace(problem, line=problem.line - lines) for problem in problems]
     return result
 
 

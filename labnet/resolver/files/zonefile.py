@@ -13,7 +13,7 @@ import io
 import re
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from labnet.resolver.files.detect import without_mark
@@ -67,32 +67,21 @@ _TYPES: Final = {
 }
 
 
-@dataclass(slots=True)
-class ZoneFile:
-    """What is wrong in a zone file, and its ``origin``.
-
-    That is the zone's name as a key: the owner of the SOA, else the first ``$ORIGIN``; None where the file has neither.
-    """
-
-    problems: list[Problem]
-    origin: bytes | None
-
-
 def read_zone(
     content: bytes,
     add: Add,
     add_addresses: AddAddresses | None = None,
     checkpoint: Callable[[], None] = lambda: None,
     include: Include = no_file,
-) -> ZoneFile:
-    """Read a zone file, handing each record to ``add``.
+) -> list[Problem]:
+    """Read a zone file, handing each record to ``add``; gives what is wrong in it.
 
     Where there is ``add_addresses`` it is handed many names with an IPv4 address each at a time. ``checkpoint`` is
     called every some thousand lines; what it raises ends the reading. ``include`` opens the files of ``$INCLUDE``.
     """
     master = MasterFile(add, add_addresses, checkpoint, include)
     master.read(without_mark(content))
-    return ZoneFile(master.problems, master.origin)
+    return master.problems
 
 
 class MasterFile:
@@ -107,17 +96,10 @@ class MasterFile:
         self._checkpoint = checkpoint
         self._include = include
         self._scope = Scope()
-        self._soa: bytes | None = None
-        self._first_origin: bytes | None = None
         self._line = 0
         # Neighbours in a file mostly end alike: what stood behind the last first label, and its wire form.
         self._rest: bytes | None = None
         self._behind: bytes | None = None
-
-    @property
-    def origin(self) -> bytes | None:
-        """The zone's name as a key, as far as it is known."""
-        return self._soa or self._first_origin
 
     def read(self, content: bytes) -> None:
         """Read the whole file."""
@@ -222,8 +204,6 @@ class MasterFile:
             if text.startswith("$"):
                 self._direct(text)
             elif (rrset := read_record(text, self._scope)) is not None:
-                if rrset.rrtype == RRType.SOA:
-                    self._soa = self._soa or rrset.key
                 self._hand_on(replace(rrset, ttl=self._bounded(rrset.ttl)))
         except EntryError as error:
             self._problem(str(error))
@@ -272,7 +252,6 @@ class MasterFile:
             included._move_to(name_of(values[1], self._scope.origin))
         included.read(without_mark(content))
         self.problems += [problem if problem.path else replace(problem, path=path) for problem in included.problems]
-        self._soa = self._soa or included._soa
 
     def _move_to(self, origin: bytes) -> None:
         """Make ``origin`` that of the records to come."""
@@ -280,7 +259,6 @@ class MasterFile:
             raise EntryError("the name behind $ORIGIN is relative, and no origin is known: end it with a dot")
         self._scope.origin = origin
         self._rest = None
-        self._first_origin = self._first_origin or origin.lower()
 
     def _hand_on(self, rrset: RRset) -> None:
         if says := self._add(rrset):

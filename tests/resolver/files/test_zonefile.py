@@ -131,21 +131,13 @@ class ZoneFiles(SynchronousTestCase):
                 ("abs.lab", MX, 5, (b"\0\1" + wire("lab"),)),
             ],
         )
-        self.assertEqual((file.problems, file.origin), ([], wire("lab")))
+        self.assertEqual(file.problems, [])
 
     def test_the_last_line_may_end_anyhow(self) -> None:
         """Half a CRLF, or nothing, at the end of the file is no part of the record."""
         for end in (b"", b"\r", b"\n", b"\r\n"):
             for record, rdata in ((b"a 60 TXT b", b"\1b"), (b"a 60 A 192.0.2.1", ip("192.0.2.1"))):
                 self.assertEqual(read(record + end, "lab").rrsets[0].rdatas, (rdata,), end)
-
-    def test_the_origin_is_that_of_the_soa_else_the_first_one(self) -> None:
-        """The zone's name is the SOA's owner, else the first $ORIGIN."""
-        soa = b"a.lab. 60 IN SOA ns. host. 1 2 3 4 5\n"
-        table = [(soa, "a.lab"), (b"$ORIGIN lab.\n" + soa, "a.lab"), (b"$ORIGIN LAB.\n$ORIGIN b.lab.\n", "lab")]
-        for content, found in table:
-            self.assertEqual(read(content).origin, wire(found), content)
-        self.assertIsNone(read(b"").origin)
 
     def test_a_relative_origin_is_below_the_one_before(self) -> None:
         """$ORIGIN without a final dot is relative to the current origin."""
