@@ -7,6 +7,7 @@ the lock of a process that ends, however it ends; the file that it leaves is loc
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 from collections.abc import Iterable, Iterator
@@ -79,14 +80,18 @@ def claimed(paths: Iterable[str | None]) -> Iterator[None]:
 
 def _locked(path: str) -> int:
     """A descriptor of the file at ``path``, locked. Raises OSError; BlockingIOError where another process has it."""
+    # A disk on which a file is open for writing cannot be made read-only; NFS locks only such a file.
+    access = os.O_RDONLY
     while True:
-        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        file = os.open(path, flags, 0o640)
+        file = os.open(path, access | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o640)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.fstat(file).st_nlink:
-                return file
-        except BaseException:
+        except OSError as error:
             os.close(file)
-            raise
-        os.close(file)
+            if error.errno != errno.EBADF or access != os.O_RDONLY:
+                raise
+            access = os.O_RDWR
+            continue
+        if os.fstat(file).st_nlink:
+            return file
+        os.close(file)  # the process that had it took the file away

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import fcntl
 import os
 import tempfile
 from pathlib import Path
+from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -39,6 +42,34 @@ class LockTests(SynchronousTestCase):
         os.close(other)
         LogLock(self.path).release()
         self.assertEqual(list(self.folder.iterdir()), [])
+
+    def test_its_file_is_not_open_for_writing(self) -> None:
+        """A disk on which one is cannot be made read-only; where only such a file can be locked, as by NFS, it is."""
+        lock = LogLock(self.path)
+        access = [fcntl.fcntl(file, fcntl.F_GETFL) & os.O_ACCMODE for file in self.descriptors()]
+        self.assertEqual(access, [os.O_RDONLY])
+        lock.release()
+        flock = fcntl.flock
+
+        def as_nfs(file: int, operation: int) -> None:
+            if fcntl.fcntl(file, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+                raise OSError(errno.EBADF, "Bad file descriptor")
+            flock(file, operation)
+
+        with mock.patch.object(fcntl, "flock", as_nfs):
+            lock = LogLock(self.path)
+        self.assertEqual(len(self.descriptors()), 1)
+        lock.release()
+        self.assertEqual(self.descriptors(), [])
+
+    def descriptors(self) -> list[int]:
+        """Those of the lock's file that are open."""
+        found = []
+        for number in os.listdir("/proc/self/fd"):
+            with contextlib.suppress(OSError):
+                if os.readlink(f"/proc/self/fd/{number}") == os.path.realpath(self.path) + LOCK_SUFFIX:
+                    found.append(int(number))
+        return found
 
     def test_one_process_may_have_it_twice(self) -> None:
         """Another one has it only when both are given back; giving back twice is harmless."""
