@@ -386,8 +386,13 @@ class ErrorTests(FolderTestCase):
             self.assertTrue(problem.startswith("is no TOML: "), problem)
 
     def test_a_file_that_cannot_be_read_is_told(self) -> None:
-        """Because it is not there, or is a folder."""
-        for path, why in ("none.toml", "No such file or directory"), (".", "Is a directory"):
+        """Because it is not there, or is a folder, or a FIFO that nothing is written to."""
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        fifo = os.path.join(folder.name, "fifo")
+        os.mkfifo(fifo)
+        reasons = {"none.toml": "No such file or directory", ".": "Is a directory", fifo: "it is no regular file"}
+        for path, why in reasons.items():
             with self.assertRaises(ConfigError) as raised:
                 config.load(path)
             self.assertEqual(raised.exception.problems, (f"{path}: cannot be read: {why}",))
