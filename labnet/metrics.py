@@ -61,8 +61,8 @@ FAMILIES: Final[dict[str, Family]] = {
     "labnet_queries_dropped_total": Family(
         "counter", "Questions without an answer of their own, and why.", ("resolver", "reason")
     ),
-    "labnet_cache_entries": Family("gauge", "Answers that are learned and kept.", ("resolver",), "max"),
-    "labnet_cache_bytes": Family("gauge", "Bytes of what is learned and kept.", ("resolver",), "max"),
+    "labnet_cache_entries": Family("gauge", "Answers that are cached.", ("resolver",), "max"),
+    "labnet_cache_bytes": Family("gauge", "Bytes of memory that cached answers take.", ("resolver",), "max"),
     "labnet_cache_hits_total": Family("counter", "Questions that the cache had a valid answer for.", ("resolver",)),
     "labnet_cache_misses_total": Family("counter", "Questions that it had none for.", ("resolver",)),
     "labnet_cache_evictions_total": Family("counter", "Answers forgotten to make room.", ("resolver",)),
@@ -89,7 +89,9 @@ FAMILIES: Final[dict[str, Family]] = {
     "labnet_worker_up": Family("gauge", "1 while a worker serves, else 0.", ("worker",)),
     "labnet_worker_restarts_total": Family("counter", "Times that a worker had to be started again.", ("worker",)),
     "labnet_worker_queries_total": Family("counter", "Questions that a worker answered.", ("worker",)),
-    "labnet_reloads_total": Family("counter", "Reloads: done, or failed with the old state kept.", ("result",), "max"),
+    "labnet_reloads_total": Family(
+        "counter", "Reloads: done, or failed with the old state unchanged.", ("result",), "max"
+    ),
     "labnet_shared_up": Family("gauge", "1 while the server of the shared cache is there, else 0.", (), "max"),
     "labnet_shared_requests_total": Family(
         "counter",

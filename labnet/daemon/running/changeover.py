@@ -89,9 +89,14 @@ def kept_until_restart(running: Config, wanted: Config) -> tuple[Config, list[st
         if name in resolvers and resolvers[name].batch != before.batch:
             warnings.append(f"[resolver.{name}] batch is changed only by a restart")
             resolvers[name] = resolvers[name].model_copy(update={"batch": before.batch})
-    kept = {"resolver": resolvers, "capture": running.capture, "console": running.console, "shared": running.shared}
+    unchanged = {
+        "resolver": resolvers,
+        "capture": running.capture,
+        "console": running.console,
+        "shared": running.shared,
+    }
     lab = config.lab.model_copy(update={"workers": running.lab.workers})
-    return config.model_copy(update=kept | {"lab": lab}), warnings
+    return config.model_copy(update=unchanged | {"lab": lab}), warnings
 
 
 def _with_state(config: Config, state: str) -> Config:
@@ -175,12 +180,12 @@ class Leaving:
 def narrowed(running: Config, wanted: Config) -> Config:
     """``running`` without the listeners that are not ``wanted`` of the same service."""
 
-    def kept(was: Any, then: Any) -> Any:
+    def remaining(was: Any, then: Any) -> Any:
         listen = () if then is None else tuple(one for one in was.listen if one in then.listen)
         return was.model_copy(update={"listen": listen})
 
-    resolvers = {name: kept(was, wanted.resolver.get(name)) for name, was in running.resolver.items()}
-    command = None if running.command is None else kept(running.command, wanted.command)
+    resolvers = {name: remaining(was, wanted.resolver.get(name)) for name, was in running.resolver.items()}
+    command = None if running.command is None else remaining(running.command, wanted.command)
     return running.model_copy(update={"resolver": resolvers, "command": command})
 
 

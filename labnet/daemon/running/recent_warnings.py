@@ -20,7 +20,7 @@ class RecentWarnings:
 
     def __init__(self, most: int = MOST) -> None:
         self._most = most
-        self._kept: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        self._warnings: OrderedDict[str, dict[str, Any]] = OrderedDict()
 
     def __call__(self, event: LogEvent) -> None:
         if event.get("log_level") not in _COUNTED:
@@ -29,12 +29,12 @@ class RecentWarnings:
         if event.get("log_failure") is not None:
             text = f"{text}: {event['log_failure'].getErrorMessage()}"
         text = quoted(text)
-        times = self._kept.pop(text, {"times": 0})["times"] + 1
+        times = self._warnings.pop(text, {"times": 0})["times"] + 1
         when = event.get("log_time", 0.0)
-        self._kept[text] = {"at": when, "level": event["log_level"].name, "text": text, "times": times}
-        if len(self._kept) > self._most:
-            self._kept.popitem(last=False)
+        self._warnings[text] = {"at": when, "level": event["log_level"].name, "text": text, "times": times}
+        if len(self._warnings) > self._most:
+            self._warnings.popitem(last=False)
 
     def last(self) -> list[dict[str, Any]]:
-        """What is kept, the newest last: ``at`` (epoch seconds), ``level``, ``text``, ``times``."""
-        return [dict(one) for one in self._kept.values()]
+        """The last ones, the newest at the end: ``at`` (epoch seconds), ``level``, ``text``, ``times``."""
+        return [dict(one) for one in self._warnings.values()]

@@ -42,7 +42,7 @@ class Watch(Protocol):
         """``process`` wrote ``line``, which is no message: so does the interpreter of what goes wrong in it."""
 
     def ended(self, process: WorkerProcess, why: str) -> None:
-        """The worker that ``process`` kept is no more."""
+        """The worker of ``process`` is no more."""
 
 
 class _Messages(LineOnlyReceiver):
@@ -239,7 +239,7 @@ class Workers(Service):
                 self._kill(transport.pid, signal.SIGKILL)
 
     def ended(self, process: WorkerProcess) -> None:
-        """The ``process`` that kept a worker is no more."""
+        """``process`` is no more, nor is its worker."""
         name = process.name
         timer = self._timers.pop(name, None)
         if timer is not None and timer.active():

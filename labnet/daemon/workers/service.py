@@ -205,7 +205,7 @@ class SupervisorService(BaseService):
         self.log.warn("worker {worker}: {text}", worker=process.name, text=line, event="worker.said")
 
     def ended(self, process: WorkerProcess, why: str) -> None:
-        """The worker that ``process`` kept is no more."""
+        """The worker of ``process`` is no more."""
         self.fleet.ended(process)
         if not self._stopping:
             self.log.warn(

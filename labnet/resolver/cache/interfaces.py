@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class ILearned(Interface):
-    """Where what was learned is kept beyond this process: logs on disk, or in a worker the way to its supervisor.
+    """Where what was learned outlives this process: logs on disk, or in a worker the way to its supervisor.
 
     What is learned is a :data:`labnet.resolver.cache.lines.CachedAnswer`, its times on the reactor's clock; where a
     supervisor keeps the logs, it is a line that a worker sent.

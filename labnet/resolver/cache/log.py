@@ -7,7 +7,7 @@ Theory of operation
 so a crash loses nothing that was answered; :mod:`labnet.resolver.cache.syncing` bounds what a loss of power costs.
 Everything larger (compaction, healing after a failed write, a file that was edited) is a *rewrite*: a temporary
 file (:mod:`labnet.resolver.cache.rewrite`) is filled beside the old one and renamed over it. Lines that are not ours
-are kept as their author wrote them.
+stay as their author wrote them.
 
 **Waiting.** Nothing here holds up the reactor: a rewrite writes for :data:`_TURN` seconds and then lets others be
 served for :data:`_PAUSE` seconds, and a thread waits for the disk where there is much to be brought to it. What is

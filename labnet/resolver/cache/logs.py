@@ -39,7 +39,7 @@ class LearnedLogs(Generic[T]):
 
     ``encode`` makes the line of an item, whose times are by the second argument (seconds) later than the item's, and
     ``is_course`` says which log it belongs to. ``adopt`` gets valid answers that another program wrote into a log.
-    Before :meth:`open`, and where that is given no path, nothing is kept.
+    Before :meth:`open`, and where that is given no path, nothing is written.
     """
 
     def __init__(

@@ -59,7 +59,7 @@ end
 redis.call('DEL', KEYS[3])
 return set.err or 'kept'
 """
-"""Keys as above. Arguments: the token, the value or nothing, milliseconds that it is kept."""
+"""Keys as above. Arguments: the token, the value or nothing, milliseconds that it stays."""
 
 
 class RedisAddress(NamedTuple):

@@ -38,4 +38,4 @@ class ISharedStore(Interface):
         """See whether the server answers."""
 
     def flush(flush: Flush) -> Deferred[int]:
-        """Drop what is kept of it and have the other labs forget it; how many values were dropped."""
+        """Drop what is stored of it and have the other labs forget it; how many values were dropped."""
