@@ -210,7 +210,10 @@ class InFlight:
         if found is not None:
             self._cache.put(*found)
             self._fresh.append(found)
-        self._land(flight, _answer_of(question, upstream, found, now) if flight.waiting else None)
+        if flight.waiting:
+            self._land(flight, _answer_of(question, upstream, found, now))
+        else:
+            del self._flights[question]
 
     def commit(self, ports: Iterable[LatePort] = ()) -> None:
         """Have all that was learned logged; then answer who waits, the late clients by a flush of ``ports``."""
@@ -256,7 +259,7 @@ class InFlight:
         entry = self._cache.find_stale(question, now)
         return None if entry is None else entry.stale(now)
 
-    def _land(self, flight: Flight, answer: Answer | None) -> None:
+    def _land(self, flight: Flight, answer: Answer) -> None:
         """``flight`` is asked no more; with the next commit who waits gets ``answer``."""
         del self._flights[flight.question]
         flight.answer = answer

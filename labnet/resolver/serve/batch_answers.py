@@ -17,7 +17,7 @@ from labnet.resolver.engine.fast_path import FastPath
 from labnet.resolver.ready.from_records import Made
 from labnet.resolver.ready.packetcache import PacketCache, PacketCaches
 from labnet.resolver.serve.batch_clients import BatchClients
-from labnet.resolver.serve.late_replies import LateReplies, Origin
+from labnet.resolver.serve.late_replies import LateReplies
 
 BATCHES: Final = 4
 """System calls to read by, until the reactor's other sockets have their turn: a flood must not starve them."""
@@ -215,7 +215,7 @@ class BatchAnswers:
         if ticket is None:
             return False
         try:
-            taken = fast_path.take(self._late, Origin(self._in.name(slot), ticket, now), datagram, now)
+            taken = fast_path.take(self._late, (self._in.name(slot), ticket, now), datagram, now)
         except Exception:
             # As in hand_on: it must not close the port.
             self.log.failure("relaying a question failed", event="resolver.failed")

@@ -1,12 +1,12 @@
 """Replies to clients of a batch port that come later than their batch: in batches too.
 
-A port hands a question over with a word of who asked (:class:`Origin`) and gets the reply back with it.
+A port hands a question over with a word of who asked (:data:`Origin`) and gets the reply back with it.
 """
 
 from __future__ import annotations
 
 import contextlib
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 from labnet.net.mmsg import Outbox
 from labnet.net.sockaddr import address_in
@@ -41,13 +41,12 @@ class AskedPort(Protocol):
         """Have the protocol answer ``datagram`` itself."""
 
 
-class Origin(NamedTuple):
-    """Who asked at a port, and when: ``name`` is a struct sockaddr, with control data behind it where the
-    port is on all addresses; ``came`` is an epoch second."""
+Origin = tuple[bytes, Ticket, float]
+"""Who asked at a port, and when: a struct sockaddr, the client's ticket, and the epoch second.
 
-    name: bytes
-    ticket: Ticket
-    came: float
+Behind the struct sockaddr is control data where the port is on all addresses. It is no class of its own, because there
+is one for each question.
+"""
 
 
 class LateReplies:
@@ -71,18 +70,19 @@ class LateReplies:
         origins, questions, replies = self._origins, self._questions, self._replies
         self._origins, self._questions, self._replies = [], [], []
         with _LOST:
-            self.outbox.send(self._port.fileno(), replies, [origin.name for origin in origins])
+            self.outbox.send(self._port.fileno(), replies, [name for name, _, _ in origins])
         counts, now = self._port.protocol.counts, self._port.now()
         cell = counts.cell("udp", "dns", "NOERROR", "parent")
         cell.answered += len(replies)
-        for origin in origins:
-            origin.ticket.give_back()
-            counts.took("parent", max(0.0, now - origin.came))
+        for _, ticket, came in origins:
+            ticket.give_back()
+            counts.took("parent", max(0.0, now - came))
         for index in counts.sample(len(replies)):
-            origin, asked = origins[index], asked_in(questions[index])
-            counts.note(cell, "parent", address_in(origin.name), now, now - origin.came, asked)
+            name, _, came = origins[index]
+            counts.note(cell, "parent", address_in(name), now, now - came, asked_in(questions[index]))
 
     def go_full(self, origin: Origin, question: bytes) -> None:
         """Have ``question`` answered on the full path."""
-        origin.ticket.give_back()
-        self._port.hand_on(question, address_in(origin.name), taken=True)
+        name, ticket, _ = origin
+        ticket.give_back()
+        self._port.hand_on(question, address_in(name), taken=True)

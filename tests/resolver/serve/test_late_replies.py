@@ -66,7 +66,7 @@ class LateRepliesTests(SynchronousTestCase):
     def origin(self, client: int, came: float) -> Origin:
         ticket = self.port.admission.admit(self.port.admission.client("127.0.0.1"))
         assert ticket is not None
-        return Origin(name_of(self.clients[client]), ticket, came)
+        return name_of(self.clients[client]), ticket, came
 
     def seconds(self) -> list[float]:
         """How many took how long, by the histogram's bounds, and how long all together."""
@@ -113,7 +113,7 @@ class LateRepliesTests(SynchronousTestCase):
                 log.logged,
                 [
                     AnsweredQuery(
-                        1000.0, *address_in(origins[n].name), *labels[0], f"host{n}.lab.test", "A", *labels[1], 1.0 + n
+                        1000.0, *address_in(origins[n][0]), *labels[0], f"host{n}.lab.test", "A", *labels[1], 1.0 + n
                     )
                     for n in expected
                 ],
