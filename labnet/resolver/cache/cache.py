@@ -10,7 +10,16 @@ from sys import getsizeof
 from typing import Final, NamedTuple
 
 from labnet.wire.names import ROOT, ancestors
-from labnet.wire.types import Answer, ExtendedError, InfoCode, Question, Rcode, RRset
+from labnet.wire.types import (
+    CHECKING_DISABLED,
+    DNSSEC_OK,
+    Answer,
+    ExtendedError,
+    InfoCode,
+    Question,
+    Rcode,
+    RRset,
+)
 
 # Bytes of CPython's objects beside the names, rdatas and texts in them (measured; tests hold them to that).
 _ENTRY_BYTES: Final = 690  # the entry, its answer and question, and its place in the table
@@ -21,6 +30,8 @@ _ERROR_BYTES: Final = 56
 
 _STALE_TTL: Final = 30  # seconds; RFC 8767, section 4
 _REFRESH_SHARE: Final = 0.1
+
+_EACH_DNSSEC: Final = range((DNSSEC_OK | CHECKING_DISABLED) + 1)  # what the bits of a question may be
 
 
 class Place(NamedTuple):
@@ -156,6 +167,8 @@ class Cache:
         self._most_bytes = most_bytes
         self._stale = stale
         self._entries: OrderedDict[Question, Entry] = OrderedDict()
+        # By key and DNSSEC bits of a name that does not exist: the question whose entry says so.
+        self._absent: dict[tuple[bytes, int], Question] = {}
         self.bytes = 0
         self.evictions = 0
 
@@ -183,9 +196,35 @@ class Cache:
         entry = self._entries.get(question)
         return entry if entry is not None and now - entry.since <= entry.ttl + self._stale else None
 
+    def find_absent(self, question: Question, now: float) -> tuple[Question, Entry] | None:
+        """The valid entry by which the name of ``question``, or a name above it, does not exist; and its own question.
+
+        It answers all types of all these names (RFC 2308, section 5; RFC 8020, section 2). None where there is none.
+        """
+        for about in self._absent_above(question.key, question.dnssec):
+            entry = self.find(about, now)
+            if entry is not None:
+                return about, entry
+        return None
+
+    def may_deny(self, question: Question) -> bool:
+        """Whether :meth:`find_absent` may find something, even past its lifetime."""
+        return bool(self._absent) and any(self._absent_above(question.key, question.dnssec))
+
+    def _absent_above(self, key: bytes, dnssec: int) -> Iterator[Question]:
+        if self._absent:
+            for name in ancestors(key):
+                about = self._absent.get((name, dnssec))
+                if about is not None:
+                    yield about
+
     def put(self, question: Question, entry: Entry) -> None:
         """Cache ``entry``, in place of an earlier one for that question."""
         self.forget(question)
+        if entry.answer.rcode == Rcode.NXDOMAIN and not entry.answer.answer:
+            self._absent[question.key, question.dnssec] = question
+        elif self._absent:
+            self._absent.pop((question.key, question.dnssec), None)  # the name exists by now
         entry.place, entry.size = Place(self, question), size_of(entry.answer)
         self._entries[question] = entry
         self.bytes += entry.size
@@ -200,9 +239,12 @@ class Cache:
     def flush(self, *keys: bytes) -> int:
         """Drop every entry of these names, of a name below one, or with a record of such a name; how many that were.
 
-        However many ``keys`` there are, every entry is looked at once.
+        What says that a name above one of them does not exist would answer for it, and is dropped too. However many
+        ``keys`` there are, every entry is looked at once.
         """
         flushed = set(keys)
+        denied = {(name, bits) for key in keys for name in ancestors(key) for bits in _EACH_DNSSEC}
+        denying = {self._absent[each] for each in denied & self._absent.keys()}
 
         def is_flushed(name: bytes) -> bool:
             return any(each in flushed for each in ancestors(name))
@@ -211,6 +253,7 @@ class Cache:
             question
             for question, entry in self._entries.items()
             if ROOT in flushed
+            or question in denying
             or is_flushed(question.key)
             or any(is_flushed(rrset.key) for rrset in entry.answer.answer)
         ]
@@ -228,6 +271,8 @@ class Cache:
         entry = self._entries.pop(question, None)
         if entry is not None:
             self.bytes -= entry.size
+            if self._absent.get(place := (question.key, question.dnssec)) == question:
+                del self._absent[place]
 
     def valid(self, now: float) -> Iterator[tuple[Question, Entry]]:
         """Everything of now that is valid at ``now``, what was learned longest ago first.

@@ -13,7 +13,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from labnet.interfaces import IParent, IResolver
-from labnet.resolver.cache.cache import Cache
+from labnet.resolver.cache.cache import Cache, Entry
 from labnet.resolver.cache.lines import CachedAnswer
 from labnet.resolver.cache.policy import Bounds, answer_of_mapping
 from labnet.resolver.engine.chains import Chain, cut_chain
@@ -109,7 +109,7 @@ class Resolver:
         cache = self._cache
         if question in cache or question in self.flights.failures:
             return None
-        if question.rrtype != RRType.A and Question(key, RRType.A) in cache:
+        if (question.rrtype != RRType.A and Question(key, RRType.A) in cache) or cache.may_deny(question):
             return None
         parents = self._forward(question)
         return parents if isinstance(parents, Parents) else None
@@ -194,22 +194,29 @@ class Resolver:
         now = self._clock.seconds()
         entry = self._cache.find(question, now)
         if entry is not None:
-            self.hits += 1
-            if self.flights.bounds.prefetch and entry.is_due(now):
-                entry.refreshed = True
-                self._from_parent(question)
-            aged = entry.aged(now)
-            # While it is asked anew there is no ready answer, which would hide the new one for a second.
-            return replace(aged, until=0.0) if entry.refreshed else aged
+            return self._hit(question, entry, now)
         named = self._cache.find(Question(question.key, RRType.A), now)
         if named is not None and named.from_course and named.answer.mapping is not None:
             # A course parent knows names, not types: there is nothing more to ask it.
             return replace(named, answer=answer_of_mapping(named.answer.mapping, question)).aged(now)
+        absent = self._cache.find_absent(question, now)
+        if absent is not None and self._forward(absent[0]) is self._forward(question):
+            return self._hit(*absent, now)
         failed = self.flights.failures.find(question, now) if failures else None
         if failed is None:
             return None
         cached = ExtendedError(InfoCode.CACHED_ERROR, f"failed {max(0, int(now - failed.since))} s ago")
         return self.flights.stale(question, now) or replace(failed.answer, errors=(*failed.answer.errors, cached))
+
+    def _hit(self, question: Question, entry: Entry, now: float) -> Answer:
+        """What the cache has for ``question``, which is asked anew where ``entry`` is due."""
+        self.hits += 1
+        if self.flights.bounds.prefetch and entry.is_due(now):
+            entry.refreshed = True
+            self._from_parent(question)
+        aged = entry.aged(now)
+        # While it is asked anew there is no ready answer, which would hide the new one for a second.
+        return replace(aged, until=0.0) if entry.refreshed else aged
 
     def _from_parent(self, question: Question) -> Deferred[Answer]:
         """Ask a parent for one step of a chain, or wait with who asked already. Never fails."""

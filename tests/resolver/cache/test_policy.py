@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from labnet.resolver.cache.policy import Bounds, answer_of_mapping, entry_of, negative_ttl
 from labnet.wire.types import Mapping, Rcode, RRset, RRType, Upstream
 from tests.resolver.dnsfakes import question, rrset
-from tests.resolver.lab import CLIENT, COURSE, Lab, errors, rcode, shown
+from tests.resolver.lab import CLIENT, COURSE, OTHER, Lab, errors, rcode, shown
 
 SOA = "example. 300 SOA ns.example. h.example. 1 2 3 4 {minimum}"
 
@@ -71,6 +71,64 @@ class NegativeTests(SynchronousTestCase):
             self.assertEqual((rcode(reply), reply.authority[0].ttl), ("NXDOMAIN", 10))
             lab.pass_time(10.5)
             lab.resolve("web.example", **told)
+
+    def test_a_name_that_does_not_exist_has_no_type_and_nothing_below_it(self) -> None:
+        """One NXDOMAIN answers all types (RFC 2308, section 5) and all names below (RFC 8020), while it lives."""
+        lab = Lab(self, prefetch=False)
+        denied = {"rcode": "NXDOMAIN", "authority": [SOA.format(minimum=60)]}
+        lab.resolve("gone.example", rrtype="MX", **denied)
+        lab.pass_time(10)
+        for name, rrtype in ("gone.example", "A"), ("Gone.example", "HTTPS"), ("a.b.gone.example", "TXT"):
+            reply = lab.ask(name, rrtype)
+            self.assertEqual((rcode(reply), reply.authority[0].ttl), ("NXDOMAIN", 50), name)
+        self.assertEqual(rcode(lab.resolve("a.begone.example", **denied)), "NXDOMAIN")
+        lab.pass_time(50.5)
+        lab.resolve("gone.example", "gone.example. 60 A 192.0.2.1")
+
+    def test_what_is_cached_below_a_name_that_does_not_exist_is_answered(self) -> None:
+        """A positive answer lives on, whichever of the two was learned first; and the name is there again by one."""
+        lab = Lab(self)
+        denied = {"rcode": "NXDOMAIN", "authority": [SOA.format(minimum=60)]}
+        lab.resolve("web.gone.example", "web.gone.example. 60 A 192.0.2.1")
+        lab.begin("gone.example")
+        first = lab.asked("gone.example")
+        lab.begin("gone.example", "MX")
+        second = lab.asked("gone.example", "MX")
+        lab.tell(first, **denied)
+        lab.told()
+        self.assertEqual(shown(lab.ask("web.gone.example")), ["web.gone.example. 60 IN A 192.0.2.1"])
+        self.assertEqual(rcode(lab.ask("web.gone.example", "AAAA")), "NXDOMAIN")
+        lab.tell(second, "gone.example. 60 MX 1 web.gone.example.")
+        lab.told()
+        no_data = lab.resolve("gone.example", rrtype="TXT", authority=[SOA.format(minimum=60)])
+        self.assertEqual(rcode(no_data), "NOERROR")
+
+    def test_a_name_behind_an_alias_that_does_not_exist_says_nothing_of_the_alias(self) -> None:
+        """NXDOMAIN behind a CNAME speaks of its target: names below the alias are asked for."""
+        lab = Lab(self)
+        denied = {"rcode": "NXDOMAIN", "authority": [SOA.format(minimum=60)]}
+        lab.begin("web.example")
+        lab.tell(lab.asked("web.example"), "web.example. 60 CNAME gone.example.", **denied)
+        lab.tell(lab.asked("gone.example"), **denied)
+        self.assertEqual(rcode(lab.told()), "NXDOMAIN")
+        lab.resolve("x.web.example", "x.web.example. 60 A 192.0.2.1")
+
+    def test_other_parents_are_asked_about_names_that_those_above_deny(self) -> None:
+        """A forwarded domain may be one that the parents of all else say is not there."""
+        lab = Lab(self, forward={"corp.example": ["dns:192.0.2.54"]})
+        lab.resolve("example", rcode="NXDOMAIN", authority=[SOA.format(minimum=60)])
+        self.assertEqual(rcode(lab.ask("www.example")), "NXDOMAIN")
+        lab.begin("www.corp.example")
+        lab.tell(lab.asked("www.corp.example", parent=OTHER), "www.corp.example. 60 A 192.0.2.1")
+        self.assertEqual(shown(lab.told()), ["www.corp.example. 60 IN A 192.0.2.1"])
+
+    def test_a_flushed_name_is_asked_for_although_one_above_it_did_not_exist(self) -> None:
+        """Flushing it drops what denies it."""
+        lab = Lab(self)
+        lab.resolve("gone.example", rcode="NXDOMAIN", authority=[SOA.format(minimum=60)])
+        self.assertEqual(rcode(lab.ask("web.gone.example")), "NXDOMAIN")
+        self.assertEqual(lab.service.flush("web.gone.example"), 1)
+        lab.resolve("web.gone.example", "web.gone.example. 60 A 192.0.2.1")
 
     def test_type_that_the_name_does_not_have(self) -> None:
         """NODATA is kept for its type alone."""

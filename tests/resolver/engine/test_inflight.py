@@ -226,6 +226,17 @@ class ForwardableTests(TableTests):
         self.parent.answers[0].errback(ParentFailed("gone"))
         self.assertEqual((self.resolver.forwardable(WWW), self.resolver.forwardable(OTHER)), (None, self.parents))
 
+    def test_no_type_of_a_name_that_does_not_exist_is_forwarded(self) -> None:
+        """Nor a name below it, while the NXDOMAIN lives; a name that ends in the same letters is."""
+        soa = RRset(key_of("test"), RRType.SOA, 60, (b"\0\0" + b"\0\0\0\x3c" * 5,))
+        self.waiting()
+        self.parent.answers[0].callback(Upstream(Rcode.NXDOMAIN, self.parent.address, soa=soa))
+        below, beside = Question(key_of("a.b.www.lab.test"), RRType.A), Question(key_of("awww.lab.test"), RRType.A)
+        questions = (WWW_AAAA, below, beside, OTHER)
+        self.assertEqual([self.resolver.forwardable(asked) for asked in questions], [None, None, *[self.parents] * 2])
+        self.clock.advance(61)
+        self.assertEqual(self.waiting(below), [])
+
     def test_names_of_records_and_special_names_are_not_forwarded(self) -> None:
         """Names of the files, and below them; those of RFC 6761."""
         self.zone.data.add(RRset(WWW.key, RRType.A, 60, (b"\n\0\0\1",)))
