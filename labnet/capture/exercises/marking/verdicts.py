@@ -121,6 +121,9 @@ def _mark(answer: ExerciseAnswer, given: object) -> Mark:
         return Mark(answer.key, verdict, "", answer.question if answer.value is not None else answer.missing or "")
     if answer.value is None:
         return Mark(answer.key, "open", text, answer.missing or "")
+    if not _is_of_its_kind(answer):
+        verdict = RIGHT if _judge_text(answer, text)[0] == RIGHT else TEACHER
+        return Mark(answer.key, verdict, text, f"the capture's own value is unusual: {answer.value}", answer.proofs)
     verdict, why = _JUDGES[answer.kind](answer, text)
     if verdict == WRONG:
         for other, remark in answer.also.items():
@@ -129,6 +132,15 @@ def _mark(answer: ExerciseAnswer, given: object) -> Mark:
     reasons = {RIGHT: answer.explanation, WRONG: _right(answer), TEACHER: _CANNOT}
     reason = f"{why}. {reasons[verdict]}" if why and verdict == WRONG else why or reasons[verdict]
     return Mark(answer.key, verdict, text, reason, answer.proofs)
+
+
+def _is_of_its_kind(answer: ExerciseAnswer) -> bool:
+    """False where a damaged packet, or a sheet's question, has another value than its kind of answer says."""
+    try:
+        _READINGS.get(answer.kind, str)(answer.value or "")
+    except ValueError:
+        return False
+    return True
 
 
 def _other(answer: ExerciseAnswer, value: str) -> ExerciseAnswer:
@@ -295,9 +307,19 @@ TOLERANCE: Final = 0.05
 """By so much of it a time or a rate may differ."""
 
 
+def _quantity(value: str) -> float:
+    return float(value.partition(" ")[0])
+
+
+_READINGS: Final[Mapping[str, Callable[[str], object]]] = {
+    "address": ipaddress.ip_address, "number": int, "quantity": _quantity,
+}  # fmt: skip
+"""What reads a value of the kind; it raises ValueError for another."""
+
+
 def _judge_quantity(answer: ExerciseAnswer, text: str) -> Judgement:
     """A time or a rate, in any unit, within :data:`TOLERANCE`."""
-    wanted = float((answer.value or "0").split()[0])
+    wanted = _quantity(answer.value or "0")
     text = text.split("=")[-1].replace(",", "")
     found = re.search(r"([0-9]*\.?[0-9]+(?:e-?\d+)?)\s*([a-z\u00b5]+(?:/s)?)?", text.casefold())
     if found is None:

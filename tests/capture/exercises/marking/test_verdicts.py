@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.capture.exercises.marking.verdicts import Mark, mark, mark_best, read_sheet, score
+from labnet.capture.exercises.model import ExerciseAnswer
 from labnet.capture.exercises.run import run
 from labnet.capture.exercises.text import key
 from labnet.capture.model import CaptureError
@@ -223,3 +224,16 @@ class KeyTests(SynchronousTestCase):
                      for one, value in inner.items()} or table  # fmt: skip
             total = score(mark(found.answers, sheet))
             self.assertEqual((total.right, total.teacher), (total.count, 0), name)
+
+
+class UnusualValueTests(SynchronousTestCase):
+    """A damaged packet, or a question of a teacher's sheet, whose value is not of the kind that is asked."""
+
+    def test_a_value_of_another_kind_is_for_the_teacher(self) -> None:
+        """Copied as it stands it is right; nothing else is judged."""
+        for kind, value in (
+            ("address", "255.255.255.0, 00 00 00 07"), ("number", "0x12"), ("number", ""), ("quantity", "soon"),
+        ):  # fmt: skip
+            answer = ExerciseAnswer("one", "Which?", kind, value, "")
+            self.assertEqual(mark([answer], {"one": "10.0.0.1"})[0].verdict, "teacher", kind)
+            self.assertEqual(mark([answer], {"one": value or "1"})[0].verdict, "right" if value else "teacher", kind)
