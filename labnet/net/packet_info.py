@@ -1,6 +1,6 @@
 """The local address that a datagram was sent to, on a socket that is bound to all: a reply has to leave from there.
 
-A client takes a reply from nowhere else (RFC 2181, section 4.1). The system tells the address, and is told it, by
+A client takes a reply from nowhere else (RFC 2181, section 4.1). The address comes, and is given for a reply, by
 control data: IP_PKTINFO (ip(7)) and IPV6_PKTINFO (RFC 3542, section 6). Linux alone is served here.
 """
 
