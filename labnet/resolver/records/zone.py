@@ -78,12 +78,13 @@ class Zone:
         zone. Behind a DNAME the last RRset of the answer is the CNAME made from it (RFC 6672). The answer of a signed
         zone has signatures and proofs.
         """
-        key, rrtype = question.key, question.rrtype
-        apex = self._apex_of(key, rrtype)
-        node = self.data.node_of(apex, key) if rrtype == RRType.DS else self.data.node(key)
+        key, rrtype, data = question.key, question.rrtype, self.data
+        apex = self._apex_of(key, rrtype) if data.authoritative else None
+        node = data.node_of(apex, key) if rrtype == RRType.DS else data.node(key)
         answer = self._find(question, apex, node)
-        signed = None if apex is None or answer is None else self.data.signed.get(apex)
-        return answer if signed is None or answer is None else signed.complete(self.data, key, node, answer)
+        if not data.signed or apex not in data.signed or answer is None:
+            return answer
+        return data.signed[apex].complete(data, key, node, answer)
 
     def _find(self, question: Question, apex: bytes | None, node: Node | None) -> Answer | None:
         key, data = question.key, self.data
@@ -128,7 +129,8 @@ class Zone:
             authoritative = apex is not None
             return Answer(Rcode.NOERROR, (found,), authoritative=authoritative, mapping=mapping, origin=ORIGIN)
         errors = _no_address(node.mapping) if rrtype == RRType.A else ()
-        return replace(self._negative(apex, Rcode.NOERROR), mapping=mapping, errors=errors)
+        negative = self._negative(apex, Rcode.NOERROR)
+        return replace(negative, mapping=mapping, errors=errors) if mapping is not None or errors else negative
 
     def _mapping(self, node: Node, owner: bytes | None) -> Mapping | None:
         if node.mapping is None:
@@ -142,7 +144,8 @@ class Zone:
             return Answer(rcode, authoritative=apex is not None, origin=ORIGIN)
         # RFC 2308, section 5: the lesser of the SOA's own TTL and of its last number, MINIMUM.
         minimum = int.from_bytes(soa.rdatas[0][-4:], "big")
-        soa = replace(soa, ttl=min(soa.ttl, minimum))
+        if minimum < soa.ttl:
+            soa = replace(soa, ttl=minimum)
         return Answer(rcode, authority=(soa,), authoritative=True, origin=ORIGIN)
 
     def _redirect(self, key: bytes, rrtype: int, apex: bytes | None) -> Answer | None:

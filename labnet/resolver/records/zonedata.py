@@ -174,9 +174,12 @@ class ZoneData:
 
     def apex_of(self, key: bytes) -> bytes | None:
         """The nearest authoritative zone at or above ``key``."""
-        if not self.authoritative:
-            return None
-        return next((name for name in ancestors(key) if name in self.authoritative), None)
+        authoritative = self.authoritative
+        if authoritative:
+            for name in ancestors(key):
+                if name in authoritative:
+                    return name
+        return None
 
     def is_cut(self, key: bytes) -> bool:
         """Whether a name with an NS RRset is a delegation: no apex of ours, and no wildcard (RFC 4592, section 4.2)."""
