@@ -136,6 +136,7 @@ class ResolverConfig(_Table):
     parent_tries: int = Field(2, ge=1, le=10, description="Tries with each parent.")
     mixed_case: bool = Field(True, description="Ask DNS servers in letters of random case, against forged replies.")
     default_ttl: TTL = Field(60, description="Seconds, for a course parent's answer without a TTL.")
+    course_ttl_max: TTL = Field(86400, description="Seconds that a course parent's answer is kept at most.")
     ttl_min: TTL = Field(0, description="Seconds that a DNS parent's answer is kept at least.")
     ttl_max: TTL = Field(86400, description="Seconds that a DNS parent's answer is kept at most.")
     negative_ttl_max: TTL = Field(3600, description="Seconds that a DNS parent's negative answer is kept at most.")

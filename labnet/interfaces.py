@@ -75,7 +75,7 @@ class IDatagramSockets(Interface):
     def open(
         host: str, port: int, received: Callable[[bytes], None], failed: Callable[[OSError], None]
     ) -> IDatagramSocket:
-        """A socket to the address ``host`` and ``port``, from a source port that the system picks.
+        """A socket to the address ``host`` and ``port``, from a fresh random source port.
 
         ``received`` is called with each datagram that comes from exactly there, ``failed`` when the system says that
         sending or receiving failed (nobody listens there, no route). Raises OSError where no socket can be had.

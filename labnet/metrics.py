@@ -71,7 +71,9 @@ FAMILIES: Final[dict[str, Family]] = {
     "labnet_parent_questions_total": Family("counter", "Questions asked of a parent.", ("resolver", "parent")),
     "labnet_parent_failures_total": Family("counter", "Those that failed.", ("resolver", "parent")),
     "labnet_parent_forged_total": Family(
-        "counter", "Datagrams from its address that were no reply, on the fast path.", ("resolver", "parent")
+        "counter",
+        "Datagrams from its address that were no reply: of a text: parent, and on the fast path.",
+        ("resolver", "parent"),
     ),
     "labnet_parent_round_trip_seconds": Family(
         "gauge", "A parent's smoothed round-trip time.", ("resolver", "parent"), "max"

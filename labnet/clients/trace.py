@@ -38,7 +38,7 @@ def trace(host: str, port: int, names: Sequence[str], rrtype: str, timeout: floa
         root: IReactor = reactor
         random = SystemRandom()
         infra = InfraCache(_MOST_SERVERS)
-        exchange = DNSExchange(SystemSockets(root), root, random, infra, ExchangeOptions(timeout, tries))
+        exchange = DNSExchange(SystemSockets(root, random), root, random, infra, ExchangeOptions(timeout, tries))
         hints = Hints((NameServer(key_of("."), (host,)),))
         network = Network(exchange, infra, root, random)
         walker = RootWalk(network, hints, WalkOptions(port, steps=_say))

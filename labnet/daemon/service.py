@@ -62,7 +62,7 @@ class LabService(BaseService):
         self._shared = None if config.shared is None else self._join(config.shared)
         self.command: CommandService | None = None
         self.resolvers: dict[str, ResolverService] = {}
-        self._sockets: IDatagramSockets = SystemSockets(reactor)
+        self._sockets: IDatagramSockets = SystemSockets(reactor, SystemRandom())
         self._services_reactor = reactor
         self._traffic: OwnTraffic | None = None
         if config.capture.file is not None:

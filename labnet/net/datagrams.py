@@ -1,7 +1,8 @@
-"""Sockets to the parents: each datagram socket is connected to one parent, from a port the system picks.
+"""Sockets to the parents: each datagram socket is connected to one parent, from a fresh random port.
 
-A connected socket takes datagrams from its parent alone, and learns at once when nobody listens there (RFC 5452,
-section 9.2, asks for the fresh port). Twisted's own UDP port would write two log lines for every question.
+A connected socket takes datagrams from its parent alone, and learns at once when nobody listens there. Its port is a
+random one of all that need no right (RFC 5452, section 9.2), not of the half that systems pick from. Twisted's own UDP
+port would write two log lines for every question.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable
+from random import Random
 from typing import Final
 
 from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
@@ -25,6 +27,11 @@ from labnet.net.addresses import family_of, socket_address
 _MTU_DISCOVER: Final = 10
 _IPV6_MTU_DISCOVER: Final = 23
 _PROBE: Final = 3
+
+FIRST_PORT: Final = 1024
+"""The first port that a question goes from; the last is 65535."""
+
+_PORT_TRIES: Final = 5
 
 MOST_BYTES: Final = 65535
 """Bytes of a datagram that are read."""
@@ -45,6 +52,14 @@ def never_fragment(sock: socket.socket) -> None:
             sock.setsockopt(*option, _PROBE)
 
 
+def bind_randomly(sock: socket.socket, pick_port: Callable[[], int]) -> None:
+    """Bind ``sock`` to the first of a few ports that is free; where none is, the system picks one later."""
+    anywhere = "::" if sock.family == socket.AF_INET6 else "0.0.0.0"
+    for _ in range(_PORT_TRIES):
+        with contextlib.suppress(OSError):
+            return sock.bind((anywhere, pick_port()))
+
+
 @implementer(IReadDescriptor, IDatagramSocket)
 class ConnectedSocket:
     """A UDP socket to one address; see :class:`~labnet.interfaces.IDatagramSocket`."""
@@ -56,6 +71,7 @@ class ConnectedSocket:
         port: int,
         received: Callable[[bytes], None],
         failed: Callable[[OSError], None],
+        pick_port: Callable[[], int],
     ) -> None:
         self._reactor = reactor
         self._received = received
@@ -64,7 +80,9 @@ class ConnectedSocket:
             family_of(host), socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
         )
         try:
+            bind_randomly(self._socket, pick_port)
             self._socket.connect(socket_address(host, port))
+            self._peer = self._socket.getpeername()[:2]
         except OSError:
             self._socket.close()
             raise
@@ -93,13 +111,17 @@ class ConnectedSocket:
 
     def doRead(self) -> None:
         try:
-            datagram = self._socket.recv(MOST_BYTES) if self._socket else b""
+            if self._socket is None:
+                return
+            datagram, source = self._socket.recvfrom(MOST_BYTES)
         except BlockingIOError:
             return
         except OSError as error:
             self._failed(error)
             return
-        self._received(datagram)
+        # From elsewhere comes what came while the socket was bound and not yet connected.
+        if source[:2] == self._peer:
+            self._received(datagram)
 
     def connectionLost(self, reason: Failure) -> None:
         """The reactor takes an error of the socket, such as a refusal, for the loss of a connection."""
@@ -111,12 +133,16 @@ class ConnectedSocket:
 
 @implementer(IDatagramSockets)
 class SystemSockets:
-    """Opens :class:`ConnectedSocket` on a reactor."""
+    """Opens :class:`ConnectedSocket` on a reactor, each on a port that ``random`` gives."""
 
-    def __init__(self, reactor: IReactorFDSet) -> None:
+    def __init__(self, reactor: IReactorFDSet, random: Random) -> None:
         self._reactor = reactor
+        self._random = random
 
     def open(
         self, host: str, port: int, received: Callable[[bytes], None], failed: Callable[[OSError], None]
     ) -> IDatagramSocket:
-        return ConnectedSocket(self._reactor, host, port, received, failed)
+        return ConnectedSocket(self._reactor, host, port, received, failed, self._pick_port)
+
+    def _pick_port(self) -> int:
+        return self._random.randint(FIRST_PORT, 65535)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import time
 from collections.abc import Callable, Iterable
@@ -9,13 +10,14 @@ from dataclasses import dataclass, field
 from typing import BinaryIO, Final
 
 from labnet.config import ResolverConfig
+from labnet.net.addresses import address_text
 from labnet.net.memory import trim
 from labnet.net.regular import open_regular, read_regular
 from labnet.resolver.cache.cache import Cache
 from labnet.resolver.cache.lines import CachedAnswer
 from labnet.resolver.cache.log import LogStart
 from labnet.resolver.cache.logs import DNS_LOG_SUFFIX
-from labnet.resolver.cache.policy import entry_of_mapping
+from labnet.resolver.cache.policy import capped, entry_of_mapping
 from labnet.resolver.cache.tail import Tail, TailReader, without_learned
 from labnet.resolver.files.course import parse_records
 from labnet.resolver.files.detect import kind_of
@@ -29,7 +31,7 @@ from labnet.resolver.records.occluded import occluded
 from labnet.resolver.records.zone import Zone
 from labnet.resolver.records.zonedata import ZoneData
 from labnet.resolver.records.zonefile_records import ZoneFileRecords
-from labnet.values import ParentAddress, RecordsFile
+from labnet.values import IPNetwork, ParentAddress, RecordsFile
 from labnet.wire.names import key_of
 
 RESOLV_CONF = "/etc/resolv.conf"
@@ -106,10 +108,14 @@ def load_files(config: ResolverConfig, now: float, reading: Reading | None = Non
     return loader.loaded
 
 
-def fill(cache: Cache, loaded: Loaded, now: float) -> None:
-    """Put what the logs hold and is valid at ``now`` (epoch seconds) into ``cache``; ``loaded`` has none of it then."""
+def fill(cache: Cache, loaded: Loaded, now: float, course_ttl_max: int) -> None:
+    """Put what the logs hold and is valid at ``now`` (epoch seconds) into ``cache``; ``loaded`` has none of it then.
+
+    What a course parent said lives for ``course_ttl_max`` seconds at most.
+    """
     cached, loaded.cached = loaded.cached, []
-    for question, entry in cached:
+    for each in cached:
+        question, entry = capped(each, course_ttl_max)
         # Of one question the last line counts, even if its time is over.
         cache.forget(question)
         # What is dated later than now was learned before the clock was set back: its lifetime begins now at the latest.
@@ -121,6 +127,31 @@ def fill(cache: Cache, loaded: Loaded, now: float) -> None:
 def every_parent(config: ResolverConfig) -> list[ParentAddress]:
     """The parents of ``config``, those of single domains included."""
     return [*config.parents, *(parent for parents in config.forward.values() for parent in parents)]
+
+
+def forgeable_parents(config: ResolverConfig) -> list[str]:
+    """A warning for each course parent on another machine, where ``config`` serves others than this machine too.
+
+    Replies in the name of a loopback address do not come from outside.
+    """
+    listens = [ipaddress.ip_address(listener.interface) for listener in config.listen]
+    served = config.allow if config.recursion is None else config.recursion
+    if all(map(_is_loopback, listens)) or all(map(_is_loopback, served)):
+        return []
+    parents = dict.fromkeys(
+        address_text(parent.host, parent.port)
+        for parent in every_parent(config)
+        if parent.kind == "text" and not _is_loopback(ipaddress.ip_address(parent.host))
+    )
+    return [
+        f"text:{parent}: anybody can forge what this parent says, and others than this machine are served: use a dns: "
+        "parent, or have recursion name this machine alone"
+        for parent in parents
+    ]
+
+
+def _is_loopback(address: ipaddress.IPv4Address | ipaddress.IPv6Address | IPNetwork) -> bool:
+    return address.is_loopback
 
 
 class _Loader:
@@ -151,6 +182,7 @@ class _Loader:
             tail = self._log(config.learned + DNS_LOG_SUFFIX, self._tail.dns)
             if tail is not None:
                 self.loaded.dns_log = tail.start
+        self.loaded.warnings += forgeable_parents(config)
         kinds = {parent.kind for parent in every_parent(config)}
         if "root" in kinds:
             self._load_hints(config.hints)

@@ -24,6 +24,7 @@ from labnet.resolver.cache.interfaces import ILearned
 from labnet.resolver.cache.lines import CachedAnswer, encode_line, is_from_course
 from labnet.resolver.cache.lock import LogLock
 from labnet.resolver.cache.logs import LearnedLogs
+from labnet.resolver.cache.policy import capped
 from labnet.resolver.clients.admission import Admission
 from labnet.resolver.clients.cookies import Cookies
 from labnet.resolver.clients.counts import Counts
@@ -79,12 +80,12 @@ class ResolverService(Service):
         self._listeners: list[Listener] = []
         random = surroundings.random
         self._cache = Cache(config.cache_bytes, config.serve_stale)
-        fill(self._cache, loaded, reactor.seconds())
+        fill(self._cache, loaded, reactor.seconds(), config.course_ttl_max)
         self._logs = LearnedLogs(self._live, encode_line, is_from_course, self._adopt, reactor)
         self._keeps_logs = surroundings.learned is None
         self._learned_by: ILearned = surroundings.learned or self._logs
         self._log_starts = (loaded.course_log, loaded.dns_log)
-        self._forwarding = Forwarding(surroundings.sockets or SystemSockets(reactor), reactor, random)
+        self._forwarding = Forwarding(surroundings.sockets or SystemSockets(reactor, random), reactor, random)
         self._shared = surroundings.shared
         self._groups: dict[bytes, ParentGroup] = {}
         forwards = self._forwards(config, loaded)
@@ -274,7 +275,7 @@ class ResolverService(Service):
         """The logs are elsewhere now: what they have there counts where nothing newer is known; then they have all."""
         self._logs.close()
         known = list(self._cache.valid(self._reactor.seconds()))
-        fill(self._cache, loaded, self._reactor.seconds())
+        fill(self._cache, loaded, self._reactor.seconds(), self._config.course_ttl_max)
         for question, entry in known:
             self._cache.put(question, entry)
         self._log_starts = (loaded.course_log, loaded.dns_log)
@@ -290,7 +291,7 @@ class ResolverService(Service):
     def _adopt(self, found: list[CachedAnswer]) -> None:
         for question, entry in found:
             if self._cache.find(question, self._reactor.seconds()) is None:
-                self._cache.put(question, entry)
+                self._cache.put(*capped((question, entry), self._config.course_ttl_max))
 
     def _live(self) -> Iterator[CachedAnswer]:
         return (cached for cached in self._cache.valid(self._reactor.seconds()) if not cached[0].dnssec)

@@ -26,6 +26,7 @@ def bounds_of(config: ResolverConfig) -> Bounds:
     """The limits on lifetimes (seconds) and on questions in flight."""
     return Bounds(
         default_ttl=config.default_ttl,
+        course_ttl_max=config.course_ttl_max,
         ttl_min=config.ttl_min,
         ttl_max=config.ttl_max,
         negative_ttl_max=config.negative_ttl_max,

@@ -199,7 +199,9 @@ def exchange() -> DNSExchange:
     from twisted.internet import reactor
 
     actual: Any = reactor
-    return DNSExchange(SystemSockets(actual), actual, SystemRandom(), InfraCache(10), ExchangeOptions(5.0, 3))
+    return DNSExchange(
+        SystemSockets(actual, SystemRandom()), actual, SystemRandom(), InfraCache(10), ExchangeOptions(5.0, 3)
+    )
 
 
 async def done(asked: Deferred[Any]) -> Any:

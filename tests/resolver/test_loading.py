@@ -54,6 +54,29 @@ class LoadingTests(SynchronousTestCase):
         return [message.removeprefix(f"{self.folder}/") for message in messages]
 
 
+class ForgeableParentTests(SynchronousTestCase):
+    """``check`` warns of a course parent whose forged replies would reach others than this machine."""
+
+    def warnings(self, **config: Any) -> list[str]:
+        given = {"listen": "udp:0:interface=0.0.0.0", "allow": ["10.0.0.0/8"], "parents": ["text:10.0.0.9:1200"]}
+        return load_files(ResolverConfig.model_validate(given | config), 0.0).warnings
+
+    def test_a_course_parent_elsewhere_of_a_resolver_for_others_is_warned_of(self) -> None:
+        [warning] = self.warnings()
+        self.assertTrue(warning.startswith("text:10.0.0.9:1200: anybody can forge what this parent says"), warning)
+        self.assertEqual(len(self.warnings(parents=[], forward={"a": "text:10.0.0.9:1", "b": "text:10.0.0.9:1"})), 1)
+
+    def test_who_serves_this_machine_alone_is_not_warned(self) -> None:
+        for config in (
+            {"allow": ["127.0.0.0/8", "::1/128"]},
+            {"recursion": ["127.0.0.0/8"]},
+            {"listen": "udp:0"},
+            {"parents": ["text:127.0.0.1:1200"]},
+            {"parents": ["dns:10.0.0.9"]},
+        ):
+            self.assertEqual(self.warnings(**config), [], config)
+
+
 class RecordsTests(LoadingTests):
     """Records files of every kind."""
 

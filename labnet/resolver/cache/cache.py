@@ -28,6 +28,7 @@ _RDATA_BYTES: Final = 45
 _MAPPING_BYTES: Final = 215
 _ERROR_BYTES: Final = 56
 
+_FORGEABLE: Final = ExtendedError(InfoCode.OTHER, "told by a text: parent, whose replies can be forged")
 _STALE_TTL: Final = 30  # seconds; RFC 8767, section 4
 _REFRESH_SHARE: Final = 0.1
 
@@ -58,6 +59,11 @@ class Entry:
     size: int = field(default=0, compare=False, repr=False)
     """Bytes that it takes there, roughly."""
 
+    @property
+    def errors(self) -> tuple[ExtendedError, ...]:
+        """The extended errors of its answer; one says where a course parent told it."""
+        return (*self.answer.errors, _FORGEABLE) if self.from_course else self.answer.errors
+
     def is_valid(self, now: float) -> bool:
         """Whether its age is at most its TTL."""
         return now - self.since <= self.ttl
@@ -80,7 +86,7 @@ class Entry:
             whole.additional,
             whole.authoritative,
             whole.mapping,
-            whole.errors,
+            self.errors,
             self.origin(now),
             self.same_until(age),
             self._counted(whole.signatures, age) if whole.signatures else (),
@@ -109,7 +115,7 @@ class Entry:
         answer, authority, signatures, proofs = (
             tuple([replace(rrset, ttl=_STALE_TTL) for rrset in rrsets]) for rrsets in sections
         )
-        errors = (*whole.errors, error)
+        errors = (*self.errors, error)
         return replace(whole, answer=answer, authority=authority, errors=errors, signatures=signatures, proofs=proofs)
 
     def is_due(self, now: float) -> bool:

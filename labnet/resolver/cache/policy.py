@@ -28,10 +28,12 @@ _SOA_FIXED: Final = 20  # bytes of the five numbers that end a SOA; the last is 
 class Bounds:
     """Limits of one resolver, in seconds, but for ``in_flight``: questions asked of the parents at a time.
 
-    ``default_ttl`` is for a course reply without one. The others bound the lifetimes of DNS replies.
+    ``default_ttl`` is for a course reply without one, and ``course_ttl_max`` the most that one lives: whoever forges it
+    must not have it last for 68 years. The others bound the lifetimes of DNS replies.
     """
 
     default_ttl: int = 60
+    course_ttl_max: int = 86400
     ttl_min: int = 0
     ttl_max: int = 86400
     negative_ttl_max: int = 3600
@@ -47,7 +49,8 @@ def entry_of(question: Question, upstream: Upstream, now: float, bounds: Bounds)
     now = now if upstream.since is None else upstream.since
     if (reply := upstream.course_reply) is not None:
         name = reply.name or question.spelled or text_of(question.key)
-        mapping = Mapping(name, reply.address, bounds.default_ttl if reply.ttl is None else reply.ttl, True, now)
+        ttl = min(bounds.default_ttl if reply.ttl is None else reply.ttl, bounds.course_ttl_max)
+        mapping = Mapping(name, reply.address, ttl, True, now)
         return entry_of_mapping(question.key, mapping, upstream.parent)
     if upstream.rrsets:
         rrsets = _bounded(upstream.rrsets, bounds)
@@ -86,6 +89,15 @@ def entry_of_mapping(key: bytes, mapping: Mapping, source: str) -> tuple[Questio
     """What is cached of a course mapping from a reply or from the log."""
     question = Question(key, RRType.A)
     return question, Entry(answer_of_mapping(mapping, question), mapping.since, mapping.ttl, source, from_course=True)
+
+
+def capped(cached: tuple[Question, Entry], most: int) -> tuple[Question, Entry]:
+    """``cached``, with a lifetime of ``most`` seconds at most where a course parent said it."""
+    question, entry = cached
+    mapping = entry.answer.mapping
+    if not entry.from_course or mapping is None or mapping.ttl <= most:
+        return cached
+    return entry_of_mapping(question.key, replace(mapping, ttl=most), entry.source)
 
 
 def answer_of_mapping(mapping: Mapping, question: Question) -> Answer:

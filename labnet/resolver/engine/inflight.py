@@ -301,7 +301,7 @@ def _answer_of(question: Question, upstream: Upstream, found: CachedAnswer | Non
     if upstream.since is not None:  # another lab asked a while ago
         origin = entry.origin(now).replace("from the", "from the shared", 1)
         return replace(entry.aged(now), origin=origin, until=0.0)
-    return replace(entry.answer, origin=origin)
+    return replace(entry.answer, origin=origin, errors=entry.errors)
 
 
 def failed_unexpectedly(failure: Failure, question: Question, log: Logger) -> Answer:

@@ -1,8 +1,13 @@
-"""One question to one parent over the course protocol: its socket, its timer, and which reply counts."""
+"""One question to one parent over the course protocol: its socket, its timer, and which reply counts.
+
+A reply has no id: whoever guesses the port of the question, one of 64,512, can forge it. So each question has a fresh
+port, and one that is sent too much that is no reply to it fails.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -18,6 +23,16 @@ from labnet.wire.course import decode_reply, encode_question
 from labnet.wire.course_line import TextError
 from labnet.wire.names import ROOT, text_of
 from labnet.wire.types import Question, Rcode, Upstream, fold, is_name
+
+MOST_IGNORED: Final = 20
+"""Datagrams about another name that are let pass for one question; with the next one the question fails."""
+
+
+@dataclass(slots=True)
+class Strays:
+    """Counts datagrams from a parent's address that are no reply to what it was asked."""
+
+    count: int = 0
 
 
 @implementer(IParent)
@@ -35,6 +50,7 @@ class TextParent:
     sockets: IDatagramSockets
     clock: IReactorTime
     log_limit: LogLimit = field(default_factory=LogLimit, init=False, compare=False, repr=False)
+    strays: Strays = field(default_factory=Strays, init=False, compare=False, repr=False)
 
     @property
     def address(self) -> str:
@@ -56,6 +72,7 @@ class _Exchange:
         self._parent = parent
         self._name = name
         self._tries_left = parent.tries
+        self._ignored = 0
         self._timer: IDelayedCall | None = None
         self._socket: IDatagramSocket | None = None
         self._done: Deferred[Upstream] = Deferred(self._close)
@@ -91,6 +108,14 @@ class _Exchange:
             self._close()
             rcode = Rcode.NXDOMAIN if reply is None else Rcode.NOERROR
             self._done.callback(Upstream(rcode, self._parent.address, course_reply=reply))
+        else:
+            self._ignore()
+
+    def _ignore(self) -> None:
+        self._parent.strays.count += 1
+        self._ignored += 1
+        if self._ignored > MOST_IGNORED:
+            self._fail(f"{self._parent.address} sent too much that is no reply to the question")
 
     def _log_no_answer(self, error: TextError) -> None:
         more = self._parent.log_limit.more(self._parent.clock.seconds())

@@ -16,6 +16,7 @@ from zope.interface import implementer
 
 from labnet.interfaces import IParent
 from labnet.metrics import Sample
+from labnet.resolver.upstream.course import TextParent
 from labnet.resolver.upstream.dns import DNSParent
 from labnet.resolver.upstream.errors import ParentFailed, Unusable
 from labnet.resolver.upstream.infra import BAND, Health
@@ -112,7 +113,8 @@ class Parents:
             labels = (resolver, parent.address)
             yield Sample("labnet_parent_questions_total", labels, health.questions)
             yield Sample("labnet_parent_failures_total", labels, health.failed)
-            yield Sample("labnet_parent_forged_total", labels, health.forged)
+            strays = parent.strays.count if isinstance(parent, TextParent) else 0
+            yield Sample("labnet_parent_forged_total", labels, health.forged + strays)
             yield Sample("labnet_parent_up", labels, int(not health.is_down))
             if health.srtt is not None:
                 yield Sample("labnet_parent_round_trip_seconds", labels, health.srtt)

@@ -9,7 +9,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from labnet.resolver.cache.policy import Bounds, answer_of_mapping, entry_of, negative_ttl
 from labnet.wire.types import Mapping, Rcode, RRset, RRType, Upstream
 from tests.resolver.dnsfakes import question, rrset
-from tests.resolver.lab import CLIENT, COURSE, OTHER, Lab, errors, rcode, shown
+from tests.resolver.lab import CLIENT, COURSE, EPOCH, OTHER, Lab, errors, rcode, shown
+
+FORGEABLE = "told by a text: parent, whose replies can be forged"
 
 SOA = "example. 300 SOA ns.example. h.example. 1 2 3 4 {minimum}"
 
@@ -177,7 +179,7 @@ class CourseParentTests(SynchronousTestCase):
         for rrtype in ("AAAA", "MX", "TXT", "SOA"):
             reply = lab.ask("web.example", rrtype)
             self.assertEqual((rcode(reply), shown(reply)), ("NOERROR", []))
-            self.assertEqual(errors(reply), ["from the cache, learned 10 s ago from 192.0.2.53:1200"])
+            self.assertEqual(errors(reply), [FORGEABLE, "from the cache, learned 10 s ago from 192.0.2.53:1200"])
 
     def test_first_question_may_be_of_another_type(self) -> None:
         """A DNS question for MX is asked of the course parent by name; A is answered from it."""
@@ -204,6 +206,7 @@ class CourseParentTests(SynchronousTestCase):
             errors(reply),
             [
                 "the address of the record is no IPv4 address: '21.09.1992.8'",
+                FORGEABLE,
                 "from the cache, learned 0 s ago from 192.0.2.53:1200",
             ],
         )
@@ -224,6 +227,50 @@ class CourseParentTests(SynchronousTestCase):
         lab.begin("web.example")
         lab.network.deliver(b"web.example,192.0.2.1", COURSE, lab.take(COURSE).source)
         self.assertEqual(shown(lab.told()), ["web.example. 20 IN A 192.0.2.1"])
+
+    def test_a_course_parent_is_believed_for_a_day_by_default(self) -> None:
+        """Whoever forges its reply has it last no longer: for both protocols, and in the log."""
+        for config, ttl in (({}, 86400), ({"course_ttl_max": 30}, 30)):
+            lab = Lab(self, parents=["text:192.0.2.53:1200"], **config)
+            lab.begin("web.example")
+            lab.network.deliver(b"web.example,192.0.2.1,2147483647", COURSE, lab.take(COURSE).source)
+            self.assertEqual(shown(lab.told()), [f"web.example. {ttl} IN A 192.0.2.1"])
+            lab.course("web.example")
+            self.assertEqual(lab.course_told().split(b", ")[2], b'"%d"' % ttl)
+            self.assertIn(f"web.example,192.0.2.1,{ttl},1,", (lab.folder / "learned").read_text())
+
+    def test_what_an_older_log_has_of_a_course_parent_lives_as_long_as_a_new_reply(self) -> None:
+        """A line from before the bound may be good for 68 years."""
+        old = f"web.example,192.0.2.1,2147483647,1,{EPOCH - 10}\nold.example,192.0.2.2,2147483647,1,{EPOCH - 86401}\n"
+        lab = Lab(self, {"learned": old}, parents=["text:192.0.2.53:1200"])
+        self.assertEqual(shown(lab.ask("web.example")), ["web.example. 86390 IN A 192.0.2.1"])
+        lab.begin("old.example")
+        lab.take(COURSE)
+
+    def test_what_a_course_parent_said_is_marked_in_dns_answers(self) -> None:
+        """At once, from the cache, from the log, for another type, past its lifetime; also without ``explain``."""
+        for explain in (True, False):
+            lab = Lab(self, parents=["text:192.0.2.53:1200"], explain=explain, serve_stale=1000)
+            lab.begin("web.example")
+            lab.network.deliver(b"web.example,192.0.2.1,60", COURSE, lab.take(COURSE).source)
+            replies = [lab.told(), lab.ask("web.example"), lab.ask("web.example"), lab.ask("web.example", "TXT")]
+            lab.restart()
+            replies.append(lab.ask("web.example"))
+            lab.reactor.advance(61)
+            lab.begin("web.example")
+            for _ in range(2):
+                lab.take(COURSE)
+                lab.pass_time(2.0)
+            replies.append(lab.told())
+            for reply in replies:
+                self.assertIn(FORGEABLE, errors(reply))
+
+    def test_what_others_said_is_not_marked_so(self) -> None:
+        lab = Lab(self, {"static": "own.example,192.0.2.9,60\n"})
+        lab.begin("web.example")
+        lab.tell(lab.asked("web.example"), "web.example. 60 A 192.0.2.1")
+        for reply in (lab.told(), lab.ask("web.example"), lab.ask("own.example")):
+            self.assertFalse([text for text in errors(reply) if "forged" in text])
 
     def test_name_that_dns_cannot_carry_has_no_records(self) -> None:
         """A mapping of such a name is for the course protocol alone."""

@@ -6,7 +6,9 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.resolver.upstream.course import TextParent
+from labnet.resolver.upstream.course import MOST_IGNORED, TextParent
+from labnet.resolver.upstream.errors import ParentFailed
+from labnet.resolver.upstream.selection import Parents
 from tests.resolver.dnsfakes import FakeSockets, question
 
 
@@ -27,3 +29,20 @@ class CourseParentTests(SynchronousTestCase):
                     sockets.last.received(b"\x00nonsense")
                     self.assertIsNone(self.successResultOf(answered).course_reply)
         self.assertEqual([event["more"] for event in events], ["", " (and 49 more before)"])
+
+    def test_a_question_fails_where_its_port_gets_too_much_that_is_no_reply(self) -> None:
+        """Somebody has found the port and guesses; the reply that comes next is not believed. All of it is counted."""
+        sockets, clock = FakeSockets(), Clock()
+        parent = TextParent("192.0.2.53", 1200, 1.0, 2, sockets, clock)
+        parents = Parents([parent], clock, 2.0)
+        answered = parents.ask(question("www.example"))
+        port = sockets.last
+        for number in range(MOST_IGNORED):
+            port.received(b"www%d.example,6.6.6.6,60" % number)
+        self.assertNoResult(answered)
+        port.received(b"evil.example,6.6.6.6,60")
+        self.assertIn("sent too much that is no reply", str(self.failureResultOf(answered, ParentFailed).value))
+        self.assertTrue(port.closed)
+        self.assertEqual(clock.getDelayedCalls(), [])
+        counted = {sample.name: sample.value for sample in parents.samples("main")}
+        self.assertEqual(counted["labnet_parent_forged_total"], MOST_IGNORED + 1)
