@@ -240,7 +240,7 @@ class ZoneFiles(SynchronousTestCase):
         self.assertEqual(rdatas, [b"\4caf\xe9", b"\4caf\xe9\1x", b"\2\xc3\xa9", mx, b"\1\xe9"])
         self.assertEqual(file.names[-1], "e\u00e9.lab")
 
-    def test_a_parenthesis_never_closed_is_told_where_it_opens(self) -> None:
+    def test_a_parenthesis_never_closed_is_a_problem_where_it_opens(self) -> None:
         """The line of the open parenthesis is the problem's, not the end of the file."""
         file = read(b"a 60 A 192.0.2.1\nb 60 TXT (\n x\n", "lab")
         self.assertEqual(file.complaints, [(2, "a parenthesis is opened here and never closed", False)])

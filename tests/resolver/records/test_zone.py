@@ -113,7 +113,7 @@ class OneStep(SynchronousTestCase):
         zone = zone_of('a TXT "a long text that nobody needs"\na A 192.0.2.1\na AAAA ::1')
         self.assertEqual(gist(zone, "a.lab", RRType.ANY), "A")
 
-    def test_the_course_is_told_the_first_address_of_a_name(self) -> None:
+    def test_the_mapping_of_a_name_has_its_first_address(self) -> None:
         """Of names from zone and hosts files, the first A address with its TTL, else the first AAAA address."""
         zone = zone_of(
             "Both AAAA ::1\nBoth 5 A 192.0.2.2\nBoth 5 A 192.0.2.1\nsix AAAA 2001:DB8::0\nnone MX 1 a\nc CNAME both"

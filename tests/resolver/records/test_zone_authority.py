@@ -277,7 +277,7 @@ under.signed TXT t
         self.assertEqual(gist(zone, "z.sub.lab", RRType.SOA), "SOA")
         self.assertEqual(gist(zone, "x.sub.lab"), "referral")
 
-    def test_of_two_delegations_the_upper_is_told(self) -> None:
+    def test_of_two_delegations_the_upper_is_answered(self) -> None:
         """The zone is not the authority for a delegation further down."""
         zone = zone_of(self.ZONE + b"a.sub NS ns", "lab")
         self.assertEqual(answer_of(zone, "x.a.sub.lab").authority[0].name, wire("sub.lab"))
@@ -296,7 +296,7 @@ under.signed TXT t
         for name, expected in ((".", "NS"), ("www.lab", "referral"), ("other", "NXDOMAIN"), ("x.y.other", "NXDOMAIN")):
             self.assertEqual(gist(zone, name, RRType.NS), expected, name)
 
-    def test_the_course_is_told_of_no_name_that_does_not_exist(self) -> None:
+    def test_a_name_that_does_not_exist_has_no_mapping(self) -> None:
         """Negative answers and referrals have no mapping."""
         zone = zone_of(self.ZONE, "lab")
         for name in ("no.lab", "deep.lab", "ns.sub.lab"):
