@@ -14,7 +14,7 @@ from labnet.interfaces import IDatagramSockets, IExchange, IParent, IReactor
 from labnet.net.addresses import address_text
 from labnet.resolver.upstream.dns_datagrams import DatagramQuery, Silent, decode_in_case
 from labnet.resolver.upstream.dns_stream import StreamQuery
-from labnet.resolver.upstream.errors import ParentFailed, Unusable, unreadable
+from labnet.resolver.upstream.errors import NoReply, ParentFailed, Unusable, unreadable
 from labnet.resolver.upstream.infra import InfraCache, Quirk
 from labnet.wire.dns_common import PAYLOAD
 from labnet.wire.dns_upstream import (
@@ -127,7 +127,11 @@ class DNSExchange:
             return await ask(without_edns)
         reply = await ask(asked)
         if reply.rcode in _KNOWS_NO_EDNS:
-            reply = await ask(without_edns)
+            try:
+                reply = await ask(without_edns)
+            except NoReply:  # else its refusals of EDNS would count as signs of life
+                self._infra.note(Quirk.NO_EDNS, server, self._reactor.seconds())
+                raise
             if reply.rcode not in _KNOWS_NO_EDNS:
                 self._infra.note(Quirk.NO_EDNS, server, self._reactor.seconds())
         return reply
@@ -172,7 +176,7 @@ class DNSExchange:
                 early = None
             except Broken as error:
                 raise unreadable(asked.address, error) from None
-        raise ParentFailed(f"{asked.address} did not answer")
+        raise NoReply(f"{asked.address} did not answer")
 
     async def _by_tcp(self, asked: _Asked) -> Reply:
         asked.sending()

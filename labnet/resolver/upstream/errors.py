@@ -21,6 +21,10 @@ class Unusable(ParentFailed):
         self.rcode = rcode
 
 
+class NoReply(ParentFailed):
+    """Every try was sent, and nothing came back."""
+
+
 class NoRoute(ParentFailed):
     """This machine has no way to the server's address, as where it has no IPv6: nothing was sent."""
 

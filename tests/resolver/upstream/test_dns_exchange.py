@@ -323,6 +323,20 @@ class FallbackTests(ExchangeTests):
                 self.assertEqual(query[10:12], b"\0\0")
                 asked.addErrback(lambda _: None).cancel()
 
+    def test_a_server_that_refuses_edns_and_is_silent_without_it_is_remembered(self) -> None:
+        """The next question costs only the tries without EDNS, and their silence shows that it is down."""
+        asked = self.ask()
+        self.reply(rcode="FORMERR")
+        self.reactor.pump([2.0] * 3)
+        self.assert_failed(asked, "192.0.2.53:53 did not answer")
+        self.assertEqual(len(self.sockets.opened), 4)
+        asked = self.ask()
+        self.assertEqual(self.sockets.last.query[10:12], b"\0\0")
+        self.reactor.pump([2.0] * 3)
+        self.assert_failed(asked, "192.0.2.53:53 did not answer")
+        self.assertEqual(len(self.sockets.opened), 7)
+        self.assertFalse(self.exchange.is_regular("192.0.2.53", 53))
+
     def test_a_server_that_cannot_read_the_question_is_not_taken_for_one_without_edns(self) -> None:
         """It says FORMERR without EDNS too."""
         asked = self.ask()
