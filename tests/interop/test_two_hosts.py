@@ -116,7 +116,8 @@ def test_each_question_to_the_parent_has_a_fresh_source_port(network: Network) -
 def test_a_parent_that_no_route_leads_to_is_a_parent_that_does_not_answer(network: Network, tmp_path: Path) -> None:
     """The client gets the empty list, the log no traceback, and no socket stays open."""
     twistd = inside(network.server, TWISTD)
-    arguments = ("labnet-resolver", "--interface", SERVER, "1198", "198.51.100.1", "1200", "ips.txt")
+    (tmp_path / "others.txt").write_text("www.biu.ac.il,1.2.3.4,180\n")
+    arguments = ("labnet-resolver", "--interface", SERVER, "1198", "198.51.100.1", "1200", "others.txt")
     with Daemon(*arguments, cwd=tmp_path, command=twistd) as child:
         assert child.address("resolver resolver") == (SERVER, 1198)
         network.ask("www.biu.ac.il", 1198)

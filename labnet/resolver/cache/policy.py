@@ -28,6 +28,8 @@ _SOA_FIXED: Final = 20  # bytes of the five numbers that end a SOA; the last is 
 class Bounds:
     """Limits of one resolver, in seconds, but for ``in_flight``: questions asked of the parents at a time.
 
+    A question that takes more than ``patience`` gives way to a new one where so many are in flight.
+
     ``default_ttl`` is for a course reply without one, and ``course_ttl_max`` the most that one lives: whoever forges it
     must not have it last for 68 years. The others bound the lifetimes of DNS replies.
     """
@@ -39,6 +41,7 @@ class Bounds:
     negative_ttl_max: int = 3600
     prefetch: bool = True
     in_flight: int = 500
+    patience: float = 0.2
 
 
 def entry_of(question: Question, upstream: Upstream, now: float, bounds: Bounds) -> tuple[Question, Entry] | None:

@@ -6,7 +6,8 @@ costs one look into a table.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
@@ -17,6 +18,9 @@ from labnet.values import IPNetwork
 
 _REMEMBERED: Final = 10_000
 """Clients that are remembered; then all are forgotten: a dictionary that is emptied needs no order."""
+
+PATIENCE: Final = 0.2
+"""Seconds after which a question in flight is slow: it gives way to the next where its network has too many."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class Client:
     """What an address may have.
 
     One that is ``denied`` gets nothing, one that is ``allowed`` the records, one that ``may_recurse`` every answer; the
-    rate counts for one that is ``limited``. ``network`` is what its limits are counted by.
+    rate counts for one that is ``limited``. ``network`` is what its limits are counted by, ``host`` its address.
     """
 
     allowed: bool
@@ -52,6 +56,7 @@ class Client:
     may_recurse: bool
     limited: bool
     network: bytes
+    host: str
 
     @property
     def unlimited(self) -> bool:
@@ -72,7 +77,7 @@ class Admission:
     def __init__(self, rules: Rules) -> None:
         self.generation = 0
         """Goes up with each change: who remembers a :class:`Client` of an earlier one forgets it."""
-        self._in_flight: dict[bytes, int] = {}
+        self._in_flight: dict[bytes, dict[Ticket, None]] = {}
         self._over = 0
         self._clients: dict[str, Client] = {}
         self._buckets = TokenBuckets(rules.rate, rules.burst)
@@ -106,6 +111,7 @@ class Admission:
                 allowed and self._recursion.allows(host),
                 bool(self._rules.rate) and not self._exempt.allows(host),
                 network_of(host),
+                host,
             )
         return client
 
@@ -125,32 +131,65 @@ class Admission:
     @property
     def in_flight(self) -> int:
         """Questions that parents are being asked for clients, those who joined another's included."""
-        return sum(self._in_flight.values())
+        return sum(map(len, self._in_flight.values()))
 
-    def admit(self, client: Client) -> Ticket | None:
-        """Count one more question of ``client`` in flight; None where its network has as many as it may have."""
-        count = self._in_flight.get(client.network, 0)
-        if count >= self._rules.in_flight:
+    def admit(self, client: Client, now: float) -> Ticket | None:
+        """Count one more question of ``client`` in flight at ``now`` (epoch seconds).
+
+        Where its network has as many as it may have, a slow one gives way: the oldest of the address that has most, so
+        that one client does not end recursion for all behind one switch. None where none is slow.
+        """
+        tickets = self._in_flight.get(client.network)
+        if tickets is None:
+            tickets = self._in_flight[client.network] = {}
+        elif len(tickets) >= self._rules.in_flight:
+            slow = self._slow_one(tickets, now)
+            if slow is None:
+                return None
+            slow.give_way()
+            tickets = self._in_flight.setdefault(client.network, {})
+        ticket = Ticket(self._in_flight, client, now)
+        tickets[ticket] = None
+        return ticket
+
+    def _slow_one(self, tickets: dict[Ticket, None], now: float) -> Ticket | None:
+        """The oldest of ``tickets`` that is slow, among those of the address that has most of them."""
+        before = now - PATIENCE
+        if next(iter(tickets)).since >= before:
             return None
-        self._in_flight[client.network] = count + 1
-        return Ticket(self._in_flight, client.network)
+        counts = Counter([ticket.host for ticket in tickets])
+        most = max(counts.values())
+        return next((ticket for ticket in tickets if ticket.since < before and counts[ticket.host] == most), None)
 
 
 class Ticket:
-    """One question of a client in flight. Whoever is done with it gives it back; only the first time counts."""
+    """One question of a client in flight since the epoch second ``since``.
 
-    __slots__ = ("_in_flight", "_network")
+    Whoever is done with it gives it back; only the first time counts. ``gave_way`` is called where it has to give way
+    to another question, and is not to be answered later.
+    """
 
-    def __init__(self, in_flight: dict[bytes, int], network: bytes) -> None:
+    __slots__ = ("_in_flight", "_network", "gave_way", "host", "since")
+
+    def __init__(self, in_flight: dict[bytes, dict[Ticket, None]], client: Client, since: float) -> None:
         self._in_flight = in_flight
-        self._network: bytes | None = network
+        self._network: bytes | None = client.network
+        self.host = client.host
+        self.since = since
+        self.gave_way: Callable[[], None] | None = None
 
-    def give_back(self) -> None:
-        """The question is answered, or will never be."""
+    def give_back(self) -> bool:
+        """The question is answered, or will never be; False where it was given back before."""
         network, self._network = self._network, None
-        if network is not None:
-            left = self._in_flight[network] - 1
-            if left:
-                self._in_flight[network] = left
-            else:
-                del self._in_flight[network]
+        if network is None:
+            return False
+        tickets = self._in_flight[network]
+        del tickets[self]
+        if not tickets:
+            del self._in_flight[network]
+        return True
+
+    def give_way(self) -> None:
+        """Another question takes its place."""
+        if self.give_back() and self.gave_way is not None:
+            self.gave_way()

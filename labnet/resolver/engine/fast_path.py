@@ -112,7 +112,7 @@ class FastPath:
     def _join(self, flight: Flight, port: LatePort, origin: Any, datagram: bytes, end: int) -> bool:
         """Have a client wait for what is passed on already; False where it is not, or cannot be passed back to it."""
         shape = flight.forwarder.shapes.find(datagram, end) if flight.forwarder is not None else None
-        if shape is None:
+        if shape is None or flight.is_crowded:
             return False
         flight.late.append((port, origin, datagram, end, shape))
         return True

@@ -29,6 +29,7 @@ method                   from         to          when
 ``learn``                both         landed      a reply is in the cache, and waits to be logged
 ``release``              forwarded    over        a reply was passed on that does not last, and no Deferred waits for it
 ``commit``               landed       over        what was learned is logged; all who wait are answered
+``make_room``            asked        over        it is slow, and the table is full: who waits gets SERVFAIL
 ``stop``                 asked        over        the resolver stops: who waits gets SERVFAIL
 ======================== ============ =========== ==================================================================
 
@@ -46,7 +47,8 @@ Invariants
 #. Between ``learn`` and ``commit`` no other code runs, so nobody finds in the cache what is not in the log.
 #. Each client is answered once. ``divert`` empties ``late`` before those clients come back by the full path, where each
    waits by a Deferred on the same flight; a flight that has landed takes no more clients.
-#. The table has at most ``Bounds.in_flight`` flights; whoever reserves looks at ``is_full`` before.
+#. The table has at most ``Bounds.in_flight`` flights; whoever reserves looks at ``is_full`` or ``make_room`` before.
+#. At most :data:`MOST_WAITING` clients wait for a flight; whoever adds one looks at ``is_crowded`` before.
 """
 
 from __future__ import annotations
@@ -66,6 +68,11 @@ from labnet.resolver.cache.lines import CachedAnswer
 from labnet.resolver.cache.policy import Bounds, answer_of_mapping, entry_of
 from labnet.resolver.upstream.errors import ParentFailed
 from labnet.wire.types import Answer, InfoCode, Question, Upstream, failure_of
+
+MOST_WAITING: Final = 1000
+"""Clients that wait for one question at a time; more get SERVFAIL at once."""
+
+_GAVE_WAY: Final = failure_of("too slow while too many questions are in flight")
 
 _FAILED_FOR: Final = 5
 """Seconds that a failure is remembered; RFC 9520, section 3.2, asks for 1 to 300."""
@@ -118,6 +125,11 @@ class Flight:
         self.walk: Deferred[None] | None = None
         self.answer: Answer | None = None
 
+    @property
+    def is_crowded(self) -> bool:
+        """Whether as many clients wait for it as may."""
+        return len(self.late) + len(self.waiting) >= MOST_WAITING
+
     def wait(self) -> Deferred[Answer]:
         """One more client of the full path; fires with the answer, never fails."""
         waiting: Deferred[Answer] = Deferred()
@@ -160,6 +172,23 @@ class InFlight:
     def is_full(self) -> bool:
         """Whether as many questions are in flight as may be."""
         return len(self._flights) >= self.bounds.in_flight
+
+    def make_room(self) -> bool:
+        """Whether there is room for one more question; a slow one on the full path gives way, as unbound's jostle does.
+
+        Those on the fast path are soon over, or come to the full one.
+        """
+        if not self.is_full:
+            return True
+        before = self._clock.seconds() - self.bounds.patience
+        for flight in self._flights.values():
+            if flight.since >= before:
+                break
+            if flight.walk is not None:
+                flight.answer = self.stale(flight.question, self._clock.seconds()) or _GAVE_WAY
+                flight.walk.cancel()
+                break
+        return not self.is_full
 
     def reserve(self, question: Question, now: float, forwarder: Any = None) -> Flight:
         """From ``now`` on (epoch seconds) ``question`` is being asked, on the fast path by ``forwarder``."""
@@ -286,7 +315,7 @@ class InFlight:
 
     def _unexpected(self, failure: Failure, flight: Flight) -> None:
         if self._flights.get(flight.question) is flight:
-            self._land(flight, failed_unexpectedly(failure, flight.question, self.log))
+            self._land(flight, flight.answer or failed_unexpectedly(failure, flight.question, self.log))
         self.commit()
 
 

@@ -222,11 +222,11 @@ class Resolver:
         """Ask a parent for one step of a chain, or wait with who asked already. Never fails."""
         flight = self.flights.find(question)
         if flight is not None:
-            return flight.wait()
+            return succeed(failure_of("too many wait for this question")) if flight.is_crowded else flight.wait()
         parent = self._forward(question)
         if parent is None:
             return succeed(_nobody_to_ask())
-        if self.flights.is_full:
+        if not self.flights.make_room():
             return succeed(failure_of("too many questions in flight"))
         flight = self.flights.reserve(question, self._clock.seconds())
         answer = flight.wait()

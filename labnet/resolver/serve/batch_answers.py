@@ -211,7 +211,7 @@ class BatchAnswers:
         client = self._clients.client(slot)
         if client is None or not client.may_recurse:
             return False
-        ticket = self.protocol.admission.admit(client)
+        ticket = self.protocol.admission.admit(client, now)
         if ticket is None:
             return False
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final, NamedTuple
 
 from twisted.internet.interfaces import IReactorTime
@@ -104,9 +105,10 @@ class Responder:
             return _Decision(self.resolver.recorded(question) or _NOT_FOR_YOU, "records")
         answer = self.resolver.known(question)
         if answer is None and query.recursion_desired:
-            ticket = self.admission.admit(client)
+            ticket = self.admission.admit(client, asking.came)
             if ticket is None:
                 return _TOO_MANY
+            ticket.gave_way = partial(self._reply, asking, query, _GAVE_WAY)
             self.resolver.ask(question).addCallback(self._answered, asking, query, ticket)
             return None
         if answer is None:
@@ -114,9 +116,9 @@ class Responder:
         return _Decision(answer, source_of(answer, asked=False), ready_until=answer.until)
 
     def _answered(self, answer: Answer, asking: _Asking, query: Query, ticket: Ticket) -> None:
-        """A parent was asked, and this is the answer."""
-        ticket.give_back()
-        self._reply(asking, query, _Decision(answer, source_of(answer, asked=True)))
+        """A parent was asked, and this is the answer; a client whose question gave way has had one."""
+        if ticket.give_back():
+            self._reply(asking, query, _Decision(answer, source_of(answer, asked=True)))
 
     def _reply(self, asking: _Asking, query: Query | None, decision: _Decision, message: bytes = b"") -> None:
         """Encode what was decided, have it ready for others who send this ``message``, send it, count it."""
@@ -212,4 +214,8 @@ _REFUSED: Final = _Decision(  # RFC 8914, section 4.19
 )
 _TOO_MANY: Final = _Decision(
     _with_error(Rcode.SERVFAIL, InfoCode.OTHER, "too many questions of your network are in flight"), lost="in_flight"
+)
+_GAVE_WAY: Final = _Decision(
+    _with_error(Rcode.SERVFAIL, InfoCode.OTHER, "too slow while many questions of your network are in flight"),
+    lost="in_flight",
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from functools import partial
 from typing import Final
 
 from twisted.internet.protocol import DatagramProtocol
@@ -123,20 +124,28 @@ class ResolverProtocol(DatagramProtocol):
         waiting = (addr, question.spelled)
         if waiting in self._waiting:
             return
-        ticket = self._responder.admission.admit(client)
+        ticket = self._responder.admission.admit(client, came)
         if ticket is None:
-            self._responder.counts.lost["in_flight"] += 1
-            self._tell(question.spelled, None, addr, client)
+            self._too_many(waiting)
             return
+        ticket.gave_way = partial(self._too_many, waiting)
         self._waiting.add(waiting)
         self._resolver.ask(question).addCallback(self._answered, waiting, came, ticket)
 
     def _answered(self, answer: Answer, waiting: tuple[tuple[str, int], str], came: float, ticket: Ticket) -> None:
-        ticket.give_back()
+        if not ticket.give_back():
+            return
         self._waiting.discard(waiting)
         addr, name = waiting
         self._tell(name, answer.mapping, addr, self.admission.client(addr[0]))
         self._count(answer, source_of(answer, asked=True), addr, name, came)
+
+    def _too_many(self, waiting: tuple[tuple[str, int], str]) -> None:
+        """A question is not asked, or gave way to another one."""
+        self._waiting.discard(waiting)
+        self._responder.counts.lost["in_flight"] += 1
+        addr, name = waiting
+        self._tell(name, None, addr, self.admission.client(addr[0]))
 
     def _tell(self, name: str, mapping: Mapping | None, addr: tuple[str, int], client: Client) -> bytes:
         """Send the reply for ``name``, unless it could do harm to others; it is returned in any case."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import partial
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -116,20 +117,20 @@ class InFlightTests(SynchronousTestCase):
         """One more is refused until a ticket is given back; another network has its own."""
         admission = Admission(Rules(LAN, in_flight=2))
         one, other = admission.client("192.0.2.1"), admission.client("2001:db8::1")
-        tickets = [admission.admit(one) for _ in range(3)]
+        tickets = [admission.admit(one, 0.0) for _ in range(3)]
         self.assertEqual([ticket is None for ticket in tickets], [False, False, True])
-        self.assertIsNotNone(admission.admit(other))
+        self.assertIsNotNone(admission.admit(other, 0.0))
         self.assertEqual(admission.in_flight, 3)
         assert tickets[0] is not None
         tickets[0].give_back()
-        self.assertIsNotNone(admission.admit(one))
-        self.assertIsNone(admission.admit(one))
+        self.assertIsNotNone(admission.admit(one, 0.0))
+        self.assertIsNone(admission.admit(one, 0.0))
 
     def test_a_ticket_that_is_given_back_twice_counts_once(self) -> None:
         """Whoever is done with it may give it back; a network that has nothing in flight takes no memory."""
         admission = Admission(Rules(LAN))
         client = admission.client("192.0.2.1")
-        first, second = admission.admit(client), admission.admit(client)
+        first, second = admission.admit(client, 0.0), admission.admit(client, 0.0)
         assert first is not None
         assert second is not None
         first.give_back()
@@ -142,9 +143,33 @@ class InFlightTests(SynchronousTestCase):
     def test_a_ticket_of_earlier_rules_is_given_back_under_the_new_ones(self) -> None:
         """The count goes on over a change."""
         admission = Admission(Rules(LAN))
-        ticket = admission.admit(admission.client("192.0.2.1"))
+        ticket = admission.admit(admission.client("192.0.2.1"), 0.0)
         assert ticket is not None
         admission.change(Rules((), LAN))
         self.assertEqual(admission.in_flight, 1)
         ticket.give_back()
         self.assertEqual(admission.in_flight, 0)
+
+    def test_a_slow_question_of_the_address_that_has_most_gives_way(self) -> None:
+        """The oldest of those: a neighbour's older one is not touched. Who gave way is told, and its place is taken."""
+        admission = Admission(Rules(LAN, in_flight=3))
+        neighbour, greedy = admission.client("192.0.2.1"), admission.client("192.0.2.2")
+        over: list[str] = []
+        for name, client, now in (("old", neighbour, 1.0), ("first", greedy, 2.0), ("second", greedy, 2.1)):
+            ticket = admission.admit(client, now)
+            assert ticket is not None
+            ticket.gave_way = partial(over.append, name)
+        self.assertIsNotNone(admission.admit(neighbour, 2.25))
+        self.assertEqual((over, admission.in_flight), (["first"], 3))
+        self.assertIsNotNone(admission.admit(greedy, 2.25))
+        self.assertEqual((over, admission.in_flight), (["first", "old"], 3))
+
+    def test_no_question_gives_way_before_its_time(self) -> None:
+        """A fifth of a second: a burst of questions does not drive itself out."""
+        admission = Admission(Rules(LAN, in_flight=1))
+        client = admission.client("192.0.2.1")
+        ticket = admission.admit(client, 1.0)
+        assert ticket is not None
+        self.assertIsNone(admission.admit(client, 1.2))
+        self.assertIsNotNone(admission.admit(client, 1.3))
+        self.assertFalse(ticket.give_back())

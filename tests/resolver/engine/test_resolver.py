@@ -5,6 +5,7 @@ from __future__ import annotations
 import dns.flags
 from twisted.trial.unittest import SynchronousTestCase
 
+from labnet.resolver.engine import inflight
 from tests.resolver.lab import CLIENT, COURSE, OTHER, Lab, codes, errors, rcode, shown
 
 ZONE = """\
@@ -281,6 +282,64 @@ class InFlightTests(SynchronousTestCase):
         lab.tell(lab.asked("web.example"), "web.example. 60 A 192.0.2.1")
         lab.told((CLIENT[0], 1))
         self.assertEqual(len(lab.resolve("web.example", "web.example. 60 AAAA 2001:db8::1", rrtype="AAAA").answer), 1)
+
+    def test_slow_questions_give_way_where_the_list_is_full(self) -> None:
+        """The oldest that takes more than a fifth of a second fails; what it is told late is not learned."""
+        lab = Lab(self, in_flight=2)
+        first, second, third = ((CLIENT[0], 1000 + number) for number in range(3))
+        lab.begin("n0.example", client=first)
+        slow = lab.asked("n0.example")
+        lab.pass_time(0.15)
+        lab.begin("n1.example", client=second)
+        lab.asked("n1.example")
+        lab.pass_time(0.15)
+        lab.begin("n2.example", client=third)
+        reply = lab.told(first)
+        self.assertEqual(
+            (rcode(reply), errors(reply)), ("SERVFAIL", ["too slow while too many questions are in flight"])
+        )
+        lab.tell(lab.asked("n2.example"), "n2.example. 60 A 192.0.2.2")
+        self.assertEqual(shown(lab.told(third)), ["n2.example. 60 IN A 192.0.2.2"])
+        self.assertNotIn(slow.source, lab.network.sockets)
+        self.assertEqual(lab.service.status()["in_flight"], 1)
+
+    def test_one_client_does_not_end_recursion_for_its_network(self) -> None:
+        """It asks 200 names of servers that are silent; a neighbour behind the same switch is answered at once."""
+        lab = Lab(self)
+        greedy, neighbour = (CLIENT[0], 1000), ("172.16.20.66", 2000)
+        for number in range(200):
+            lab.begin(f"slow{number}.example", client=greedy)
+            lab.pass_time(0.01)
+            lab.network.sent.clear()
+        lab.begin("web.example", client=neighbour)
+        self.assertEqual(errors(lab.told(greedy)), ["too slow while many questions of your network are in flight"])
+        lab.tell(lab.asked("web.example"), "web.example. 60 A 192.0.2.1")
+        self.assertEqual(shown(lab.told(neighbour)), ["web.example. 60 IN A 192.0.2.1"])
+
+    def test_course_question_that_gives_way_is_unknown_and_may_be_asked_again(self) -> None:
+        lab = Lab(self, in_flight_per_client=1)
+        lab.course("a.example")
+        lab.asked("a.example")
+        lab.pass_time(0.3)
+        lab.course("b.example", client=(CLIENT[0], 1))
+        self.assertEqual(lab.course_told(), b"[]")
+        lab.tell(lab.asked("b.example"), "b.example. 60 A 192.0.2.1")
+        self.assertIn(b"192.0.2.1", lab.course_told((CLIENT[0], 1)))
+        lab.course("a.example")
+        lab.pass_time(0.0)
+        lab.network.sent.clear()
+
+    def test_so_many_may_wait_for_one_question(self) -> None:
+        """One more fails at once; those who wait are all answered."""
+        self.patch(inflight, "MOST_WAITING", 3)
+        lab = Lab(self, explain=False)
+        clients = [(CLIENT[0], 1000 + number) for number in range(4)]
+        for client in clients:
+            lab.begin("web.example", client=client)
+        reply = lab.told(clients[3])
+        self.assertEqual((rcode(reply), errors(reply)), ("SERVFAIL", ["too many wait for this question"]))
+        lab.tell(lab.asked("web.example"), "web.example. 60 A 192.0.2.1")
+        self.assertEqual([rcode(lab.told(client)) for client in clients[:3]], ["NOERROR"] * 3)
 
     def test_more_than_the_limit_is_refused_at_once(self) -> None:
         """With ``in_flight`` questions at the parents the next one fails, which is said; then there is room again."""

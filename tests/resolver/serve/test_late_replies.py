@@ -64,7 +64,7 @@ class LateRepliesTests(SynchronousTestCase):
             client.bind(("127.0.0.1", 0))
 
     def origin(self, client: int, came: float) -> Origin:
-        ticket = self.port.admission.admit(self.port.admission.client("127.0.0.1"))
+        ticket = self.port.admission.admit(self.port.admission.client("127.0.0.1"), 0.0)
         assert ticket is not None
         return name_of(self.clients[client]), ticket, came
 
