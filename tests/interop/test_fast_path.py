@@ -168,6 +168,8 @@ BLOCKED = dns.edns.EDEOption(dns.edns.EDECode.BLOCKED, "not in this school")
         ("A", replying("@ 60 IN CNAME host.far.test.", "host.far.test. 60 IN A 192.0.2.8"), "NOERROR", 2),
         ("A", replying(authority=SOA), "NOERROR", 0),
         ("A", replying(authority=SOA, rcode=3), "NXDOMAIN", 0),
+        ("A", replying("@ 60 IN CNAME gone.far.test.", authority=SOA), "NOERROR", 1),
+        ("A", replying("@ 60 IN CNAME gone.far.test.", authority=SOA, rcode=3), "NXDOMAIN", 1),
         ("MX", replying("@ 60 IN MX 1 host.far.test."), "NOERROR", 1),
         ("TXT", replying("@ 60 IN TXT hello"), "NOERROR", 1),
         ("HTTPS", replying("@ 60 IN HTTPS 1 . alpn=h2"), "NOERROR", 1),
@@ -175,7 +177,20 @@ BLOCKED = dns.edns.EDEOption(dns.edns.EDECode.BLOCKED, "not in this school")
         ("A", replying(rcode=5), "SERVFAIL", 0),
         ("A", replying(rcode=2), "SERVFAIL", 0),
     ],
-    ids=["A", "CNAME", "NODATA", "NXDOMAIN", "MX", "TXT", "HTTPS", "EDE", "REFUSED", "SERVFAIL"],
+    ids=[
+        "A",
+        "CNAME",
+        "NODATA",
+        "NXDOMAIN",
+        "alias-NODATA",
+        "alias-NXDOMAIN",
+        "MX",
+        "TXT",
+        "HTTPS",
+        "EDE",
+        "REFUSED",
+        "SERVFAIL",
+    ],
 )
 def test_a_miss_costs_one_question(
     both: tuple[Parent, Daemon], rrtype: str, answer: Callable[[Message], Message], rcode: str, records: int

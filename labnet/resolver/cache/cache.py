@@ -19,6 +19,7 @@ from labnet.wire.types import (
     Question,
     Rcode,
     RRset,
+    RRType,
 )
 
 # Bytes of CPython's objects beside the names, rdatas and texts in them (measured; tests hold them to that).
@@ -243,7 +244,7 @@ class Cache:
         self._make_room()
 
     def flush(self, *keys: bytes) -> int:
-        """Drop every entry of these names, of a name below one, or with a record of such a name; how many that were.
+        """Drop every entry of these names, of names below them, and those that lead to such a name; how many that were.
 
         What says that a name above one of them does not exist would answer for it, and is dropped too. However many
         ``keys`` there are, every entry is looked at once.
@@ -261,7 +262,7 @@ class Cache:
             if ROOT in flushed
             or question in denying
             or is_flushed(question.key)
-            or any(is_flushed(rrset.key) for rrset in entry.answer.answer)
+            or any(is_flushed(name) for name in _names_in(entry.answer.answer))
         ]
         for question in found:
             self.forget(question)
@@ -291,6 +292,14 @@ class Cache:
             entry = self._entries.get(question)
             if entry is not None and entry.is_valid(now):
                 yield question, entry
+
+
+def _names_in(rrsets: tuple[RRset, ...]) -> Iterator[bytes]:
+    """The keys of the names that have these records, and that their CNAMEs lead to."""
+    for rrset in rrsets:
+        yield rrset.key
+        if rrset.rrtype == RRType.CNAME:
+            yield rrset.rdatas[0].lower()
 
 
 def size_of(answer: Answer) -> int:

@@ -59,10 +59,17 @@ def entry_of(question: Question, upstream: Upstream, now: float, bounds: Bounds)
         rrsets = _bounded(upstream.rrsets, bounds)
         signatures = upstream.signatures and _bounded(upstream.signatures, bounds)
         proofs = upstream.proofs and _bounded(upstream.proofs, bounds)
-        ttl = min([rrset.ttl for rrset in (*rrsets, *signatures, *proofs)])
+        lifetimes = [rrset.ttl for rrset in (*rrsets, *signatures, *proofs)]
+        authority: tuple[RRset, ...] = ()
+        if upstream.soa is not None:  # what the chain leads to is not there
+            lasts = min(upstream.soa.ttl, negative_ttl(upstream.soa), bounds.negative_ttl_max)
+            lifetimes.append(lasts)
+            authority = (replace(upstream.soa, ttl=lasts),)
+        ttl = min(lifetimes)
         answer = Answer(
             upstream.rcode,
             rrsets,
+            authority,
             mapping=mapping_of(question, rrsets, ttl, now),
             errors=upstream.errors,
             signatures=signatures,
@@ -71,9 +78,9 @@ def entry_of(question: Question, upstream: Upstream, now: float, bounds: Bounds)
         return question, Entry(answer, now, ttl, upstream.parent)
     if upstream.soa is None:
         return None  # a negative answer without a SOA is not cached (RFC 2308, section 5)
-    authority = (upstream.soa, *upstream.proofs)
-    ttl = min([negative_ttl(upstream.soa), bounds.negative_ttl_max, *(rrset.ttl for rrset in authority)])
-    soa, *denials = (replace(rrset, ttl=ttl) for rrset in authority)
+    denying = (upstream.soa, *upstream.proofs)
+    ttl = min([negative_ttl(upstream.soa), bounds.negative_ttl_max, *(rrset.ttl for rrset in denying)])
+    soa, *denials = (replace(rrset, ttl=ttl) for rrset in denying)
     answer = Answer(upstream.rcode, authority=(soa,), errors=upstream.errors, proofs=tuple(denials))
     return question, Entry(answer, now, ttl, upstream.parent)
 

@@ -63,11 +63,18 @@ class Chain:
 
 
 def _target(answer: Answer, question: Question) -> Question | None:
-    """The name that the chain goes on with, where ``answer`` ends in a CNAME that was not itself asked for."""
-    if not answer.answer or question.rrtype in (RRType.CNAME, RRType.ANY):
+    """The name that the chain goes on with, where ``answer`` ends in a CNAME that was not itself asked for.
+
+    None where a SOA beside it says that there is nothing to go on to.
+    """
+    if not answer.answer or _is_negative(answer) or question.rrtype in (RRType.CNAME, RRType.ANY):
         return None
     last = answer.answer[-1]
     return question.at(last.rdatas[0].lower()) if last.rrtype == RRType.CNAME else None
+
+
+def _is_negative(answer: Answer) -> bool:
+    return any(rrset.rrtype == RRType.SOA for rrset in answer.authority)
 
 
 def cut_chain(answer: Answer, asked: Question, is_elsewhere: Callable[[bytes], bool]) -> Answer:
@@ -76,9 +83,11 @@ def cut_chain(answer: Answer, asked: Question, is_elsewhere: Callable[[bytes], b
     What is in the cache stays whole: which names those are changes with the configuration.
     """
     if asked.rrtype not in (RRType.CNAME, RRType.ANY):
-        for number, rrset in enumerate(answer.answer[:-1], 1):
+        links = answer.answer if _is_negative(answer) else answer.answer[:-1]
+        for number, rrset in enumerate(links, 1):
             if rrset.rrtype == RRType.CNAME and is_elsewhere(rrset.rdatas[0].lower()):
                 shown = answer.answer[:number]
                 keys = {rrset.key for rrset in shown}
-                return replace(answer, answer=shown, signatures=tuple(s for s in answer.signatures if s.key in keys))
+                signatures = tuple(s for s in answer.signatures if s.key in keys)
+                return replace(answer, rcode=Rcode.NOERROR, answer=shown, authority=(), signatures=signatures)
     return answer

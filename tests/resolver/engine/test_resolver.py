@@ -248,16 +248,46 @@ class ChainTests(SynchronousTestCase):
         self.assertEqual(shown(reply)[:2], first)
 
     def test_chain_to_a_name_that_does_not_exist(self) -> None:
-        """The CNAME is told with NXDOMAIN and the SOA of the name it leads to (RFC 2308, section 2.1)."""
+        """The CNAME is told with NXDOMAIN and the SOA of the name it leads to (RFC 2308, 2.1), from one reply."""
         lab = Lab(self)
         soa = ["example. 300 SOA ns.example. h.example. 1 2 3 4 60"]
-        told = {"rcode": "NXDOMAIN", "authority": soa}
-        lab.begin("web.example")
-        lab.tell(lab.asked("web.example"), "web.example. 60 CNAME gone.example.", **told)
-        lab.tell(lab.asked("gone.example"), **told)
-        reply = lab.told()
-        self.assertEqual((rcode(reply), len(reply.answer), len(reply.authority)), ("NXDOMAIN", 1, 1))
+        reply = lab.resolve("web.example", "web.example. 90 CNAME gone.example.", rcode="NXDOMAIN", authority=soa)
+        for passed in 0, 20:
+            self.assertEqual((rcode(reply), len(reply.answer)), ("NXDOMAIN", 1))
+            self.assertEqual((reply.answer[0].ttl, reply.authority[0].ttl), (90 - passed, 60 - passed))
+            lab.pass_time(20 - passed)
+            reply = lab.ask("web.example")
+        lab.restart()
         self.assertEqual(rcode(lab.ask("web.example")), "NXDOMAIN")
+        lab.pass_time(41)
+        lab.resolve("web.example", "web.example. 60 A 192.0.2.1")
+
+    def test_chain_to_a_name_without_such_records(self) -> None:
+        """One reply says so (RFC 2308, section 2.2); flushing the name that it leads to drops it."""
+        lab = Lab(self)
+        soa = ["example. 300 SOA ns.example. h.example. 1 2 3 4 60"]
+        for _ in range(2):
+            reply = lab.resolve("web.example", "web.example. 90 CNAME to.example.", rrtype="AAAA", authority=soa)
+            self.assertEqual((rcode(reply), len(reply.answer), len(reply.authority)), ("NOERROR", 1, 1))
+            lab.service.flush("to.example")
+
+    def test_what_a_chain_leads_to_is_asked_for_where_no_soa_says_that_it_is_not_there(self) -> None:
+        """The parent may have stopped at the CNAME."""
+        lab = Lab(self)
+        lab.begin("web.example")
+        lab.tell(lab.asked("web.example"), "web.example. 60 CNAME to.example.", rcode="NXDOMAIN")
+        lab.tell(lab.asked("to.example"), "to.example. 60 A 192.0.2.1")
+        self.assertEqual((rcode(reply := lab.told()), len(reply.answer)), ("NOERROR", 2))
+
+    def test_a_parent_cannot_deny_what_another_domains_parent_has(self) -> None:
+        """Behind a CNAME neither; the denial is no part of the answer."""
+        lab = Lab(self, forward={"corp.example": ["dns:192.0.2.54"]})
+        soa = ["example. 300 SOA ns.example. h.example. 1 2 3 4 60"]
+        lab.begin("web.example")
+        lab.tell(lab.asked("web.example"), "web.example. 60 CNAME x.corp.example.", rcode="NXDOMAIN", authority=soa)
+        lab.tell(lab.asked("x.corp.example", parent=OTHER), "x.corp.example. 60 A 192.0.2.7")
+        reply = lab.told()
+        self.assertEqual((rcode(reply), len(reply.answer), reply.authority), ("NOERROR", 2, []))
 
 
 class InFlightTests(SynchronousTestCase):
