@@ -18,7 +18,7 @@ from twisted.web.http import HTTPChannel
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request, Site
 
-from labnet.console.metrics import exposition
+from labnet.console.metrics import exposition, wants_openmetrics
 from labnet.interfaces import IReactor, IStreamTransport, StartError
 from labnet.metrics import Sample
 from labnet.net.listening import with_defaults
@@ -39,6 +39,9 @@ HEADERS: Final = 100
 HEADER_BYTES: Final = 8192
 BODY_BYTES: Final = 65_536
 """Bytes of a request's body, all of them thrown away, after which the connection is closed."""
+
+MADE_FOR: Final = 1.0
+"""Seconds for which a page of metrics is given again: making one takes as long as hundreds of answers."""
 
 PATIENCE: Final = 5.0
 """Seconds that a scrape waits for samples from other processes."""
@@ -110,7 +113,7 @@ class ReadyPage(Page):
 
 
 class MetricsPage(Page):
-    """What ``samples`` gives, at once or later."""
+    """What ``samples`` gives, at once or later; they are asked for once a second at most, however many read it."""
 
     log = Logger()
 
@@ -119,6 +122,10 @@ class MetricsPage(Page):
         self._samples = samples
         self._clock = clock
         self._failing = False
+        self._counted: list[Sample] = []
+        self._until = 0.0
+        self._pages: dict[bool, tuple[bytes, str]] = {}
+        self._waiting: list[Deferred[None]] = []
 
     def show(self, request: Request) -> None:
         Deferred.fromCoroutine(self._show(request))
@@ -127,10 +134,7 @@ class MetricsPage(Page):
         gone: list[Failure] = []
         request.notifyFinish().addErrback(gone.append)
         try:
-            counted = self._samples()
-            if isinstance(counted, Deferred):
-                counted = await counted.addTimeout(PATIENCE, self._clock)
-            page, kind = exposition(counted, request.getHeader("accept") or "")
+            page, kind = await self._page(request.getHeader("accept") or "")
         except Exception:
             if not self._failing:
                 self._failing = True
@@ -141,6 +145,31 @@ class MetricsPage(Page):
             code = 200
         if not gone:
             respond(request, code, page, kind)
+
+    async def _page(self, accept: str) -> tuple[bytes, str]:
+        if not self._until - MADE_FOR <= self._clock.seconds() < self._until:
+            waiting: Deferred[None] = Deferred()
+            self._waiting.append(waiting)
+            if len(self._waiting) == 1:
+                Deferred.fromCoroutine(self._count()).addBoth(self._counted_all)
+            await waiting
+        asked = wants_openmetrics(accept)
+        if asked not in self._pages:
+            self._pages[asked] = exposition(self._counted, accept)
+        return self._pages[asked]
+
+    async def _count(self) -> None:
+        counted = self._samples()
+        if isinstance(counted, Deferred):
+            counted = await counted.addTimeout(PATIENCE, self._clock)
+        self._counted = list(counted)
+        self._pages.clear()
+        self._until = self._clock.seconds() + MADE_FOR
+
+    def _counted_all(self, result: Failure | None) -> None:
+        waiting, self._waiting = self._waiting, []
+        for each in waiting:
+            each.callback(result)  # a Failure is raised there
 
 
 class NoPage(Page):
@@ -179,7 +208,12 @@ def respond_json(request: Request, code: int, value: object) -> None:
 
 
 class _Request(Request):
-    """A request whose body is thrown away as it comes."""
+    """A request whose body is thrown away as it comes; it is answered in a turn of the reactor of its own."""
+
+    channel: _Channel
+
+    def process(self) -> None:
+        self.channel.take_turn(super().process)
 
     def gotLength(self, length: int | None) -> None:
         self.content = io.BytesIO()
@@ -192,7 +226,11 @@ class _Request(Request):
 
 
 class _Channel(HTTPChannel):
-    """A connection; HTTP/1.1 is all that a scraper needs."""
+    """A connection; HTTP/1.1 is all that a scraper needs.
+
+    A client that sends many requests at once, or does not read, must not have them all answered into memory: one is
+    answered in each turn of the reactor, and none while the last responses are unread.
+    """
 
     maxHeaders = HEADERS
     totalHeadersSize = HEADER_BYTES
@@ -201,6 +239,9 @@ class _Channel(HTTPChannel):
     factory: ConsoleSite
     transport: IStreamTransport
     _lingering: IDelayedCall | None = None
+    _turn: IDelayedCall | None = None
+    _held: Callable[[], None] | None = None
+    _is_full = False
 
     def connectionMade(self) -> None:
         super().connectionMade()
@@ -209,7 +250,28 @@ class _Channel(HTTPChannel):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         super().connectionLost(reason)
         self._end_lingering()
+        self._held = None
+        if self._turn is not None and self._turn.active():
+            self._turn.cancel()
         self.factory.lost(self)
+
+    def take_turn(self, process: Callable[[], None]) -> None:
+        """Call ``process``, which answers a request, in the next turn in which the responses before it are read."""
+        if self._is_full:
+            self._held = process
+        else:
+            self._turn = self.callLater(0, process)
+
+    def pauseProducing(self) -> None:
+        self._is_full = True
+        super().pauseProducing()
+
+    def resumeProducing(self) -> None:
+        self._is_full = False
+        super().resumeProducing()
+        held, self._held = self._held, None
+        if held is not None:
+            self.take_turn(held)
 
     def timeoutConnection(self) -> None:
         # Twisted's own says each in the log, which would let clients fill it.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.http import HTTPChannel
 
 from labnet.console.metrics import TEXT
-from labnet.console.web import BODY_BYTES, CONNECTIONS, IDLE, LINGER, PATIENCE, MetricsPage, WebService
+from labnet.console.web import BODY_BYTES, CONNECTIONS, IDLE, LINGER, MADE_FOR, PATIENCE, MetricsPage, WebService
 from labnet.interfaces import StartError
 from labnet.metrics import Sample
 from tests.fakes import Client, MemoryReactor
@@ -101,9 +101,30 @@ class PageTests(WebTestCase):
             self.assertEqual(len(self.said), expected)
         self.counted = [UP]
         self.assertEqual(self.get("/metrics").code, 200)
+        self.reactor.pass_time(MADE_FOR)
         self.counted = [Sample("labnet_query_seconds", ("main", "cache"), 1)]
         self.assertEqual(self.get("/metrics").code, 503)
         self.assertEqual(len(self.said), 2)
+
+    def test_metrics_are_made_once_a_second(self) -> None:
+        """However many read them: what was made a moment ago is given again; those who wait get one page."""
+        self.assertIn(b"time_seconds 12.5\n", self.get("/metrics").body)
+        self.counted = [Sample("labnet_start_time_seconds", (), 99.0)]
+        self.reactor.pass_time(MADE_FOR / 2)
+        self.assertIn(b"time_seconds 12.5\n", self.get("/metrics").body)
+        self.assertIn(b"time_seconds 12.5\n", self.get("/metrics", "Accept: application/openmetrics-text\r\n").body)
+        self.reactor.pass_time(MADE_FOR / 2)
+        self.assertIn(b"time_seconds 99.0\n", self.get("/metrics").body)
+        self.reactor.pass_time(MADE_FOR)
+        first = self.counted = Deferred()
+        clients = [self.reactor.connect() for _ in range(3)]
+        for client in clients:
+            self.asked("GET /metrics HTTP/1.1\r\n", client)
+            self.counted = Deferred()  # nobody asks for these
+        first.callback([UP])
+        self.reactor.turn()
+        for client in clients:
+            self.assertIn(b"time_seconds 12.5\n", Response(client.received()).body)
 
     def test_who_leaves_while_waiting_is_forgotten(self) -> None:
         """Samples that come for a closed connection go nowhere."""
@@ -188,6 +209,38 @@ class LimitTests(WebTestCase):
         clients = [self.reactor.connect() for _ in range(CONNECTIONS + 3)]
         self.assertEqual([client.closed for client in clients], [True] * 3 + [False] * CONNECTIONS)
         self.assertEqual(self.asked("GET /ready HTTP/1.1\r\n", clients[-1]).code, 200)
+
+    def test_one_request_of_a_connection_is_answered_in_a_turn(self) -> None:
+        """However many come at once: what is due in the same turn is not kept waiting by all of them."""
+        happened: list[str] = []
+        case = self
+
+        class Noting(list[str]):
+            def __iter__(self) -> Iterator[str]:
+                happened.append("page")
+                case.reactor.callLater(0, happened.append, "another")
+                return super().__iter__()
+
+        self.hindrances = Noting()
+        client = self.reactor.connect()
+        client.send(b"GET /ready HTTP/1.1\r\nHost: x\r\n\r\n" * 3)
+        self.assertEqual(client.received().count(b"HTTP/1.1 200 "), 3)
+        self.assertEqual(happened, ["page", "another"] * 3)
+
+    def test_no_request_is_answered_to_who_does_not_read(self) -> None:
+        """Hundreds of them wait as bytes, not as pages; who reads on gets them all."""
+        self.counted = [Sample("labnet_parent_up", ("main", "x" * 100_000), 1)]
+        client = self.reactor.connect()
+        client.stop_reading(10)
+        client.send(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 20)
+        for _ in range(40):
+            self.reactor.turn()
+        client.read_on()
+        received = b""
+        for _ in range(100):
+            self.reactor.turn()
+            received += client.received()
+        self.assertEqual(received.count(b"HTTP/1.1 200 "), 20)
 
     def test_a_silent_connection_is_closed(self) -> None:
         """After the idle time; it is not worth a line of the log."""

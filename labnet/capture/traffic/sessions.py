@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from labnet.capture.model import Dissected
 from labnet.capture.packet.applications import ApplicationData
-from labnet.capture.traffic.stream import Arrival, Stream
+from labnet.capture.traffic.stream import Arrival, Stream, Waiting
 from labnet.command.framing import CommandFramer
 
 MOST_OPEN: Final = 4096
@@ -88,6 +88,7 @@ class Sessions:
         self._open: OrderedDict[tuple[End, End], Session] = OrderedDict()
         self._over: OrderedDict[tuple[End, End], int] = OrderedDict()
         self._exits: OrderedDict[End, int] = OrderedDict()
+        self._waiting = Waiting()
 
     def add(self, frame: Dissected, message: ApplicationData | None) -> Iterator[Session]:
         """The sessions that are over with the segment in ``frame``."""
@@ -102,14 +103,14 @@ class Sessions:
         now = frame.packet.time_ns
         yield from self._leave(now)
         if session is not None and flags & (SYN | ACK) == SYN and (session.finished or session.over_ns is not None):
-            yield self._open.pop(key)
+            yield _released(self._open.pop(key))
             session = None
         if session is None:
             if flags & RST or not (flags & (SYN | FIN) or frame.data):
                 return  # an acknowledgement alone tells nothing of a connection, least of all of one that is over
             session = self._open[key] = _opened(frame, source, destination, flags)
             if len(self._open) > MOST_OPEN:
-                yield self._open.popitem(last=False)[1]
+                yield _released(self._open.popitem(last=False)[1])
         self._open.move_to_end(key)
         self._segment(session, frame, source, _Numbers(sequence, acknowledged, flags, window), message)
         if session.over_ns is None and (flags & RST or (len(session.finished) == 2 and not flags & FIN)):
@@ -125,12 +126,12 @@ class Sessions:
             del self._over[key]
             session = self._open.get(key)
             if session is not None and session.over_ns == since:
-                yield self._open.pop(key)
+                yield _released(self._open.pop(key))
 
     def rest(self) -> Iterator[Session]:
         """What is still open at the end of the capture, and what was over a moment ago."""
         while self._open:
-            yield self._open.popitem(last=False)[1]
+            yield _released(self._open.popitem(last=False)[1])
 
     def _segment(
         self, session: Session, frame: Dissected, source: End, numbers: _Numbers, message: ApplicationData | None
@@ -139,7 +140,7 @@ class Sessions:
         session.last_frame = number = frame.packet.number
         now = frame.packet.time_ns
         who = "client" if source == session.client else "server"
-        stream = session.sides.setdefault(source, Stream())
+        stream = session.sides.setdefault(source, Stream(self._waiting))
         peer = session.sides.get(session.server if who == "client" else session.client)
         if flags & SYN:
             again = stream.base == (sequence + 1) % 2**32
@@ -257,6 +258,13 @@ def _opened(frame: Dissected, source: End, destination: End, flags: int) -> Sess
     session = Session(client, server, started, frame.packet.number, frame.packet.time_ns)
     if not started:
         session.tell(session.first_frame, session.time_ns, "", "late", "the connection is older than the capture")
+    return session
+
+
+def _released(session: Session) -> Session:
+    """``session``, of which nothing waits for more."""
+    for stream in session.sides.values():
+        stream.release()
     return session
 
 

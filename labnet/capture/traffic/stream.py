@@ -12,6 +12,9 @@ from typing import Final
 MOST_PENDING: Final = 64
 """Segments that wait for an earlier one, and stretches of bytes that stay apart."""
 
+MOST_PENDING_BYTES: Final = 16_000_000
+"""Bytes of all connections that wait for an earlier segment; more are as if the capture did not have them."""
+
 
 class Arrival(Enum):
     """What a segment with data is, beside those before it."""
@@ -26,9 +29,20 @@ class Arrival(Enum):
 
 
 @dataclass(slots=True)
-class Stream:
-    """One direction. Offsets are bytes from ``base``, the sequence number of the first byte of data."""
+class Waiting:
+    """How many bytes of all connections wait for an earlier segment."""
 
+    size: int = 0
+
+
+@dataclass(slots=True)
+class Stream:
+    """One direction. Offsets are bytes from ``base``, the sequence number of the first byte of data.
+
+    What waits for an earlier segment counts in ``waiting``, until :meth:`release`.
+    """
+
+    waiting: Waiting = field(default_factory=Waiting)
     base: int | None = None
     following: int = 0
     """The next offset in order."""
@@ -83,11 +97,17 @@ class Stream:
         if overlap == size:
             return b"", Arrival.AGAIN
         if at > self.following:
-            if len(self.pending) < MOST_PENDING:
+            if len(self.pending) < MOST_PENDING and self.waiting.size + len(data) <= MOST_PENDING_BYTES:
+                self.waiting.size += len(data) - len(self.pending.get(at, b""))
                 self.pending[at] = data
             return b"", Arrival.EARLY if at >= highest else Arrival.FILLS
         arrival = Arrival.PARTLY_AGAIN if overlap else Arrival.NEW if at >= highest else Arrival.FILLS
         return self._ready(at, data, size), arrival
+
+    def release(self) -> None:
+        """Nothing follows: forget what waits."""
+        self.waiting.size -= sum(map(len, self.pending.values()))
+        self.pending.clear()
 
     def _ready(self, at: int, data: bytes, size: int) -> bytes:
         behind = self.following - at
@@ -96,6 +116,7 @@ class Stream:
         ready = [data[behind:]]
         self.following = at + size
         while (waiting := self.pending.pop(self.following, None)) is not None:
+            self.waiting.size -= len(waiting)
             ready.append(waiting)
             self.following += len(waiting)
         return b"".join(ready)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.capture.narrative.explain import Understanding
+from labnet.capture.traffic import stream
 from labnet.capture.traffic.sessions import MOST_EVENTS, Session
 from tests.capture import samples
 from tests.capture.frames import packets, understood
@@ -67,6 +68,23 @@ class CommandTests(SynchronousTestCase):
         talk = samples.greeting().say("client", b"TI").say("client", b"ME\n")
         first, second = talk.packets[-2:]
         (session,) = sessions([*talk.packets[:-2], second, first])
+        self.assertEqual(said(session)[-1], ("command", "'TIME'"))
+
+    def test_what_waits_in_a_session_that_is_over_takes_no_room_from_another(self) -> None:
+        """Hundreds of connections with a gap, one after the other: the last one is put in order all the same."""
+        self.patch(stream, "MOST_PENDING_BYTES", 10)
+        understanding = Understanding()
+        for number in range(5):
+            talk = samples.greeting().say("client", b"TI").say("client", b"ME\n")
+            first, second = talk.packets[-2:]
+            shifted = [(at + 100.0 * number, data) for at, data in [*talk.packets[:-2], second]]
+            for packet in packets(shifted):
+                understanding.take(packet)
+            if number < 4:
+                list(understanding.sessions.rest())
+        for packet in packets([(first[0] + 400.0, first[1])]):
+            understanding.take(packet)
+        (session,) = understanding.sessions.rest()
         self.assertEqual(said(session)[-1], ("command", "'TIME'"))
 
     def test_commands_without_end_are_counted(self) -> None:

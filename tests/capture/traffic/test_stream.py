@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.capture.traffic.stream import MOST_PENDING, Arrival, Stream
+from labnet.capture.traffic.stream import MOST_PENDING, MOST_PENDING_BYTES, Arrival, Stream, Waiting
 from tests.capture import samples
 from tests.capture.frames import understood
 
@@ -47,6 +47,21 @@ class ArrivalTests(SynchronousTestCase):
         """Only into a closed one."""
         self.assertEqual(taken((1000, b"ab"), (1002, b"c"), window=0)[1][1], Arrival.PROBE)
         self.assertEqual(taken((1000, b"ab"), (1002, b"c"))[1][1], Arrival.NEW)
+
+    def test_bytes_that_wait_are_bounded_over_all_connections(self) -> None:
+        """Segments may have 64 KB, and connections may be thousands. Who is over gives back what it took."""
+        waiting, segment = Waiting(), bytes(65_000)
+        streams = [Stream(waiting) for _ in range(500)]
+        for stream in streams:
+            stream.start(0)
+            stream.take(1, segment, len(segment), 9)
+        self.assertLessEqual(waiting.size, MOST_PENDING_BYTES)
+        self.assertEqual(sum(len(data) for stream in streams for data in stream.pending.values()), waiting.size)
+        self.assertEqual(streams[-1].take(0, b"a", 1, 9), (b"a", Arrival.FILLS))
+        self.assertEqual(len(streams[0].take(0, b"a", 1, 9)[0]), 65_001)
+        for stream in streams:
+            stream.release()
+        self.assertEqual(waiting.size, 0)
 
     def test_sequence_numbers_pass_zero(self) -> None:
         """They have 32 bits."""
