@@ -17,7 +17,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from labnet.net.regular import read_regular
+from labnet.net.kernel.regular import read_regular
 from labnet.values import (
     TTL,
     Domain,

@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.python.failure import Failure
 
 from labnet.interfaces import IReactor, StartError
-from labnet.net.listening import with_defaults
+from labnet.net.opening.listening import with_defaults
 
 MODE: Final = 0o600
 """The mode of a UNIX socket whose endpoint names none: every client may say EXIT."""

@@ -13,8 +13,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from labnet.net.busypoll import BusyPoll
-from labnet.net.coalescing import Coalescing
+from labnet.net.batches.busypoll import BusyPoll
+from labnet.net.batches.coalescing import Coalescing
 
 SEGMENT: Final = 2048
 """Bytes read from a connection at a time, and bytes of replies that may wait for a client before it is read no more."""

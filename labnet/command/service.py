@@ -22,10 +22,10 @@ from labnet.command.replies import STYLES
 from labnet.config import CommandConfig
 from labnet.interfaces import IChange, IMeasured, IReactor
 from labnet.metrics import Sample
-from labnet.net import memory
 from labnet.net.clocks import wall_of
 from labnet.net.deadlines import Deadlines
-from labnet.net.peer_user import user_of
+from labnet.net.kernel import memory
+from labnet.net.kernel.peer_user import user_of
 from labnet.policy.access import address_of
 from labnet.values import LocalUser
 

@@ -16,7 +16,7 @@ from twisted.protocols.basic import LineOnlyReceiver
 from twisted.python.failure import Failure
 
 from labnet.console.control import ControlError
-from labnet.net.unixpath import LONGEST_PATH
+from labnet.net.opening.unixpath import LONGEST_PATH
 
 LONGEST_REPLY: Final = 64_000_000
 """Bytes of a line that a client takes."""

@@ -26,7 +26,7 @@ from twisted.python.failure import Failure
 from zope.interface import Interface, implementer
 
 from labnet.interfaces import StartError
-from labnet.net.unixpath import LONGEST_PATH, remove_dead
+from labnet.net.opening.unixpath import LONGEST_PATH, remove_dead
 
 Action = Callable[[dict[str, Any]], Any]
 """Takes a request; gives a result or a Deferred of one, of what JSON has, or an iterator of a long one's items."""

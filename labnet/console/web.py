@@ -21,7 +21,7 @@ from twisted.web.server import NOT_DONE_YET, Request, Site
 from labnet.console.metrics import exposition, wants_openmetrics
 from labnet.interfaces import IReactor, IStreamTransport, StartError
 from labnet.metrics import Sample
-from labnet.net.listening import with_defaults
+from labnet.net.opening.listening import with_defaults
 
 MODE: Final = 0o660
 """The mode of a UNIX socket whose endpoint names none: for the owner and a group that may look at the lab."""

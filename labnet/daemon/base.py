@@ -28,7 +28,7 @@ from labnet.daemon.started import Started
 from labnet.interfaces import IReactor, StartError
 from labnet.metrics import Sample
 from labnet.net.clocks import wall_of
-from labnet.net.systemd import Inherited, Notifier
+from labnet.net.opening.systemd import Inherited, Notifier
 from labnet.resolver.loading import Loaded, Reading
 
 NO_COMMAND_SERVER: Final = "there is no command server: the configuration has no [command]"

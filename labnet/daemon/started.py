@@ -15,7 +15,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from twisted.logger import Logger
 
-from labnet.net.systemd import Inherited, Notifier
+from labnet.net.opening.systemd import Inherited, Notifier
 
 
 class Owner(NamedTuple):

@@ -21,8 +21,8 @@ from labnet.daemon.started import Started, owner_of_daemon
 from labnet.daemon.workers.service import SupervisorService
 from labnet.interfaces import IReactor
 from labnet.net.clocks import count_steadily
-from labnet.net.listening import listening_reactor
-from labnet.net.systemd import Inherited, Notifier
+from labnet.net.opening.listening import listening_reactor
+from labnet.net.opening.systemd import Inherited, Notifier
 from labnet.resolver.loading import Loaded
 from labnet.values import tcp_address
 

@@ -19,10 +19,10 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from labnet.interfaces import IReactor
-from labnet.net import packet_info
 from labnet.net.addresses import host_and_port, socket_address
 from labnet.net.datagrams import never_fragment
-from labnet.net.reflectors import ignore_reflectors
+from labnet.net.kernel import packet_info
+from labnet.net.kernel.reflectors import ignore_reflectors
 
 _READS: Final = 128
 """Datagrams read in one turn of the reactor."""

@@ -11,8 +11,8 @@ from typing import BinaryIO, Final
 
 from labnet.config import ResolverConfig
 from labnet.net.addresses import address_text
-from labnet.net.memory import trim
-from labnet.net.regular import open_regular, read_regular
+from labnet.net.kernel.memory import trim
+from labnet.net.kernel.regular import open_regular, read_regular
 from labnet.resolver.cache.cache import Cache
 from labnet.resolver.cache.lines import CachedAnswer
 from labnet.resolver.cache.log import LogStart

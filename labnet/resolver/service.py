@@ -16,7 +16,7 @@ from labnet import version
 from labnet.config import ResolverConfig
 from labnet.interfaces import IChange, IDatagramSockets, IMeasured, IParent, IReactor, StartError
 from labnet.metrics import Sample
-from labnet.net.batch import overflowed
+from labnet.net.batches.batch import overflowed
 from labnet.net.datagrams import SystemSockets
 from labnet.resolver.cache.cache import Cache, Entry
 from labnet.resolver.cache.dump import dump_lines

@@ -12,7 +12,7 @@ from labnet.command import service
 from labnet.command.protocol import CommandFactory
 from labnet.interfaces import IMeasured
 from labnet.metrics import FAMILIES
-from labnet.net import memory
+from labnet.net.kernel import memory
 from tests.command.running import EVERYONE, TIME, RunningServer
 
 NEAR = "127.0.0.1"

@@ -28,7 +28,7 @@ from labnet.console.control import (
     actions_of,
 )
 from labnet.interfaces import StartError
-from labnet.net.unixpath import LONGEST_PATH
+from labnet.net.opening.unixpath import LONGEST_PATH
 
 
 class Transport(StringTransport):

@@ -17,7 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.daemon import started
 from labnet.daemon.started import Owner, Started, give, make_folder, owner_of_daemon
-from labnet.net.systemd import Inherited, Notifier
+from labnet.net.opening.systemd import Inherited, Notifier
 
 OTHER = Owner(12345, 23456)
 

@@ -18,8 +18,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.task import deferLater
 
-from labnet.net import mmsg
-from labnet.net.batch import BATCH, HEAD, overflowed
+from labnet.net.batches import mmsg
+from labnet.net.batches.batch import BATCH, HEAD, overflowed
 from labnet.resolver.clients.admission import Rules
 from labnet.resolver.ready.ttl_patch import Ageing
 from labnet.resolver.ready.turns import Turns

@@ -6,7 +6,7 @@ import pytest
 import pytest_twisted
 
 from labnet.interfaces import AnsweredQuery
-from labnet.net.batch import BATCH
+from labnet.net.batches.batch import BATCH
 from labnet.resolver.clients.counts import Cell
 from tests.interop.udpports import CELL, HEADER, Served, reactor
 

@@ -19,8 +19,8 @@ from twisted.internet.task import deferLater
 from twisted.logger import LogEvent, globalLogPublisher
 
 from labnet.config import ResolverConfig
-from labnet.net.batch import HEAD
-from labnet.net.coalescing import Coalescing
+from labnet.net.batches.batch import HEAD
+from labnet.net.batches.coalescing import Coalescing
 from labnet.resolver.loading import Loaded, load_files
 from labnet.resolver.serve import batch_port
 from labnet.resolver.serve.batch_port import BatchPort

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
 from labnet.command.reader import SharedReader
-from labnet.net.busypoll import FEW
+from labnet.net.batches.busypoll import FEW
 
 reactor: Any = default_reactor
 

@@ -13,8 +13,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.protocol import DatagramProtocol
 from twisted.internet.task import deferLater
 
-from labnet.net import busypoll
-from labnet.net.busypoll import FEW
+from labnet.net.batches import busypoll
+from labnet.net.batches.busypoll import FEW
 from tests.interop.udpports import TIMEOUT, Served, reactor
 
 ROUNDS = 30

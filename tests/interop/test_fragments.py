@@ -10,8 +10,8 @@ import pytest
 import pytest_twisted
 from twisted.internet import reactor as default_reactor
 
-from labnet.net.listening import listening_reactor
-from labnet.net.systemd import Inherited
+from labnet.net.opening.listening import listening_reactor
+from labnet.net.opening.systemd import Inherited
 from labnet.resolver.ready.packetcache import PacketCaches
 from labnet.resolver.serve.ports import Ports
 from labnet.values import UDPListen

@@ -6,7 +6,7 @@ import ctypes
 import socket
 from struct import pack
 
-from labnet.net.batch import Incoming
+from labnet.net.batches.batch import Incoming
 
 
 def name_of(sock: socket.socket) -> bytes:

@@ -12,7 +12,7 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.net.listening import open_datagrams
+from labnet.net.opening.listening import open_datagrams
 from labnet.net.udp_port import UDPPort
 
 

@@ -6,7 +6,7 @@ import socket
 import sys
 import time
 
-from labnet.net.mmsg import BATCH, Outbox
+from labnet.net.batches.mmsg import BATCH, Outbox
 from tests.soak.dns_packets import question, wire_of
 
 SOCKETS = 8

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from labnet.capture.model import COOKED_V2, ETHERNET, RAW, CaptureError
-from labnet.net.packet_filter import ATTACH_FILTER, attach, program_of
+from labnet.net.kernel.packet_filter import ATTACH_FILTER, attach, program_of
 
 ALL_PROTOCOLS: Final = 0x0003
 SNAP_LENGTH: Final = 262_144

@@ -40,8 +40,8 @@ from labnet.daemon.workers.messages import LONGEST_MESSAGE, LearnedOutbox, encod
 from labnet.daemon.workers.orders import Orders, share
 from labnet.interfaces import StartError
 from labnet.net.clocks import Steady, since_boot
-from labnet.net.listening import listening_reactor
-from labnet.net.systemd import FIRST_INHERITED, Inherited
+from labnet.net.opening.listening import listening_reactor
+from labnet.net.opening.systemd import FIRST_INHERITED, Inherited
 from labnet.resolver.cache.interfaces import ILearned
 from labnet.resolver.cache.lines import CachedAnswer, decode_line, encode_line
 from labnet.resolver.loading import Loaded

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from labnet.config import Config
 from labnet.interfaces import StartError
-from labnet.net.bound import bound_socket
+from labnet.net.opening.bound import bound_socket
 from labnet.values import UDPListen
 
 _TRIES: Final = 20

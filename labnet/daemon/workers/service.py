@@ -30,8 +30,8 @@ from labnet.daemon.workers.status import merged_services
 from labnet.interfaces import IReactor, StartError
 from labnet.metrics import Sample
 from labnet.net.clocks import since_boot
-from labnet.net.listening import check_free
-from labnet.net.systemd import FIRST_INHERITED
+from labnet.net.opening.listening import check_free
+from labnet.net.opening.systemd import FIRST_INHERITED
 from labnet.resolver.cache.lock import claimed
 from labnet.resolver.loading import Loaded
 

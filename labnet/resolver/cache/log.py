@@ -63,7 +63,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from labnet.net.clocks import ahead
-from labnet.net.regular import open_regular
+from labnet.net.kernel.regular import open_regular
 from labnet.resolver.cache.rewrite import Identity, Rewriting, identity
 from labnet.resolver.cache.syncing import DelayedSync, InThread, sync_file
 

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO, Final, NamedTuple
 
-from labnet.net.regular import open_regular
+from labnet.net.kernel.regular import open_regular
 
 _PART: Final = 1 << 20
 """Bytes of the old file that are read at a time."""

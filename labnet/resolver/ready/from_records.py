@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from labnet.net.batch import question_of
+from labnet.net.batches.batch import question_of
 from labnet.resolver.clients.counts import Cell
 from labnet.resolver.records.zone import Zone
 
@@ -53,7 +53,7 @@ class SingleAddressReplies:
         self._shapes_but_label.clear()
 
     def find_all(self, keys: Sequence[bytes]) -> list[Made | None]:
-        """The replies to DNS questions, given by their :func:`~labnet.net.batch.key_of`, or None for each."""
+        """The replies to DNS questions, given by their :func:`~labnet.net.batches.batch.key_of`, or None for each."""
         zone = self.zone
         if zone is None:
             return [None] * len(keys)

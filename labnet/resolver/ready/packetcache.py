@@ -1,9 +1,9 @@
 """Whole answers as bytes, found by the bytes of the question: what the hot path knows.
 
 Both protocols use it. A DNS question is found by what follows its id, a question of the course by all of it
-(:func:`~labnet.net.batch.key_of`). Nothing here decides anything: who puts an answer in says until when it holds and
-how it ages (:mod:`labnet.resolver.ready.ttl_patch`), and :meth:`PacketCache.clear` forgets all when the records or the
-cache behind it change. Only who may have everything is answered from here.
+(:func:`~labnet.net.batches.batch.key_of`). Nothing here decides anything: who puts an answer in says until when it
+holds and how it ages (:mod:`labnet.resolver.ready.ttl_patch`), and :meth:`PacketCache.clear` forgets all when the
+records or the cache behind it change. Only who may have everything is answered from here.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Final
 
 from twisted.internet.interfaces import IReactorTime
 
-from labnet.net.batch import HEAD, key_of, question_of, vector_of
+from labnet.net.batches.batch import HEAD, key_of, question_of, vector_of
 from labnet.resolver.clients.counts import Cell
 from labnet.resolver.ready.from_records import Made, SingleAddressReplies
 from labnet.resolver.ready.ttl_patch import Ageing
@@ -30,8 +30,8 @@ _ID: Final = 2
 
 Packet = tuple[bytes | None, Cell, bytes, float]
 """A ready answer: where it lies, where it is counted, its bytes (without the id where it is DNS), and the epoch second
-from which it no longer holds. Where it lies is a :func:`~labnet.net.batch.vector_of`; None where its addresses take
-turns."""
+from which it no longer holds. Where it lies is a :func:`~labnet.net.batches.batch.vector_of`; None where its addresses
+take turns."""
 
 
 class PacketCache:

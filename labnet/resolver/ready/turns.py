@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import Final
 
-from labnet.net.batch import vector_of
+from labnet.net.batches.batch import vector_of
 from labnet.resolver.clients.counts import Cell
 from labnet.wire.dns_common import RecordPlace
 from labnet.wire.types import Answer, RRType
@@ -49,7 +49,8 @@ class Turns:
         self._made = []
 
     def next(self) -> tuple[bytes, bytes]:
-        """Where the next order lies (:func:`~labnet.net.batch.vector_of`), as long as this has it, and the answer."""
+        """Where the next order lies (:func:`~labnet.net.batches.batch.vector_of`), as long as this has it, and the
+        answer."""
         self._turn = turn = (self._turn + 1) % self.orders
         made = self._made[turn]
         if made is None:

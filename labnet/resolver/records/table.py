@@ -14,7 +14,7 @@ from operator import itemgetter
 from struct import Struct, unpack
 from typing import Any, Final
 
-from labnet.net.hugepages import collapse
+from labnet.net.kernel.hugepages import collapse
 from labnet.resolver.records.packed import pack_address_head
 
 _WORD: Final = 0xFFFFFFFF

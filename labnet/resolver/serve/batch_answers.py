@@ -9,8 +9,8 @@ from typing import Any, Final, Protocol, cast
 
 from twisted.logger import Logger
 
-from labnet.net.batch import BATCH, NO_KEY, Outgoing
-from labnet.net.wildcard_batch import memory_of
+from labnet.net.batches.batch import BATCH, NO_KEY, Outgoing
+from labnet.net.batches.wildcard_batch import memory_of
 from labnet.resolver.clients.admission import Admission
 from labnet.resolver.clients.counts import READY, Cell, Counts, asked_in
 from labnet.resolver.engine.fast_path import FastPath

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Container
 from typing import Final, Protocol
 
-from labnet.net.batch import Incoming
-from labnet.net.sockaddr import Source, host_of
+from labnet.net.batches.batch import Incoming
+from labnet.net.kernel.sockaddr import Source, host_of
 from labnet.resolver.clients.admission import Admission, Client
 
 _REMEMBERED: Final = 10_000

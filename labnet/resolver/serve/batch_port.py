@@ -1,7 +1,7 @@
-"""A UDP port that reads and writes datagrams in batches (:mod:`labnet.net.batch`).
+"""A UDP port that reads and writes datagrams in batches (:mod:`labnet.net.batches.batch`).
 
-Where :mod:`labnet.net.selftest` speaks against it, one that takes a datagram at a time serves with the same answers
-(:mod:`labnet.net.udp_port`).
+Where :mod:`labnet.net.batches.selftest` speaks against it, one that takes a datagram at a time serves with the same
+answers (:mod:`labnet.net.udp_port`).
 
 Theory
 ------
@@ -29,7 +29,7 @@ Invariants:
 
 A port is *listening* from ``startListening`` to ``stopReading``, *draining* (replies to what was asked still go out)
 until ``stopListening``, and then *closed*. While much comes it waits for datagrams itself in place of the reactor
-(:mod:`labnet.net.busypoll`), and may give them a moment to gather (:mod:`labnet.net.coalescing`).
+(:mod:`labnet.net.batches.busypoll`), and may give them a moment to gather (:mod:`labnet.net.batches.coalescing`).
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ from twisted.internet.posixbase import PosixReactorBase
 from twisted.python.failure import Failure
 
 from labnet.interfaces import IReactor
-from labnet.net.batch import overflowed
-from labnet.net.busypoll import BusyPoll
-from labnet.net.coalescing import Coalescing
-from labnet.net.listening import OpenSocket, open_datagrams
-from labnet.net.selftest import is_trusted
+from labnet.net.batches.batch import overflowed
+from labnet.net.batches.busypoll import BusyPoll
+from labnet.net.batches.coalescing import Coalescing
+from labnet.net.batches.selftest import is_trusted
+from labnet.net.opening.listening import OpenSocket, open_datagrams
 from labnet.net.udp_port import UDPPort
 from labnet.resolver.ready.packetcache import PacketCaches
 from labnet.resolver.serve.batch_answers import BatchAnswers, BatchProtocol
@@ -59,7 +59,7 @@ class BatchPort(UDPPort):
     """Listens on ``address``, an interface and a port, and answers from ``packets``; the rest goes to ``protocol``.
 
     ``open_socket`` gives the socket: a new one, one that was inherited, or one that workers share. Datagrams may gather
-    for ``delay`` seconds (:mod:`labnet.net.coalescing`).
+    for ``delay`` seconds (:mod:`labnet.net.batches.coalescing`).
     """
 
     protocol: BatchProtocol

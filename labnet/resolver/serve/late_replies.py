@@ -8,8 +8,8 @@ from __future__ import annotations
 import contextlib
 from typing import Final, Protocol
 
-from labnet.net.mmsg import Outbox
-from labnet.net.sockaddr import address_in
+from labnet.net.batches.mmsg import Outbox
+from labnet.net.kernel.sockaddr import address_in
 from labnet.resolver.clients.admission import Ticket
 from labnet.resolver.clients.counts import Counts, asked_in
 

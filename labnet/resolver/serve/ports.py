@@ -12,7 +12,7 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
 
 from labnet.interfaces import IReactor, StartError
-from labnet.net.listening import BACKLOG, opener_beside
+from labnet.net.opening.listening import BACKLOG, opener_beside
 from labnet.resolver.ready.packetcache import PacketCaches
 from labnet.resolver.serve.batch_port import BatchPort, is_available
 from labnet.resolver.serve.tcp import DNSStreams

@@ -9,7 +9,7 @@ from typing import Final
 from twisted.internet.protocol import DatagramProtocol
 
 from labnet.interfaces import IResolver
-from labnet.net.reflectors import REFLECTORS
+from labnet.net.kernel.reflectors import REFLECTORS
 from labnet.policy.ratelimit import TokenBuckets
 from labnet.resolver.cache.cache import rests_until
 from labnet.resolver.clients.admission import Admission, Client, Ticket

@@ -14,7 +14,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 from twisted.internet.interfaces import IDelayedCall
 
 from labnet.interfaces import IReactor
-from labnet.net.mmsg import Outbox
+from labnet.net.batches.mmsg import Outbox
 from labnet.resolver.upstream.relay_sockets import RelaySocket, RelaySockets
 from labnet.wire.dns_forward import encode_forwarded_query, encode_sections
 

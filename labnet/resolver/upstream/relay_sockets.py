@@ -19,7 +19,7 @@ from zope.interface import implementer
 
 from labnet.interfaces import IReactor
 from labnet.net.addresses import family_of, socket_address
-from labnet.net.mmsg import Inbox
+from labnet.net.batches.mmsg import Inbox
 
 MOST_SOCKETS: Final = 512
 """Sockets of the pool to one parent, at most."""

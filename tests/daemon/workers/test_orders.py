@@ -12,7 +12,7 @@ from labnet.config import Config
 from labnet.daemon.workers import orders as orders_module
 from labnet.daemon.workers.orders import Orders, Settled, share, unprivileged
 from labnet.interfaces import StartError
-from labnet.net.bound import bound_socket
+from labnet.net.opening.bound import bound_socket
 
 
 def a_config(**tables: Any) -> Config:

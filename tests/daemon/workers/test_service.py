@@ -27,7 +27,7 @@ from labnet.daemon.workers.fleet import MOST_MISSED, PATIENCE
 from labnet.daemon.workers.labfile import LabFile, read_lab_file
 from labnet.daemon.workers.service import SupervisorService
 from labnet.interfaces import StartError
-from labnet.net.systemd import Inherited, Notifier
+from labnet.net.opening.systemd import Inherited, Notifier
 from tests.daemon.workers.fakes import FakeProcess, ProcessReactor
 from tests.daemon.workers.test_fleet import FakeClient
 from tests.fakes import MemoryReactor

@@ -8,7 +8,7 @@ from itertools import count
 import dns.message
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.net.batch import HEAD, NO_KEY, key_of
+from labnet.net.batches.batch import HEAD, NO_KEY, key_of
 from labnet.resolver.ready.from_records import Made, SingleAddressReplies
 from labnet.resolver.records.zone import Zone
 from labnet.wire.names import key_of as name_key

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.net.batch import key_of
+from labnet.net.batches.batch import key_of
 from labnet.resolver.cache.cache import Cache, Entry
 from labnet.resolver.clients.counts import Cell
 from labnet.resolver.ready.packetcache import PacketCache, PacketCaches

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.net.batch import key_of as key_in
+from labnet.net.batches.batch import key_of as key_in
 from labnet.resolver.cache.cache import Cache, Entry
 from labnet.resolver.ready.ttl_patch import Ageing, ageing_of
 from labnet.wire.dns_common import record_places

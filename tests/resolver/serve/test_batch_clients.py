@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.net.batch import BATCH, Incoming
+from labnet.net.batches.batch import BATCH, Incoming
 from labnet.resolver.clients.admission import Admission, Rules
 from labnet.resolver.serve.batch_clients import BatchClients
 from labnet.values import IPNetwork

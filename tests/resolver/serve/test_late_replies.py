@@ -10,8 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.interfaces import AnsweredQuery
 from labnet.metrics import BOUNDS
-from labnet.net.mmsg import Outbox
-from labnet.net.sockaddr import address_in
+from labnet.net.batches.mmsg import Outbox
+from labnet.net.kernel.sockaddr import address_in
 from labnet.resolver.clients.admission import Admission, Rules
 from labnet.resolver.clients.counts import Counts
 from labnet.resolver.serve.late_replies import LateReplies, Origin

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.net.batch import key_of
+from labnet.net.batches.batch import key_of
 from labnet.resolver.clients.counts import Cell
 from tests.resolver.lab import CLIENT, COURSE, EPOCH, Lab, errors, rcode, shown
 

@@ -9,8 +9,8 @@ from typing import Any
 from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.net import bound
-from labnet.net.bound import bound_socket
+from labnet.net.opening import bound
+from labnet.net.opening.bound import bound_socket
 
 ABSENT = ("192.0.2.221", "2001:db8::221")
 KINDS = (socket.SOCK_DGRAM, socket.SOCK_STREAM)

@@ -1,6 +1,6 @@
 """The C library, and the structs that its calls take (Linux, 64 bits).
 
-:mod:`labnet.net.selftest` finds out whether they are as the system has them.
+:mod:`labnet.net.batches.selftest` finds out whether they are as the system has them.
 """
 
 from __future__ import annotations

@@ -19,8 +19,8 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.interfaces import IReactor, StartError
-from labnet.net.bound import bound_socket
-from labnet.net.listening import (
+from labnet.net.opening.bound import bound_socket
+from labnet.net.opening.listening import (
     attach_random_split,
     check_free,
     listening_reactor,
@@ -28,7 +28,7 @@ from labnet.net.listening import (
     socket_opener,
     with_defaults,
 )
-from labnet.net.systemd import Inherited
+from labnet.net.opening.systemd import Inherited
 from labnet.values import UDPListen
 from tests.fakes import MemoryReactor
 
@@ -306,7 +306,7 @@ class SharedTests(ListeningTestCase):
 
     def test_a_socket_that_cannot_be_had_is_closed(self) -> None:
         """Whatever is wrong with it."""
-        with mock.patch("labnet.net.listening.socket.socket") as made:
+        with mock.patch("labnet.net.opening.listening.socket.socket") as made:
             made.return_value.bind.side_effect = OSError(errno.EACCES, "Permission denied")
             with self.assertRaises(PermissionError):
                 bound_socket(socket.SOCK_DGRAM, HOST, 53)
@@ -377,7 +377,7 @@ class UnixTests(ListeningTestCase):
     def test_a_folder_that_may_no_longer_be_written_to_does_not_matter_at_the_end(self) -> None:
         """As after a start as root that goes on as somebody else."""
         port = self.listen()
-        with mock.patch("labnet.net.unixpath.os.unlink", side_effect=PermissionError(errno.EACCES, "no")):
+        with mock.patch("labnet.net.opening.unixpath.os.unlink", side_effect=PermissionError(errno.EACCES, "no")):
             self.stop(port)
         self.assertFalse(port.connected)
 

@@ -1,4 +1,4 @@
-"""Tests for :mod:`labnet.net.busypoll` with a reactor that watches by a real epoll and whose turns the test takes."""
+"""Busy polls of a reactor that watches by a real epoll and whose turns the test takes."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.net import busypoll
-from labnet.net.busypoll import FEW, QUICK, STREAK, BusyPoll
+from labnet.net.batches import busypoll
+from labnet.net.batches.busypoll import FEW, QUICK, STREAK, BusyPoll
 
 TIMEOUT = 10.0
 LONG = 3 * TIMEOUT

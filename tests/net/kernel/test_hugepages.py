@@ -13,7 +13,7 @@ from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.net.hugepages import SIZE, collapse
+from labnet.net.kernel.hugepages import SIZE, collapse
 
 
 class _System:

@@ -1,4 +1,4 @@
-"""Tests for :mod:`labnet.net.regular`."""
+"""Tests for :mod:`labnet.net.kernel.regular`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.net.regular import open_regular, read_regular
+from labnet.net.kernel.regular import open_regular, read_regular
 
 
 class RegularTests(SynchronousTestCase):

@@ -21,13 +21,13 @@ from zope.interface import directlyProvides, providedBy
 
 from labnet.interfaces import IReactor, StartError
 from labnet.net.addresses import family_of
-from labnet.net.bound import bound_socket
-from labnet.net.descriptors import Refusals
-from labnet.net.packet_filter import ATTACH_REUSEPORT, attach, program_of
-from labnet.net.systemd import Inherited
+from labnet.net.kernel.packet_filter import ATTACH_REUSEPORT, attach, program_of
+from labnet.net.opening.bound import bound_socket
+from labnet.net.opening.descriptors import Refusals
+from labnet.net.opening.systemd import Inherited
+from labnet.net.opening.unixpath import UNIXPort, remove_dead
 from labnet.net.twisted_private import inherited_unix_port
 from labnet.net.udp_port import UDPPort
-from labnet.net.unixpath import UNIXPort, remove_dead
 from labnet.values import UDPListen
 
 OpenSocket = Callable[[str, int], socket.socket]

@@ -15,9 +15,9 @@ from itertools import accumulate, chain
 from struct import Struct
 from typing import Any, Final
 
-from labnet.net.libc import IOVec
-from labnet.net.mmsg import MESSAGE, NAME, Outbox, lengths_of, messages_over, send_from
-from labnet.net.sockaddr import IPV4_BYTES, IPV6_BYTES, address_in
+from labnet.net.batches.mmsg import MESSAGE, NAME, Outbox, lengths_of, messages_over, send_from
+from labnet.net.kernel.libc import IOVec
+from labnet.net.kernel.sockaddr import IPV4_BYTES, IPV6_BYTES, address_in
 
 BATCH: Final = 128
 """Datagrams read by one system call."""

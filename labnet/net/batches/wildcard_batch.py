@@ -1,7 +1,7 @@
 """Batches on a socket that is bound to all addresses: each reply leaves from the address that was asked.
 
-The control data that a datagram came with (:mod:`labnet.net.packet_info`) is that of its reply, from where it lies. On
-a socket that is bound to one address none of this is there.
+The control data that a datagram came with (:mod:`labnet.net.kernel.packet_info`) is that of its reply, from where it
+lies. On a socket that is bound to one address none of this is there.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from array import array
 from collections.abc import Sequence
 from typing import Any
 
-from labnet.net import packet_info
-from labnet.net.batch import BATCH, Incoming, Outgoing
-from labnet.net.libc import MMsgHdr, MsgHdr
-from labnet.net.mmsg import MESSAGE, Outbox
+from labnet.net.batches.batch import BATCH, Incoming, Outgoing
+from labnet.net.batches.mmsg import MESSAGE, Outbox
+from labnet.net.kernel import packet_info
+from labnet.net.kernel.libc import MMsgHdr, MsgHdr
 
 _WORDS = MESSAGE // 8
 _CONTROL, _SIZE = MsgHdr.control.offset // 8, MsgHdr.controllen.offset // 8

@@ -1,4 +1,4 @@
-"""Tests for :mod:`labnet.net.descriptors`."""
+"""Tests for :mod:`labnet.net.opening.descriptors`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from twisted.internet.task import Clock
 from twisted.logger import LogEvent, Logger, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.net.descriptors import SAID_FOR, Refusals
+from labnet.net.opening.descriptors import SAID_FOR, Refusals
 from tests.fakes import MemoryReactor
 
 

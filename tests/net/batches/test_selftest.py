@@ -15,10 +15,10 @@ from twisted.internet.posixbase import PosixReactorBase
 from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.net import busypoll, selftest
-from labnet.net.batch import Incoming, Outgoing
-from labnet.net.coalescing import Coalescing
-from labnet.net.selftest import hindrance, is_trusted
+from labnet.net.batches import busypoll, selftest
+from labnet.net.batches.batch import Incoming, Outgoing
+from labnet.net.batches.coalescing import Coalescing
+from labnet.net.batches.selftest import hindrance, is_trusted
 from labnet.resolver.serve import batch_port
 
 

@@ -6,7 +6,7 @@ import socket
 from struct import Struct, pack
 from typing import Final
 
-from labnet.net.packet_info import AskingAddress, ancillary_in
+from labnet.net.kernel.packet_info import AskingAddress, ancillary_in
 
 IPV4_BYTES: Final = 16
 """Bytes of a struct sockaddr_in."""

@@ -1,4 +1,4 @@
-"""Tests for :mod:`labnet.net.coalescing`: traffic is played, and the time and the work with it."""
+"""Tests for :mod:`labnet.net.batches.coalescing`: traffic is played, and the time and the work with it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import groupby
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.net.coalescing import ENOUGH, NATURAL, STRETCH, TRIAL, WORTH, Coalescing
+from labnet.net.batches.coalescing import ENOUGH, NATURAL, STRETCH, TRIAL, WORTH, Coalescing
 
 MOMENT = 0.00025
 EACH = 4e-6

@@ -17,8 +17,8 @@ from typing import Final
 
 from twisted.logger import Logger
 
-from labnet.net.batch import Incoming, Outgoing, vector_of
-from labnet.net.libc import IOVec, MMsgHdr, MsgHdr, PollFD, libc
+from labnet.net.batches.batch import Incoming, Outgoing, vector_of
+from labnet.net.kernel.libc import IOVec, MMsgHdr, MsgHdr, PollFD, libc
 
 _PATIENCE: Final = 1.0  # seconds for a datagram to come over loopback
 _CALLS: Final = "recvmmsg", "sendmmsg", "ppoll"

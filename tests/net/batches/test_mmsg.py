@@ -11,8 +11,8 @@ from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.net import mmsg
-from labnet.net.mmsg import BATCH, SLOT, Inbox, Outbox
+from labnet.net.batches import mmsg
+from labnet.net.batches.mmsg import BATCH, SLOT, Inbox, Outbox
 from tests.net.sockaddr import name_of
 
 

@@ -8,7 +8,7 @@ from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.net.reflectors import REFLECTORS, ignore_reflectors
+from labnet.net.kernel.reflectors import REFLECTORS, ignore_reflectors
 
 
 class ReflectorTests(SynchronousTestCase):
@@ -36,7 +36,7 @@ class ReflectorTests(SynchronousTestCase):
     def test_every_port_of_a_server_that_answers_anything_has_its_place(self) -> None:
         """The program jumps from each of them to the same end; its last two instructions take and drop."""
         sock = mock.Mock(spec=socket.socket)
-        with mock.patch("labnet.net.reflectors.attach") as attach:
+        with mock.patch("labnet.net.kernel.reflectors.attach") as attach:
             self.assertTrue(ignore_reflectors(sock))
         program = attach.call_args.args[2]
         steps = [program[at : at + 8] for at in range(0, len(program), 8)]

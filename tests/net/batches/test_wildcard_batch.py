@@ -6,10 +6,10 @@ import socket
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.net.batch import Incoming, vector_of
-from labnet.net.packet_info import AskingAddress
-from labnet.net.sockaddr import address_in
-from labnet.net.wildcard_batch import WildcardIncoming, memory_of
+from labnet.net.batches.batch import Incoming, vector_of
+from labnet.net.batches.wildcard_batch import WildcardIncoming, memory_of
+from labnet.net.kernel.packet_info import AskingAddress
+from labnet.net.kernel.sockaddr import address_in
 
 HOSTS = ["127.0.0.1", "127.0.0.2", "127.0.0.3", "127.9.9.9"]
 

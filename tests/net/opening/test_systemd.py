@@ -14,8 +14,8 @@ from twisted.internet.task import Clock
 from twisted.logger import Logger
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.net import systemd
-from labnet.net.systemd import Inherited, Notifier, first_environment
+from labnet.net.opening import systemd
+from labnet.net.opening.systemd import Inherited, Notifier, first_environment
 
 
 class InheritedTests(SynchronousTestCase):

@@ -1,7 +1,7 @@
 """Many datagrams by one system call: recvmmsg(2) and sendmmsg(2).
 
 :class:`Outbox` and :class:`Inbox` copy datagrams in and out. A port that replies in place, from where the bytes lie
-already, is in :mod:`labnet.net.batch`.
+already, is in :mod:`labnet.net.batches.batch`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any, Final
 
-from labnet.net.libc import IOVec, MMsgHdr, libc
+from labnet.net.kernel.libc import IOVec, MMsgHdr, libc
 
 BATCH: Final = 64
 """Datagrams of one system call of an :class:`Outbox` or :class:`Inbox`."""

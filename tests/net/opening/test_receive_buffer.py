@@ -7,10 +7,10 @@ import os
 import socket
 from unittest import mock
 
-from labnet.net import listening
-from labnet.net.listening import enlarge, open_datagrams, socket_opener
-from labnet.net.systemd import Inherited
-from tests.net.test_listening import HOST, ListeningTestCase
+from labnet.net.opening import listening
+from labnet.net.opening.listening import enlarge, open_datagrams, socket_opener
+from labnet.net.opening.systemd import Inherited
+from tests.net.opening.test_listening import HOST, ListeningTestCase
 
 SO_RCVBUFFORCE = 33
 

@@ -27,10 +27,11 @@ Invariants:
 - Two busy readers do not take turns at leaving the reactor: one that could not even drain once skips 1, 3, 7, … 63
   wake-ups before it tries again.
 - Where more datagrams are known to be there, they are drained at once. Otherwise the reader may let some gather first,
-  for as long as :class:`~labnet.net.coalescing.Coalescing` says; then ppoll waits for the reactor's epoll alone.
+  for as long as :class:`~labnet.net.batches.coalescing.Coalescing` says; then ppoll waits for the reactor's epoll
+  alone.
 
-It is for reactors on epoll, where :mod:`labnet.net.selftest` finds nothing against it; elsewhere the reader stays
-*watched*.
+It is for reactors on epoll, where :mod:`labnet.net.batches.selftest` finds nothing against it; elsewhere the reader
+stays *watched*.
 """
 
 from __future__ import annotations
@@ -43,9 +44,9 @@ from typing import Any, Final
 
 from twisted.internet.interfaces import IReadDescriptor
 
-from labnet.net.coalescing import Coalescing
-from labnet.net.libc import PollFD
-from labnet.net.selftest import is_trusted
+from labnet.net.batches.coalescing import Coalescing
+from labnet.net.batches.selftest import is_trusted
+from labnet.net.kernel.libc import PollFD
 from labnet.net.twisted_private import epoll_of
 
 QUICK: Final = 0.001

@@ -1,4 +1,4 @@
-"""Tests for :mod:`labnet.net.batch`: what is received by the batch is what was sent, and is told apart."""
+"""Tests for :mod:`labnet.net.batches.batch`: what is received by the batch is what was sent, and is told apart."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.net.batch import (
+from labnet.net.batches.batch import (
     BATCH,
     HEAD,
     MOST,
@@ -19,7 +19,7 @@ from labnet.net.batch import (
     question_of,
     vector_of,
 )
-from labnet.net.sockaddr import address_in, host_of
+from labnet.net.kernel.sockaddr import address_in, host_of
 from tests.net.sockaddr import put
 
 LENGTHS = (0, 1, 2, HEAD - 1, HEAD, HEAD + 1, HEAD + 4, 300)

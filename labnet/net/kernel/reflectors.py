@@ -9,7 +9,7 @@ import socket
 from collections.abc import Sequence
 from typing import Final
 
-from labnet.net.packet_filter import ATTACH_FILTER, attach, program_of
+from labnet.net.kernel.packet_filter import ATTACH_FILTER, attach, program_of
 
 REFLECTORS: Final = (0, 7, 13, 17, 19, 37, 464)
 """Port 0, which is none, echo, daytime, quote of the day, character generator, time, and kpasswd."""
