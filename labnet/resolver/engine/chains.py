@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from labnet.wire.types import Answer, Question, Rcode, RRset, RRType, failure_of
+from labnet.wire.types import Answer, ExtendedError, Question, Rcode, RRset, RRType, failure_of
 
 LONGEST: Final = 11
 """CNAMEs that are followed for one question, as unbound does."""
@@ -18,7 +18,7 @@ LONGEST_AUTHORITATIVE: Final = 20
 
 @dataclass(slots=True)
 class Chain:
-    """The CNAMEs followed for one question, with their signatures and proofs, and what is asked next.
+    """The CNAMEs followed for one question, with their signatures, proofs and errors, and what is asked next.
 
     A chain of authoritative zones that is too long or a circle is answered as far as it goes; any other is a failure,
     since whoever made it may go on for ever.
@@ -28,6 +28,7 @@ class Chain:
     rrsets: list[RRset] = field(default_factory=list)
     signatures: list[RRset] = field(default_factory=list)
     proofs: list[RRset] = field(default_factory=list)
+    errors: list[ExtendedError] = field(default_factory=list)
     authoritative: bool | None = None
     until: float = math.inf
     _is_authoritative: bool = True
@@ -40,6 +41,7 @@ class Chain:
             self.authoritative = answer.authoritative
         self.until = min(self.until, answer.until)
         self._is_authoritative = self._is_authoritative and answer.authoritative
+        self.errors += [error for error in answer.errors if error not in self.errors]
         self._passed.add(self.asked.key)
         target = _target(answer, self.asked)
         if target is not None and self._goes_on(target):
@@ -54,7 +56,7 @@ class Chain:
         if self.rrsets and answer.rcode == Rcode.REFUSED:
             answer = replace(answer, rcode=Rcode.NOERROR)  # as an authority that is not asked to recurse
         whole = answer.behind(self.rrsets, self.signatures, self.proofs)
-        return replace(whole, authoritative=self.authoritative, until=self.until)
+        return replace(whole, authoritative=self.authoritative, errors=tuple(self.errors), until=self.until)
 
     def _goes_on(self, target: Question) -> bool:
         if not self._is_authoritative:

@@ -17,7 +17,7 @@ from labnet.resolver.records.zone import Zone
 from labnet.wire.names import ROOT
 from labnet.wire.types import Question, Rcode, Upstream
 from tests.resolver.dnsfakes import question
-from tests.resolver.lab import COURSE, Lab, codes, errors, rcode, shown
+from tests.resolver.lab import COURSE, OTHER, Lab, codes, errors, rcode, shown
 
 
 class FailureTests(SynchronousTestCase):
@@ -136,6 +136,25 @@ class StaleTests(SynchronousTestCase):
         self.assertEqual(
             shown(lab.resolve("web.example", "web.example. 60 A 192.0.2.2")), ["web.example. 60 IN A 192.0.2.2"]
         )
+
+    def test_old_alias_makes_the_whole_answer_stale(self) -> None:
+        """What it leads to may be as new as can be, of the records or of another parent."""
+        for told in [], ["192.0.2.7"]:
+            files = {"db.lab": "$TTL 60\nto.example. IN A 192.0.2.7\n"} if not told else {}
+            lab = Lab(self, files, serve_stale=3600, forward={"to.example": ["dns:192.0.2.54"]})
+            lab.begin("web.example")
+            lab.tell(lab.asked("web.example"), "web.example. 60 CNAME to.example.")
+            for address in told:
+                lab.tell(lab.asked("to.example", parent=OTHER), f"to.example. 60 A {address}")
+            self.assertEqual(codes(lab.told()), [0])
+            lab.pass_time(120)
+            lab.begin("web.example")
+            lab.tell(lab.asked("web.example"), rcode="SERVFAIL")
+            for address in told:
+                lab.tell(lab.asked("to.example", parent=OTHER), f"to.example. 60 A {address}")
+            for reply in (lab.told(), lab.ask("web.example")):
+                self.assertEqual(shown(reply)[:1], ["web.example. 30 IN CNAME to.example."])
+                self.assertEqual((len(reply.answer), codes(reply)[0]), (2, 3))
 
     def test_old_negative_answer(self) -> None:
         """A name that did not exist still does not, for 30 s, with the code of its own."""
