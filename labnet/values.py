@@ -86,9 +86,17 @@ def _port(text: str, lowest: int = 0) -> int:
 
 def _address(text: str) -> str:
     try:
-        return str(ipaddress.ip_address("127.0.0.1" if text == "localhost" else text.strip("[]")))
+        address = ipaddress.ip_address("127.0.0.1" if text == "localhost" else text.strip("[]"))
     except ValueError:
         raise ValueError(f"{text!r} is no IP address") from None
+    if lacks_zone(address):
+        raise ValueError(f"{text!r} is on every link: write it with one, as in {address}%eth0")
+    return str(address)
+
+
+def lacks_zone(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """Whether ``address`` is link-local and does not say on which link, so that no socket takes it (RFC 4007)."""
+    return isinstance(address, ipaddress.IPv6Address) and address.is_link_local and address.scope_id is None
 
 
 def parse_udp_listen(value: object) -> UDPListen:

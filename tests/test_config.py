@@ -347,6 +347,7 @@ class ErrorTests(FolderTestCase):
             ("udp:1:iface=1", f"'udp:1:iface=1' {form}"),
             ("udp:1:interface=::1", f"'udp:1:interface=::1' {form}"),
             ("udp:1:interface=eth0", "'eth0' is no IP address"),
+            (r"udp:1:interface=fe80\:\:1", "'fe80::1' is on every link: write it with one, as in fe80::1%eth0"),
             ("udp:x", "'x' is no port: a number from 0 to 65535"),
             ("udp:-1", "'-1' is no port: a number from 0 to 65535"),
             ("udp:²", "'²' is no port: a number from 0 to 65535"),
@@ -354,8 +355,8 @@ class ErrorTests(FolderTestCase):
             self.assertEqual(self.problems(f"[resolver.a]\nlisten = '{text}'\n"), [f"resolver.a.listen.0: {says}"])
 
     def test_wrong_parents_are_told(self) -> None:
-        """An address that is a name, or no port."""
-        for text in "text:parent.example:53", "text:1.2.3.4", "text:1.2.3.4:", "1.2.3.4:53", "":
+        """An address that is a name or on no certain link, or no port."""
+        for text in "text:parent.example:53", "text:1.2.3.4", "text:1.2.3.4:", "1.2.3.4:53", "", "dns:[fe80::1]":
             (problem,) = self.problems(f"[resolver.a]\nlisten = 'udp:1'\nparents = '{text}'\n")
             self.assertTrue(problem.startswith("resolver.a.parents.0: "), problem)
 

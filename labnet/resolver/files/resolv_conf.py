@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 
 from labnet.resolver.files.problem import Problem
+from labnet.values import lacks_zone
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,9 @@ def _address(values: list[str]) -> str:
         raise ValueError("nameserver has no address")
     try:
         # What follows the address is ignored, as the C library does.
-        return str(ipaddress.ip_address(values[0]))
+        address = ipaddress.ip_address(values[0])
     except ValueError:
         raise ValueError(f"{values[0][:60]!r} is no IP address") from None
+    if lacks_zone(address):
+        raise ValueError(f"{address} is on every link: write it with one, as in {address}%eth0")
+    return str(address)

@@ -38,6 +38,14 @@ class ResolvConfTests(SynchronousTestCase):
         )
         self.assertTrue(all(problem.warning for problem in found.problems))
 
+    def test_an_address_of_a_link_needs_the_link(self) -> None:
+        """Nothing can be sent to it without."""
+        found = parse_resolv_conf(b"nameserver fe80::1\nnameserver 169.254.0.1\nnameserver fe80::1%eth0\n")
+        self.assertEqual(found.addresses, ("169.254.0.1", "fe80::1%eth0"))
+        (problem,) = found.problems
+        says = "fe80::1 is on every link: write it with one, as in fe80::1%eth0; the line was skipped"
+        self.assertEqual((problem.line, problem.says), (1, says))
+
     def test_an_empty_file_has_no_servers(self) -> None:
         """The resolver does not make one up."""
         self.assertEqual(parse_resolv_conf(b"").addresses, ())
