@@ -71,6 +71,11 @@ test-all:
 soak: .venv/test
 	$(BIN)/python -m pytest -m soak -s
 
+# Each parser that outsiders reach, under atheris, SECONDS each (an hour in all by default); findings are in build/fuzz.
+.PHONY: fuzz
+fuzz: .venv/fuzz
+	nice -n 19 $(BIN)/python -m tests.fuzz.run $(or $(SECONDS),330)
+
 # labnet beside the peers that are installed, in one run; ROUNDS and SECONDS make it longer or shorter, BENCH=--docs
 # has docs/speed.rst show the result.
 bench: .venv/bench
@@ -113,6 +118,10 @@ clean:
 .venv/bench: .venv/bin/python setup.cfg pyproject.toml
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e .[bench,console]
 	@touch $@ .venv/run
+
+.venv/fuzz: .venv/bin/python setup.cfg pyproject.toml
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e .[fuzz]
+	@touch $@ .venv/run .venv/test
 
 .venv/docs: .venv/bin/python setup.cfg pyproject.toml
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e .[docs]

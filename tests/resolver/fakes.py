@@ -212,6 +212,8 @@ class FakeReactor(Clock):
         super().__init__()
         self.rightNow = now
         self.network = Network(self)
+        self.stream_factories: list[Any] = []
+        """What connections to this reactor's TCP ports are made by."""
 
     def listenUDP(
         self, port: int, protocol: DatagramProtocol, interface: str = "", maxPacketSize: int = 8192
@@ -219,6 +221,7 @@ class FakeReactor(Clock):
         return FakePort(self.network, self.network.bind(port, interface), protocol)
 
     def listenTCP(self, port: int, factory: object, backlog: int = 50, interface: str = "") -> FakeStreamPort:
+        self.stream_factories.append(factory)
         return FakeStreamPort(self, IPv4Address("TCP", interface or THIS_HOST, port))
 
     def next_turn(self) -> None:

@@ -1,0 +1,1 @@
+"""Parsers that outsiders reach, run on any bytes: by atheris (``make fuzz``), and once on each seed by a test."""

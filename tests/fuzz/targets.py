@@ -1,0 +1,212 @@
+"""What is fuzzed: each target takes any bytes; what it raises is a finding."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+from twisted.internet.address import IPv4Address
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.logger import LogEvent, globalLogPublisher
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from labnet.capture.files.formats import Capture
+from labnet.capture.files.source import CaptureBytes
+from labnet.capture.model import CaptureError
+from labnet.capture.narrative.explain import Understanding, story
+from labnet.capture.traffic.checks import notes
+from labnet.command.framing import CommandFramer
+from labnet.console.control import ControlFactory, ControlServer, actions_of
+from labnet.console.web import ConsoleSite
+from labnet.resolver.cache.lines import decode_line, encode_line
+from labnet.resolver.cache.tail import TailReader
+from labnet.resolver.files.course import parse_records
+from labnet.resolver.files.detect import kind_of
+from labnet.resolver.files.hosts import read_hosts
+from labnet.resolver.files.root_hints import parse_hints
+from labnet.resolver.files.zonefile import read_zone
+from labnet.wire.course import Dialect
+from labnet.wire.course import decode_reply as decode_course_reply
+from labnet.wire.course_line import TextError
+from labnet.wire.dns_forward import forwardable_addresses, matches
+from labnet.wire.dns_request import Refusal, Silence, decode_query
+from labnet.wire.dns_response import Options, encode_answer, encode_refusal
+from labnet.wire.dns_upstream import Broken, NotOurs, Truncated, decode_reply
+from labnet.wire.reply_chain import chain_of
+from labnet.wire.types import Answer, Rcode
+from tests.resolver.lab import CLIENT, Lab
+from tests.wire.samples import SENT, WWW
+
+SEEDS: Final = Path(__file__).with_name("seeds")
+_PEER: Final = IPv4Address("TCP", *CLIENT)
+_ZONE: Final = '$TTL 60\n$ORIGIN lab.\nwww A 10.0.0.1\nalias CNAME www\n*.any TXT "text"\ngone DNAME any\n'
+
+
+def dns_query(data: bytes) -> None:
+    """A query of a client, decoded, and answered with nothing."""
+    try:
+        query = decode_query(data)
+    except Silence:
+        return
+    except Refusal as refusal:
+        encode_refusal(refusal, True, Options())
+        return
+    reply = encode_answer(query, Answer(Rcode.NOERROR), False, True, Options(), False)
+    assert reply[:2] == data[:2]
+
+
+def dns_reply(data: bytes) -> None:
+    """A parent's reply on both paths: the question of :data:`~tests.wire.samples.SENT` is put into it."""
+    whole = data[:4] + b"\0\1" + data[4:10] + SENT.question + data[10:]
+    for datagram in (data, SENT.id.to_bytes(2, "big") + whole[2:]):
+        with contextlib.suppress(NotOurs, Truncated, Broken):
+            chain_of(WWW, decode_reply(datagram, SENT))
+        if matches(datagram, SENT.question):
+            forwardable_addresses(datagram, SENT.question)
+
+
+def course(data: bytes) -> None:
+    """A client's question and a parent's reply."""
+    for dialect in (Dialect(), Dialect(json=False, unknown="-")):
+        with contextlib.suppress(TextError):
+            dialect.decode_question(data)
+    with contextlib.suppress(TextError):
+        decode_course_reply(data)
+
+
+def resolver_udp(data: bytes) -> None:
+    """A datagram of either protocol to a whole resolver with a zone and no parent."""
+    lab = _lab()
+    lab.send(data)
+    lab.network.sent.clear()
+    _nothing_was_logged()
+
+
+def resolver_tcp(data: bytes) -> None:
+    """A connection to a whole resolver, in two segments."""
+    lab = _lab()
+    factory = lab.reactor.stream_factories[0]
+    stream, transport = factory.buildProtocol(_PEER), StringTransport(peerAddress=_PEER)
+    if stream is None:
+        return
+    stream.makeConnection(transport)
+    for part in (data[: len(data) // 2], data[len(data) // 2 :]):
+        if part and not transport.disconnecting:
+            stream.dataReceived(part)
+    stream.connectionLost(Failure(EOFError()))
+    lab.reactor.advance(0)
+    _nothing_was_logged()
+
+
+def commands(data: bytes) -> None:
+    """The command server's input: a NUL stands for a pause."""
+    framer = CommandFramer()
+    for part in data.split(b"\0"):
+        framer.receive(part)
+        framer.pause()
+    framer.end()
+
+
+def http(data: bytes) -> None:
+    """A connection to the console's pages."""
+    clock = Clock()
+    site = ConsoleSite(list, list, list, clock)
+    channel, transport = site.buildProtocol(_PEER), StringTransport(peerAddress=_PEER)
+    assert channel is not None
+    channel.makeConnection(transport)
+    channel.dataReceived(data)
+    clock.pump([0.0] * 5)
+    channel.connectionLost(Failure(EOFError()))
+    _nothing_was_logged()
+
+
+class _Lab:
+    """What a control socket speaks for."""
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        return lambda *arguments: iter(["a line"]) if name == "dump" else []
+
+
+def control(data: bytes) -> None:
+    """A connection to the control socket."""
+    lab: Any = _Lab()
+    reactor: Any = Clock()
+    factory = ControlFactory(ControlServer("control.sock", actions_of(lab), reactor))
+    protocol, transport = factory.buildProtocol(_PEER), StringTransport()
+    protocol.makeConnection(transport)
+    protocol.dataReceived(data + b"\n")
+    protocol.connectionLost(Failure(EOFError()))
+    _nothing_was_logged()
+
+
+def learned(data: bytes) -> None:
+    """The logs of what was learned; what a line holds can be written again."""
+    TailReader(1e9, 1_000_000).dns(io.BytesIO(data))
+    TailReader(1e9, 1_000_000).course(io.BytesIO(data), "log")
+    for line in data.splitlines():
+        with contextlib.suppress(ValueError):
+            cached = decode_line(line.decode(), "log")
+            again = decode_line(encode_line(cached), "log")
+            assert again[0] == cached[0]
+
+
+def records(data: bytes) -> None:
+    """A records file, as each kind."""
+    kind_of("records", data)
+    parse_records(data, 0.0, log=True)
+    read_hosts(data, lambda *record: None)
+    if b"$GENERATE" not in data.upper():  # it makes up to a million records, which takes its time
+        read_zone(data, lambda *record: None)
+    parse_hints(data)
+
+
+def capture(data: bytes) -> None:
+    """A capture file, explained."""
+    understanding = Understanding()
+    with contextlib.suppress(CaptureError):
+        for packet in Capture(CaptureBytes(io.BytesIO(data), "capture", len(data))):
+            frame, _, over = understanding.take(packet)
+            notes(frame)
+            list(story(over))
+    list(story(understanding.rest()))
+
+
+TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
+    each.__name__: each
+    for each in (
+        dns_query, dns_reply, course, resolver_udp, resolver_tcp, commands, http, control, learned, records, capture,
+    )
+}  # fmt: skip
+
+_failures: Final[list[str]] = []
+
+
+def _note(event: LogEvent) -> None:
+    if "log_failure" in event:
+        _failures.append(event["log_failure"].getTraceback())
+
+
+def _nothing_was_logged() -> None:
+    if _failures:
+        found = "\n".join(_failures)
+        _failures.clear()
+        raise AssertionError(found)
+
+
+@lru_cache
+def _lab() -> Lab:
+    globalLogPublisher.addObserver(_note)
+    return Lab(_Endless("lasts"), {"zone.lab": _ZONE}, parents=[], learned=None, rate_limit=0)
+
+
+class _Endless(SynchronousTestCase):
+    """The test of a lab that lasts as long as the process."""
+
+    def lasts(self) -> None:
+        """Nothing is tested, and nothing cleaned up."""
