@@ -285,9 +285,7 @@ class UseTests(SynchronousTestCase):
         lab.pass_time(3)
         self.assertTrue(self.patched(lab, rrtype="AAAA"))
         lab.pass_time(1)
-        self.assertEqual(
-            errors(lab.ask("web.example", "AAAA")), ["from the cache, learned 4 s ago from 192.0.2.53:1200"]
-        )
+        self.assertIn("from the cache, learned 4 s ago from 192.0.2.53:1200", errors(lab.ask("web.example", "AAAA")))
         lab.pass_time(1)
         address = rrset("web.example", 100, AAAA, bytes(16))
         entry = Entry(Answer(Rcode.NOERROR, (address,)), EPOCH + 5, 100, "another")
