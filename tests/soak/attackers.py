@@ -1,0 +1,87 @@
+"""One attacker as a process: ``python attackers.py KIND PORT``, until its standard input ends.
+
+``large`` asks for the largest RRset, by UDP with a cookie and by TCP; ``loop`` sends what servers reply; ``slow`` asks
+for names of a parent that is silent; ``churn`` opens connections from an address that is not served.
+"""
+
+from __future__ import annotations
+
+import itertools
+import select
+import socket
+import sys
+import time
+from collections.abc import Callable
+
+import dns.edns
+import dns.message
+
+SERVER = "127.0.0.1"
+COOKIE = dns.edns.GenericOption(10, b"8 bytes.")
+
+
+def query(name: str, cookie: bool = False) -> bytes:
+    return dns.message.make_query(name, "A", use_edns=0, options=[COOKIE] if cookie else []).to_wire()
+
+
+def large(port: int, sock: socket.socket) -> Callable[[int], None]:
+    """Five a second by UDP, one by TCP: 0.2 s each."""
+    udp, tcp = query("big.lab", cookie=True), query("big.lab")
+
+    def attack(number: int) -> None:
+        sock.sendto(udp, (SERVER, port))
+        if number % 5 == 0:
+            with socket.create_connection((SERVER, port), timeout=5) as stream:
+                stream.sendall(len(tcp).to_bytes(2, "big") + tcp)
+                while stream.recv(65536) and len(select.select([stream], [], [], 0.05)[0]):
+                    pass
+        time.sleep(0.2)
+
+    return attack
+
+
+def loop(port: int, sock: socket.socket) -> Callable[[int], None]:
+    """A thousand a second."""
+    replies = (b'["www.lab", "1.2.3.4", "60", "0", 1.5]', b"[]", b"www.lab,1.2.3.4,60", b"Sat Nov 28 2026\r\n")
+
+    def attack(number: int) -> None:
+        sock.sendto(replies[number % len(replies)], (SERVER, port))
+        time.sleep(0.001)
+
+    return attack
+
+
+def slow(port: int, sock: socket.socket) -> Callable[[int], None]:
+    """A hundred names a second."""
+
+    def attack(number: int) -> None:
+        sock.sendto(query(f"n{number}.silent.test"), (SERVER, port))
+        time.sleep(0.01)
+
+    return attack
+
+
+def churn(port: int, sock: socket.socket) -> Callable[[int], None]:
+    """Three hundred a second."""
+
+    def attack(number: int) -> None:
+        with socket.create_connection((SERVER, port), timeout=5, source_address=("127.0.0.66", 0)):
+            time.sleep(0.003)
+
+    return attack
+
+
+KINDS = {each.__name__: each for each in (large, loop, slow, churn)}
+
+
+def main() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        attack = KINDS[sys.argv[1]](int(sys.argv[2]), sock)
+        for number in itertools.count():
+            if select.select([sys.stdin], [], [], 0)[0]:
+                return
+            attack(number)
+
+
+if __name__ == "__main__":
+    main()
