@@ -134,7 +134,8 @@ class MetricsPage(Page):
         gone: list[Failure] = []
         request.notifyFinish().addErrback(gone.append)
         try:
-            page, kind = await self._page(request.getHeader("accept") or "")
+            accept = b",".join(request.requestHeaders.getRawHeaders(b"accept", []))
+            page, kind = await self._page(accept.decode("latin-1"))  # as text it might be none
         except Exception:
             if not self._failing:
                 self._failing = True

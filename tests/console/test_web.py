@@ -81,6 +81,11 @@ class PageTests(WebTestCase):
         self.assertTrue(page.fields["content-type"].startswith("application/openmetrics-text; version=1.0.0"))
         self.assertTrue(page.body.endswith(b"# EOF\n"))
 
+    def test_a_field_that_is_no_text_is_no_failure(self) -> None:
+        """Whoever sends one gets the page, and nothing is logged."""
+        self.assertEqual(self.get("/metrics", "Accept: \xff\xf0\r\n").code, 200)
+        self.assertEqual(self.said, [])
+
     def test_metrics_wait_for_other_processes(self) -> None:
         """Samples may come later."""
         self.counted = counted = Deferred()

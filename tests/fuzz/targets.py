@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, wraps
 from pathlib import Path
 from typing import Any, Final
 
@@ -48,6 +48,27 @@ _PEER: Final = IPv4Address("TCP", *CLIENT)
 _ZONE: Final = '$TTL 60\n$ORIGIN lab.\nwww A 10.0.0.1\nalias CNAME www\n*.any TXT "text"\ngone DNAME any\n'
 
 
+def quietly(target: Callable[[bytes], None]) -> Callable[[bytes], None]:
+    """``target``, which raises too where it has a traceback logged."""
+
+    @wraps(target)
+    def run(data: bytes) -> None:
+        failures: list[str] = []
+
+        def note(event: LogEvent) -> None:
+            if "log_failure" in event:
+                failures.append(event["log_failure"].getTraceback())
+
+        globalLogPublisher.addObserver(note)
+        try:
+            target(data)
+        finally:
+            globalLogPublisher.removeObserver(note)
+        assert not failures, failures[0]
+
+    return run
+
+
 def dns_query(data: bytes) -> None:
     """A query of a client, decoded, and answered with nothing."""
     try:
@@ -80,14 +101,15 @@ def course(data: bytes) -> None:
         decode_course_reply(data)
 
 
+@quietly
 def resolver_udp(data: bytes) -> None:
     """A datagram of either protocol to a whole resolver with a zone and no parent."""
     lab = _lab()
     lab.send(data)
     lab.network.sent.clear()
-    _nothing_was_logged()
 
 
+@quietly
 def resolver_tcp(data: bytes) -> None:
     """A connection to a whole resolver, in two segments."""
     lab = _lab()
@@ -101,7 +123,6 @@ def resolver_tcp(data: bytes) -> None:
             stream.dataReceived(part)
     stream.connectionLost(Failure(EOFError()))
     lab.reactor.advance(0)
-    _nothing_was_logged()
 
 
 def commands(data: bytes) -> None:
@@ -113,6 +134,7 @@ def commands(data: bytes) -> None:
     framer.end()
 
 
+@quietly
 def http(data: bytes) -> None:
     """A connection to the console's pages."""
     clock = Clock()
@@ -123,7 +145,6 @@ def http(data: bytes) -> None:
     channel.dataReceived(data)
     clock.pump([0.0] * 5)
     channel.connectionLost(Failure(EOFError()))
-    _nothing_was_logged()
 
 
 class _Lab:
@@ -133,6 +154,7 @@ class _Lab:
         return lambda *arguments: iter(["a line"]) if name == "dump" else []
 
 
+@quietly
 def control(data: bytes) -> None:
     """A connection to the control socket."""
     lab: Any = _Lab()
@@ -142,7 +164,6 @@ def control(data: bytes) -> None:
     protocol.makeConnection(transport)
     protocol.dataReceived(data + b"\n")
     protocol.connectionLost(Failure(EOFError()))
-    _nothing_was_logged()
 
 
 def learned(data: bytes) -> None:
@@ -184,24 +205,9 @@ TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
     )
 }  # fmt: skip
 
-_failures: Final[list[str]] = []
-
-
-def _note(event: LogEvent) -> None:
-    if "log_failure" in event:
-        _failures.append(event["log_failure"].getTraceback())
-
-
-def _nothing_was_logged() -> None:
-    if _failures:
-        found = "\n".join(_failures)
-        _failures.clear()
-        raise AssertionError(found)
-
 
 @lru_cache
 def _lab() -> Lab:
-    globalLogPublisher.addObserver(_note)
     return Lab(_Endless("lasts"), {"zone.lab": _ZONE}, parents=[], learned=None, rate_limit=0)
 
 
