@@ -13,6 +13,7 @@ from importlib import metadata
 from labnet.capture.cli import add_commands as add_capture_commands
 from labnet.capture.cli import captured, tapped_dnspython
 from labnet.console.cli import add_commands as add_console_commands
+from labnet.wire.quoting import quoted
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -89,11 +90,11 @@ def _check(arguments: argparse.Namespace) -> int:
         checked, loaded = load_lab(lambda: config.load(path), time.time())
     except config.ConfigError as error:
         for problem in error.problems:
-            print(f"labnet: {problem}", file=sys.stderr)
+            print(f"labnet: {quoted(problem)}", file=sys.stderr)
         return 1
     for files in loaded.values():
         for warning in files.warnings:
-            print(f"labnet: warning: {warning}", file=sys.stderr)
+            print(f"labnet: warning: {quoted(warning)}", file=sys.stderr)
     records = sum(files.records for files in loaded.values())
     servers = len(checked.resolver) + (checked.command is not None)
     print(f"{path or 'the built-in lab'}: OK: {servers} server(s), {records} record(s)")

@@ -238,6 +238,13 @@ class CheckTests(CLITestCase):
         self.assertIn("labnet: warning: ", err)
         self.assertIn("'21.09.1992.8' is no IP address", err)
 
+    def test_what_stands_in_a_file_does_not_reach_the_terminal_as_it_is(self) -> None:
+        self.file.write_text('"\\u001b[2J" = 1\n')
+        status, _, err = self.labnet("check", str(self.file))
+        self.assertEqual(status, 1)
+        self.assertIn("\\x1b[2J: there is no such key", err)
+        self.assertNotIn("\x1b", err)
+
     def test_everything_wrong_is_listed(self) -> None:
         """File and key, then status 1."""
         self.file.write_text('[command]\nclients = -1\n[resolver.main]\nlisten = "udp:x"\n')
