@@ -8,11 +8,11 @@ import io
 import sys
 import time
 from collections.abc import Sequence
-from importlib import metadata
 
 from labnet.capture.cli import add_commands as add_capture_commands
 from labnet.capture.cli import captured, tapped_dnspython
 from labnet.console.cli import add_commands as add_console_commands
+from labnet.metrics import version
 from labnet.wire.quoting import quoted
 
 
@@ -111,7 +111,7 @@ def _edit_lines() -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="labnet", description="The networking lab: clients and checks.")
-    parser.add_argument("--version", action="version", version=f"labnet {_version()}")
+    parser.add_argument("--version", action="version", version=f"labnet {version()}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     resolve = commands.add_parser("resolve", help="ask a resolver for names", description=_RESOLVE)
@@ -178,13 +178,6 @@ def _count(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 3 and 0 < int(text) <= 100):
         raise argparse.ArgumentTypeError(f"{text!r} is no count: 1 to 100")
     return int(text)
-
-
-def _version() -> str:
-    try:
-        return metadata.version("txlabnet")
-    except metadata.PackageNotFoundError:
-        return "(not installed)"
 
 
 if __name__ == "__main__":

@@ -127,3 +127,13 @@ def merged(processes: Iterable[Iterable[Sample]]) -> list[Sample]:
             else:
                 found[key] += value
     return [Sample(name, labels, value) for (name, labels), value in found.items()]
+
+
+def version() -> str:
+    """The version of labnet that is installed, ``unknown`` where it was not installed but copied."""
+    from importlib import metadata  # takes longer than all else that the clients import first
+
+    try:
+        return metadata.version("txlabnet")
+    except metadata.PackageNotFoundError:
+        return "unknown"

@@ -94,7 +94,7 @@ class CommandLineTests(CLITestCase):
         self.patch(metadata, "version", lambda name: {"txlabnet": "1.2.3"}[name])
         self.assertEqual(self.labnet("--version"), (0, "labnet 1.2.3\n", ""))
         self.patch(metadata, "version", mock.Mock(side_effect=metadata.PackageNotFoundError))
-        self.assertEqual(self.labnet("--version"), (0, "labnet (not installed)\n", ""))
+        self.assertEqual(self.labnet("--version"), (0, "labnet unknown\n", ""))
 
     def test_it_runs_as_a_module(self) -> None:
         """python -m labnet.cli."""

@@ -11,9 +11,8 @@ from typing import Final
 
 from zope.interface import implementer
 
-from labnet import version
 from labnet.interfaces import IMeasured
-from labnet.metrics import Sample
+from labnet.metrics import Sample, version
 
 _PAGE: Final = resource.getpagesize()
 

@@ -16,7 +16,6 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger, LogPublisher, globalLogPublisher
 from twisted.python.failure import Failure
 
-from labnet import version
 from labnet.config import Config, ConfigError, ConsoleConfig
 from labnet.console.control import ControlServer, IControlled, actions_of
 from labnet.console.service import Console
@@ -26,7 +25,7 @@ from labnet.daemon.running.reload import STOPPING, FileWatch, Outcomes, Reloads,
 from labnet.daemon.running.signals import Signals, Terminal
 from labnet.daemon.started import Started
 from labnet.interfaces import IReactor, StartError
-from labnet.metrics import Sample
+from labnet.metrics import Sample, version
 from labnet.net.clocks import wall_of
 from labnet.net.opening.systemd import Inherited, Notifier
 from labnet.resolver.loading import Loaded, Reading

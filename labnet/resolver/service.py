@@ -12,10 +12,9 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IListeningPort
 from zope.interface import implementer
 
-from labnet import version
 from labnet.config import ResolverConfig
 from labnet.interfaces import IChange, IDatagramSockets, IMeasured, IParent, IReactor, StartError
-from labnet.metrics import Sample
+from labnet.metrics import Sample, version
 from labnet.net.batches.batch import overflowed
 from labnet.net.datagrams import SystemSockets
 from labnet.resolver.cache.cache import Cache, Entry

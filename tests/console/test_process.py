@@ -10,9 +10,8 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet import version
 from labnet.console.process import Process
-from labnet.metrics import FAMILIES
+from labnet.metrics import FAMILIES, version
 
 
 class ProcessTests(SynchronousTestCase):

@@ -351,7 +351,7 @@ class LearnedLog(Generic[T]):
         self._lines = rewriting.learned + len(rewriting.behind)
         self._most_lines = 2 * rewriting.learned + self.SLACK
         if self._durability is not Durability.WHOLE:
-            self.log.info("what was learned is kept in {path} again", path=self._path, event="learned.kept-again")
+            self.log.info("what was learned is kept in {path} again", path=self._path, event="learned.written-again")
         self._durability = Durability.WHOLE
         self._disk.soon()
         if rewriting.is_outdated:

@@ -50,14 +50,14 @@ TELL: Final = b"""
 local lock = redis.call('GET', KEYS[2])
 local ours = lock and string.sub(lock, 1, 32) == ARGV[1]
 if ours then redis.call('DEL', KEYS[2]) end
-if ARGV[2] == '' and not ours then return 'kept' end
+if ARGV[2] == '' and not ours then return 'done' end
 local set = {}
 if tonumber(ARGV[3]) > 0 then set = redis.pcall('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
 for _, channel in ipairs(redis.call('SMEMBERS', KEYS[3])) do
   redis.call('PUBLISH', channel, #KEYS[1] .. ':' .. KEYS[1] .. ARGV[2])
 end
 redis.call('DEL', KEYS[3])
-return set.err or 'kept'
+return set.err or 'done'
 """
 """Keys as above. Arguments: the token, the value or nothing, milliseconds that it stays."""
 

@@ -222,7 +222,7 @@ class RedisStore(Service):
         command = ("EVALSHA", self._link.tell, 3, *self._keys(key))
         kept_for = _milliseconds(left) if left > 0 else 0
         stored = self._call(PATIENCE, 2 * MOST_CALLS, *command, token, value, kept_for)
-        return stored.result.addCallback(lambda reply: self._room.said(reply, b"kept"))
+        return stored.result.addCallback(lambda reply: self._room.said(reply, b"done"))
 
     def ping(self, within: float) -> Deferred[None]:
         return self._call(within, 2 * MOST_CALLS, "PING").result.addCallback(_ignore)

@@ -266,7 +266,7 @@ class FailureTests(LogCase):
             self.keep(self.log, "www.e")
             self.clock.advance(RETRY)
             self.keep(self.log, "www.f")
-        self.assertEqual([event["event"] for event in events], ["learned.failed", "learned.kept-again"])
+        self.assertEqual([event["event"] for event in events], ["learned.failed", "learned.written-again"])
         self.assertHolds(AUTHORS, *(line(f"www.{letter}") for letter in "abcdef"))
 
     def test_it_is_said_again_after_it_was_mended(self) -> None:

@@ -276,7 +276,7 @@ class FailingTests(BigCase):
             self.clock.advance(RETRY)
             self.write_on()
             self.run_thread()
-            self.assertEqual([event["event"] for event in events], ["learned.failed", "learned.kept-again"])
+            self.assertEqual([event["event"] for event in events], ["learned.failed", "learned.written-again"])
         self.assertEqual(len(self.names()), self.MANY + 2)
 
     def test_a_flush_that_fails_in_the_middle_of_a_rewrite(self) -> None:
@@ -295,7 +295,7 @@ class FailingTests(BigCase):
             self.clock.advance(10 * HOUR)
             self.write_on()
             self.run_thread()
-        self.assertEqual([event["event"] for event in events], ["learned.failed", "learned.kept-again"])
+        self.assertEqual([event["event"] for event in events], ["learned.failed", "learned.written-again"])
         self.assertEqual(len(self.names()), self.MANY + 1)
 
     def test_one_flush_at_a_time(self) -> None:

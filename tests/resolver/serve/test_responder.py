@@ -6,7 +6,7 @@ import dns.flags
 import dns.message
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet import version
+from labnet.metrics import version
 from labnet.wire.types import InfoCode, RRType
 from tests.resolver.lab import CLIENT, Lab, codes, errors, rcode, shown
 

@@ -378,7 +378,7 @@ class RedisTests(SynchronousTestCase):
             telling = self.store.tell(b"key", b"token", b"value", left)
             keys = [b"lab:key", b"lab:lock:key", b"lab:wait:key"]
             self.assertEqual(self.sent(), [b"EVALSHA", b"tell", b"3", *keys, b"token", b"value", milliseconds])
-            self.server.reply(bulk(b"kept"))
+            self.server.reply(bulk(b"done"))
             self.assertIsNone(self.successResultOf(telling))
 
     def test_a_full_server_is_said_once_and_so_is_its_room(self) -> None:
