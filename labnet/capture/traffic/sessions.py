@@ -99,9 +99,9 @@ class Sessions:
         flags &= 0x1FF
         source, destination = (frame.source, ports[0]), (frame.destination, ports[1])
         key = (min(source, destination), max(source, destination))
-        session = self._open.get(key)
         now = frame.packet.time_ns
-        yield from self._leave(now)
+        yield from self._leave(now)  # before this one is looked for, which may leave too
+        session = self._open.get(key)
         if session is not None and flags & (SYN | ACK) == SYN and (session.finished or session.over_ns is not None):
             yield _released(self._open.pop(key))
             session = None

@@ -70,6 +70,18 @@ class CommandTests(SynchronousTestCase):
         (session,) = sessions([*talk.packets[:-2], second, first])
         self.assertEqual(said(session)[-1], ("command", "'TIME'"))
 
+    def test_a_segment_long_after_the_end_belongs_to_a_session_of_its_own(self) -> None:
+        """More than a minute after a reset the connection is forgotten; a new SYN or data begin another."""
+        for flags in ("S", "PA"):
+            talk = samples.greeting()
+            end, ether = talk.packets[-1][0], talk.packets[-1][1]
+            reset = bytearray(ether)
+            reset[47] = 0x04
+            late = bytearray(ether)
+            late[47] = {"S": 0x02, "PA": 0x18}[flags]
+            found = sessions([*talk.packets, (end + 1, bytes(reset)), (end + 100, bytes(late))])
+            self.assertEqual(len(found), 2, flags)
+
     def test_what_waits_in_a_session_that_is_over_takes_no_room_from_another(self) -> None:
         """Hundreds of connections with a gap, one after the other: the last one is put in order all the same."""
         self.patch(stream, "MOST_PENDING_BYTES", 10)
