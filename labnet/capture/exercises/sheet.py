@@ -103,6 +103,5 @@ class SheetExercise:
     def candidates(self) -> Iterator[list[ExerciseAnswer]]:
         answers = [self._topics.answer(question, fact) for question, fact in self._sheet.questions]
         proved = {one.frame for answer in answers for one in answer.proofs}
-        found = self._topics.found.values()
-        self.frames = {frame.packet.number: frame for frame in found if frame.packet.number in proved}
+        self.frames = {frame.packet.number: frame for frame in self._topics.frames() if frame.packet.number in proved}
         yield answers

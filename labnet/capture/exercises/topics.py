@@ -85,6 +85,12 @@ class Topics:
         if message is not None:
             self._see_message(frame, message)
 
+    def frames(self) -> Iterator[Dissected]:
+        """All frames that an answer's proofs can be in."""
+        yield from self.found.values()
+        yield from self._routers.values()
+        yield from self._fragments
+
     def _first(self, name: str, frame: Dissected) -> None:
         self.found.setdefault(name, frame)
 

@@ -15,7 +15,7 @@ from labnet.capture.cli import EXERCISES
 from labnet.capture.exercises.marking.verdicts import mark, score
 from labnet.capture.exercises.run import Done, run
 from labnet.capture.exercises.sheet import read_exercise, shipped
-from labnet.capture.exercises.text import key
+from labnet.capture.exercises.text import answered, key
 from labnet.capture.exercises.topics import COMPUTED, FRAMES
 from labnet.capture.model import CaptureError
 from tests.capture import samples
@@ -30,7 +30,10 @@ def done(name: str, packets: Iterable[samples.Timed]) -> Done:
 
 
 def values(name: str, packets: Iterable[samples.Timed]) -> dict[str, str | None]:
-    return {answer.key: answer.value for answer in done(name, packets).answers}
+    """The answers; that their proofs can be shown is tried too."""
+    made = done(name, packets)
+    assert list(answered(made, False))
+    return {answer.key: answer.value for answer in made.answers}
 
 
 def talk() -> samples.Talk:
@@ -116,6 +119,13 @@ class FactTests(SynchronousTestCase):
         """Offsets in bytes."""
         found = values("ip-more", samples.fragments())
         self.assertEqual((found["fragments"], found["fragment_offset"], found["last_offset"]), ("2", "0", "16"))
+
+    def test_a_fragment_in_the_middle_is_proof_too(self) -> None:
+        """No other question is about it."""
+        parts = [IP(src="10.0.0.1", dst="10.0.0.2", id=9, proto=17, flags="MF" * (at < 4), frag=2 * at) / bytes(16)
+                 for at in range(5)]  # fmt: skip
+        frames = [samples.frame(samples.CLIENT_MAC, samples.CHILD_MAC, part) for part in parts]
+        self.assertEqual(values("ip-more", [(float(at), one) for at, one in enumerate(frames)])["fragments"], "5")
 
     def test_the_four_messages_of_a_lease(self) -> None:
         """Another client's Request is not taken for this one's."""
