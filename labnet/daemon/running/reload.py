@@ -170,7 +170,7 @@ class Outcomes:
         before, self._warnings = self._warnings, warnings
         for warning in warnings:
             if warning not in before:
-                self._log.warn("{warning}", warning=warning, event="lab.warning")
+                self._log.warn("{says}", says=warning, event="lab.warning")
 
     def samples(self) -> Iterator[Sample]:
         yield Sample("labnet_reloads_total", ("done",), self._done)
