@@ -111,7 +111,7 @@ def _edit_lines() -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="labnet", description="The networking lab: clients and checks.")
-    parser.add_argument("--version", action="version", version=f"labnet {version()}")
+    parser.add_argument("--version", action=_ShowVersion, nargs=0, help="show program's version number and exit")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     resolve = commands.add_parser("resolve", help="ask a resolver for names", description=_RESOLVE)
@@ -178,6 +178,14 @@ def _count(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 3 and 0 < int(text) <= 100):
         raise argparse.ArgumentTypeError(f"{text!r} is no count: 1 to 100")
     return int(text)
+
+
+class _ShowVersion(argparse.Action):
+    """Looks the version up when it is asked for, and not for every other command."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        print(f"labnet {version()}")
+        parser.exit()
 
 
 if __name__ == "__main__":
