@@ -9,14 +9,12 @@ import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from random import SystemRandom
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IListeningPort
 from zope.interface import implementer
 
-from labnet.capture.record.own_traffic import OwnTraffic
-from labnet.capture.record.tapping import TappedSockets, tapped_reactor
 from labnet.command.service import CommandService
 from labnet.config import Config, ResolverConfig, SharedConfig
 from labnet.console.control import CLOSED_BY_EXIT
@@ -34,6 +32,10 @@ from labnet.resolver.service import ResolverService, Surroundings
 from labnet.resolver.shared.cache import SharedCache
 from labnet.resolver.shared.values import Flush
 from labnet.wire.names import ROOT, key_of
+
+if TYPE_CHECKING:
+    from labnet.capture.record.own_traffic import OwnTraffic
+
 
 _ORDINARY: Final = Environment()
 
@@ -66,7 +68,11 @@ class LabService(BaseService):
         self._services_reactor = reactor
         self._traffic: OwnTraffic | None = None
         if config.capture.file is not None:
-            self._traffic = OwnTraffic(config.capture.file, self._nanoseconds, self._capture_failed)
+            # Only a lab that writes a capture needs what writes one.
+            from labnet.capture.record import own_traffic
+            from labnet.capture.record.tapping import TappedSockets, tapped_reactor
+
+            self._traffic = own_traffic.OwnTraffic(config.capture.file, self._nanoseconds, self._capture_failed)
             self._sockets = TappedSockets(self._sockets, self._traffic)
             self._services_reactor = tapped_reactor(reactor, self._traffic)
         if config.command is not None:

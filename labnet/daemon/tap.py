@@ -18,7 +18,6 @@ from labnet.daemon.garbage import spare_program
 from labnet.daemon.running.reload import load_lab
 from labnet.daemon.service import LabService
 from labnet.daemon.started import Started, owner_of_daemon
-from labnet.daemon.workers.service import SupervisorService
 from labnet.interfaces import IReactor
 from labnet.net.clocks import count_steadily
 from labnet.net.opening.listening import listening_reactor
@@ -77,22 +76,25 @@ def _make(options: _Options, reactor: IReactor | None = None) -> IService:
         spare_program()
     started = options.started(reactor)
     if options.config.lab.workers > 1 and options.config.resolver:
-        return cast(IService, supervisor(options, reactor, started))
+        return supervisor(options, reactor, started)
     listening = listening_reactor(reactor, started.inherited, freebind=options.config.lab.freebind)
     environment = Environment(started=started)
     made = LabService(options.config, options.loaded, listening, options.build, options.path, environment)
     return cast(IService, made)
 
 
-def supervisor(options: _Options, reactor: IReactor, started: Started) -> SupervisorService:
+def supervisor(options: _Options, reactor: IReactor, started: Started) -> IService:
     """Who runs the lab of ``options`` in several processes; where none of them can start, this one ends with 1."""
 
     def failed() -> None:
         # twistd has no way to end with another status than 0 once the reactor has run; this is after all else.
         atexit.register(os._exit, 1)
 
+    from labnet.daemon.workers.service import SupervisorService  # a lab in one process has no use for it
+
     config, loaded, read, path = options.config, options.loaded, options.build, options.path
-    return SupervisorService(config, loaded, reactor, read, path, Environment(started=started, failed=failed))
+    environment = Environment(started=started, failed=failed)
+    return cast(IService, SupervisorService(config, loaded, reactor, read, path, environment))
 
 
 class LabOptions(_Options):
