@@ -9,8 +9,6 @@ from typing import Final
 from labnet.config import ResolverConfig
 from labnet.interfaces import IDatagramSockets, IParent, IReactor
 from labnet.resolver.loading import Loaded
-from labnet.resolver.recursive.servers import Network, WalkOptions
-from labnet.resolver.recursive.walk import RootWalk
 from labnet.resolver.shared.values import ParentGroup
 from labnet.resolver.upstream.course import TextParent
 from labnet.resolver.upstream.dns import DNSExchange, DNSParent, ExchangeOptions
@@ -82,6 +80,10 @@ class Forwarding:
                     self._reactor,
                 )
             elif address.kind == "root":
+                # Most labs forward, and need nothing of recursion.
+                from labnet.resolver.recursive.servers import Network, WalkOptions
+                from labnet.resolver.recursive.walk import RootWalk
+
                 assert loaded.hints is not None
                 network = Network(exchange, self._infra, self._reactor, self._random)
                 yield RootWalk(network, loaded.hints, WalkOptions(config.root_port))
