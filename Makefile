@@ -74,7 +74,7 @@ soak: .venv/test
 # Each parser that outsiders reach, under atheris, SECONDS each (an hour in all by default); findings are in build/fuzz.
 .PHONY: fuzz
 fuzz: .venv/fuzz
-	nice -n 19 $(BIN)/python -m tests.fuzz.run $(or $(SECONDS),330)
+	nice -n 19 $(BIN)/python -m tests.fuzz.run $(or $(SECONDS),300)
 
 # labnet beside the peers that are installed, in one run; ROUNDS and SECONDS make it longer or shorter, BENCH=--docs
 # has docs/speed.rst show the result.

@@ -91,6 +91,17 @@ class ExampleTests(SynchronousTestCase):
             for path in paths:
                 self.assertTrue((ROOT / path).exists(), f"{page} names {path}, which is not there")
 
+    def test_every_module_named_by_its_room_exists(self) -> None:
+        """A page on the code leaves labnet/ away, or labnet/resolver/ too."""
+        named = [
+            (page.name, path) for page in PAGES if page.name != "CHANGELOG.md"
+            for path in re.findall(r"``([a-z_]+/[a-z_/]+\.py)``", page.read_text(encoding="utf-8"))
+        ]  # fmt: skip
+        self.assertGreater(len(named), 10)
+        for page, path in named:
+            there = any((ROOT / folder / path).exists() for folder in ("", "labnet", "labnet/resolver"))
+            self.assertTrue(there, f"{page} names {path}, which is not there")
+
     def _named_in(self, page: Path) -> set[str]:
         text = page.read_text(encoding="utf-8")
         named = set(re.findall(r"`((?:labnet|docs|etc|tests|twisted|bench)/[\w./-]+)`", text)) - {"docs/_build"}

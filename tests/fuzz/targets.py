@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 from collections.abc import Callable
 from functools import lru_cache, wraps
 from pathlib import Path
@@ -25,12 +26,14 @@ from labnet.command.framing import CommandFramer
 from labnet.console.control import ControlFactory, ControlServer, actions_of
 from labnet.console.web import ConsoleSite
 from labnet.resolver.cache.lines import decode_line, encode_line
+from labnet.resolver.cache.policy import Bounds
 from labnet.resolver.cache.tail import TailReader
 from labnet.resolver.files.course import parse_records
 from labnet.resolver.files.detect import kind_of
 from labnet.resolver.files.hosts import read_hosts
 from labnet.resolver.files.root_hints import parse_hints
 from labnet.resolver.files.zonefile import read_zone
+from labnet.resolver.shared.values import Looked, decode_flush, decode_value
 from labnet.wire.course import Dialect
 from labnet.wire.course import decode_reply as decode_course_reply
 from labnet.wire.course_line import TextError
@@ -177,6 +180,13 @@ def learned(data: bytes) -> None:
             assert again[0] == cached[0]
 
 
+def shared(data: bytes) -> None:
+    """What another program has put into Redis: a value, found and as a message, and a message to forget."""
+    for left in (30.0, math.inf):
+        decode_value(WWW, Looked(data, left), Bounds(), 1e9)
+    decode_flush(data, "this lab")
+
+
 def records(data: bytes) -> None:
     """A records file, as each kind."""
     kind_of("records", data)
@@ -201,7 +211,8 @@ def capture(data: bytes) -> None:
 TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
     each.__name__: each
     for each in (
-        dns_query, dns_reply, course, resolver_udp, resolver_tcp, commands, http, control, learned, records, capture,
+        dns_query, dns_reply, course, resolver_udp, resolver_tcp, commands, http, control, learned, shared, records,
+        capture,
     )
 }  # fmt: skip
 

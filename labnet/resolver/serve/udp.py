@@ -22,7 +22,7 @@ from labnet.wire.names import key_of
 from labnet.wire.types import Answer, Mapping, Question, Rcode, RRType
 
 UNKNOWNS_AT_ONCE: Final = 10
-"""Times in a moment that one client is told that one name is unknown; then it is told once a second.
+"""Replies in a moment to one client that one name is unknown; then it gets one a second.
 
 A person or a script may ask again at once. A server that takes the reply for a question does so for ever.
 """
