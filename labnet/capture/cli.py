@@ -150,8 +150,8 @@ def _capture(arguments: argparse.Namespace) -> int:
 
 def _explain(arguments: argparse.Namespace) -> int:
     from labnet.capture.narrative.explain import STORIES, explain, explain_frame
-    from labnet.capture.narrative.hexdump import wants_colour
     from labnet.capture.narrative.progress import Bar
+    from labnet.capture.narrative.terminal import wants_colour, width_of, wrapped
 
     colour = wants_colour(sys.stdout)
     if arguments.html or arguments.json:
@@ -166,7 +166,7 @@ def _explain(arguments: argparse.Namespace) -> int:
     else:
         most = STORIES if arguments.packets is None else arguments.packets
         lines = explain(arguments.file, most, colour, Bar(sys.stderr, sys.stdout).show)
-    for line in lines:
+    for line in wrapped(lines, width_of(sys.stdout)):
         sys.stdout.write(line + "\n")
     return 0
 
@@ -198,9 +198,9 @@ def _exercise(arguments: argparse.Namespace) -> int:
     from labnet.capture.exercises.page import page
     from labnet.capture.exercises.run import run, slug
     from labnet.capture.exercises.text import answered, as_json, blank, key, marked
-    from labnet.capture.narrative.hexdump import wants_colour
     from labnet.capture.narrative.ladder import ladder_svg
     from labnet.capture.narrative.progress import Bar
+    from labnet.capture.narrative.terminal import wants_colour, width_of, wrapped
 
     if arguments.check is not None and os.path.isdir(arguments.check):
         return _mark_folder(arguments)
@@ -222,7 +222,8 @@ def _exercise(arguments: argparse.Namespace) -> int:
     elif arguments.blank:
         print("\n".join(blank(done)))
     else:
-        for line in answered(done, wants_colour(sys.stdout)) if marks is None else marked(marks):
+        lines = answered(done, wants_colour(sys.stdout)) if marks is None else marked(marks)
+        for line in wrapped(lines, width_of(sys.stdout)):
             print(line)
     wrong = [one for one in marks or () if one.verdict not in ("right", "open")]
     return 1 if wrong or (marks is None and all(answer.value is None for answer in done.answers)) else 0

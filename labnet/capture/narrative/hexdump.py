@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from typing import Final, TextIO
+from typing import Final
 
 WIDTH: Final = 16
 MOST_ROWS: Final = 32
 """Rows that are shown of one stretch of bytes."""
 
 _INVERSE, _DIM, _PLAIN = "\x1b[7m", "\x1b[2m", "\x1b[0m"
-
-
-def wants_colour(stream: TextIO) -> bool:
-    """Whether ``stream`` is a terminal whose user has not said no (https://no-color.org)."""
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def hex_rows(data: bytes, start: int, end: int, colour: bool = False) -> list[str]:
