@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from twisted.internet.defer import Deferred
 
+    from labnet.events import Event
     from labnet.metrics import Sample
     from labnet.wire.dns_upstream import EarlyReply
     from labnet.wire.types import Answer, Question, Reply, Upstream
@@ -193,6 +194,24 @@ class IQueryLog(Interface):
 
     def query_log(answered: AnsweredQuery) -> None:
         """``answered`` was answered just now."""
+
+
+class IEvents(Interface):
+    """Where what happens is told, as it happens, for whoever looks at the lab. No method raises or waits."""
+
+    watched: bool = Attribute("Whether anybody looks; while nobody does, nothing is made for it.")
+
+    def take(count: int = 1, ready: bool = False) -> int:
+        """How many of ``count`` questions that came just now are to be told of; the others are counted as left out.
+
+        ``ready`` are those that are answered at full speed, of which fewer are wanted.
+        """
+
+    def new_id() -> str:
+        """An id for an exchange or a session, as no other has."""
+
+    def happened(event: Event) -> None:
+        """``event`` happened just now."""
 
 
 class ISession(Interface):
