@@ -48,6 +48,17 @@ class StartError(SystemExit, Exception):
         super().__init__(f"labnet: cannot listen on {listener}: {why}; free it or change the listener")
 
 
+class InUse(StartError):
+    """Another lab that runs has the file at ``path``, which is ``what``; ``keys`` are to be set to have another."""
+
+    __module__ = "builtins"  # as of any StartError
+
+    def __init__(self, path: str, what: str, keys: str) -> None:
+        SystemExit.__init__(self, f"labnet: {path} is {what} of another lab that runs: stop that one, or set {keys}")
+        self.listener = path
+        self.errno = None
+
+
 class IReactor(IReactorCore, IReactorTime, IReactorTCP, IReactorUDP, IReactorUNIX, IReactorFDSet):
     """What the services need of a reactor; its ``seconds()`` are the epoch seconds that lifetimes are counted in.
 

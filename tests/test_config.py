@@ -128,6 +128,19 @@ class PathTests(FolderTestCase):
 
     LAB = '{}[resolver.main]\nlisten = "udp:1199"\nrecords = ["ips.txt", "../b.txt", "/c.txt"]\nlearned = "{}"\n'
 
+    def test_the_labs_that_are_shipped_run_beside_each_other_in_one_folder(self) -> None:
+        """No file of the one's state is the other's, its control socket included."""
+
+        def written(name: str) -> set[str]:
+            loaded = config.load(str(ETC / name), str(self.folder))
+            return {
+                loaded.lab.state,
+                str(loaded.console.control),
+                *(str(one.learned) for one in loaded.resolver.values()),
+            }
+
+        self.assertEqual(written("labnet.toml") & written("tree/tree.toml"), {"None"})
+
     def test_records_are_relative_to_the_file_and_state_to_the_run_folder(self) -> None:
         """Absolute ones stay."""
         loaded = self.load(self.LAB.format("", "main.learned"), rundir="run")

@@ -25,7 +25,7 @@ from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
 from zope.interface import Interface, implementer
 
-from labnet.interfaces import StartError
+from labnet.interfaces import InUse, StartError
 from labnet.net.opening.unixpath import LONGEST_PATH, remove_dead
 
 Action = Callable[[dict[str, Any]], Any]
@@ -171,7 +171,7 @@ def _make_room(path: str) -> None:
         remove_dead(path)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise StartError(path, "a lab that runs has it") from None
+            raise InUse(path, "the control socket", "[lab] `state` or [console] `control`") from None
         raise
 
 

@@ -97,6 +97,7 @@ class BaseService(MultiService):
         self._began = reactor.seconds()
         self._stopping = False
         self._command_has_exited = False
+        self._has_ports = False
         seen = self._seen(config.console)
         self.console = Console(seen, reactor, self._publisher, self.samples, self.last_status, self.hindrances)
         self.console.setServiceParent(self)
@@ -146,16 +147,18 @@ class BaseService(MultiService):
             control = ControlServer(self.config.console.control, actions_of(cast(IControlled, self)), self._reactor)
             control.setServiceParent(self)
 
+    def privilegedStartService(self) -> None:
+        self._has_ports = True
+        super().privilegedStartService()
+
     def startService(self) -> None:
+        if not self._has_ports:  # twist has no privileged start
+            self.privilegedStartService()
         self.console.open()
         self._publisher.addObserver(self._recent_warnings)
-        try:
+        with said_to_the_user():
             self._open()
             super().startService()
-        except StartError as error:
-            # sys.stderr is the log by now; a user in the foreground reads the real one.
-            print(error, file=sys.__stderr__)
-            raise
         self._signals.catch(signal.SIGHUP, self._hung_up)
         self._outcomes.warn(self._warnings)
 
@@ -253,6 +256,17 @@ class BaseService(MultiService):
     def _in_pool(self, work: Callable[[], Lab]) -> Deferred[Lab]:
         reactor: Any = self._reactor
         return deferToThreadPool(reactor, reactor.getThreadPool(), work)
+
+
+@contextlib.contextmanager
+def said_to_the_user() -> Iterator[None]:
+    """Whatever cannot be opened is said to a user in the foreground too: ``sys.stderr`` may be the log by now."""
+    try:
+        yield
+    except StartError as error:
+        if sys.stderr is not sys.__stderr__:
+            print(error, file=sys.__stderr__)
+        raise
 
 
 def warnings_of(loaded: Mapping[str, Loaded]) -> list[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
-import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from random import SystemRandom
@@ -18,7 +17,14 @@ from zope.interface import implementer
 from labnet.command.service import CommandService
 from labnet.config import Config, ResolverConfig, SharedConfig
 from labnet.console.control import CLOSED_BY_EXIT
-from labnet.daemon.base import COMMAND_SERVER_IS_OPEN, NO_COMMAND_SERVER, BaseService, Environment, warnings_of
+from labnet.daemon.base import (
+    COMMAND_SERVER_IS_OPEN,
+    NO_COMMAND_SERVER,
+    BaseService,
+    Environment,
+    said_to_the_user,
+    warnings_of,
+)
 from labnet.daemon.running.changeover import Joining, Leaving, change_over
 from labnet.daemon.running.ending import Ending
 from labnet.daemon.running.listen_addresses import host_and_port, shown, to_try
@@ -121,12 +127,8 @@ class LabService(BaseService):
 
     def privilegedStartService(self) -> None:
         _raise_open_files_limit()
-        try:
+        with said_to_the_user():
             super().privilegedStartService()
-        except StartError as error:
-            # sys.stderr is the log by now; a user in the foreground reads the real one.
-            print(error, file=sys.__stderr__)
-            raise
         self._started.hand_over(self._state_folder(), self._unix_sockets())
 
     def _open(self) -> None:

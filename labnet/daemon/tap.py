@@ -39,13 +39,15 @@ class _Options(usage.Options):
     path: str | None = None
     """The configuration file, absolute, where there is one."""
     rundir: str
-    """The folder that twistd will run in, absolute."""
+    """The folder that the process will run in, absolute."""
     folder: str
-    """The folder that all relative paths are meant from: twistd leaves it, and a reload comes later."""
+    """The folder that all relative paths are meant from: a daemon leaves it, and a reload comes later."""
 
     def postOptions(self) -> None:
         self.folder = os.getcwd()
-        self.rundir = os.path.abspath(str(self.parent["rundir"]) if self.parent else ".")
+        # twistd goes to a folder of its choosing; twist has no such option, and stays.
+        parent: Any = self.parent or {}
+        self.rundir = os.path.abspath(str(parent.get("rundir", ".")))
         try:
             self.config, self.loaded = load_lab(self.build, time.time())
         except ConfigError as error:
@@ -54,7 +56,7 @@ class _Options(usage.Options):
     def started(self, reactor: IReactor) -> Started:
         """How this process was started."""
         twistd: Any = self.parent or {}
-        log = twistd.get("logfile") or ("" if twistd.get("nodaemon") else "twistd.log")
+        log = twistd.get("logfile") or ("" if twistd.get("nodaemon", True) else "twistd.log")
         files = (os.path.join(self.folder, log),) if log not in ("", "-") and not twistd.get("syslog") else ()
         return Started(Inherited.of_process(), Notifier(reactor), owner_of_daemon(twistd), files)
 

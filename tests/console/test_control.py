@@ -240,8 +240,10 @@ class SocketTests(ControlTestCase):
         self.listening()
         with self.assertRaises(StartError) as caught:
             self.server.privilegedStartService()
-        self.assertIn(f"cannot listen on {self.path}: a lab that runs has it", str(caught.exception))
-        self.assertNotIn("\n", str(caught.exception))
+        says = (
+            "is the control socket of another lab that runs: stop that one, or set [lab] `state` or [console] `control`"
+        )
+        self.assertEqual(str(caught.exception), f"labnet: {self.path} {says}")
 
     def test_a_living_one_that_is_busy_is_an_error(self) -> None:
         """So is one whose queue is full."""

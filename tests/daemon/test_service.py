@@ -70,6 +70,13 @@ class StartTests(LabTestCase):
         self.assertEqual([port.getHost().port for port in self.reactor.udpPorts], [1199, 1200])
         self.assertEqual([*lab.resolvers], ["main", "parent"])
 
+    def test_without_a_privileged_start_the_ports_are_opened_all_the_same(self) -> None:
+        """twist starts a service at once, as whom it is."""
+        lab = self.lab(COMMAND, PARENT)
+        lab.startService()
+        self.addCleanup(self._stop, lab, self.reactor)
+        self.assertEqual([port.port for port in self.reactor.tcpPorts], [8080, 1200])
+
     def test_what_is_not_configured_does_not_run(self) -> None:
         """A lab may be resolvers alone, or a command server alone."""
         self.assertIsNone(self.started(PARENT).command)

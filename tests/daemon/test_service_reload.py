@@ -22,8 +22,8 @@ from labnet.daemon.base import NO_COMMAND_SERVER, Environment, Lab
 from labnet.daemon.running.reload import POLL, STOPPING, load_lab
 from labnet.daemon.running.signals import Terminal
 from labnet.daemon.service import LabService
+from labnet.interfaces import InUse
 from labnet.metrics import FAMILIES
-from labnet.resolver.cache.lock import InUse
 from tests.daemon.test_service import COMMAND, MAIN, PARENT, LabTestCase
 from tests.resolver.cache.test_lock import held_elsewhere
 
@@ -245,7 +245,8 @@ class ReloadTests(ReloadTestCase):
         self.addCleanup(os.close, taken)
         lab = self.started(COMMAND, PARENT)
         problems = self.reload(lab, COMMAND, PARENT + 'learned = "taken"\n')
-        says = f"{self.folder}/var/taken is the log of another lab that runs: stop that one, or name another file"
+        path, keys = f"{self.folder}/var/taken", "`learned` or [lab] `state`"
+        says = f"{path} is the log of another lab that runs: stop that one, or set {keys}"
         self.assertEqual(problems, [says])
         self.assertEqual(self.listening(), ([8080, 1200], [1200]))
 

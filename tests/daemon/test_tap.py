@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from twisted.application.service import IServiceMaker
+from twisted.application.twist._options import TwistOptions
 from twisted.plugin import getPlugins
 from twisted.python import usage
 from twisted.scripts.twistd import ServerOptions
@@ -183,6 +184,16 @@ class LabOptionsTests(TapTestCase):
     def test_it_takes_no_arguments(self) -> None:
         """A file without --config is a mistake."""
         self.assertRaises(usage.UsageError, self.options, "labnet", "my.toml")
+
+    def test_below_twist_which_has_no_run_folder_it_runs_here_and_in_the_foreground(self) -> None:
+        """No option that twistd alone has is needed, and there is no log file to hand over."""
+        (self.folder / "my.toml").write_text(self.LAB)
+        twist = TwistOptions()
+        twist.installReactor = lambda name: MemoryReactor()  # one of twistd's tests is installed
+        twist.parseOptions(["labnet", "-c", "my.toml"])
+        options = twist.subOptions
+        self.assertEqual(options.config.lab.state, f"{self.folder}/var")
+        self.assertEqual(options.started(MemoryReactor()).files, ())
 
     def test_outside_of_twistd_it_runs_here(self) -> None:
         """Options without a parent have no run folder."""

@@ -41,7 +41,7 @@ def trouble(log: str) -> list[str]:
 
 
 class Daemon:
-    """``twistd -n ARGUMENTS`` in the folder ``cwd``; ``command`` is what starts twistd.
+    """``twistd -n ARGUMENTS`` in the folder ``cwd``; ``command`` is what starts twistd, which gets ``switches``.
 
     Leaving the ``with`` block stops it by SIGTERM, and fails if that or anything in its log is not as it should be.
     """
@@ -53,9 +53,10 @@ class Daemon:
         command: Sequence[str] = (TWISTD,),
         env: Mapping[str, str] | None = None,
         pass_fds: Sequence[int] = (),
+        switches: Sequence[str] = ("-n", "--pidfile="),
     ) -> None:
         self.process = subprocess.Popen(
-            [*command, "-n", "--pidfile=", *arguments],
+            [*command, *switches, *arguments],
             cwd=cwd,
             env=environment() if env is None else env,
             stdin=subprocess.DEVNULL,

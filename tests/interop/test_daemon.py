@@ -43,6 +43,8 @@ dialect = "xml"
 records = "worse.txt"
 """
 
+TWIST = str(Path(sys.executable).with_name("twist"))
+
 BACKGROUND = ("--pidfile=lab.pid", "--logfile=lab.log", "--rundir=run")
 
 
@@ -137,6 +139,32 @@ def test_sigterm_closes_clients_and_ports(tmp_path: Path) -> None:
             assert ended(second) == b"The server is closing\n"
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("labnet", "--config=lab.toml"),
+        ("labnet-command", "--listen=tcp:0:interface=127.0.0.1"),
+        ("labnet-resolver", "0", "-1", "-1", "ips.txt"),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_twist_runs_each_plugin_as_twistd_does(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    """It has no run folder, no pid file, and no privileged start, in which twistd has the ports opened."""
+    (tmp_path / "ips.txt").write_text("www.biu.ac.il,1.2.3.4,180\n")
+    (tmp_path / "lab.toml").write_text(LAB.format(parent=9))
+    with Daemon(*arguments, cwd=tmp_path, command=(TWIST,), switches=("--log-format=text",)) as daemon:
+        if arguments[0] != "labnet-resolver":
+            with greeted(daemon.address("command server")) as sock:
+                sock.send(b"TIME\n")
+                assert len(line(sock)) == 25
+        if arguments[0] != "labnet-command":
+            resolver = daemon.address("resolver main" if arguments[0] == "labnet" else "resolver resolver")
+            assert resolve(resolver, "www.biu.ac.il").startswith(b'["www.biu.ac.il", "1.2.3.4", "180", "0", ')
+        daemon.process.send_signal(signal.SIGTERM)
+        assert daemon.wait() == -signal.SIGTERM
+    assert (tmp_path / "var").is_dir() == (arguments[0] == "labnet")
+
+
 @pytest.fixture(params=["tcp", "udp"])
 def used(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A listener that somebody has already, and a configuration in ``tmp_path`` that names it."""
@@ -160,6 +188,13 @@ def test_a_used_port_is_said_in_one_line(used: str, tmp_path: Path) -> None:
     assert sentence.startswith(f"labnet: cannot listen on {used}: Address already in use")
     assert not trouble(ended.stdout)
     assert not (tmp_path / "lab.pid").exists()
+
+
+def test_twist_says_a_used_port_in_one_line(used: str, tmp_path: Path) -> None:
+    """The sentence alone, and once; the exit status is 1."""
+    ended = run(TWIST, "labnet", "--config=lab.toml", cwd=tmp_path)
+    assert ended.returncode == 1
+    assert ended.stderr == f"labnet: cannot listen on {used}: Address already in use; free it or change the listener\n"
 
 
 def test_a_daemon_says_of_a_used_port_to_its_shell(used: str, tmp_path: Path) -> None:

@@ -18,7 +18,14 @@ from zope.interface import implementer
 
 from labnet.config import Config, ConsoleConfig
 from labnet.console.control import IControlled
-from labnet.daemon.base import COMMAND_SERVER_IS_OPEN, NO_COMMAND_SERVER, BaseService, Environment, warnings_of
+from labnet.daemon.base import (
+    COMMAND_SERVER_IS_OPEN,
+    NO_COMMAND_SERVER,
+    BaseService,
+    Environment,
+    said_to_the_user,
+    warnings_of,
+)
 from labnet.daemon.running.changeover import kept_until_restart
 from labnet.daemon.running.reload import STOPPING
 from labnet.daemon.workers.fleet import Fleet
@@ -27,7 +34,7 @@ from labnet.daemon.workers.labfile import LabFile
 from labnet.daemon.workers.orders import Orders, Settled, unprivileged
 from labnet.daemon.workers.processes import WorkerProcess, Workers
 from labnet.daemon.workers.status import merged_services
-from labnet.interfaces import IReactor, StartError
+from labnet.interfaces import IReactor
 from labnet.metrics import Sample
 from labnet.net.clocks import since_boot
 from labnet.net.opening.listening import check_free
@@ -84,7 +91,7 @@ class SupervisorService(BaseService):
 
     def privilegedStartService(self) -> None:
         """Find out what would keep a worker from opening its ports: a shared port does not notice another process's."""
-        try:
+        with said_to_the_user():
             self.config = self._settled.config(self.config)
             if self._started.owner is not None:
                 unprivileged(self.config)
@@ -92,9 +99,6 @@ class SupervisorService(BaseService):
             fixed = [listener for listener in _listeners(self.config) if not self._settled.has(listener)]
             check_free(fixed, self._started.inherited, self.config.lab.freebind)
             super().privilegedStartService()
-        except StartError as error:
-            print(error, file=sys.__stderr__)
-            raise
         self._started.hand_over(self.config.lab.state, self._unix_sockets())
 
     def _open(self) -> None:

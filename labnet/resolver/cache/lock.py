@@ -13,25 +13,13 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import ClassVar, Final
 
-from labnet.interfaces import StartError
+from labnet.interfaces import InUse
 
 LOCK_SUFFIX: Final = ".lock"
 
 
-class InUse(StartError):
-    """Another lab writes to the log."""
-
-    __module__ = "builtins"  # as of any StartError
-
-    def __init__(self, path: str) -> None:
-        says = f"{path} is the log of another lab that runs: stop that one, or name another file"
-        SystemExit.__init__(self, f"labnet: {says}")
-        self.listener = path
-        self.errno = None
-
-
 class LogLock:
-    """The lock of the log at ``path``. Raises :class:`InUse`.
+    """The lock of the log at ``path``. Raises :class:`~labnet.interfaces.InUse`.
 
     Within one process it may be had more than once: where a reload gives a log from one resolver to another, both have
     it for a moment. Where no such file can be made the log cannot be written to either, and nothing is locked.
@@ -48,7 +36,7 @@ class LogLock:
                 os.makedirs(os.path.dirname(self._path), exist_ok=True)
                 file = _locked(self._path)
             except BlockingIOError:
-                raise InUse(path) from None
+                raise InUse(path, "the log", "`learned` or [lab] `state`") from None
             except OSError:
                 self._path = ""
                 return
@@ -70,7 +58,7 @@ class LogLock:
 
 @contextlib.contextmanager
 def claimed(paths: Iterable[str | None]) -> Iterator[None]:
-    """Have the locks of all logs at ``paths`` meanwhile. Raises :class:`InUse` where another lab has one of them."""
+    """Have the locks of all logs at ``paths`` meanwhile. Raises InUse where another lab has one of them."""
     with contextlib.ExitStack() as stack:
         for path in paths:
             if path is not None:

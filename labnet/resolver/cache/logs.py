@@ -62,7 +62,7 @@ class LearnedLogs(Generic[T]):
     def open(self, path: str | None, course: LogStart, dns: LogStart) -> None:
         """Go on with the logs at ``path``, which held what ``course`` and ``dns`` say.
 
-        Raises :class:`~labnet.resolver.cache.lock.InUse` where another lab has them.
+        Raises :class:`~labnet.interfaces.InUse` where another lab has them.
         """
         if path is None:
             return

@@ -12,8 +12,8 @@ from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.interfaces import StartError
-from labnet.resolver.cache.lock import LOCK_SUFFIX, InUse, LogLock, claimed
+from labnet.interfaces import InUse, StartError
+from labnet.resolver.cache.lock import LOCK_SUFFIX, LogLock, claimed
 
 
 def held_elsewhere(path: str) -> int:
