@@ -198,9 +198,9 @@ def _exercise(arguments: argparse.Namespace) -> int:
     from labnet.capture.exercises.page import page
     from labnet.capture.exercises.run import run, slug
     from labnet.capture.exercises.text import answered, as_json, blank, key, marked
-    from labnet.capture.narrative.ladder import ladder_svg
     from labnet.capture.narrative.progress import Bar
     from labnet.capture.narrative.terminal import wants_colour, width_of, wrapped
+    from labnet.ladder.svg import ladder_svg
 
     if arguments.check is not None and os.path.isdir(arguments.check):
         return _mark_folder(arguments)

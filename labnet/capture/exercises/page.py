@@ -8,8 +8,8 @@ from labnet.capture.exercises.marking.verdicts import Mark, score
 from labnet.capture.exercises.model import ExerciseAnswer
 from labnet.capture.exercises.run import Done
 from labnet.capture.narrative.hexdump import hex_rows
-from labnet.capture.narrative.ladder import ladder_svg
 from labnet.capture.narrative.webpage import document, frame_figure, proof_link, text
+from labnet.ladder.svg import ladder_svg
 
 
 def page(done: Done, marks: Sequence[Mark] | None) -> str:

@@ -19,12 +19,12 @@ from labnet.capture.exercises.sheet import SheetExercise, read_exercise
 from labnet.capture.exercises.trace import Trace
 from labnet.capture.files.formats import PROGRESS, open_capture
 from labnet.capture.model import Dissected
-from labnet.capture.narrative.ladder import Ladder
 from labnet.capture.packet.applications import recognise
 from labnet.capture.packet.dissect import dissect
 from labnet.capture.packet.fragments import Fragments
 from labnet.capture.traffic.course_servers import CourseServers
 from labnet.capture.traffic.exchanges import Exchanges
+from labnet.ladder.model import Ladder
 
 MOST_OTHERS: Final = 1000
 """Exchanges of one capture by which a student's answers are marked."""

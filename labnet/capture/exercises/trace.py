@@ -7,10 +7,11 @@ from collections.abc import Iterator
 
 from labnet.capture.exercises.model import ExerciseAnswer, Proof, link_answer
 from labnet.capture.model import Dissected
-from labnet.capture.narrative.ladder import Ladder, exchange_ladder
+from labnet.capture.narrative.ladder import exchange_ladder
 from labnet.capture.narrative.sentences import sentence
 from labnet.capture.packet.applications import ApplicationData
 from labnet.capture.traffic.exchanges import Exchange, Exchanges, ExchangeStep
+from labnet.ladder.model import Ladder
 
 MOST_FRAMES = 8192
 """Frames with questions and replies that wait until their exchange is over."""

@@ -10,13 +10,14 @@ from typing import Any, Final
 from labnet.capture.files.formats import PROGRESS, open_capture
 from labnet.capture.model import Dissected
 from labnet.capture.narrative.explain import Understanding, story
-from labnet.capture.narrative.ladder import ladder_svg, ladders
+from labnet.capture.narrative.ladder import ladders
 from labnet.capture.narrative.narrative import protocol_and_info
 from labnet.capture.narrative.webpage import document, frame_figure, text
 from labnet.capture.traffic.checks import notes
 from labnet.capture.traffic.course_servers import CourseServers
 from labnet.capture.traffic.exchanges import Exchange
 from labnet.capture.traffic.sessions import Session
+from labnet.ladder.svg import ladder_svg
 
 MOST_LISTED: Final = 10_000
 """Packets in the list of a page; a browser shows no longer one well."""

@@ -15,8 +15,8 @@ from typing import Final
 
 from labnet.capture.model import Dissected, Field
 from labnet.capture.narrative.hexdump import WIDTH, letter, printable
-from labnet.capture.narrative.ladder import ladder_style
 from labnet.capture.narrative.sentences import sentence
+from labnet.ladder.style import style
 
 MOST_BYTES: Final = 2048
 """Bytes of one frame that are shown."""
@@ -118,7 +118,7 @@ def document(title: str, body: Iterable[str]) -> str:
             '<html lang="en"><head><meta charset="utf-8">',
             f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>{text(title)}</title><style>{_STYLE}{ladder_style()}</style></head><body><main>",
+            f"<title>{text(title)}</title><style>{_STYLE}{style()}</style></head><body><main>",
             f"<h1>{text(title)}</h1>",
             *body,
             f"</main><script>{_SCRIPT}</script></body></html>",

@@ -8,9 +8,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.capture.narrative.explain import Understanding
 from labnet.capture.narrative.explain_page import explain_json, explain_page
-from labnet.capture.narrative.ladder import Ladder, exchange_ladder, ladder_svg, ladder_text, session_ladder
+from labnet.capture.narrative.ladder import exchange_ladder, session_ladder
 from labnet.capture.traffic.exchanges import Exchange
 from labnet.capture.traffic.sessions import Session
+from labnet.ladder.model import Kind, Ladder
+from labnet.ladder.svg import ladder_svg
+from labnet.ladder.text import ladder_text
 from tests.capture import samples
 from tests.capture.exercises.test_page import parsed
 from tests.capture.frames import file, packets
@@ -65,7 +68,7 @@ class LadderTests(SynchronousTestCase):
     def test_a_question_that_goes_on_is_an_arrow_further(self) -> None:
         """Three columns, four arrows."""
         made = ladder(samples.four_packets())
-        self.assertEqual([role for role, _ in made.hosts], ["client", "server", "parent"])
+        self.assertEqual([column.role for column in made.columns], ["client", "server", "parent"])
         self.assertEqual([(one.start, one.end) for one in made.arrows], [(0, 1), (1, 2), (2, 1), (1, 0)])
 
     def test_an_answer_from_memory_goes_to_no_parent(self) -> None:
@@ -78,8 +81,8 @@ class LadderTests(SynchronousTestCase):
         """Nothing is made up."""
         (when, question), *_ = samples.four_packets()
         made = ladder([(when, question), (when + 1, question)])
-        self.assertEqual([one.kind for one in made.arrows], ["sent", "again", "silence"])
-        self.assertIn("again", ladder_svg(made))
+        self.assertEqual([one.kind for one in made.arrows], [Kind.SENT, Kind.RETRY, Kind.SILENCE])
+        self.assertIn('class="arrow retry"', ladder_svg(made))
         self.assertIn("no answer in this capture", "\n".join(ladder_text(made)))
 
     def test_a_session_is_a_ladder_too(self) -> None:
