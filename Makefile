@@ -108,7 +108,7 @@ clean:
 	$(PYTHON) -m venv .venv || { rm -rf .venv; echo "the venv module is missing: install it (Debian: apt-get install python3-venv)" >&2; exit 1; }
 
 .venv/run: .venv/bin/python setup.cfg pyproject.toml
-	$(BIN)/python -m pip install -q --disable-pip-version-check -e .
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e .[all]
 	@touch $@
 
 .venv/test: .venv/bin/python setup.cfg pyproject.toml
@@ -116,7 +116,7 @@ clean:
 	@touch $@ .venv/run
 
 .venv/bench: .venv/bin/python setup.cfg pyproject.toml
-	$(BIN)/python -m pip install -q --disable-pip-version-check -e .[bench,console]
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e .[bench,all]
 	@touch $@ .venv/run
 
 .venv/fuzz: .venv/bin/python setup.cfg pyproject.toml

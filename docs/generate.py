@@ -6,7 +6,6 @@ list of modules is made at each build of the pages and is no part of the reposit
 
 from __future__ import annotations
 
-import argparse
 import ast
 import json
 import os
@@ -16,10 +15,11 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import click
 from pydantic.fields import FieldInfo
 from twisted.python import usage
 
-from labnet import cli
+from labnet.cli.program import labnet
 from labnet.config import Config
 from labnet.daemon import tap
 from labnet.metrics import FAMILIES
@@ -43,7 +43,7 @@ def generated() -> dict[Path, str]:
     schema = Config.model_json_schema()
     files = {DOCS / f"generated/keys-{name}.inc": keys(name, schema) for name in Config.model_fields}
     files |= {DOCS / f"generated/options-{name}.inc": _page(options(name)) for name in PLUGINS}
-    files[DOCS / "generated/commands.inc"] = _page(commands("labnet", cli._parser()))
+    files[DOCS / "generated/commands.inc"] = _page(commands("labnet", labnet))
     files[DOCS / "generated/metrics.inc"] = _page(metrics())
     files[DOCS.parent / "etc/labnet.schema.json"] = json.dumps({**schema, **SCHEMA}, indent=1) + "\n"
     return files
@@ -81,29 +81,44 @@ def options(plugin: str) -> Iterator[str]:
         yield ""
 
 
-def commands(name: str, parser: argparse.ArgumentParser) -> Iterator[str]:
-    """Every command below ``name`` with its arguments and options."""
-    taken = [action for action in parser._actions if not isinstance(action, argparse._HelpAction)]
-    for inner in taken:
-        if isinstance(inner, argparse._SubParsersAction):
-            for word, below in inner.choices.items():
+def commands(name: str, command: click.Command) -> Iterator[str]:
+    """Every command below ``name`` with its arguments, options and examples."""
+    ctx = click.Context(command, info_name=name)
+    if isinstance(command, click.Group):
+        for word in command.list_commands(ctx):
+            below = command.get_command(ctx, word)
+            if below is not None and not below.hidden:
                 yield from commands(f"{name} {word}", below)
-            return
-    positional = " ".join(_argument(action) for action in taken if not action.option_strings)
-    yield from (name, "~" * len(name), "", f"``{f'{name} {positional}'.strip()}``", "")
-    yield from (_escaped(parser.description or ""), "", f".. program:: {name}", "")
-    for action in taken:
-        value = "" if action.nargs == 0 else f" {action.metavar or action.dest.upper()}"
-        written = ", ".join(f"{option}{value}" for option in action.option_strings) or value.strip()
-        says = (action.help or "") % {"default": action.default, "prog": name}
-        says = says[:1].upper() + says[1:] + ("" if says.endswith(("…", ".")) else ".")
-        yield from (f".. option:: {written}", "", f"   {_escaped(says)}", "")
+        return
+    arguments = [param for param in command.params if isinstance(param, click.Argument)]
+    options = [param for param in command.params if isinstance(param, click.Option)]
+    synopsis = " ".join([name, *(argument.make_metavar(ctx) for argument in arguments)])
+    yield from (name, "~" * len(name), "", f"``{synopsis}``", "")
+    yield from (_escaped(command.help or ""), "", f".. program:: {name}", "")
+    for argument in arguments:
+        yield from _described(argument.make_metavar(ctx), argument.help)
+    for option in options:
+        yield from _described(_written(option, ctx), f"{option.help}{_default(option)}")
+    for line, does in getattr(command, "examples", ()):
+        yield from (f"``{line}``", f"   {_escaped(_sentence(does))}", "")
 
 
-def _argument(action: argparse.Action) -> str:
-    """A positional argument as a synopsis writes it."""
-    forms = {"*": "[{}…]", "+": "{}…", "?": "[{}]"}
-    return forms.get(str(action.nargs), "{}").format(action.metavar or action.dest.upper())
+def _written(option: click.Option, ctx: click.Context) -> str:
+    """How an option is written, with its value."""
+    value = "" if option.is_flag else f" {option.make_metavar(ctx)}"
+    return ", ".join(f"{name}{value}" for name in option.opts)
+
+
+def _default(option: click.Option) -> str:
+    return f" Default: ``{option.default}``." if option.show_default else ""
+
+
+def _described(written: str, says: str | None) -> tuple[str, ...]:
+    return (f".. option:: {written}", "", f"   {_escaped(_sentence(says or ''))}", "")
+
+
+def _sentence(says: str) -> str:
+    return says[:1].upper() + says[1:] + ("" if says.endswith(("…", ".")) else ".")
 
 
 def metrics() -> Iterator[str]:

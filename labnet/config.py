@@ -18,6 +18,7 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from labnet.net.kernel.regular import read_regular
+from labnet.packages import hint
 from labnet.values import (
     TTL,
     Domain,
@@ -264,7 +265,7 @@ def build(table: dict[str, Any], base: str, rundir: str, where: Any = lambda key
         readable = [_absolute(resolver, base, base) for resolver in _readable(table)]
         raise ConfigError([f"{where(key)}: {says}" for key, says in _problems(error)], readable) from None
     if config.shared is not None and find_spec("txredisapi") is None:
-        raise ConfigError([f"{where('shared')}: needs txredisapi, which is not there: pip install 'txlabnet[shared]'"])
+        raise ConfigError([f"{where('shared')}: needs txredisapi, which is not there: {hint('shared')}"])
     if config.command is None and not config.resolver:
         raise ConfigError([f"{where('command')}: there is nothing to run: add a [command] or a [resolver.NAME] table"])
     state = os.path.abspath(os.path.join(rundir, config.lab.state))

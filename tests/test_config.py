@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet import config
+from labnet import config, packages
 from labnet import values as notation
 from labnet.config import Config, ConfigError
 from labnet.values import ParentAddress, RecordsFile, UDPListen
@@ -245,7 +245,7 @@ class ErrorTests(FolderTestCase):
         self.patch(config, "find_spec", lambda name: None)
         self.assertEqual(
             self.problems("[command]\n[shared]\nurl = 'redis://127.0.0.1'\n"),
-            ["shared: needs txredisapi, which is not there: pip install 'txlabnet[shared]'"],
+            [f"shared: needs txredisapi, which is not there: {packages.hint('shared')}"],
         )
 
     def test_a_password_is_told_nobody(self) -> None:

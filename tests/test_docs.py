@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
+import click
 from twisted.trial.unittest import SynchronousTestCase
 
 from docs import generate
-from labnet import cli, config
+from labnet import config
+from labnet.cli.program import labnet
 from labnet.wire.types import InfoCode
 from tests.pages import PAGES, ROOT, named, plain, text_of
 
@@ -25,7 +29,7 @@ def _commands() -> Iterator[list[str]]:
 
 
 class CommandLineTests(SynchronousTestCase):
-    """The command lines of the pages against :mod:`labnet.daemon.tap` and :mod:`labnet.cli`."""
+    """The command lines of the pages against :mod:`labnet.daemon.tap` and :mod:`labnet.cli.program`."""
 
     def test_readme_and_the_page_have_each_plugin(self) -> None:
         """The three, by the command that runs each."""
@@ -40,7 +44,8 @@ class CommandLineTests(SynchronousTestCase):
         commands = list(_commands())
         self.assertTrue(commands)
         for arguments in commands:
-            cli._parser().parse_args(arguments)
+            with mock.patch.object(click.Command, "invoke"), contextlib.suppress(click.exceptions.Exit):
+                labnet.invoke(labnet.make_context("labnet", arguments))
 
     def test_every_make_target_is_explained(self) -> None:
         """README.md has the targets of the Makefile, all of them and no others; the other pages name none besides."""

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 import tomllib
 
+import click
 import jsonschema
 from twisted.trial.unittest import SynchronousTestCase
 
 from docs import generate
-from labnet import cli, config
+from labnet import config
+from labnet.cli.program import labnet
 from labnet.metrics import FAMILIES
 from tests.pages import PAGES, ROOT, markdown_table, options, plain, sections, text_of
 
 
-def labnet_options(parser: argparse.ArgumentParser) -> list[argparse.Action]:
+def labnet_options(command: click.Command) -> list[click.Parameter]:
     """The arguments and options of every command of ``labnet``, ``--help`` left out."""
-    found: list[argparse.Action] = []
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            return [option for inner in action.choices.values() for option in labnet_options(inner)]
-        found += [] if "--help" in action.option_strings else [action]
-    return found
+    if not isinstance(command, click.Group):
+        return command.params
+    ctx = click.Context(command)
+    below = [command.get_command(ctx, word) for word in command.list_commands(ctx)]
+    return [option for inner in below for option in labnet_options(inner)]
 
 
 class GeneratedTests(SynchronousTestCase):
@@ -47,7 +47,7 @@ class GeneratedTests(SynchronousTestCase):
         """Each stands once, with words below it."""
         models = [model for table in config.Config.model_fields.values() for model in generate.models(table.annotation)]
         wanted = len(FAMILIES) + sum(len(model.model_fields) for model in models)
-        wanted += sum(len(options(plugin)) for plugin in generate.PLUGINS.values()) + len(labnet_options(cli._parser()))
+        wanted += sum(len(options(plugin)) for plugin in generate.PLUGINS.values()) + len(labnet_options(labnet))
         text = "\n".join(text for path, text in generate.generated().items() if path.suffix == ".inc")
         entries = re.findall(r"^\.\. (?:confval|option|metric):: .+\n(?:   :.*\n)*\n   \w", text, re.MULTILINE)
         self.assertEqual(len(entries), wanted)

@@ -3,6 +3,6 @@
 In go samples (:mod:`labnet.metrics`), a status for JSON and log events, out come pages by HTTP, files of lines and the
 replies of the control socket. ``service`` puts it together: ``web`` and ``metrics`` are the pages, ``logs``,
 ``querylog`` and ``linefile`` what is written, ``lag`` and ``process`` what is measured of the process itself.
-``control`` is the socket and ``asking`` its other end; ``cli`` has the commands, ``status`` and ``rates`` the page of
-``labnet status``. Begin with ``service``, then ``control``.
+``control`` is the socket and ``asking`` its other end; ``cli`` has the commands, ``running`` finds the lab that they
+ask, ``status`` and ``rates`` are the page of ``labnet status``. Begin with ``service``, then ``control``.
 """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from importlib.util import find_spec
 from typing import Any
 
 from twisted.application.service import MultiService
@@ -23,13 +22,6 @@ from labnet.interfaces import IMeasured, IReactor
 from labnet.metrics import Sample
 from labnet.net.addresses import address_text
 from labnet.net.clocks import wall_of
-
-
-def missing(config: ConsoleConfig) -> list[str]:
-    """What ``config`` asks for and this Python cannot do, each in a sentence."""
-    if config.listen and find_spec("prometheus_client") is None:
-        return ["console.listen: needs prometheus_client, which is not installed: pip install 'txlabnet[console]'"]
-    return []
 
 
 @implementer(IMeasured)

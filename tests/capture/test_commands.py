@@ -13,7 +13,7 @@ import dns.query
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet import cli
-from labnet.capture.cli import tapped_dnspython
+from labnet.capture.record.client import tapped_dnspython
 from tests.capture import samples
 from tests.capture.frames import file
 

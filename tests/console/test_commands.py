@@ -15,9 +15,8 @@ from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet import cli
-from labnet.console import asking
-from labnet.console import cli as commands
+from labnet import cli, packages
+from labnet.console import asking, running
 from labnet.console.control import ControlError
 from tests.console.test_status import BEFORE, NOW
 
@@ -126,7 +125,7 @@ class SocketTests(CommandTestCase):
         """Where the file names none and none is here, it is that of the lab that systemd runs."""
         there = self.folder / "daemon.sock"
         there.touch()
-        self.patch(commands, "_SYSTEMD", str(there))
+        self.patch(running, "_SYSTEMD", str(there))
         self.assertEqual(self.socket_of(), str(there))
         (self.folder / "var").mkdir()
         (self.folder / "var/control.sock").touch()
@@ -230,18 +229,18 @@ class StatusTests(CommandTestCase):
         self.assertEqual(len([do for do, _ in self.control.asked if do == "status"]), 2)
 
     def test_without_rich(self) -> None:
-        """Without rich the page is one sentence and status 2, and JSON is as ever."""
+        """Without rich the page is one sentence and a status of its own, and JSON is as ever."""
         real = builtins.__import__
 
         def without(name: str, *arguments: Any, **options: Any) -> Any:
             if name.startswith("rich"):
-                raise ImportError(name)
+                raise ModuleNotFoundError(name, name=name)
             return real(name, *arguments, **options)
 
         hidden = {name: None for name in list(sys.modules) if name.startswith("rich")}
         with mock.patch.object(builtins, "__import__", without), mock.patch.dict(sys.modules, hidden):
-            self.assertEqual(self.run_command("status"), 2)
-            self.assertIn("pip install 'txlabnet[console]'", self.err.getvalue())
+            self.assertEqual(self.run_command("status"), 3)
+            self.assertIn(packages.hint("console"), self.err.getvalue())
             self.assertEqual(self.err.getvalue().count("\n"), 1)
             self.assertEqual(self.run_command("status", "--json"), 0)
 

@@ -14,9 +14,8 @@ from twisted.logger import Logger, LogPublisher, textFileLogObserver
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.config import ConsoleConfig
-from labnet.console import service
 from labnet.console.linefile import LineFile
-from labnet.console.service import Console, missing
+from labnet.console.service import Console
 from labnet.interfaces import AnsweredQuery
 from labnet.metrics import Sample
 from tests.fakes import MemoryReactor
@@ -136,16 +135,3 @@ class ConsoleTests(SynchronousTestCase):
                 f"{self.folder}/q.json cannot be written",
             ],
         )
-
-
-class MissingTests(SynchronousTestCase):
-    """What the configuration wants of Python."""
-
-    def test_what_is_not_installed_is_said(self) -> None:
-        """Only where it is wanted."""
-        wanted, unwanted = ConsoleConfig.model_validate({"listen": "tcp:9000"}), ConsoleConfig.model_validate({})
-        self.assertEqual(missing(wanted), [])
-        self.patch(service, "find_spec", lambda name: None)
-        self.assertEqual(missing(unwanted), [])
-        (sentence,) = missing(wanted)
-        self.assertIn("pip install 'txlabnet[console]'", sentence)

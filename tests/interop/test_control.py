@@ -90,8 +90,8 @@ def test_no_lab_and_no_permission(lab: tuple[Daemon, Path]) -> None:
         for above in folder.parents[: len(folder.parents) - 2]:
             above.chmod(above.stat().st_mode | 0o011)
         script = (
-            "import os, sys, labnet.console.asking; from labnet.cli import main\n"
-            "os.setgid(65534); os.setuid(65534); sys.exit(main())"
+            "import os, sys, labnet.console.asking, labnet.console.cli; from labnet.cli.program import run\n"
+            "os.setgid(65534); os.setuid(65534); sys.exit(run())"
         )
         command = [sys.executable, "-c", script, "reload", "--socket", str(folder / "var/control.sock")]
         # As that user the measuring of coverage could not write down what it saw.

@@ -91,9 +91,9 @@ class ReactorTests(SynchronousTestCase):
             if re.search(r"\btime\.time(_ns)?\b|datetime\.now|from time import", path.read_text())
         }
         at_the_start = {
-            "cli.py",
+            "daemon/cli.py",
             "daemon/tap.py",
-            "capture/cli.py",
+            "capture/record/client.py",
             "capture/record/live.py",
             "daemon/workers/child.py",
         }

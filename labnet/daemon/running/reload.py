@@ -13,7 +13,6 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from labnet.config import Config, ConfigError
-from labnet.console.service import missing
 from labnet.metrics import Sample
 from labnet.net.clocks import wall_of
 from labnet.resolver.cache.logs import DNS_LOG_SUFFIX
@@ -51,7 +50,7 @@ def _load_lab(read: Callable[[], Config], now: float, reading: Reading) -> tuple
         errors = [says for resolver in error.readable for says in load_files(resolver, now, reading).errors]
         raise ConfigError([*error.problems, *errors]) from None
     loaded = {name: load_files(resolver, now, reading) for name, resolver in config.resolver.items()}
-    errors = [*missing(config.console), *shared_files(config)]
+    errors = list(shared_files(config))
     errors += [error for files in loaded.values() for error in files.errors]
     if errors:
         del loaded  # an error keeps what its frame has, until all garbage is collected

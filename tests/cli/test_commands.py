@@ -66,16 +66,22 @@ class CLITestCase(SynchronousTestCase):
 
 
 class CommandLineTests(CLITestCase):
-    """What argparse and its types make of the words."""
+    """What is made of the words."""
 
     def test_a_wrong_command_line_is_told_in_one_sentence(self) -> None:
         """Status 2 and no traceback."""
         for words, says in [
-            ([], "the following arguments are required: COMMAND"),
-            (["dig"], "invalid choice: 'dig'"),
-            (["resolve"], "the following arguments are required: SERVER, PORT"),
+            (["dig"], "there is no command 'dig'; labnet --help says more"),
+            (["resolv"], "there is no command 'resolv': did you mean resolve?"),
+            (["cache", "dunp"], "there is no command 'dunp': did you mean dump?; labnet cache --help says more"),
+            (["resolve"], "SERVER is missing; labnet resolve --help says more"),
+            (["capture", "-i", "lo"], "--write is missing"),
+            (["resolve", "127.0.0.1", "53", "--captur", "x"], "there is no option --captur: did you mean --capture?"),
+            (["resolve", "127.0.0.1", "53", "--type"], "option '--type' requires an argument; labnet resolve --help"),
+            (["explain", "x", "--json", "--html"], "--json and --html exclude each other"),
             (["resolve", "127.0.0.1", "http"], "'http' is no port: a number from 1 to 65535"),
             (["resolve", "127.0.0.1", "0"], "'0' is no port"),
+            (["resolve", "127.0.0.1", "53", "--type", "\x1b[2J"], "'\\x1b[2J' is no record type"),
             (["command", "127.0.0.1", "65536"], "'65536' is no port"),
             (["command", "127.0.0.1", "0655359"], "'0655359' is no port"),
             (["command", "127.0.0.1", "²"], "'²' is no port"),
@@ -86,8 +92,12 @@ class CommandLineTests(CLITestCase):
             (["command", "--tries", "01001", "127.0.0.1", "80"], "'01001' is no count"),
         ]:
             status, out, err = self.labnet(*words)
-            self.assertEqual((words, status, out), (words, 2, ""))
-            self.assertIn(says, err.splitlines()[-1])
+            self.assertEqual((words, status, out, len(err.splitlines())), (words, 2, "", 1))
+            self.assertIn(f"labnet: {says}", err)
+
+    def test_without_a_command_it_shows_how_to_begin_and_fails(self) -> None:
+        """What --help prints goes to standard error then."""
+        self.assertEqual(self.labnet(), (2, "", self.labnet("--help")[1]))
 
     def test_the_version_is_that_of_the_distribution(self) -> None:
         """Or says that there is none."""
@@ -100,9 +110,9 @@ class CommandLineTests(CLITestCase):
         """python -m labnet.cli."""
         self.patch(sys, "argv", ["labnet", "--help"])
         with contextlib.redirect_stdout(io.StringIO()) as out, self.assertRaises(SystemExit) as raised:
-            runpy.run_path(cli.__file__, run_name="__main__")
+            runpy.run_module("labnet.cli", run_name="__main__")
         self.assertEqual(raised.exception.code, 0)
-        self.assertIn("usage: labnet", out.getvalue())
+        self.assertIn("Usage: labnet", out.getvalue())
 
 
 class CommandTests(CLITestCase):
@@ -191,6 +201,18 @@ class ResolveTests(CLITestCase):
             self.assertEqual(len(found[2].splitlines()), len(err))
             for line, says in zip(found[2].splitlines(), err, strict=True):
                 self.assertTrue(line.startswith(f"labnet: {says}"), line)
+
+    def test_options_may_stand_anywhere(self) -> None:
+        """Before, between and behind the words."""
+        for words in (
+            ["--tries", "7", "127.0.0.1", "1199", "x"],
+            ["127.0.0.1", "--tries", "7", "1199", "x"],
+            ["127.0.0.1", "1199", "--tries", "7", "x"],
+            ["127.0.0.1", "1199", "x", "--tries=7"],
+        ):
+            self.assertEqual(self.labnet("resolve", *words)[0], 1)
+            asked = self.asked.pop()
+            self.assertEqual((asked.host, asked.port, asked.tries), ("127.0.0.1", 1199, 7))
 
     def test_time_out_and_tries_are_options(self) -> None:
         """Seconds for each try."""

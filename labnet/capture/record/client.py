@@ -1,0 +1,52 @@
+"""The traffic of a command-line client, written while it runs: ``--capture FILE``."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, cast
+
+from labnet.capture.model import CaptureError
+
+Tap = Callable[[socket.socket], socket.socket]
+
+
+@contextlib.contextmanager
+def captured(path: str | None) -> Iterator[dict[str, Tap]]:
+    """The argument ``tap`` for a client whose traffic is to be written to ``path``; without one there is none.
+
+    Raises :class:`CaptureError` where the file cannot be opened.
+    """
+    if path is None:
+        yield {}
+        return
+    from labnet.capture.record.own_traffic import OwnTraffic
+    from labnet.capture.record.tapping import TappedSocket
+
+    failures: list[str] = []
+    traffic = OwnTraffic(path, time.time_ns, failures.append)
+    traffic.open()
+    if failures:
+        raise CaptureError(failures[0])
+    try:
+        yield {"tap": lambda sock: cast(socket.socket, TappedSocket(sock, traffic))}
+    finally:
+        traffic.close()
+        for why in failures:
+            print(f"labnet: {why}", file=sys.stderr)
+
+
+@contextlib.contextmanager
+def tapped_dnspython(tap: Tap = lambda sock: sock) -> Iterator[None]:
+    """Meanwhile every socket that dnspython's queries open goes through ``tap``."""
+    import dns.query
+
+    before: Any = dns.query.socket_factory
+    dns.query.socket_factory = lambda *arguments: tap(before(*arguments))
+    try:
+        yield
+    finally:
+        dns.query.socket_factory = before

@@ -1,0 +1,34 @@
+"""The commands of ``labnet``: where each is, and what ``labnet --help`` says of it without importing it."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+
+class Entry(NamedTuple):
+    """A command: ``MODULE:NAME`` of its click object, the heading that it stands under, and its help in a few words."""
+
+    at: str
+    heading: str
+    help: str
+
+
+ASK: Final = "Ask a server"
+SERVE: Final = "Serve"
+LOOK: Final = "Look at a running lab, and tell it what to do"
+PACKETS: Final = "Packets and exercises"
+
+COMMANDS: Final = {
+    "check": Entry("labnet.daemon.cli:check", SERVE, "check a configuration and its records"),
+    "resolve": Entry("labnet.clients.cli:resolve", ASK, "ask a resolver for names"),
+    "command": Entry("labnet.clients.cli:command", ASK, "talk to a command server"),
+    "status": Entry("labnet.console.cli:status", LOOK, "show how a running lab is"),
+    "reload": Entry("labnet.console.cli:reload", LOOK, "have it read its configuration anew"),
+    "flush": Entry("labnet.console.cli:flush", LOOK, "have it forget what it learned of a name"),
+    "cache": Entry("labnet.console.cli:cache", LOOK, "look into what it learned"),
+    "command-server": Entry("labnet.console.cli:command_server", LOOK, "open its command server again"),
+    "capture": Entry("labnet.capture.cli:capture", PACKETS, "capture packets into a file"),
+    "explain": Entry("labnet.capture.cli:explain", PACKETS, "tell what is in a capture"),
+    "exercise": Entry("labnet.capture.cli:exercise", PACKETS, "answer an exercise from a capture"),
+}
+"""In the order of ``labnet --help``; commands of one heading stand together."""
