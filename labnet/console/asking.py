@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import socket
+import struct
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, Final
@@ -20,6 +22,9 @@ from labnet.net.opening.unixpath import LONGEST_PATH
 
 LONGEST_REPLY: Final = 64_000_000
 """Bytes of a line that a client takes."""
+
+STOPPING: Final = 120.0
+"""Seconds that a lab has to stop: its ``grace`` is a few of them, unless a configuration says otherwise."""
 
 
 class ControlClient(LineOnlyReceiver):
@@ -104,6 +109,23 @@ class Control:
         for part in self._replies(do, fields):
             yield from part
 
+    def stop(self, timeout: float = STOPPING) -> None:
+        """Have the lab stop, and wait until its process is gone, for ``timeout`` seconds at most."""
+        process = _process_behind(self._socket)
+        try:
+            self.ask("stop")
+            self._timeout = timeout
+            self._socket.settimeout(timeout)
+            while self._socket.recv(4096):
+                pass  # it closes its end once what was in flight is done
+            if process is not None and not select.select([process], [], [], self._timeout)[0]:
+                raise TimeoutError
+        except OSError as error:
+            raise ControlError(self._words(error)) from None
+        finally:
+            if process is not None:
+                os.close(process)
+
     def close(self) -> None:
         """Close the connection."""
         self._lines.close()
@@ -143,3 +165,15 @@ class Control:
         if isinstance(error, ValueError):
             return f"what answers at {self._path} is no lab"
         return f"cannot talk to {self._path}: {getattr(error, 'strerror', None) or error}"
+
+
+def _process_behind(sock: socket.socket) -> int | None:
+    """A descriptor that can be read from once the process at the other end is gone; None where there is no such thing.
+
+    Linux knows who is there (unix(7), SO_PEERCRED), in the numbers of this process, also where that is in a container.
+    """
+    try:
+        pid, _, _ = struct.unpack("=iii", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        return os.pidfd_open(pid)
+    except (OSError, AttributeError):
+        return None

@@ -63,6 +63,9 @@ class IControlled(Interface):
     def open_command_server() -> Any:
         """Have the command server listen again after an EXIT; what hinders that, each in a sentence, or a Deferred."""
 
+    def stop() -> None:
+        """Begin to stop, as by SIGTERM."""
+
     def dump(resolver: str | None) -> Iterator[str]:
         """What is learned, a line each. Raises ValueError where there is no such resolver."""
 
@@ -88,6 +91,7 @@ def actions_of(lab: IControlled) -> dict[str, Action]:
         "flush": lambda request: lab.flush(text(request, "name")),
         "dump": dump,
         "open-command-server": lambda request: lab.open_command_server(),
+        "stop": lambda request: lab.stop(),
     }
 
 

@@ -98,6 +98,7 @@ class BaseService(MultiService):
         self._stopping = False
         self._command_has_exited = False
         self._has_ports = False
+        self._stop_is_asked = False
         seen = self._seen(config.console)
         self.console = Console(seen, reactor, self._publisher, self.samples, self.last_status, self.hindrances)
         self.console.setServiceParent(self)
@@ -186,6 +187,12 @@ class BaseService(MultiService):
                 event="reload.waits",
             )
         return self._reloads.request()
+
+    def stop(self) -> None:
+        """End the process in the reactor's next turn, as SIGTERM does; who asked gets an answer before."""
+        if not (self._stopping or self._stop_is_asked):
+            self._stop_is_asked = True
+            self._reactor.callLater(0, self._reactor.stop)
 
     def _end_reloads(self) -> None:
         """No further reload begins, and one that reads files ends: the reactor's threads are waited for at the end."""

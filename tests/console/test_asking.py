@@ -173,3 +173,14 @@ class CommandTests(SynchronousTestCase):
                 control.ask("status")
         self.assertIn("does not answer within 0.01 s", str(caught.exception))
         os.unlink(self.path)
+
+    def test_a_stop_waits_for_the_end_of_the_process(self) -> None:
+        """A lab that has closed its socket and is still there, as this process is, has not stopped."""
+        self.serve(b'{"ok":true,"result":null}\n')
+        says = self.error(lambda control: control.stop(0.01))
+        self.assertIn("does not answer within 0.01 s", says)
+
+    def test_a_stop_that_is_refused_is_told(self) -> None:
+        """As any error is."""
+        self.serve(b'{"ok":false,"error":"no"}\n')
+        self.assertEqual(self.error(lambda control: control.stop()), "no")

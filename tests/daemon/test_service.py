@@ -14,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from labnet import config
 from labnet.config import ConfigError
+from labnet.console.control import actions_of
 from labnet.daemon.running.reload import load_lab
 from labnet.daemon.service import LabService
 from labnet.interfaces import StartError
@@ -58,6 +59,23 @@ class LabTestCase(SynchronousTestCase):
         reactor.pass_time(1)
         self.successResultOf(stopped)
         self.assertEqual(reactor.getDelayedCalls(), [])
+
+
+class StopTests(LabTestCase):
+    """A stop that is asked for."""
+
+    def test_it_stops_the_reactor_once_and_in_its_next_turn(self) -> None:
+        """Who asked by the control socket gets an answer before; asking again, also while it stops, changes nothing."""
+        lab = self.started(PARENT)
+        stops: list[bool] = []
+        self.patch(self.reactor, "stop", lambda: stops.append(True))
+        self.assertIsNone(actions_of(lab)["stop"]({}))
+        self.assertEqual(stops, [])
+        lab.stop()
+        self.reactor.pass_time(0)
+        lab.stop()
+        self.reactor.pass_time(0)
+        self.assertEqual(stops, [True])
 
 
 class StartTests(LabTestCase):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import select
+import signal
 import subprocess
 import time
 from collections.abc import Sequence
@@ -43,6 +44,19 @@ class Terminal:
             assert self._more(until - time.monotonic()), f"it did not show {text!r} but {self._shown!r}"
         end = self._shown.index(text) + len(text)
         shown, self._shown = self._shown[:end], self._shown[end:]
+        return shown
+
+    def interrupt(self) -> None:
+        """Ctrl-C: the signal that a terminal sends to all processes in its foreground."""
+        os.killpg(self._process.pid, signal.SIGINT)
+
+    def read_to_end(self) -> bytes:
+        """What it shows until nobody has the terminal open any more, and was not read yet."""
+        until = time.monotonic() + DEADLINE
+        while self._more(until - time.monotonic()):
+            pass
+        assert time.monotonic() < until, f"it did not end but showed {self._shown!r}"
+        shown, self._shown = self._shown, b""
         return shown
 
     def shows_nothing(self, seconds: float = 0.7) -> bool:
