@@ -5,12 +5,18 @@ Times are epoch seconds by the reactor's clock; an end is an address in text and
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import Final, Literal, NamedTuple
 
 End = tuple[str, int]
 """An address in text and a port."""
+
+
+def end_of(address: object) -> End:
+    """The end that a Twisted ``address`` is; zeros where it has none, as a UNIX socket."""
+    return str(getattr(address, "host", "0.0.0.0")), int(getattr(address, "port", 0))
+
 
 MOST_DATAGRAMS: Final = 100
 """Datagrams of one question that are noted; what comes past them is counted as one step."""
@@ -58,6 +64,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "malformed": "It is no question that can be answered.",
     "identity": "It is a question to the server itself, in class CHAOS.",
     "repeated": "The client was told so a moment ago and asks on: it is dropped, as two servers may be talking.",
+    "asked-already": "The client asked the same a moment ago, and that answer is still to come.",
     "amplified": "The reply would be much longer than the question, to an address that is not proven: it is dropped.",
     "more": "{count} more steps were not noted.",
 }
@@ -169,52 +176,71 @@ Event = Exchange | Session | ParentState | LogLine | FaultChanged
 
 
 class Story:
-    """What is noted of one question while it is answered: the datagrams that it makes, and the decision's steps."""
+    """What is noted of one question of ``resolver`` while it is answered: its datagrams, and the decision's steps.
 
-    __slots__ = ("datagrams", "id", "joined_to", "resolver", "steps", "stories")
+    ``seconds`` is the clock; ``happened`` takes what else is worth telling meanwhile.
+    """
 
-    def __init__(self, resolver: str, id: str) -> None:
+    __slots__ = ("datagrams", "happened", "id", "is_afterwards", "joined_to", "resolver", "seconds", "steps", "stories")
+
+    def __init__(
+        self,
+        resolver: str,
+        id: str,
+        seconds: Callable[[], float],
+        happened: Callable[[Event], object] = lambda event: None,
+    ) -> None:
         self.resolver = resolver
         self.id = id
+        self.seconds = seconds
+        self.happened = happened
+        self.is_afterwards = False
+        """Whether the answer is given already, and only to be explained: nothing is counted, and nobody asked."""
         self.datagrams: list[Datagram] = []
         self.steps: list[Step] = []
         self.stories: list[Story] = []
         """Those of the questions to parents that it waited for."""
         self.joined_to: str | None = None
 
+    def of_flight(self) -> Story:
+        """The story of the question to a parent that this one waits for."""
+        story = Story(self.resolver, self.id, self.seconds, self.happened)
+        self.stories.append(story)
+        return story
+
     def step(self, kind: str, **values: str | float) -> None:
         """Note a step of the decision."""
         if len(self.steps) < MOST_STEPS:
             self.steps.append(Step(kind, values))
 
-    def saw(self, datagram: Datagram) -> None:
-        """Note a datagram."""
+    def saw(
+        self, source: End, destination: End, data: bytes, transport: str = "udp", kind: str = "sent", note: str = ""
+    ) -> None:
+        """Note a datagram that comes or goes now."""
         if len(self.datagrams) < MOST_DATAGRAMS:
-            self.datagrams.append(datagram)
+            self.datagrams.append(Datagram(self.seconds(), source, destination, data, transport, kind, note))
+
+    def throw_away(self, parent: str, why: str) -> None:
+        """What was seen last was from ``parent``, and is no reply to what it was asked."""
+        if self.datagrams:
+            last = self.datagrams[-1]
+            self.datagrams[-1] = last._replace(kind="thrown-away", note=why)
+            self.step("thrown-away", bytes=len(last.data), parent=parent, why=why)
+
+    def silence(self, parent: str, seconds: float) -> None:
+        """Nothing came from ``parent`` in the last ``seconds``."""
+        self.step("silence", parent=parent, seconds=f"{seconds:g}")
+        asked = next((one for one in reversed(self.datagrams) if one.kind in ("sent", "again")), None)
+        if asked is not None:
+            self.saw(asked.destination, asked.source, b"", asked.transport, "silence", f"nothing for {seconds:g} s")
 
     def all_datagrams(self) -> tuple[Datagram, ...]:
         """Its own and those of the questions to parents, by time."""
-        every = [*self.datagrams, *(one for story in self.stories for one in story.datagrams)]
-        return tuple(sorted(every[:MOST_DATAGRAMS], key=lambda one: one.time))
+        asked = [one for story in self.stories for one in story.datagrams]
+        # Of those at one moment the question comes first, its reply last.
+        every = [*self.datagrams[:1], *asked[:MOST_DATAGRAMS], *self.datagrams[1:]]
+        return tuple(sorted(every, key=lambda one: one.time))
 
 
 ASKING: ContextVar[Story | None] = ContextVar("asking", default=None)
 """The story of the question that the running code asks a parent for; None where nobody watches."""
-
-
-class Unwatched:
-    """Nobody looks (:class:`~labnet.interfaces.IEvents`)."""
-
-    watched = False
-
-    def take(self, count: int = 1, ready: bool = False) -> int:
-        return 0
-
-    def new_id(self) -> str:
-        return ""
-
-    def happened(self, event: Event) -> None:
-        """It goes nowhere."""
-
-
-UNWATCHED: Final = Unwatched()

@@ -5,7 +5,7 @@ Every arrow between rooms that a test or another implementation may want to repl
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from twisted.internet.interfaces import (
     IConsumer,
@@ -18,14 +18,14 @@ from twisted.internet.interfaces import (
     IReactorUNIX,
     ITCPTransport,
 )
-from zope.interface import Attribute, Interface
+from zope.interface import Attribute, Interface, implementer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from twisted.internet.defer import Deferred
 
-    from labnet.events import Event
+    from labnet.events import Event, Story
     from labnet.metrics import Sample
     from labnet.wire.dns_upstream import EarlyReply
     from labnet.wire.types import Answer, Question, Reply, Upstream
@@ -73,6 +73,8 @@ class IStreamTransport(ITCPTransport, IPushProducer, IConsumer):
 
 class IDatagramSocket(Interface):
     """A UDP socket to one address."""
+
+    here: tuple[str, int] = Attribute("Its own address and port; zeros where it is closed.")
 
     def send(datagram: bytes) -> None:
         """Send ``datagram``; a failure goes to the ``failed`` that the socket was opened with."""
@@ -142,10 +144,11 @@ class IResolver(Interface):
 
     can_recurse: bool = Attribute("Whether there is a parent to ask.")
 
-    def known(question: Question, failures: bool = True) -> Answer | None:
+    def known(question: Question, failures: bool = True, story: Story | None = None) -> Answer | None:
         """What zone and cache know now, without waiting; None where a parent has to be asked.
 
-        ``failures`` says whether a failure of a moment ago counts as known (RFC 9520).
+        ``failures`` says whether a failure of a moment ago counts as known (RFC 9520). The steps that lead to an answer
+        are noted in ``story``.
         """
 
     def recorded(question: Question) -> Answer | None:
@@ -158,8 +161,8 @@ class IResolver(Interface):
         step 3).
         """
 
-    def ask(question: Question) -> Deferred[Answer]:
-        """Ask the parents; their failure is an answer too (SERVFAIL). Never fails."""
+    def ask(question: Question, story: Story | None = None) -> Deferred[Answer]:
+        """Ask the parents; their failure is an answer too (SERVFAIL). Never fails. How is noted in ``story``."""
 
 
 class IChange(Interface):
@@ -211,6 +214,7 @@ class IEvents(Interface):
     """Where what happens is told, as it happens, for whoever looks at the lab. No method raises or waits."""
 
     watched: bool = Attribute("Whether anybody looks; while nobody does, nothing is made for it.")
+    wants: bool = Attribute("Whether :meth:`take` would have one more question told of now.")
 
     def take(count: int = 1, ready: bool = False) -> int:
         """How many of ``count`` questions that came just now are to be told of; the others are counted as left out.
@@ -223,6 +227,26 @@ class IEvents(Interface):
 
     def happened(event: Event) -> None:
         """``event`` happened just now."""
+
+
+@implementer(IEvents)
+class Unwatched:
+    """Nobody looks."""
+
+    watched = False
+    wants = False
+
+    def take(self, count: int = 1, ready: bool = False) -> int:
+        return 0
+
+    def new_id(self) -> str:
+        return ""
+
+    def happened(self, event: Event) -> None:
+        """It goes nowhere."""
+
+
+UNWATCHED: Final[IEvents] = Unwatched()
 
 
 class ISession(Interface):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from string import Formatter
 
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.events import MOST_DATAGRAMS, MOST_STEPS, SENTENCES, UNWATCHED, Datagram, Step, Story
+from labnet.events import MOST_DATAGRAMS, MOST_STEPS, SENTENCES, Step, Story
+from labnet.interfaces import UNWATCHED
 
 ENDS = ("127.0.0.1", 5353), ("127.0.0.1", 1199)
 
@@ -29,18 +31,22 @@ class StoryTests(SynchronousTestCase):
 
     def test_datagrams_of_the_questions_to_parents_are_among_its_own_by_time(self) -> None:
         """However they were noted."""
-        own, asked = Story("main", "1"), Story("main", "2")
-        own.stories.append(asked)
-        own.saw(Datagram(1.0, *ENDS, b"question"))
-        own.saw(Datagram(4.0, *ENDS, b"reply"))
-        asked.saw(Datagram(2.0, *ENDS, b"passed on"))
-        self.assertEqual([one.time for one in own.all_datagrams()], [1.0, 2.0, 4.0])
+        clock = Clock()
+        own = Story("main", "1", clock.seconds)
+        asked = own.of_flight()
+        clock.advance(1)
+        own.saw(*ENDS, b"question")
+        clock.advance(1)
+        asked.saw(*ENDS, b"passed on")
+        clock.advance(1)
+        own.saw(*ENDS, b"reply")
+        self.assertEqual([one.time for one in own.all_datagrams()], [1.0, 2.0, 3.0])
 
     def test_a_story_does_not_grow_for_ever(self) -> None:
         """Whatever a parent sends."""
-        story = Story("main", "1")
-        for at in range(10 * MOST_DATAGRAMS):
-            story.saw(Datagram(float(at), *ENDS, b""))
+        story = Story("main", "1", Clock().seconds)
+        for _ in range(10 * MOST_DATAGRAMS):
+            story.saw(*ENDS, b"")
             story.step("no-parent")
         self.assertEqual(len(story.all_datagrams()), MOST_DATAGRAMS)
         self.assertEqual(len(story.steps), MOST_STEPS)

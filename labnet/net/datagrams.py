@@ -88,6 +88,13 @@ class ConnectedSocket:
             raise
         reactor.addReader(self)
 
+    @property
+    def here(self) -> tuple[str, int]:
+        if self._socket is None:
+            return "0.0.0.0", 0
+        host, port = self._socket.getsockname()[:2]
+        return str(host), int(port)
+
     def send(self, datagram: bytes) -> None:
         if self._socket is not None:
             try:

@@ -14,6 +14,7 @@ from labnet.resolver.upstream.course import TextParent
 from labnet.resolver.upstream.dns import DNSExchange, DNSParent, ExchangeOptions
 from labnet.resolver.upstream.infra import InfraCache
 from labnet.resolver.upstream.selection import Parents
+from labnet.resolver.upstream.watched import WatchedSockets
 from labnet.values import ParentAddress
 from labnet.wire.names import ROOT, key_of
 
@@ -31,7 +32,7 @@ class Forwarding:
     """
 
     def __init__(self, sockets: IDatagramSockets, reactor: IReactor, random: Random) -> None:
-        self._sockets = sockets
+        self._sockets = WatchedSockets(sockets)
         self._reactor = reactor
         self._random = random
         self._infra = InfraCache(_MOST_SERVERS)

@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IListeningPort
 from zope.interface import implementer
 
 from labnet.config import ResolverConfig
-from labnet.interfaces import IChange, IDatagramSockets, IMeasured, IParent, IReactor, StartError
+from labnet.interfaces import UNWATCHED, IChange, IDatagramSockets, IEvents, IMeasured, IParent, IReactor, StartError
 from labnet.metrics import Sample, version
 from labnet.net.batches.batch import overflowed
 from labnet.net.datagrams import SystemSockets
@@ -51,7 +51,7 @@ class Surroundings:
 
     ``sockets`` are those to its parents (default: the system's), ``shared`` is the cache that it shares with other
     labs. In one of several processes ``learned`` takes what it learns in place of log files of its own, and ``secret``
-    is what the DNS cookies of all of them are made with.
+    is what the DNS cookies of all of them are made with. ``events`` is where it tells what happens.
     """
 
     sockets: IDatagramSockets | None = None
@@ -59,6 +59,7 @@ class Surroundings:
     shared: SharedCache | None = None
     learned: ILearned | None = None
     secret: bytes | None = None
+    events: IEvents = UNWATCHED
 
 
 @implementer(IMeasured)
@@ -94,6 +95,7 @@ class ResolverService(Service):
         self.packets.change(config.packet_cache_bytes, loaded.zone)
         self.admission = Admission(rules_of(config))
         self.counts = Counts(name)
+        self.counts.events = surroundings.events
         self._cookies = Cookies(surroundings.secret or random.randbytes(16))
         self._responder = self._make_responder()
         self._streams = DNSStreams(

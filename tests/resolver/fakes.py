@@ -124,6 +124,7 @@ class FakeConnectedSocket(FakeSocket):
         failed: Callable[[OSError], None],
     ) -> None:
         super().__init__(network, address)
+        self.here = address
         self.peer = peer
         self._received = received
         self._failed = failed

@@ -65,21 +65,21 @@ class _ParentSocket:
         self._there = there
         self._traffic = traffic
         self._received = received
-        self._here: End = ("0.0.0.0", 0)
+        self.here: End = ("0.0.0.0", 0)
         self._socket: Any = None
 
     def opened(self, sock: Any) -> None:
         """It is ``sock`` that sends and receives; its own end is asked of a duplicate, as it does not give it."""
         self._socket = sock
         with socket.socket(fileno=os.dup(sock.fileno())) as same:
-            self._here = same.getsockname()[:2]
+            self.here = same.getsockname()[:2]
 
     def received(self, datagram: bytes) -> None:
-        self._traffic.datagram(self._there, self._here, datagram, outward=False)
+        self._traffic.datagram(self._there, self.here, datagram, outward=False)
         self._received(datagram)
 
     def send(self, datagram: bytes) -> None:
-        self._traffic.datagram(self._here, self._there, datagram, outward=True)
+        self._traffic.datagram(self.here, self._there, datagram, outward=True)
         self._socket.send(datagram)
 
     def close(self) -> None:

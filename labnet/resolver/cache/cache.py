@@ -198,6 +198,10 @@ class Cache:
             self.forget(question)
         return None
 
+    def peek(self, question: Question) -> Entry | None:
+        """The entry for ``question``, valid or not; it does not count as used."""
+        return self._entries.get(question)
+
     def find_stale(self, question: Question, now: float) -> Entry | None:
         """An entry past its lifetime that may still be served while no parent answers (RFC 8767), or None."""
         entry = self._entries.get(question)

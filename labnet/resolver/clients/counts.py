@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from labnet.interfaces import AnsweredQuery, IQueryLog
+from labnet.interfaces import UNWATCHED, AnsweredQuery, IEvents, IQueryLog
 from labnet.metrics import Histogram, Sample
 from labnet.wire.dns_request import decode_query
 from labnet.wire.types import Answer, InfoCode
@@ -48,6 +48,8 @@ class Counts:
         self.lost: Counter[str] = Counter()
         """Questions without an answer of their own, by why: denied, refused, rate, slipped, in_flight, malformed."""
         self.log: IQueryLog | None = None
+        self.events: IEvents = UNWATCHED
+        """Where each question is told, for whoever watches."""
         self.ready_seconds = Histogram()
         self._cells: dict[tuple[str, str, str, str], Cell] = {}
         self._seconds: dict[str, Histogram] = {}

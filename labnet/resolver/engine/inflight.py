@@ -62,6 +62,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from labnet.events import ASKING, Story
 from labnet.policy.loglimit import LogLimit
 from labnet.resolver.cache.cache import Cache, Entry
 from labnet.resolver.cache.lines import CachedAnswer
@@ -109,10 +110,10 @@ class Flight:
     """One question that a parent is being asked since the epoch second ``since``, and who waits for it.
 
     ``forwarder`` is who passed it on while it is on the fast path; ``section`` is then the question as the parent got
-    it, bit by bit.
+    it, bit by bit. ``story`` is what is noted of it, where anybody watches.
     """
 
-    __slots__ = ("answer", "forwarder", "late", "question", "section", "since", "waiting", "walk")
+    __slots__ = ("answer", "forwarder", "late", "question", "section", "since", "story", "waiting", "walk")
 
     def __init__(self, question: Question, since: float, forwarder: Any = None) -> None:
         self.question = question
@@ -124,15 +125,18 @@ class Flight:
         self.waiting: list[Deferred[Answer]] | tuple[()] = ()
         self.walk: Deferred[None] | None = None
         self.answer: Answer | None = None
+        self.story: Story | None = None
 
     @property
     def is_crowded(self) -> bool:
         """Whether as many clients wait for it as may."""
         return len(self.late) + len(self.waiting) >= MOST_WAITING
 
-    def wait(self) -> Deferred[Answer]:
-        """One more client of the full path; fires with the answer, never fails."""
+    def wait(self, story: Story | None = None) -> Deferred[Answer]:
+        """One more client of the full path; fires with the answer, never fails. Its ``story`` gets the flight's."""
         waiting: Deferred[Answer] = Deferred()
+        if story is not None and self.story is not None:
+            waiting.addCallback(_with_steps, story, self.story)
         if self.waiting:
             self.waiting.append(waiting)
         else:
@@ -186,6 +190,8 @@ class InFlight:
                 break
             if flight.walk is not None:
                 flight.answer = self.stale(flight.question, self._clock.seconds()) or _GAVE_WAY
+                if flight.story is not None:
+                    flight.story.step("gave-way")
                 flight.walk.cancel()
                 break
         return not self.is_full
@@ -202,6 +208,8 @@ class InFlight:
         flight.walk.addErrback(self._unexpected, flight)
 
     async def _ask(self, flight: Flight, ask: Ask) -> None:
+        if flight.story is not None:
+            ASKING.set(flight.story)
         try:
             upstream = await ask(flight.question)
         except ParentFailed as error:
@@ -239,6 +247,8 @@ class InFlight:
         if found is not None:
             self._cache.put(*found)
             self._fresh.append(found)
+        if flight.story is not None:
+            note_learned(flight.story, None if found is None else found[1].ttl)
         if flight.waiting:
             self._land(flight, _answer_of(question, upstream, found, now))
         else:
@@ -317,6 +327,19 @@ class InFlight:
         if self._flights.get(flight.question) is flight:
             self._land(flight, flight.answer or failed_unexpectedly(failure, flight.question, self.log))
         self.commit()
+
+
+def _with_steps(answer: Answer, story: Story, flight: Story) -> Answer:
+    story.steps += flight.steps
+    return answer
+
+
+def note_learned(story: Story, ttl: int | None) -> None:
+    """Note whether the reply is kept, and for how many seconds."""
+    if ttl:
+        story.step("learned", ttl=ttl)
+    else:
+        story.step("not-kept")
 
 
 def _answer_of(question: Question, upstream: Upstream, found: CachedAnswer | None, now: float) -> Answer:

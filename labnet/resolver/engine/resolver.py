@@ -12,18 +12,20 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from labnet.events import Story
 from labnet.interfaces import IParent, IResolver
 from labnet.resolver.cache.cache import Cache, Entry
 from labnet.resolver.cache.lines import CachedAnswer
 from labnet.resolver.cache.policy import Bounds, answer_of_mapping
 from labnet.resolver.engine.chains import Chain, cut_chain
 from labnet.resolver.engine.inflight import Flight, InFlight, failed_unexpectedly
+from labnet.resolver.engine.steps import note_entry, note_joined, note_own, note_unknown
 from labnet.resolver.records.special import may_be_special, special_find
 from labnet.resolver.records.zone import Zone
 from labnet.resolver.upstream.dns import DNSParent
 from labnet.resolver.upstream.selection import Parents
 from labnet.wire.dns_upstream import EarlyReply
-from labnet.wire.names import ROOT, ancestors, is_opaque
+from labnet.wire.names import ROOT, ancestors, is_opaque, text_of
 from labnet.wire.types import Answer, ExtendedError, InfoCode, Question, Rcode, RRType, failure_of
 
 
@@ -64,14 +66,14 @@ class Resolver:
     def can_recurse(self) -> bool:
         return bool(self._forwards)
 
-    def known(self, question: Question, failures: bool = True) -> Answer | None:
+    def known(self, question: Question, failures: bool = True, story: Story | None = None) -> Answer | None:
         chain = Chain(question)
         whole = None
         while whole is None:
-            answer = self._local(chain.asked, failures)
+            answer = self._local(chain.asked, failures, story)
             if answer is None:
                 return None
-            whole = chain.follow(self._cut(answer, chain.asked))
+            whole = self._followed(chain, answer, story)
         return whole
 
     def recorded(self, question: Question) -> Answer | None:
@@ -94,8 +96,8 @@ class Resolver:
             whole = chain.follow(Answer(Rcode.NOERROR) if answer is None else self._cut(answer, chain.asked))
         return whole
 
-    def ask(self, question: Question) -> Deferred[Answer]:
-        asking = Deferred.fromCoroutine(self._follow(question))
+    def ask(self, question: Question, story: Story | None = None) -> Deferred[Answer]:
+        asking = Deferred.fromCoroutine(self._follow(question, story))
         return asking.addErrback(failed_unexpectedly, question, self.log)
 
     def forwardable(self, question: Question) -> Parents | None:
@@ -148,25 +150,41 @@ class Resolver:
         """Give up every question in flight; who waits for one gets SERVFAIL."""
         self.flights.stop()
 
-    async def _follow(self, question: Question) -> Answer:
+    async def _follow(self, question: Question, story: Story | None) -> Answer:
         chain = Chain(question)
         whole = None
+        noting: Story | None = None  # up to the first name that is not known, all was noted by known()
         while whole is None:
             # The course protocol alone has its names spelled, and asks again for what failed a moment ago.
-            answer = self._local(chain.asked, failures=bool(chain.rrsets and not question.spelled))
+            answer = self._local(chain.asked, bool(chain.rrsets and not question.spelled), noting)
             if answer is None:
                 self.misses += 1
-                answer = await self._from_parent(chain.asked)
-            whole = chain.follow(self._cut(answer, chain.asked))
+                noting = story
+                answer = await self._from_parent(chain.asked, story)
+            whole = self._followed(chain, answer, noting)
         return whole
 
-    def _local(self, question: Question, failures: bool) -> Answer | None:
+    def _followed(self, chain: Chain, answer: Answer, story: Story | None) -> Answer | None:
+        """The whole answer where ``chain`` ends with ``answer``, else None."""
+        asked = chain.asked
+        whole = chain.follow(self._cut(answer, asked))
+        if story is not None and whole is None:
+            story.step("alias", name=text_of(asked.key), target=text_of(chain.asked.key))
+        return whole
+
+    def _local(self, question: Question, failures: bool, story: Story | None = None) -> Answer | None:
         """One step of a chain, from what is known here."""
         own = self._own(question)
+        if story is not None:
+            note_own(story, question, own)
         if own is not None:
             return replace(own, until=math.inf)
-        known = self._remembered(question, failures)
-        return _nobody_to_ask() if known is None and self._forward(question) is None else known
+        known = self._remembered(question, failures, story)
+        if known is not None or self._forward(question) is not None:
+            return known
+        if story is not None:
+            story.step("no-parent")
+        return _nobody_to_ask()
 
     def _own(self, question: Question) -> Answer | None:
         """What special names and records say; a referral among them stands where there is no parent to follow it."""
@@ -190,46 +208,62 @@ class Resolver:
 
         return cut_chain(answer, asked, is_elsewhere)
 
-    def _remembered(self, question: Question, failures: bool) -> Answer | None:
+    def _remembered(self, question: Question, failures: bool, story: Story | None) -> Answer | None:
         now = self._clock.seconds()
+        over = None if story is None else self._cache.peek(question)
         entry = self._cache.find(question, now)
         if entry is not None:
-            return self._hit(question, entry, now)
+            return self._hit(question, entry, now, story)
         named = self._cache.find(Question(question.key, RRType.A), now)
         if named is not None and named.from_course and named.answer.mapping is not None:
             # A course parent knows names, not types: there is nothing more to ask it.
+            if story is not None:
+                note_entry(story, question, named, now)
             return replace(named, answer=answer_of_mapping(named.answer.mapping, question)).aged(now)
         absent = self._cache.find_absent(question, now)
         if absent is not None and self._forward(absent[0]) is self._forward(question):
-            return self._hit(*absent, now)
+            return self._hit(*absent, now, story)
         failed = self.flights.failures.find(question, now) if failures else None
+        if story is not None:
+            note_unknown(story, question, over, failed, now)
         if failed is None:
             return None
         cached = ExtendedError(InfoCode.CACHED_ERROR, f"failed {max(0, int(now - failed.since))} s ago")
         return self.flights.stale(question, now) or replace(failed.answer, errors=(*failed.answer.errors, cached))
 
-    def _hit(self, question: Question, entry: Entry, now: float) -> Answer:
+    def _hit(self, question: Question, entry: Entry, now: float, story: Story | None) -> Answer:
         """What the cache has for ``question``, which is asked anew where ``entry`` is due."""
+        if story is not None:
+            note_entry(story, question, entry, now)
+            if story.is_afterwards:
+                return entry.aged(now)
         self.hits += 1
         if self.flights.bounds.prefetch and entry.is_due(now):
             entry.refreshed = True
+            if story is not None:
+                story.step("due")
             self._from_parent(question)
         aged = entry.aged(now)
         # While it is asked anew there is no ready answer, which would hide the new one for a second.
         return replace(aged, until=0.0) if entry.refreshed else aged
 
-    def _from_parent(self, question: Question) -> Deferred[Answer]:
+    def _from_parent(self, question: Question, story: Story | None = None) -> Deferred[Answer]:
         """Ask a parent for one step of a chain, or wait with who asked already. Never fails."""
         flight = self.flights.find(question)
         if flight is not None:
-            return succeed(failure_of("too many wait for this question")) if flight.is_crowded else flight.wait()
+            if story is not None:
+                note_joined(story, flight, self._clock.seconds())
+            return succeed(failure_of("too many wait for this question")) if flight.is_crowded else flight.wait(story)
         parent = self._forward(question)
         if parent is None:
             return succeed(_nobody_to_ask())
         if not self.flights.make_room():
+            if story is not None:
+                story.step("full")
             return succeed(failure_of("too many questions in flight"))
         flight = self.flights.reserve(question, self._clock.seconds())
-        answer = flight.wait()
+        flight.story = None if story is None else story.of_flight()
+        answer = flight.wait(story)
         self.flights.ask(flight, parent.ask)
         return answer
 

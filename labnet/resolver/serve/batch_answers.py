@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from array import array
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol, cast
 
 from twisted.logger import Logger
@@ -49,6 +49,9 @@ class BatchProtocol(Protocol):
 
     def datagramReceived(self, datagram: bytes, addr: tuple[str, int]) -> None:
         """Answer ``datagram``, if its client may have an answer."""
+
+    def tell_ready(self, datagrams: Iterable[tuple[bytes, tuple[str, int]]]) -> None:
+        """Tell whoever watches of ``datagrams``, each with its client, that what is ready has answered."""
 
     @property
     def fast_path(self) -> FastPath | None:
@@ -169,7 +172,7 @@ class BatchAnswers:
         key = self._in.keys(1, cache.skipped)[0]
         packet = cache.packets.get(key)
         counts = self.protocol.counts
-        if packet is None or counts.log is not None or not self._clients.first_is_unlimited():
+        if packet is None or counts.log is not None or counts.events.watched or not self._clients.first_is_unlimited():
             self._answer(1)
             return
         vector: Any = packet[0]
@@ -197,6 +200,8 @@ class BatchAnswers:
         also_known = {slot: made for slot, made in seen.items() if made is not None}
         self._reply_to(self._out, also_known, came)
         fast_path = self.protocol.fast_path
+        if self.protocol.counts.events.wants:
+            fast_path = None  # what is to be told of takes the path on which everything is seen
         for slot, datagram in others.items():
             if slot in also_known:
                 continue
@@ -255,6 +260,10 @@ class BatchAnswers:
             slot = index if slots is None else slots[index]
             cell = cells if isinstance(cells, Cell) else cells[index]
             counts.note(cell, READY, self._in.address(slot), now, now - came, asked_in(self._in.datagram(slot)))
+        if counts.events.watched:
+            told = range(counts.events.take(count, ready=True))
+            picked = told if slots is None else slots[: len(told)]
+            self.protocol.tell_ready([(self._in.datagram(slot), self._in.address(slot)) for slot in picked])
 
     def now(self) -> float:
         """The epoch second."""

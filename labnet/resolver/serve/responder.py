@@ -16,6 +16,7 @@ from labnet.resolver.clients.counts import Counts, source_of
 from labnet.resolver.ready.packetcache import PacketCaches
 from labnet.resolver.ready.ttl_patch import ageing_of
 from labnet.resolver.ready.turns import turns_of
+from labnet.resolver.serve.account import Account
 from labnet.resolver.serve.identity import identity_of
 from labnet.wire.dns_common import record_places
 from labnet.wire.dns_request import Edns, Query, Refusal, Silence, decode_query
@@ -59,15 +60,23 @@ class Responder:
         """What times are taken by, in epoch seconds."""
         return self.packets.clock
 
-    def respond(self, message: bytes, source: tuple[str, int], stream: bool, send: Send, taken: bool = False) -> bool:
-        """Answer ``message`` of the client at ``source``, now or later, by ``send``.
+    def respond(
+        self,
+        message: bytes,
+        source: tuple[str, int],
+        stream: bool,
+        send: Send,
+        taken: bool = False,
+        account: Account | None = None,
+    ) -> bool:
+        """Answer ``message`` of the client at ``source``, now or later, by ``send``; ``account`` is what is told of it.
 
         ``taken`` says that the answer was counted against the client's rate already. Gives False where the message
         gets no answer, whoever sends it: it is none that can be answered.
         """
-        asking = _Asking(self.admission.client(source[0]), source, self.clock.seconds(), stream, send)
+        asking = _Asking(self.admission.client(source[0]), source, self.clock.seconds(), stream, send, account)
         if asking.client.denied:
-            self.counts.lost["denied"] += 1
+            self._lose("denied", account)
             return False
         within = stream or taken or self.admission.takes(asking.client, asking.came)
         query: Query | None
@@ -75,7 +84,7 @@ class Responder:
         try:
             query = decode_query(message)
         except Silence:
-            self.counts.lost["malformed"] += 1
+            self._lose("malformed", account)
             return False
         except Refusal as refusal:
             query, decision = refusal.query, self._decide_refused(asking, refusal) if within else _DROPPED
@@ -85,12 +94,19 @@ class Responder:
             self._reply(asking, query, decision, message)
         return True
 
+    def _lose(self, reason: str, account: Account | None) -> None:
+        """The question counts by ``reason``, and gets no reply."""
+        self.counts.lost[reason] += 1
+        if account is not None:
+            account.lost(reason)
+
     def _decide_refused(self, asking: _Asking, refusal: Refusal) -> _Decision:
         """What a message is answered with that is no question to zones or cache; maybe one to the server itself."""
         texts = self.options.identities
         if texts and refusal.query is not None and asking.client.allowed:
             identity = identity_of(refusal.query, texts)
             if identity is not None:
+                asking.step("identity")
                 return _Decision(identity)
         return _Decision(refusal)
 
@@ -99,19 +115,25 @@ class Responder:
         client, question = asking.client, query.question
         if not (within or self._is_proven(query, asking)):
             return _DROPPED if self.admission.over() is Over.DROPPED else _SLIPPED
+        if not within:
+            asking.step("proven")
         if not client.allowed:
             return _REFUSED
         if not client.may_recurse:
+            asking.step("records-alone")
             return _Decision(self.resolver.recorded(question) or _NOT_FOR_YOU, "records")
-        answer = self.resolver.known(question)
+        story = None if asking.account is None else asking.account.story
+        answer = self.resolver.known(question) if story is None else self.resolver.known(question, True, story)
         if answer is None and query.recursion_desired:
             ticket = self.admission.admit(client, asking.came)
             if ticket is None:
                 return _TOO_MANY
             ticket.gave_way = partial(self._reply, asking, query, _GAVE_WAY)
-            self.resolver.ask(question).addCallback(self._answered, asking, query, ticket)
+            asked = self.resolver.ask(question) if story is None else self.resolver.ask(question, story)
+            asked.addCallback(self._answered, asking, query, ticket)
             return None
         if answer is None:
+            asking.step("recursion-not-asked")
             answer = self.resolver.nearest(question) or _NOT_HERE
         return _Decision(answer, source_of(answer, asked=False), ready_until=answer.until)
 
@@ -126,6 +148,8 @@ class Responder:
         if lost:
             self.counts.lost[lost] += 1
         if said is None:
+            if asking.account is not None:
+                asking.account.lost(lost)
             return
         recursion = asking.client.may_recurse and self.resolver.can_recurse
         if isinstance(said, Refusal):
@@ -146,12 +170,16 @@ class Responder:
                 self.packets.put_dns(message, reply, query.name, decision.ready_until, cell, ageing, turns)
         asking.send(reply)
         if lost:
+            if asking.account is not None:
+                asking.account.lost(lost, reply)
             return
         cell = self.counts.cell("tcp" if asking.stream else "udp", "dns", said.rcode.name, decision.source)
         if query is None:
             cell.answered += 1
         else:
             self.counts.answered(cell, asking.source, asking.came, self.clock.seconds(), query.as_text)
+        if asking.account is not None:
+            asking.account.answered(cell, reply)
 
     def _explained(self, answer: Answer) -> Answer:
         if not (self.options.explain and answer.origin):
@@ -180,6 +208,12 @@ class _Asking(NamedTuple):
     came: float
     stream: bool
     send: Send
+    account: Account | None
+
+    def step(self, kind: str) -> None:
+        """Note a step of the decision, if anybody watches."""
+        if self.account is not None:
+            self.account.story.step(kind)
 
 
 class _Decision(NamedTuple):

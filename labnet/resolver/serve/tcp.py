@@ -14,6 +14,7 @@ from zope.interface import implementer
 
 from labnet.interfaces import IReactor, ISession, IStreamTransport
 from labnet.net.deadlines import Deadlines
+from labnet.resolver.serve.account import Account, end_of_port
 from labnet.resolver.serve.responder import Responder
 from labnet.wire.http import is_request
 
@@ -92,7 +93,8 @@ class DNSStreamProtocol(Protocol):
     def _ask(self, message: bytes) -> None:
         self._in_flight += 1
         self._streams.idle.touch(self)
-        if self._streams.responder.respond(message, self.peer, True, self._reply):
+        account = self._streams.account(self, message)
+        if self._streams.responder.respond(message, self.peer, True, self._reply, False, account):
             self._set_reading()
         else:
             self.close()  # as if two servers were to talk for ever
@@ -232,9 +234,22 @@ class DNSStreams(ServerFactory):
             if found is None or found[0][2] & _TC:
                 return None
             counts.answered_by_stream(found[1], stream.peer, now, responder.clock.seconds(), message)
+            account = self.account(stream, message)
+            if account is not None:
+                account.story.step("ready", source=found[1].source)
+                account.answered(found[1], found[0])
             return found[0]
 
         return find
+
+    def account(self, stream: DNSStreamProtocol, message: bytes) -> Account | None:
+        """What is told of ``message``, if anybody watches and it is its turn."""
+        responder = self.responder
+        counts = responder.counts
+        if not (counts.events.watched and counts.events.take()):
+            return None
+        listener = end_of_port(stream.transport)
+        return Account(counts, responder.clock.seconds, message, stream.peer, listener, "tcp")
 
     def opened(self, stream: DNSStreamProtocol) -> None:
         own = self._by_address.setdefault(stream.peer[0], {})

@@ -15,6 +15,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from labnet.events import ASKING
 from labnet.interfaces import IDatagramSocket, IDatagramSockets, IParent
 from labnet.net.addresses import address_text
 from labnet.policy.loglimit import LogLimit
@@ -73,6 +74,7 @@ class _Exchange:
         self._name = name
         self._tries_left = parent.tries
         self._ignored = 0
+        self._story = ASKING.get()
         self._timer: IDelayedCall | None = None
         self._socket: IDatagramSocket | None = None
         self._done: Deferred[Upstream] = Deferred(self._close)
@@ -88,6 +90,8 @@ class _Exchange:
         return self._done
 
     def _try(self) -> None:
+        if self._timer is not None and self._story is not None:
+            self._story.silence(self._parent.address, self._parent.timeout)
         self._timer = None
         if not self._tries_left:
             tries = f"{self._parent.tries} x {self._parent.timeout:g} s"
@@ -113,6 +117,8 @@ class _Exchange:
 
     def _ignore(self) -> None:
         self._parent.strays.count += 1
+        if self._story is not None:
+            self._story.throw_away(self._parent.address, "it is about another name")
         self._ignored += 1
         if self._ignored > MOST_IGNORED:
             self._fail(f"{self._parent.address} sent too much that is no reply to the question")

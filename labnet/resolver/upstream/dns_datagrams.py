@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
+from labnet.events import ASKING
 from labnet.interfaces import IDatagramSocket, IDatagramSockets
 from labnet.net.addresses import address_text
 from labnet.resolver.upstream.errors import NoRoute, ParentFailed, unreadable
@@ -40,12 +41,13 @@ class DatagramQuery:
         self._sent = Sent.of(query)
         self._any_case = any_case
         self._ignored = 0
+        self._story = ASKING.get()
         self._socket: IDatagramSocket | None = None
         self._done: Deferred[Reply] = Deferred(lambda _: self._close())
 
     def start(self, sockets: IDatagramSockets, timeout: float) -> Deferred[Reply]:
         """Fires with the reply; fails with ParentFailed, OtherCase, Truncated, or Silent after ``timeout`` seconds."""
-        self._timer = self._clock.callLater(timeout, self._fail, Silent())
+        self._timer = self._clock.callLater(timeout, self._fall_silent, timeout)
         try:
             self._socket = sockets.open(*self._server, self._received, self._failed)
         except OSError as error:
@@ -54,12 +56,21 @@ class DatagramQuery:
             self._socket.send(self._query)
         return self._done
 
+    def _fall_silent(self, timeout: float) -> None:
+        if self._story is not None:
+            self._story.silence(self._address, timeout)
+        self._fail(Silent())
+
     def _received(self, datagram: bytes) -> None:
         try:
             reply = decode_in_case(datagram, self._sent, self._any_case)
         except (OtherCase, Truncated) as error:
+            if self._story is not None and isinstance(error, OtherCase):
+                self._story.throw_away(self._address, "its name is in letters of another case, so it is asked by TCP")
             self._fail(error)
-        except NotOurs:
+        except NotOurs as error:
+            if self._story is not None:
+                self._story.throw_away(self._address, str(error) or "it is no reply to the question")
             self._ignored += 1
             if self._ignored > MOST_IGNORED:
                 self._fail(ParentFailed(f"{self._address} sent too much that is no reply to the question"))

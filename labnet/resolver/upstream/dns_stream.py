@@ -9,6 +9,7 @@ from twisted.internet.interfaces import IAddress, IConnector, ITCPTransport
 from twisted.internet.protocol import ClientFactory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
+from labnet.events import ASKING, end_of
 from labnet.resolver.upstream.errors import ParentFailed, unreadable
 from labnet.wire.dns_upstream import Broken, NotOurs, Sent, Truncated, decode_reply
 from labnet.wire.types import Reply
@@ -28,6 +29,7 @@ class StreamQuery(Protocol, ClientFactory):
         self._query = query
         self._received = bytearray()
         self._replied = False
+        self._story = ASKING.get()
         self.done: Deferred[Reply] = Deferred(lambda _: None)
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol:
@@ -36,6 +38,8 @@ class StreamQuery(Protocol, ClientFactory):
     def connectionMade(self) -> None:
         assert self.transport is not None
         self.transport.write(len(self._query).to_bytes(2, "big") + self._query)
+        if self._story is not None:
+            self._story.saw(end_of(self.transport.getHost()), end_of(self.transport.getPeer()), self._query, "tcp")
 
     def dataReceived(self, data: bytes) -> None:
         if self.done.called:
@@ -44,6 +48,9 @@ class StreamQuery(Protocol, ClientFactory):
         length = int.from_bytes(self._received[:2], "big") + 2
         if len(self._received) < length:
             return
+        if self._story is not None and self.transport is not None:
+            here, there = end_of(self.transport.getHost()), end_of(self.transport.getPeer())
+            self._story.saw(there, here, bytes(self._received[2:length]), "tcp")
         try:
             reply = decode_reply(bytes(self._received[2:length]), Sent.of(self._query))
         except (NotOurs, Truncated, Broken) as error:

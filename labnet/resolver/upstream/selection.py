@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from labnet.events import ASKING, Story
+from labnet.events import ParentState as ParentHeard
 from labnet.interfaces import IParent
 from labnet.metrics import Sample
 from labnet.resolver.upstream.course import TextParent
@@ -132,6 +134,9 @@ class Parents:
         plan = self._plan(question)
         if replied is not None:
             plan.sort(key=lambda turn: turn[0] != replied)
+        story = ASKING.get()
+        if story is not None and len(plan) > 1:
+            story.step("parents", order=", ".join(parent.address for parent, _, _ in plan))
         asked_again = False
         failed: ParentFailed | None = None
         unknown: Upstream | None = None
@@ -172,6 +177,9 @@ class Parents:
         self, parent: IParent, health: Health, question: Question, hurried: bool, early: EarlyReply | None
     ) -> Upstream:
         is_timed = False
+        story = ASKING.get()
+        if story is not None:
+            story.step("parent", parent=parent.address, why=self.why(parent, health))
         if early is not None and isinstance(parent, DNSParent):
             began, asking = early.since, parent.resume(question, early)
             is_timed = asking.called  # by the relay that got the reply
@@ -186,12 +194,16 @@ class Parents:
             asking.addTimeout(health.wait(began, self._longest_wait), self._clock)
         try:
             upstream = await asking
-        except Unusable:
+        except Unusable as error:
+            if story is not None:
+                _note_failed(story, parent, error, began)
             health.failed += 1
             if not is_timed:
                 self._heard(parent, health, began)
             raise
         except (ParentFailed, TimeoutError) as error:
+            if story is not None:
+                _note_failed(story, parent, error, began)
             if health.stayed_silent(began, self._clock.seconds()):
                 self.log.warn(
                     "{parent} is down: {why}",
@@ -199,16 +211,57 @@ class Parents:
                     why=str(error) if isinstance(error, ParentFailed) else "no answer in time",
                     event="parent.down",
                 )
+            self._tell(story, parent, health)
             raise
         if not is_timed:
             self._heard(parent, health, began)
+        if story is not None:
+            _note_answered(story, upstream, began)
+            self._tell(story, parent, health)
         return upstream
+
+    def _tell(self, story: Story | None, parent: IParent, health: Health) -> None:
+        """Tell whoever watches how ``parent`` is now."""
+        if story is not None:
+            state: Literal["up", "down"] = "down" if health.is_down else "up"
+            happened = parent.address, state, health.srtt, health.failures
+            story.happened(ParentHeard(story.seconds(), story.resolver, *happened))
+
+    def why(self, parent: IParent, health: Health) -> str:
+        """Why ``parent`` is asked before those that come behind it in the order of now, in words."""
+        if health.is_down:
+            return f"it was silent {health.failures} times in a row, and is tried again"
+        if len(self._parents) == 1:
+            return "it is the only one"
+        if not health.ranked:
+            return "those of the course protocol are asked in the configured order"
+        if health.srtt is None:
+            return "it has not been asked yet"
+        return f"it is up, its round trip takes {health.srtt * 1000:.1f} ms"
 
     def _heard(self, parent: IParent, health: Health, began: float) -> None:
         was_down = health.is_down
         health.answered(max(0.0, self._clock.seconds() - began))
         if was_down:
             self.log.info("{parent} answers again", parent=parent.address, event="parent.up")
+
+
+def _note_answered(story: Story, upstream: Upstream, began: float) -> None:
+    records = sum(len(rrset.rdatas) for rrset in upstream.rrsets)
+    if upstream.course_reply is not None:
+        result = upstream.course_reply.address
+    elif records:
+        result = f"{records} record{'s' * (records > 1)}"
+    else:
+        result = "there is no such name" if upstream.rcode == Rcode.NXDOMAIN else "the name has no such records"
+    took = round(1000 * max(0.0, story.seconds() - began), 3)
+    story.step("parent-answered", parent=upstream.parent, milliseconds=took, result=result)
+
+
+def _note_failed(story: Story, parent: IParent, error: Exception, began: float) -> None:
+    took = round(1000 * max(0.0, story.seconds() - began), 3)
+    why = str(error) if isinstance(error, ParentFailed) else "no answer in time"
+    story.step("parent-failed", parent=parent.address, milliseconds=took, why=why)
 
 
 def _is_unknown(upstream: Upstream) -> bool:
