@@ -20,7 +20,7 @@ CAPTURES = {"ping.pcap": "icmp-ping", "lease.pcap": "dhcp", "lan.pcap": "arp", "
 """Captures that the reader is to have, and those of the exercises that stand for them."""
 
 
-PROGRAMS = {"dig": "bind9-dnsutils", "nc": "netcat-openbsd", "systemd-socket-activate": "systemd"}
+PROGRAMS = {"dig": "bind9-dnsutils", "nc": "netcat-openbsd", "systemd-socket-activate": "systemd", "tshark": "tshark"}
 """Programs that pages type, by the packages that have them."""
 
 
@@ -49,7 +49,7 @@ def test_what_a_page_says_to_type_shows_what_it_says(page: Path, venv: Venv, tmp
         for name, capture in CAPTURES.items():
             shutil.copy(samples.exercise_capture(capture), copy / name)
     with namespace() as network:
-        session = Session(copy, network, plain())
+        session = Session(copy, network, plain() | {"HOME": str(tmp_path)})
         try:
             for block in blocks(page):
                 if "captures" not in block.classes or samples.SHARED.is_dir():

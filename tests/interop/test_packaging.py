@@ -142,7 +142,7 @@ def test_the_wheel_has_every_module_and_nothing_of_the_tests(copy: Path, release
 
 
 def test_the_wheel_has_what_an_operator_takes(copy: Path, released: Path) -> None:
-    """Units, schema, dashboard, alert rules and the tree of examples, for PREFIX/share/labnet, as they are."""
+    """Units, schema, dashboard, alert rules, the dissector and the tree, for PREFIX/share/labnet, as they are."""
     (built,) = released.glob("*.whl")
     archive, files = zipfile.ZipFile(built), {}
     for name in archive.namelist():
@@ -150,8 +150,9 @@ def test_the_wheel_has_what_an_operator_takes(copy: Path, released: Path) -> Non
             files[match[1]] = archive.read(name)
     tree = [f"tree/{path.name}" for path in (copy / "etc/tree").iterdir()]
     assert {"tree/tree.toml", "tree/root.zone"} <= set(tree)
+    dissector = ["wireshark/labnet.lua", "wireshark/labnet_forms.lua"]
     units = ["labnet.service", "labnet.socket"]
-    assert files.keys() == {*units, "labnet.schema.json", "grafana.json", "alerts.yml", *tree}
+    assert files.keys() == {*units, "labnet.schema.json", "grafana.json", "alerts.yml", *tree, *dissector}
     for name, content in files.items():
         assert content == (copy / "etc" / name).read_bytes(), name
 

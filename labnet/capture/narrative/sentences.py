@@ -120,13 +120,13 @@ def _icmpv6(_: Dissected, layer: Layer) -> str:
 
 
 def _course(_: Dissected, layer: Layer) -> str:
-    name, address = layer.text("course.name"), layer.text("course.address")
+    name, address = layer.text("labnet.course.name"), layer.text("labnet.course.address")
     if address is None and name is not None:
         return f"Somebody asks for the address of {name}: {layer.length} bytes, the bare name and nothing else."
     if address is None:
         return "The answer: the name is not known."
-    ttl = layer.text("course.ttl")
-    learned, since = layer.text("course.learned"), layer.text("course.since")
+    ttl = layer.text("labnet.course.ttl")
+    learned, since = layer.text("labnet.course.learned"), layer.text("labnet.course.since")
     where = ""
     if learned is not None and since is not None:
         when = utc_text(int(float(since) * 1e9))

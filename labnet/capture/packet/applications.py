@@ -179,6 +179,8 @@ def _split_hardware_address(layer: Layer) -> None:
 
 def _course(frame: Dissected, answers: bool, asks_course: Callable[[Dissected], bool]) -> ApplicationData | None:
     data, at = frame.data, frame.payload[0]
+    if len(data) < frame.size:
+        return None  # of a name that is cut nobody knows the rest
     layer = Layer("course", "Course protocol", at, len(data))
     if not (answers or is_course_reply(data)):
         try:
@@ -188,7 +190,8 @@ def _course(frame: Dissected, answers: bool, asks_course: Callable[[Dissected], 
         if not asks_course(frame):
             return None
         layer.title = "Course protocol (question)"
-        layer.fields.append(Field("course.name", "Name", at, len(data), name, name))
+        where, length = at + data.find(name.encode()), len(name.encode())
+        layer.fields.append(Field("labnet.course.name", "Name", where, length, name, name))
         return ApplicationData("Course", f"Question {name}", layer, "question", name)
     try:
         reply = decode_reply(data)
@@ -196,7 +199,7 @@ def _course(frame: Dissected, answers: bool, asks_course: Callable[[Dissected], 
         return None
     layer.title = "Course protocol (reply)"
     if reply is None:
-        layer.fields.append(Field("course.reply", "Reply", at, len(data), data, "the name is not known"))
+        layer.fields.append(Field("labnet.course.unknown", "Reply", at, len(data), data, "the name is not known"))
         return ApplicationData("Course", f"Reply {data.decode().strip() or '(empty)'}: not known", layer, "reply", None)
     layer.fields.extend(_reply_fields(data, at, reply))
     shown = data.decode().strip()
@@ -218,14 +221,14 @@ def _reply_fields(data: bytes, at: int, reply: CourseReply) -> list[Field]:
     """Where in a reply each value stands; they come in this order in every dialect."""
     fields, start = [], 0
     parts = [
-        ("course.name", "Name", reply.name),
-        ("course.address", "Address", reply.address),
-        ("course.ttl", "TTL in seconds", None if reply.ttl is None else str(reply.ttl)),
+        ("labnet.course.name", "Name", reply.name),
+        ("labnet.course.address", "Address", reply.address),
+        ("labnet.course.ttl", "TTL in seconds", None if reply.ttl is None else str(reply.ttl)),
     ]
     stamped = _STAMPED.search(data)
     if stamped is not None and reply.ttl is not None:
-        parts.append(("course.learned", "Learned (1) or the author's (0)", stamped[1].decode()))
-        parts.append(("course.since", "Since (epoch seconds)", stamped[2].decode()))
+        parts.append(("labnet.course.learned", "Learned (1) or the author's (0)", stamped[1].decode()))
+        parts.append(("labnet.course.since", "Since (epoch seconds)", stamped[2].decode()))
     for name, title, value in parts:
         where = -1 if value is None else data.find(value.encode(), start)
         if value is not None and where >= 0:

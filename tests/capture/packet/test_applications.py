@@ -42,9 +42,9 @@ class CourseTests(SynchronousTestCase):
                 (message.kind, message.name, message.outcome), ("reply", "www.google.co.il", "21.09.1992.8")
             )
             for name, value in (
-                ("course.name", b"www.google.co.il"),
-                ("course.address", b"21.09.1992.8"),
-                ("course.ttl", b"60"),
+                ("labnet.course.name", b"www.google.co.il"),
+                ("labnet.course.address", b"21.09.1992.8"),
+                ("labnet.course.ttl", b"60"),
             ):
                 field = message.layer.get(name)
                 self.assertEqual(data[field.offset - 28 : field.end - 28], value)
