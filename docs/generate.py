@@ -110,7 +110,7 @@ def _written(option: click.Option, ctx: click.Context) -> str:
 
 
 def _default(option: click.Option) -> str:
-    return f" Default: ``{option.default}``." if option.show_default else ""
+    return f" Default: `{option.default}`." if option.show_default else ""
 
 
 def _described(written: str, says: str | None) -> tuple[str, ...]:

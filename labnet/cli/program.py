@@ -20,9 +20,9 @@ _COMPLETE: Final = "_LABNET_COMPLETE"
 """The variable by which a shell asks for completions."""
 
 BEGIN: Final = (
-    ("labnet command 127.0.0.1 8080 TIME", "ask the command server of the lab of make run for the time"),
-    ("labnet resolve 127.0.0.1 1199 www.google.co.il", "ask its resolver for an address"),
-    ("labnet resolve 127.0.0.1 1199", "the same as a dialogue; Ctrl-D ends it"),
+    ("labnet command TIME", "ask the command server of the lab that runs here for the time"),
+    ("labnet resolve www.google.co.il", "ask its resolver for an address"),
+    ("labnet resolve", "the same as a dialogue; Ctrl-D ends it"),
 )
 
 

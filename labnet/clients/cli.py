@@ -15,34 +15,43 @@ from labnet.capture.model import CaptureError
 from labnet.capture.record.client import captured, tapped_dnspython
 from labnet.cli.frame import Decorated, LabCommand
 from labnet.cli.readers import PORT, SECONDS, TRIES, Reader
+from labnet.clients.running_lab import DNS_PORT, place_of
+from labnet.clients.words import read_command, read_question, rrtype_of
 
 _TYPES: Final = ("A", "AAAA", "MX", "TXT", "NS", "SOA", "CNAME", "PTR", "SRV", "CAA", "DS", "DNSKEY", "ANY")
 """Record types that a shell completes."""
 
 
 def _read_type(text: str) -> str:
+    found = rrtype_of(text)
+    if found is None:
+        raise ValueError(f"{text!r} is no record type: A, AAAA, MX, TXT, … or TYPE and a number")
+    return found
+
+
+def _read_reverse(text: str) -> str:
     import dns.exception
-    import dns.rdatatype
+    import dns.reversename
 
     try:
-        return dns.rdatatype.to_text(dns.rdatatype.from_text(text))
+        return str(dns.reversename.from_address(text))
     except (dns.exception.DNSException, ValueError):
-        raise ValueError(f"{text!r} is no record type: A, AAAA, MX, TXT, … or TYPE and a number") from None
+        raise ValueError(f"{text!r} is no IP address") from None
 
 
 RRTYPE: Final = Reader("type", _read_type, lambda: _TYPES)
+REVERSE: Final = Reader("address", _read_reverse)
 
 
 def _asks(timeout: float) -> Callable[[Decorated], Decorated]:
-    """The arguments and options of every client, with this many seconds for a try."""
+    """The options of every client, with this many seconds for a try."""
 
     def add(decorated: Decorated) -> Decorated:
         for one in (
             click.option("--tries", type=TRIES, default=3, show_default=True, metavar="N", help="How often to try."),
-            click.option("--capture", metavar="FILE", help="Write what is sent and received to this pcapng file."),
             click.option("--timeout", type=SECONDS, default=timeout, show_default=True, help="Seconds a try."),
-            click.argument("port", metavar="PORT", type=PORT, help="The server's port."),
-            click.argument("server", metavar="SERVER", help="The server's address."),
+            click.option("--capture", metavar="FILE", help="Write what is sent and received to this pcapng file."),
+            click.option("-p", "--port", type=PORT, metavar="PORT", help="The server's port."),
         ):
             decorated = one(decorated)
         return decorated
@@ -59,36 +68,60 @@ class Asked:
     timeout: float
     tries: int
     capture: str | None
-    name: tuple[str, ...]
-    dns: bool
+    names: tuple[str, ...]
+    types: tuple[str, ...]
     tcp: bool
-    type: str | None
     trace: bool
 
 
 @click.command(
     cls=LabCommand,
-    help="Print the address of each name. Exit status: 0 all found, 1 one is not known, 2 no answer.",
+    help="Print the address of each NAME, or its records of each TYPE. SERVER and PORT are those of the lab that runs "
+    "here, unless they are named: SERVER PORT, or as with dig @SERVER -p PORT, in any order. Two first words of which "
+    "the second is a number are SERVER and PORT. Exit status: 0 all found, 1 one is not known, 2 no answer.",
     examples=[
-        ("labnet resolve 127.0.0.1 1199 www.google.co.il", "the address, by the course protocol"),
-        ("labnet resolve 127.0.0.1 1199", "a dialogue; Ctrl-D ends it"),
-        ("labnet resolve 127.0.0.1 1199 --dns www.google.co.il", "the same by DNS"),
-        ("labnet resolve 127.0.0.1 1199 --type MX example.org", "records of another type"),
+        ("labnet resolve www.google.co.il", "ask the lab that runs here"),
+        ("labnet resolve", "the same as a dialogue; Ctrl-D ends it"),
+        ("labnet resolve 127.0.0.1 1199 www.google.co.il", "ask another server, by the course protocol"),
+        ("labnet resolve --dns 127.0.0.1 1199 www.google.co.il", "the same by DNS"),
+        ("labnet resolve @127.0.0.1 -p 1199 example.org MX +tcp", "words as dig takes them, by DNS"),
+        ("labnet resolve @127.0.0.1 -x 192.0.2.1", "the name of an address"),
     ],
 )
 @_asks(timeout=3.0)
-@click.argument("name", nargs=-1, metavar="[NAME…]", help="Names to ask for; without one, a dialogue.")
+@click.argument(
+    "words",
+    nargs=-1,
+    metavar="[SERVER PORT] [NAME…] [TYPE…]",
+    help="Names to ask for; without one, a dialogue. TYPE is A, AAAA, MX, … in any place; +short, +tcp, +trace, "
+    "+time=N and +tries=N are taken too. A type or a + means --dns.",
+)
 @click.option("--dns", is_flag=True, help="Ask by DNS, not by the course protocol.")
 @click.option("--tcp", is_flag=True, help="Ask by DNS over TCP.")
-@click.option("--type", type=RRTYPE, metavar="TYPE", help="Ask by DNS for records of this type: A, AAAA, MX, …")
+@click.option("-t", "--type", "rrtype", type=RRTYPE, metavar="TYPE", help="Ask by DNS for records of this type.")
+@click.option("-x", "--reverse", type=REVERSE, multiple=True, metavar="ADDR", help="Ask by DNS for its name (PTR).")
 @click.option("--trace", is_flag=True, help="Walk down from SERVER as from a root, telling each step.")
-def resolve(**given: Any) -> int:
-    asked = Asked(**given)
+def resolve(words: tuple[str, ...], port: int | None, **given: Any) -> int:
+    from labnet.clients.errors import NoAnswer
+
+    reverse: tuple[str, ...] = given["reverse"]
     try:
-        if asked.dns or asked.tcp or asked.type or asked.trace:
-            return _resolve_by_dns(asked)
-        return _resolve_by_course(asked)
-    except CaptureError as error:
+        said = read_question(words, port, bool(reverse))
+    except ValueError as error:
+        raise click.UsageError(str(error), click.get_current_context()) from None
+    rrtype: str | None = given["rrtype"]
+    tcp, trace = given["tcp"] or said.tcp, given["trace"] or said.trace
+    types = (*((rrtype,) if rrtype else ()), *said.types)
+    try:
+        is_dns = bool(given["dns"] or said.dns or tcp or types or trace or reverse)
+        server, number = place_of("resolver", said.server, said.port)
+        is_dns = is_dns or (said.port is None and number == DNS_PORT)
+        types = types or (("PTR",) if reverse else ("A",))
+        timeout, tries = said.timeout or given["timeout"], said.tries or given["tries"]
+        names = (*reverse, *said.rest)
+        asked = Asked(server, number, timeout, tries, given["capture"], names, types, tcp, trace)
+        return _resolve_by_dns(asked) if is_dns else _resolve_by_course(asked)
+    except (CaptureError, NoAnswer) as error:
         return _failed(error)
 
 
@@ -97,8 +130,8 @@ def _resolve_by_course(asked: Asked) -> int:
 
     with captured(asked.capture) as tap:
         client = CourseClient(asked.server, asked.port, asked.timeout, asked.tries, **tap)
-        if asked.name:
-            return run(client, asked.name)
+        if asked.names:
+            return run(client, asked.names)
         _edit_lines()
         return converse(client)
 
@@ -108,39 +141,49 @@ def _resolve_by_dns(asked: Asked) -> int:
     from labnet.clients.dns import DNSClient
     from labnet.clients.trace import trace
 
-    rrtype = asked.type or "A"
-    if asked.trace and not asked.name:
+    if asked.trace and not asked.names:
         return _failed("--trace needs the NAME to walk to")
     if asked.trace and asked.capture:
         return _failed("--capture does not follow --trace: use labnet capture beside it")
+    if asked.trace and len(asked.types) > 1:
+        return _failed(f"--trace walks for one type of records, not for {' and '.join(asked.types)}")
     if asked.trace:
-        return trace(asked.server, asked.port, asked.name, rrtype, asked.timeout, asked.tries)
+        return trace(asked.server, asked.port, asked.names, asked.types[0], asked.timeout, asked.tries)
     with captured(asked.capture) as tap, tapped_dnspython(**tap):
-        client = DNSClient(asked.server, asked.port, rrtype, asked.tcp, asked.timeout, asked.tries)
-        if asked.name:
-            return run(client, asked.name)
+        clients = [
+            DNSClient(asked.server, asked.port, rrtype, asked.tcp, asked.timeout, asked.tries) for rrtype in asked.types
+        ]
+        if asked.names:
+            return max(run(client, asked.names) for client in clients)
         _edit_lines()
-        return converse(client)
+        return converse(clients[0])
 
 
 @click.command(
     cls=LabCommand,
-    help="Print the reply to each command. Exit status: 0, or 2 where the server is not there or does not answer.",
+    help="Print the reply to each command. SERVER and PORT are those of the lab that runs here, unless they are named: "
+    "SERVER PORT, or @SERVER -p PORT. Exit status: 0, or 2 where the server is not there or does not answer.",
     examples=[
-        ("labnet command 127.0.0.1 8080 TIME", "the server's time"),
-        ("labnet command 127.0.0.1 8080", "a dialogue; EXIT or Ctrl-D ends it"),
+        ("labnet command TIME", "ask the lab that runs here for the time"),
+        ("labnet command", "a dialogue; EXIT or Ctrl-D ends it"),
+        ("labnet command 127.0.0.1 8080 TIME", "ask another server"),
     ],
 )
 @_asks(timeout=5.0)
-@click.argument("text", nargs=-1, metavar="[TEXT…]", help="TIME, EXIT, …; without one, a dialogue.")
-def command(server: str, port: int, timeout: float, tries: int, capture: str | None, text: tuple[str, ...]) -> int:
+@click.argument("words", nargs=-1, metavar="[SERVER PORT] [TEXT…]", help="TIME, EXIT, …; without one, a dialogue.")
+def command(words: tuple[str, ...], port: int | None, timeout: float, tries: int, capture: str | None) -> int:
     from labnet.clients.command import CommandConnection, converse, run
     from labnet.clients.errors import NoAnswer
 
     try:
-        with captured(capture) as tap, CommandConnection(server, port, timeout, tries, **tap) as connection:
-            if text:
-                return run(connection, text)
+        said = read_command(words, port)
+    except ValueError as error:
+        raise click.UsageError(str(error), click.get_current_context()) from None
+    try:
+        server, number = place_of("command", said.server, said.port)
+        with captured(capture) as tap, CommandConnection(server, number, timeout, tries, **tap) as connection:
+            if said.rest:
+                return run(connection, said.rest)
             _edit_lines()
             return converse(connection)
     except (CaptureError, NoAnswer) as error:

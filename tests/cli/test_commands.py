@@ -17,7 +17,7 @@ from unittest import mock
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet import cli
-from labnet.clients import command
+from labnet.clients import command, dns, running_lab
 from labnet.clients import course as resolver
 from labnet.clients.errors import NoAnswer
 
@@ -74,7 +74,11 @@ class CommandLineTests(CLITestCase):
             (["dig"], "there is no command 'dig'; labnet --help says more"),
             (["resolv"], "there is no command 'resolv': did you mean resolve?"),
             (["cache", "dunp"], "there is no command 'dunp': did you mean dump?; labnet cache --help says more"),
-            (["resolve"], "SERVER is missing; labnet resolve --help says more"),
+            (["exercise", "ip"], "FILE is missing; labnet exercise --help says more"),
+            (["resolve", "@a", "@b"], "@a and @b exclude each other: one server is asked; labnet resolve --help"),
+            (["resolve", "@a", "+sohrt"], "there is no +sohrt: +short, +tcp, +trace, +time, +tries"),
+            (["resolve", "@a", "+time=0"], "'0' is no time: seconds above 0"),
+            (["resolve", "-x", "192.0.2"], "'192.0.2' is no IP address"),
             (["capture", "-i", "lo"], "--write is missing"),
             (["resolve", "127.0.0.1", "53", "--captur", "x"], "there is no option --captur: did you mean --capture?"),
             (["resolve", "127.0.0.1", "53", "--type"], "option '--type' requires an argument; labnet resolve --help"),
@@ -172,6 +176,78 @@ class CommandTests(CLITestCase):
         status, out, err = self.labnet("command", "127.0.0.1", "8080")
         self.assertEqual((status, err), (0, ""))
         self.assertIn("Server Response: Invalid command!", out)
+
+
+class PlaceTests(CLITestCase):
+    """Which server is asked, and how."""
+
+    def setUp(self) -> None:
+        self.asked: list[tuple[Any, ...]] = []
+        self.patch(running_lab, "ask_lab", lambda: self.services)
+        self.services = [
+            {"kind": "resolver", "listeners": ["127.0.0.1:1199"]},
+            {"kind": "command", "listeners": ["127.0.0.1:8080"]},
+        ]
+
+        def course(client: resolver.CourseClient, name: str) -> str:
+            self.asked.append((client.host, client.port, "course", name))
+            return "1.2.3.4"
+
+        def by_dns(client: dns.DNSClient, name: str) -> str:
+            transport = "tcp" if client.tcp else "udp"
+            self.asked.append((client.host, client.port, client.rrtype, transport, client.tries, name))
+            return "1.2.3.4"
+
+        self.patch(resolver.CourseClient, "ask", course)
+        self.patch(dns.DNSClient, "ask", by_dns)
+        self.patch(command, "CommandConnection", FakeConnection)
+        self.patch(FakeConnection, "opened", [])
+
+    def test_without_a_server_it_is_that_of_the_lab(self) -> None:
+        for words, asked in [
+            ("www.lab.test", [("127.0.0.1", 1199, "course", "www.lab.test")]),
+            ("--dns www.lab.test", [("127.0.0.1", 1199, "A", "udp", 3, "www.lab.test")]),
+            ("lab.test MX", [("127.0.0.1", 1199, "MX", "udp", 3, "lab.test")]),
+        ]:
+            self.assertEqual(self.labnet("resolve", *words.split())[::2], (0, ""))
+            self.assertEqual(self.asked, asked)
+            self.asked.clear()
+        self.labnet("command", "TIME")
+        self.assertEqual(FakeConnection.opened, [("127.0.0.1", 8080, 5.0, 3)])
+
+    def test_words_of_dig_ask_by_dns(self) -> None:
+        for words, asked in [
+            ("@192.0.2.1 lab.test", [("192.0.2.1", 53, "A", "udp", 3, "lab.test")]),
+            ("lab.test -p 5300 +short @192.0.2.1", [("192.0.2.1", 5300, "A", "udp", 3, "lab.test")]),
+            ("-t NS lab.test +tcp +tries=1", [("127.0.0.1", 1199, "NS", "tcp", 1, "lab.test")]),
+            ("-x 192.0.2.1", [("127.0.0.1", 1199, "PTR", "udp", 3, "1.2.0.192.in-addr.arpa.")]),
+            (
+                "@192.0.2.1 lab.test a aaaa",
+                [("192.0.2.1", 53, rrtype, "udp", 3, "lab.test") for rrtype in ("A", "AAAA")],
+            ),
+        ]:
+            self.assertEqual(self.labnet("resolve", *words.split())[::2], (0, ""))
+            self.assertEqual(self.asked, asked)
+            self.asked.clear()
+
+    def test_a_named_port_53_is_asked_as_before(self) -> None:
+        self.labnet("resolve", "192.0.2.1", "53", "lab.test")
+        self.assertEqual(self.asked, [("192.0.2.1", 53, "course", "lab.test")])
+
+    def test_without_a_lab_it_is_said_what_to_name(self) -> None:
+        self.services = []
+        for name, says in ("resolve", "resolver"), ("command", "command server"):
+            status, out, err = self.labnet(name, "x")
+            self.assertEqual((status, out), (2, ""))
+            self.assertEqual(
+                err, f"labnet: no lab runs here that has a {says} to ask: start one, or name SERVER PORT\n"
+            )
+
+    def test_a_walk_is_for_one_type(self) -> None:
+        self.assertEqual(
+            self.labnet("resolve", "--trace", "@192.0.2.1", "lab.test", "A", "MX"),
+            (2, "", "labnet: --trace walks for one type of records, not for A and MX\n"),
+        )
 
 
 class ResolveTests(CLITestCase):

@@ -1,0 +1,58 @@
+"""Where the lab that runs here listens: what the clients ask when nobody named a server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final, Literal
+
+from labnet.clients.errors import NoAnswer
+
+Kind = Literal["command", "resolver"]
+
+_ANY: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+"""What is asked of a server that listens on every address."""
+
+DNS_PORT: Final = 53
+
+
+def ask_lab() -> list[dict[str, Any]]:
+    """The services of the lab that runs here; none where there is no such lab that may be asked."""
+    from labnet.console.control import ControlError
+    from labnet.console.running import Where, control_of
+
+    try:
+        with control_of(Where()) as control:
+            services: list[dict[str, Any]] = control.ask("status")["services"]
+    except ControlError:
+        return []
+    return services
+
+
+def place_of(kind: Kind, server: str | None, port: int | None) -> tuple[str, int]:
+    """The address and port of the server to ask, where ``server`` or ``port`` or both are not named.
+
+    Both are those of the running lab's first service of ``kind`` that fits what is named; a resolver that is not of
+    the lab has port 53, and a port that is not the lab's is asked at 127.0.0.1. Raises :class:`NoAnswer`.
+    """
+    if server is not None and port is not None:
+        return server, port
+    for service in ask_lab():
+        for host, number in _listeners(service) if service["kind"] == kind else ():
+            if server in (None, host) and port in (None, number):
+                return host, number
+    if server is not None and kind == "resolver":
+        return server, DNS_PORT
+    if port is not None:
+        return "127.0.0.1", port
+    if server is not None:
+        raise NoAnswer(f"the lab that runs here has no command server at {server}: name its port too, SERVER PORT")
+    what = "command server" if kind == "command" else "resolver"
+    raise NoAnswer(f"no lab runs here that has a {what} to ask: start one, or name SERVER PORT")
+
+
+def _listeners(service: dict[str, Any]) -> Iterator[tuple[str, int]]:
+    for listener in service["listeners"]:
+        host, _, port = listener.rpartition(":")
+        if port.isdigit() and not listener.startswith("/"):
+            host = host.removeprefix("[").removesuffix("]")
+            yield _ANY.get(host, host), int(port)
