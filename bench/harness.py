@@ -11,6 +11,7 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -144,13 +145,21 @@ def tcpload(
 
 
 def dnsperf(
-    port: int, questions: Path, seconds: float, rate: float = 0, tcp: bool = False, verbose: bool = False
+    port: int,
+    questions: Path,
+    seconds: float,
+    rate: float = 0,
+    tcp: bool = False,
+    verbose: bool = False,
+    edns_option: str = "",
 ) -> Result:
     """dnsperf at full speed or paced at ``rate`` questions a second, over 20 sockets or one TCP connection.
 
-    The latencies are in the result where it is ``verbose`` and prints each, which slows it down itself.
+    Each question has the ``edns_option``, a number and a value in hexadecimal. The latencies are in the result where it
+    is ``verbose`` and prints each, which slows it down itself.
     """
     options = ["-Q", f"{rate:.0f}"] * bool(rate) + ["-m", "tcp"] * tcp + ["-v"] * verbose
+    options += ["-e", "-E", edns_option] * bool(edns_option)
     clients = "1" if tcp else "20"
     command = ["dnsperf", "-s", "127.0.0.1", "-p", str(port), "-d", str(questions), "-c", clients, "-q", "200"]
     done = subprocess.run(
@@ -171,6 +180,11 @@ def dnsperf(
         latencies += [LOST] * int(result["lost"])
         result |= {"p50_us": percentile(latencies, 0.5), "p99_us": percentile(latencies, 0.99)}
     return result
+
+
+def large_stream(port: int, name: str, seconds: float, window: int = 10) -> Result:
+    """The question for the addresses of ``name`` over one TCP connection, ``window`` in flight."""
+    return _json([sys.executable, "-m", "bench.large_stream", str(port), name, str(window), str(seconds)])
 
 
 def percentile(figures: list[float], part: float) -> float:

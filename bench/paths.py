@@ -46,6 +46,9 @@ UNIFORM = "DNS hit, 1,000,000 names"
 MISS = "miss, forwarded"
 LEARNED = "miss, forwarded and learned"
 STREAM = "DNS over TCP, pipelined"
+LARGE_STREAM = "DNS over TCP, 4,000 addresses"
+LARGE_COOKIE = "DNS with a cookie, 4,000 addresses"
+SMALL_COOKIE = "DNS with a cookie, one address"
 TIME_1 = "TIME, 50 connections, 1 in flight"
 TIME_100 = "TIME, 50 connections, 100 in flight"
 MIXED = "TIME, mixed, 50 connections, 100 in flight"
@@ -66,6 +69,8 @@ TARGETS = (
     Target(UNIFORM, 1.5, ("nsd",), "first_s"),
     Target(MISS, 1.0, ("dnsmasq",)),
     Target(STREAM, 1.0, ("unbound",)),
+    Target(LARGE_STREAM, 5.0, ("nsd",)),
+    Target(LARGE_COOKIE, 10.0, ("labnet",), peers_path=SMALL_COOKIE),
     Target(TIME_1, 1.1, ("redis",)),
     Target(TIME_100, 0.5, ("redis",)),
 )
@@ -140,6 +145,7 @@ def stages(folder: Path, only: str = "") -> Iterator[Stage]:
         _hits(small, asking, _compiled(folder, "cloop")),
         _workers(small, asking),
         _streams(small),
+        _large(folder / "addresses"),
         Stage(_forwarders(small, learn=False), {MISS: Loads(asking, paced=asking)}),
         _commands(small, tcp),
         _flood(small, asking, tcp),
@@ -179,6 +185,18 @@ def _streams(folder: Path) -> Stage:
     servers = [Server(name, command) for name, command in peers.resolvers(folder) if name in names]
     stream = partial(harness.dnsperf, questions=folder / "questions", tcp=True)
     return Stage(servers, {STREAM: Loads(stream, paced=partial(stream, verbose=True))})
+
+
+def _large(folder: Path) -> Stage:
+    """What abuse costs: the largest RRset by TCP, and by UDP with an option that nobody else sends."""
+    folder.mkdir()
+    peers.write_records(folder, 1000, addresses=4000)
+    names = ("labnet", "nsd", "unbound") if shutil.which("dnsperf") else ()
+    servers = [Server(name, command) for name, command in peers.resolvers(folder) if name in names]
+    cookie = partial(harness.dnsperf, questions=folder / "large", edns_option="10:0102030405060708")
+    small = partial(cookie, questions=folder / "questions")
+    stream = partial(harness.large_stream, name="large.lab.test")
+    return Stage(servers, {LARGE_STREAM: Loads(stream), LARGE_COOKIE: Loads(cookie), SMALL_COOKIE: Loads(small)})
 
 
 def _commands(folder: Path, tcp: Load) -> Stage:

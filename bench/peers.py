@@ -170,9 +170,14 @@ zone:
 """
 
 
-def write_records(folder: Path, names: int) -> None:
-    """Write the same ``names`` A records for every server, and the questions for dnsperf and the generator."""
+def write_records(folder: Path, names: int, addresses: int = 0) -> None:
+    """Write the same ``names`` A records for every server, and the questions for dnsperf and the generator.
+
+    One name more has so many ``addresses``; the question about it is in a file of its own.
+    """
     hosts = [(f"host{n:06d}.lab.test", f"10.{n >> 16 & 255}.{n >> 8 & 255}.{n & 255}") for n in range(1, names + 1)]
+    hosts += [("large.lab.test", f"10.255.{n >> 8 & 255}.{n & 255}") for n in range(addresses)]
+    (folder / "large").write_text("large.lab.test A\n")
     head = "$ORIGIN lab.test.\n$TTL 60\n@ IN SOA ns root 1 3600 600 86400 60\n@ IN NS ns\nns IN A 127.0.0.1\n"
     (folder / "zone").write_text(head + "".join(f"{host}. 60 IN A {address}\n" for host, address in hosts))
     (folder / "hosts").write_text("".join(f"{address} {host}\n" for host, address in hosts))
