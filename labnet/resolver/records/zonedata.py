@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
+from labnet.resolver.records.growing import Growing
 from labnet.resolver.records.packed import (
     FROM_HOSTS,
     HAS_DNAME,
@@ -35,6 +36,8 @@ WILDCARD: Final = b"\x01*"
 
 _ADDRESSES: Final = frozenset((RRType.A, RRType.AAAA))
 
+_OF_COURSE: Final = -1  # in place of flags: the records are lines of a course's file
+
 
 class ZoneData:
     """Names that never expire, whichever files they come from. Fill it, call :meth:`finish`, then ask a zone of it.
@@ -61,6 +64,7 @@ class ZoneData:
         self._hashed: dict[bytes, dict[bytes, Node]] = defaultdict(dict)  # NSEC3 records by zone and hash
         self._upper: dict[bytes, dict[bytes, Node]] = defaultdict(dict)
         self._not_reversed: set[tuple[bytes, bytes]] = set()
+        self._growing = Growing()
 
     def add_mapping(self, mapping: Mapping) -> str | None:
         """Add a line of a course's file; gives None, or in one sentence what of it was left out.
@@ -72,12 +76,16 @@ class ZoneData:
         key = key_of(mapping.name)
         if is_invalid(key):
             return _invalid(mapping.name)
+        rrset = None if wire is None else address_rrset(wire, mapping)
+        if rrset is not None and self._growing.takes(rrset, _OF_COURSE):
+            return None
         node = self.node(key) or Node(wire or key)
         if node.mapping is None:
             node.mapping = mapping
-        rrset = None if wire is None else address_rrset(wire, mapping)
         says = None if rrset is None else self._merge(key, node, rrset)
         self._put(key, node)
+        if rrset is not None and says is None:
+            self._growing.begin(rrset, _OF_COURSE)
         return says
 
     def add(self, rrset: RRset, hosts: int = 0) -> str | None:
@@ -86,6 +94,8 @@ class ZoneData:
         RRsets of one name and type are merged; the lowest TTL holds for all (RFC 2181, section 5.2). ``hosts`` has the
         flags of a record from a hosts file.
         """
+        if self._growing.takes(rrset, hosts):
+            return None
         key = rrset.key
         if not hosts and key not in self.records and key == rrset.name and not key.startswith(WILDCARD):
             value = pack_address(rrset)
@@ -102,6 +112,7 @@ class ZoneData:
         says = self._merge(key, node, rrset, hosts)
         if says is None:
             self._put(key, node)
+            self._growing.begin(rrset, hosts)
         return says
 
     def add_host(self, owner: bytes, rrtype: int, ttl: int, address: bytes, is_alias: bool) -> str | None:
@@ -138,6 +149,7 @@ class ZoneData:
 
         To be called when all is added; what is added later is found, but nothing follows from it.
         """
+        self._grow()
         self._fill_lower()
         for apex in self.authoritative:
             node = self.node(apex)
@@ -154,6 +166,8 @@ class ZoneData:
 
     def node(self, key: bytes) -> Node | None:
         """The records of a name, or None where it has none."""
+        if self._growing:
+            self._grow()
         value = self.records.get(key)
         return unpack(value, key, self.loaded_at) if value else None
 
@@ -200,6 +214,16 @@ class ZoneData:
                 node = nodes.pop(key)
                 for rrtype, (ttl, rdatas) in node.rrsets.items():
                     self.add(RRset(node.name, rrtype, ttl, rdatas))
+
+    def _grow(self) -> None:
+        """Merge what more of one RRset was added since."""
+        grown = self._growing.take()
+        if grown is not None:
+            rrset, flags = grown
+            hosts = 0 if flags == _OF_COURSE else flags
+            node = self.node(rrset.key) or Node(rrset.name, hosts=hosts)
+            self._merge(rrset.key, node, rrset, hosts)
+            self._put(rrset.key, node)
 
     def _fill_lower(self) -> None:
         """Give a zone that no file is of what the file of an upper zone has of it."""
