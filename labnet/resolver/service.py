@@ -194,7 +194,7 @@ class ResolverService(Service):
         yield Sample("labnet_cache_hits_total", (name,), self._resolver.hits + self.packets.dns.renewed)
         yield Sample("labnet_cache_misses_total", (name,), self._resolver.misses)
         yield Sample("labnet_cache_evictions_total", (name,), self._cache.evictions)
-        yield Sample("labnet_packet_cache_bytes", (name, "dns"), self.packets.dns.bytes)
+        yield Sample("labnet_packet_cache_bytes", (name, "dns"), self.packets.dns_bytes)
         yield Sample("labnet_packet_cache_bytes", (name, "course"), self.packets.course.bytes)
         yield Sample("labnet_in_flight", (name,), self._resolver.in_flight)
         yield from self.counts.samples()
@@ -226,7 +226,7 @@ class ResolverService(Service):
                 "misses": self._resolver.misses,
                 "evictions": self._cache.evictions,
             },
-            "packet_cache_bytes": self.packets.dns.bytes + self.packets.course.bytes,
+            "packet_cache_bytes": self.packets.dns_bytes + self.packets.course.bytes,
             "parents": list(_parents_status(self._forwarding.parents, now)),
         }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ipaddress
+import socket
 import struct
 from typing import Final
 
@@ -32,39 +32,35 @@ class Cookies:
         return bool(-_NEWEST <= age <= _OLDEST)
 
     def _hash(self, client_cookie: bytes, stamp: bytes, host: str) -> bytes:
-        address = ipaddress.ip_address(host.partition("%")[0]).packed
+        address = socket.inet_pton(socket.AF_INET6 if ":" in host else socket.AF_INET, host.partition("%")[0])
         return struct.pack("<Q", siphash24(self._secret, client_cookie + stamp + address))
 
 
 def siphash24(key: bytes, data: bytes) -> int:
     """SipHash-2-4 (Aumasson and Bernstein, 2012) of ``data`` under ``key`` (16 bytes), as RFC 9018 asks for."""
     k0, k1 = struct.unpack("<QQ", key)
-    state = (k0 ^ 0x736F6D6570736575, k1 ^ 0x646F72616E646F6D, k0 ^ 0x6C7967656E657261, k1 ^ 0x7465646279746573)
+    v0: int
+    v1: int
+    v2: int
+    v3: int
+    v0, v1, v2, v3 = k0 ^ 0x736F6D6570736575, k1 ^ 0x646F72616E646F6D, k0 ^ 0x6C7967656E657261, k1 ^ 0x7465646279746573
     padded = data + b"\0" * (7 - len(data) % 8) + bytes((len(data) & 255,))
-    for (word,) in struct.iter_unpack("<Q", padded):
-        v0, v1, v2, v3 = state
-        v0, v1, v2, v3 = _sip_round(*_sip_round(v0, v1, v2, v3 ^ word))
-        state = (v0 ^ word, v1, v2, v3)
-    v0, v1, v2, v3 = state
-    state = (v0, v1, v2 ^ 0xFF, v3)
-    for _ in range(4):
-        state = _sip_round(*state)
-    return state[0] ^ state[1] ^ state[2] ^ state[3]
-
-
-def _sip_round(v0: int, v1: int, v2: int, v3: int) -> tuple[int, int, int, int]:
-    v0 = v0 + v1 & _MASK
-    v1 = _rotated(v1, 13) ^ v0
-    v0 = _rotated(v0, 32)
-    v2 = v2 + v3 & _MASK
-    v3 = _rotated(v3, 16) ^ v2
-    v0 = v0 + v3 & _MASK
-    v3 = _rotated(v3, 21) ^ v0
-    v2 = v2 + v1 & _MASK
-    v1 = _rotated(v1, 17) ^ v2
-    v2 = _rotated(v2, 32)
-    return v0, v1, v2, v3
-
-
-def _rotated(value: int, bits: int) -> int:
-    return (value << bits | value >> 64 - bits) & _MASK
+    words = [(word, 2) for (word,) in struct.iter_unpack("<Q", padded)]
+    mask = _MASK
+    for word, rounds in (*words, (0, 4)):
+        v3 ^= word
+        if rounds == 4:  # after the last word
+            v2 ^= 0xFF
+        for _ in range(rounds):  # a function for a round would take as long again
+            v0 = v0 + v1 & mask
+            v1 = (v1 << 13 & mask | v1 >> 51) ^ v0
+            v0 = v0 << 32 & mask | v0 >> 32
+            v2 = v2 + v3 & mask
+            v3 = (v3 << 16 & mask | v3 >> 48) ^ v2
+            v0 = v0 + v3 & mask
+            v3 = (v3 << 21 & mask | v3 >> 43) ^ v0
+            v2 = v2 + v1 & mask
+            v1 = (v1 << 17 & mask | v1 >> 47) ^ v2
+            v2 = v2 << 32 & mask | v2 >> 32
+        v0 ^= word
+    return v0 ^ v1 ^ v2 ^ v3

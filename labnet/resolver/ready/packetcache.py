@@ -18,12 +18,16 @@ from twisted.internet.interfaces import IReactorTime
 from labnet.net.batches.batch import HEAD, key_of, question_of, vector_of
 from labnet.resolver.clients.counts import Cell
 from labnet.resolver.ready.from_records import Made, SingleAddressReplies
+from labnet.resolver.ready.rendered import RenderedReplies
 from labnet.resolver.ready.ttl_patch import Ageing
 from labnet.resolver.ready.turns import Turns
 from labnet.resolver.records.zone import Zone
 
 _ENTRY_BYTES: Final = 350
 """What an entry costs beside its bytes: a tuple, three bytes objects and its places in two tables (measured)."""
+
+_RENDERED: Final = 4
+"""Of the bytes of a cache, the part that what is a client's own may take beside it."""
 
 _ID: Final = 2
 """Bytes of a DNS message that are each asker's own."""
@@ -223,13 +227,15 @@ class PacketCaches:
     """The packet caches of one resolver, one for each protocol, each of at most ``most_bytes``.
 
     They are two because a question of the course, its first two bytes cut off, may be another one. A DNS question
-    always holds a zero byte and one of the course never does, so none is found in the other's cache.
+    always holds a zero byte and one of the course never does, so none is found in the other's cache. What is a client's
+    own is ``rendered``, and takes a quarter as much at most.
     """
 
     def __init__(self, most_bytes: int, clock: IReactorTime) -> None:
         self.dns = PacketCache(most_bytes, _ID)
         self.course = PacketCache(most_bytes)
         self.from_records = SingleAddressReplies()
+        self.rendered = RenderedReplies(most_bytes // _RENDERED)
         self.clock = clock
         self._last = 0.0
 
@@ -305,11 +311,18 @@ class PacketCaches:
         self.clear()
         self.dns.resize(most_bytes)
         self.course.resize(most_bytes)
+        self.rendered.resize(most_bytes // _RENDERED)
 
     def clear(self) -> None:
         """Forget everything: records, cache or access have changed."""
         self.dns.clear()
         self.course.clear()
+        self.rendered.clear()
+
+    @property
+    def dns_bytes(self) -> int:
+        """What the ready answers of DNS take."""
+        return self.dns.bytes + self.rendered.bytes
 
 
 def _ageing_size(key: bytes, ageing: Ageing, answer: bytes) -> int:

@@ -14,6 +14,7 @@ from labnet.resolver.clients.admission import Admission, Client, Over, Ticket
 from labnet.resolver.clients.cookies import Cookies
 from labnet.resolver.clients.counts import Counts, source_of
 from labnet.resolver.ready.packetcache import PacketCaches
+from labnet.resolver.ready.rendered import key_of
 from labnet.resolver.ready.ttl_patch import ageing_of
 from labnet.resolver.ready.turns import turns_of
 from labnet.resolver.serve.account import Account
@@ -111,7 +112,7 @@ class Responder:
         return _Decision(refusal)
 
     def _decide(self, asking: _Asking, query: Query, within: bool) -> _Decision | None:
-        """What ``query`` is answered with; None where a parent is asked, and it is answered later."""
+        """What ``query`` is answered with; None where it is answered already, or later, when a parent was asked."""
         client, question = asking.client, query.question
         if not (within or self._is_proven(query, asking)):
             return _DROPPED if self.admission.over() is Over.DROPPED else _SLIPPED
@@ -122,6 +123,8 @@ class Responder:
         if not client.may_recurse:
             asking.step("records-alone")
             return _Decision(self.resolver.recorded(question) or _NOT_FOR_YOU, "records")
+        if asking.account is None and self._is_given_again(asking, query):
+            return None
         story = None if asking.account is None else asking.account.story
         answer = self.resolver.known(question) if story is None else self.resolver.known(question, True, story)
         if answer is None and query.recursion_desired:
@@ -136,6 +139,15 @@ class Responder:
             asking.step("recursion-not-asked")
             answer = self.resolver.nearest(question) or _NOT_HERE
         return _Decision(answer, source_of(answer, asked=False), ready_until=answer.until)
+
+    def _is_given_again(self, asking: _Asking, query: Query) -> bool:
+        """Whether there was a reply that is ready but for what is the client's own; it has it then."""
+        found = self.packets.rendered.find(key_of(query, asking.stream), asking.came)
+        if found is None:
+            return False
+        asking.send(found.to(query, self._cookie(asking, query.edns)))
+        self.counts.answered(found.cell, asking.source, asking.came, self.clock.seconds(), query.as_text)
+        return True
 
     def _answered(self, answer: Answer, asking: _Asking, query: Query, ticket: Ticket) -> None:
         """A parent was asked, and this is the answer; a client whose question gave way has had one."""
@@ -158,16 +170,8 @@ class Responder:
             said = said.with_proofs() if query.question.dnssec & DNSSEC_OK else said
             options, stream = self._options(asking, query.edns), asking.stream
             reply = encode_answer(query, self._explained(said), stream, recursion, options, decision.truncated)
-            # An answer with options of the client's own, such as a cookie, is for that client alone; one by TCP may be
-            # too long for UDP.
-            of_its_own = (stream and len(reply) > WITHOUT_EDNS) or (query.edns and query.edns.has_options)
-            if decision.ready_until and not of_its_own:
-                cell = self.counts.cell("udp", "dns", said.rcode.name, decision.source)
-                text = said.origin if self.options.explain and query.edns else ""
-                records = record_places(reply)
-                ageing = ageing_of(reply, records, said, query.question.rrtype, text, asking.came)
-                turns = turns_of(records, said)
-                self.packets.put_dns(message, reply, query.name, decision.ready_until, cell, ageing, turns)
+            if decision.ready_until:
+                self._keep(asking, query, decision, said, message, reply)
         asking.send(reply)
         if lost:
             if asking.account is not None:
@@ -180,6 +184,24 @@ class Responder:
             self.counts.answered(cell, asking.source, asking.came, self.clock.seconds(), query.as_text)
         if asking.account is not None:
             asking.account.answered(cell, reply)
+
+    def _keep(
+        self, asking: _Asking, query: Query, decision: _Decision, said: Answer, message: bytes, reply: bytes
+    ) -> None:
+        """Have ``reply``, which says ``said``, ready for who sends this ``message`` next, or one like it."""
+        stream, until = asking.stream, decision.ready_until
+        # An answer with options of the client's own, such as a cookie, is for that client alone; one by TCP may be
+        # too long for UDP.
+        if (stream and len(reply) > WITHOUT_EDNS) or (query.edns and query.edns.has_options):
+            cell = self.counts.cell("tcp" if stream else "udp", "dns", said.rcode.name, decision.source)
+            cookie = self._cookie(asking, query.edns)
+            self.packets.rendered.put(key_of(query, stream), reply, said, cookie, until, cell)
+            return
+        cell = self.counts.cell("udp", "dns", said.rcode.name, decision.source)
+        text = said.origin if self.options.explain and query.edns else ""
+        records = record_places(reply)
+        ageing = ageing_of(reply, records, said, query.question.rrtype, text, asking.came)
+        self.packets.put_dns(message, reply, query.name, until, cell, ageing, turns_of(records, said))
 
     def _explained(self, answer: Answer) -> Answer:
         if not (self.options.explain and answer.origin):
@@ -194,10 +216,14 @@ class Responder:
     def _options(self, asking: _Asking, edns: Edns | None) -> Options:
         if edns is None:
             return _NO_OPTIONS
-        cookie = None
-        if edns.cookie is not None:
-            cookie = self.cookies.make(edns.cookie[:8], asking.source[0], asking.came)
+        cookie = self._cookie(asking, edns)
         return Options(cookie, self.options.nsid or None, round(self.options.idle * 10) if asking.stream else None)
+
+    def _cookie(self, asking: _Asking, edns: Edns | None) -> bytes | None:
+        """The cookie for a client that sent one."""
+        if edns is None or edns.cookie is None:
+            return None
+        return self.cookies.make(edns.cookie[:8], asking.source[0], asking.came)
 
 
 class _Asking(NamedTuple):
