@@ -20,6 +20,7 @@ _COMPLETE: Final = "_LABNET_COMPLETE"
 """The variable by which a shell asks for completions."""
 
 BEGIN: Final = (
+    ("labnet run", "start the lab in this terminal; then, in another one:"),
     ("labnet command TIME", "ask the command server of the lab that runs here for the time"),
     ("labnet resolve www.google.co.il", "ask its resolver for an address"),
     ("labnet resolve", "the same as a dialogue; Ctrl-D ends it"),

@@ -19,6 +19,9 @@ LOOK: Final = "Look at a running lab, and tell it what to do"
 PACKETS: Final = "Packets and exercises"
 
 COMMANDS: Final = {
+    "run": Entry("labnet.daemon.cli:run", SERVE, "run the lab in this terminal"),
+    "stop": Entry("labnet.console.cli:stop", SERVE, "stop the lab that runs here"),
+    "init": Entry("labnet.daemon.cli:init", SERVE, "write a configuration to begin with"),
     "check": Entry("labnet.daemon.cli:check", SERVE, "check a configuration and its records"),
     "resolve": Entry("labnet.clients.cli:resolve", ASK, "ask a resolver for names"),
     "command": Entry("labnet.clients.cli:command", ASK, "talk to a command server"),

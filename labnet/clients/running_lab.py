@@ -47,7 +47,7 @@ def place_of(kind: Kind, server: str | None, port: int | None) -> tuple[str, int
     if server is not None:
         raise NoAnswer(f"the lab that runs here has no command server at {server}: name its port too, SERVER PORT")
     what = "command server" if kind == "command" else "resolver"
-    raise NoAnswer(f"no lab runs here that has a {what} to ask: start one, or name SERVER PORT")
+    raise NoAnswer(f"no lab runs here that has a {what} to ask: start one with labnet run, or name SERVER PORT")
 
 
 def _listeners(service: dict[str, Any]) -> Iterator[tuple[str, int]]:

@@ -90,6 +90,23 @@ def _watch(control: Control, before: Snapshot, now: Snapshot) -> None:
 
 @click.command(
     cls=LabCommand,
+    help="Have a running lab stop, and wait until it is gone: what is in flight is answered, what was learned is kept. "
+    "Exit status: 0 done, 2 no lab answers.",
+    examples=[
+        ("labnet stop", "the lab that labnet run or twistd labnet runs here"),
+        ("labnet stop --config my.toml", "another one"),
+    ],
+)
+@on_running_lab
+def stop(where: Where) -> int:
+    with control_of(where) as control:
+        control.stop()
+    print("stopped")
+    return 0
+
+
+@click.command(
+    cls=LabCommand,
     help="Have a running lab check and take its configuration and records. Exit status: 0 done, 1 something is wrong "
     "in them and nothing has changed, 2 no lab answers.",
     examples=[("labnet reload", "take what etc/labnet.toml and the records files say now")],

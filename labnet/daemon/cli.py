@@ -1,7 +1,9 @@
-"""The command ``check``."""
+"""The commands ``run``, ``init`` and ``check``."""
 
 from __future__ import annotations
 
+import os
+import shlex
 import sys
 import time
 
@@ -9,6 +11,49 @@ import click
 
 from labnet.cli.frame import LabCommand
 from labnet.wire.quoting import quoted
+
+
+@click.command(
+    cls=LabCommand,
+    help="Run the lab in this terminal until Ctrl-C or labnet stop: the servers of a configuration file, or without "
+    "one a built-in lab, on 127.0.0.1. Exit status: 0 it was stopped, 1 the configuration is wrong or a port is taken.",
+    examples=[
+        ("labnet run", "the lab of etc/labnet.toml, or the built-in one"),
+        ("labnet run --config my.toml", "another one"),
+    ],
+)
+@click.option(
+    "--config", metavar="FILE", type=click.Path(), help="The configuration [the one that labnet check finds]."
+)
+def run(config: str | None) -> int:
+    from labnet.daemon import foreground
+
+    return foreground.run(config)
+
+
+@click.command(
+    cls=LabCommand,
+    help="Write a configuration with comments, and records, into FOLDER/etc, to be changed. Nothing is overwritten. "
+    "Exit status: 0 done, 1 a file is there already or cannot be written.",
+    examples=[
+        ("labnet init", "etc/labnet.toml and its records, in this folder"),
+        ("labnet init mylab", "the same in mylab, which is made"),
+    ],
+)
+@click.argument("folder", required=False, default=".", metavar="[FOLDER]", help="Default: this folder.")
+def init(folder: str) -> int:
+    from labnet.builtin.example import ExampleError, write_example
+
+    try:
+        paths = write_example(folder)
+    except ExampleError as error:
+        print(f"labnet: {error}", file=sys.stderr)
+        return 1
+    for path in paths:
+        print(f"wrote {quoted(path)}")
+    there = "" if os.path.samefile(folder, ".") else f"cd {quoted(shlex.quote(folder))} && "
+    print(f"now: {there}labnet check && labnet run")
+    return 0
 
 
 @click.command(

@@ -20,6 +20,7 @@ from labnet import cli
 from labnet.clients import command, dns, running_lab
 from labnet.clients import course as resolver
 from labnet.clients.errors import NoAnswer
+from labnet.daemon import foreground
 
 
 class FakeConnection:
@@ -240,7 +241,8 @@ class PlaceTests(CLITestCase):
             status, out, err = self.labnet(name, "x")
             self.assertEqual((status, out), (2, ""))
             self.assertEqual(
-                err, f"labnet: no lab runs here that has a {says} to ask: start one, or name SERVER PORT\n"
+                err,
+                f"labnet: no lab runs here that has a {says} to ask: start one with labnet run, or name SERVER PORT\n",
             )
 
     def test_a_walk_is_for_one_type(self) -> None:
@@ -368,3 +370,47 @@ class CheckTests(CLITestCase):
         first, second = err.splitlines()
         self.assertTrue(first.startswith(f"labnet: {self.folder}/ips.txt:2: "), first)
         self.assertEqual(second, f"labnet: {self.folder}/none.txt: there is no such file")
+
+
+class RunTests(CLITestCase):
+    """labnet run and labnet init."""
+
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(folder.name)
+
+    def test_run_runs_the_lab_of_the_file(self) -> None:
+        """Its status is that of the command."""
+        configs: list[str | None] = []
+
+        def run(config: str | None) -> int:
+            configs.append(config)
+            return 1
+
+        self.patch(foreground, "run", run)
+        self.assertEqual(self.labnet("run"), (1, "", ""))
+        self.assertEqual(self.labnet("run", "--config", "my.toml"), (1, "", ""))
+        self.assertEqual(configs, [None, "my.toml"])
+
+    def test_init_writes_what_check_finds_right(self) -> None:
+        status, out, err = self.labnet("init", "my lab")
+        self.assertEqual((status, err), (0, ""))
+        self.assertEqual(
+            out.splitlines(),
+            [
+                "wrote my lab/etc/labnet.toml",
+                "wrote my lab/etc/ips.txt",
+                "wrote my lab/etc/parent.txt",
+                "now: cd 'my lab' && labnet check && labnet run",
+            ],
+        )
+        self.assertEqual(self.labnet("check", "my lab/etc/labnet.toml")[0], 0)
+        self.assertEqual(self.labnet("init")[1].splitlines()[-1], "now: labnet check && labnet run")
+
+    def test_init_overwrites_nothing(self) -> None:
+        self.labnet("init")
+        status, out, err = self.labnet("init")
+        self.assertEqual((status, out), (1, ""))
+        self.assertRegex(err, r"^labnet: \./etc/labnet\.toml is there already: .*\n$")

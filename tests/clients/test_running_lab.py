@@ -47,7 +47,9 @@ class PlaceTests(SynchronousTestCase):
 
     def test_without_a_lab_it_is_said_what_to_name(self) -> None:
         self.services = []
-        with self.assertRaisesRegex(NoAnswer, "no lab runs here that has a resolver to ask: start one, or name SERVER"):
+        with self.assertRaisesRegex(
+            NoAnswer, "no lab runs here that has a resolver to ask: start one with labnet run, or name SERVER"
+        ):
             place_of("resolver", None, None)
         with self.assertRaisesRegex(NoAnswer, "no lab runs here that has a command server to ask"):
             place_of("command", None, None)

@@ -43,6 +43,9 @@ class FakeControl:
             raise answer
         return answer
 
+    def stop(self) -> None:
+        self.ask("stop")
+
     def stream(self, do: str, **fields: Any) -> Any:
         return iter(self.ask(do, **fields))
 
@@ -74,6 +77,21 @@ class CommandTestCase(SynchronousTestCase):
     def run_command(self, *arguments: str) -> int:
         with mock.patch.object(sys, "stdout", self.out), mock.patch.object(sys, "stderr", self.err):
             return cli.main(arguments)
+
+
+class StopTests(CommandTestCase):
+    """labnet stop."""
+
+    def test_it_says_when_the_lab_is_gone(self) -> None:
+        self.control.answers["stop"] = [None]
+        self.assertEqual(self.run_command("stop"), 0)
+        self.assertEqual((self.out.getvalue(), self.err.getvalue()), ("stopped\n", ""))
+        self.assertEqual(self.control.asked, [("stop", {})])
+
+    def test_without_a_lab_it_says_so(self) -> None:
+        self.control.fails = ControlError("no lab runs here")
+        self.assertEqual(self.run_command("stop"), 2)
+        self.assertEqual((self.out.getvalue(), self.err.getvalue()), ("", "labnet: no lab runs here\n"))
 
 
 class QuotingTests(CommandTestCase):
