@@ -132,7 +132,11 @@ class ResolverConfig(_Table):
     )
     dialect: Literal["json", "line"] = Field("json", description="Course protocol: the transcript's replies, or lines.")
     newline: bool = Field(False, description="In dialect line: end each reply with a newline.")
-    unknown: Printable = Field("", max_length=255, description="In dialect line: the reply for an unknown name.")
+    unknown: Printable = Field(
+        "{name},not found,0",
+        max_length=255,
+        description='In dialect line: the reply for an unknown name, which {name} stands for; "": an empty datagram.',
+    )
     parent_timeout: Seconds = Field(2.0, description="Seconds that a parent has for each try.")
     parent_tries: int = Field(2, ge=1, le=10, description="Tries with each parent.")
     mixed_case: bool = Field(True, description="Ask DNS servers in letters of random case, against forged replies.")

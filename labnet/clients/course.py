@@ -13,6 +13,7 @@ from typing import Protocol
 from labnet.clients.errors import NoAnswer
 from labnet.wire.course import decode_reply, encode_question
 from labnet.wire.course_line import TextError
+from labnet.wire.quoting import quoted
 from labnet.wire.types import CourseReply, fold, is_name
 
 
@@ -50,6 +51,8 @@ class CourseClient:
                 # localhost, for one, may have an address where no server listens before the server's.
                 why = f": {error.strerror}"
                 continue
+            except _Unreadable as error:
+                raise NoAnswer(f"{where} sent a reply that cannot be read: {quoted(str(error))}") from error
             except _Silent:
                 why = f" in {self.tries} tries of {self.timeout:g} s"
                 break
@@ -71,11 +74,15 @@ class CourseClient:
                 reply = decode_reply(sock.recv(65535))
             except TimeoutError:
                 break
-            except TextError:
-                return None
+            except TextError as error:
+                raise _Unreadable(str(error)) from error
             if reply is None or reply.name is None or fold(reply.name) == fold(name):
                 return reply
         raise _Silent
+
+
+class _Unreadable(Exception):
+    """A reply came that is none of any dialect."""
 
 
 class _Silent(Exception):

@@ -150,7 +150,12 @@ class ResolverOptions(_Options):
         ["interface", "i", "127.0.0.1", "Address to listen on."],
         ["learned", "l", None, "File that keeps what is learned [default: RECORDS_FILE itself]."],
         ["dialect", "d", "json", "Replies: json (the transcript's) or line (name,address,ttl)."],
-        ["unknown", "u", "", "In dialect line: the reply for an unknown name."],
+        [
+            "unknown",
+            "u",
+            "{name},not found,0",
+            "In dialect line: the reply for an unknown name; '' is an empty datagram.",
+        ],
         ["parent-timeout", "t", "2", "Seconds that the parent has for each try."],
         ["parent-tries", "n", "2", "Tries with the parent."],
         ["allow", "a", None, "Networks that are served [default: loopback; everyone where --interface is not]."],

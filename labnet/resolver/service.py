@@ -20,7 +20,7 @@ from labnet.net.datagrams import SystemSockets
 from labnet.resolver.cache.cache import Cache, Entry
 from labnet.resolver.cache.dump import dump_lines
 from labnet.resolver.cache.interfaces import ILearned
-from labnet.resolver.cache.lines import CachedAnswer, encode_line, is_from_course
+from labnet.resolver.cache.lines import CachedAnswer, course_name, encode_line
 from labnet.resolver.cache.lock import LogLock
 from labnet.resolver.cache.logs import LearnedLogs
 from labnet.resolver.cache.policy import capped
@@ -81,7 +81,7 @@ class ResolverService(Service):
         random = surroundings.random
         self._cache = Cache(config.cache_bytes, config.serve_stale)
         fill(self._cache, loaded, reactor.seconds(), config.course_ttl_max)
-        self._logs = LearnedLogs(self._live, encode_line, is_from_course, self._adopt, reactor)
+        self._logs = LearnedLogs(self._live, encode_line, course_name, self._adopt, reactor)
         self._keeps_logs = surroundings.learned is None
         self._learned_by: ILearned = surroundings.learned or self._logs
         self._log_starts = (loaded.course_log, loaded.dns_log)

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from labnet.wire.course_line import TextError, decode_address, decode_name, decode_ttl, information_of, is_course_name
 from labnet.wire.types import CourseReply, Mapping
 
+UNKNOWN_WORDS = frozenset(("not found", "non-existent domain"))
+"""What servers of the courses say of a name that they do not know; no address has white space."""
+
 _SHAPE = "the question has the shape of a reply"
 _HEADERS = 28
 """Bytes of an IPv4 header and a UDP header, which each datagram has on the wire."""
@@ -26,19 +29,19 @@ class Dialect:
     """How one resolver words its replies.
 
     ``json`` is the transcript's list, otherwise the assignment's ``name,address,ttl`` line, then with ``end`` after it
-    and ``unknown`` for a name that has no answer.
+    and ``unknown`` for a name that has no answer; ``{name}`` in that stands for the name.
     """
 
     json: bool = True
     end: str = ""
-    unknown: str = ""
+    unknown: str = "{name},not found,0"
 
-    def encode(self, mapping: Mapping | None) -> bytes:
-        """The reply datagram for ``mapping``, or for an unknown name where it is None."""
+    def encode(self, name: str, mapping: Mapping | None) -> bytes:
+        """The reply datagram for ``mapping``, or where that is None for ``name``, which is unknown."""
         if self.json:
             return json.dumps([] if mapping is None else information_of(mapping)).encode()
         if mapping is None:
-            return (self.unknown + self.end).encode() if self.unknown else b""
+            return (self.unknown.replace("{name}", name) + self.end).encode() if self.unknown else b""
         return f"{mapping.name},{mapping.address},{mapping.ttl}{self.end}".encode()
 
     def decode_question(self, datagram: bytes) -> str:
@@ -88,7 +91,7 @@ def decode_reply(datagram: bytes) -> CourseReply | None:
     """What a server of the course says, in whichever dialect it speaks; None where it does not know the name.
 
     A JSON list or comma-separated text of 2 to 5 fields, an address and a TTL, or a bare address; a final newline is
-    ignored.
+    ignored. An empty list or datagram, :data:`UNKNOWN_WORDS`, or those as the address say that it does not.
     Raises :class:`TextError` for anything else.
     """
     try:
@@ -105,7 +108,7 @@ def decode_reply(datagram: bytes) -> CourseReply | None:
         fields = [str(field).strip() for field in parsed]
     else:
         fields = [field.strip() for field in text.split(",")]
-    if fields in ([], [""]):
+    if fields in ([], [""]) or any(field.lower() in UNKNOWN_WORDS for field in fields[:2]):
         return None
     if len(fields) == 1 and _BARE_ADDRESS.fullmatch(fields[0]):
         return CourseReply(None, fields[0], None)

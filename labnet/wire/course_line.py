@@ -39,8 +39,8 @@ def encode_record(mapping: Mapping) -> str:
 
 
 def information_of(mapping: Mapping) -> list[str | float]:
-    """The five fields of a mapping: texts but for the epoch second."""
-    return [mapping.name, mapping.address, str(mapping.ttl), "1" if mapping.learned else "0", mapping.since]
+    """The five fields of a mapping: texts but for the epoch second, which is in whole microseconds."""
+    return [mapping.name, mapping.address, str(mapping.ttl), "1" if mapping.learned else "0", round(mapping.since, 6)]
 
 
 def is_course_name(text: str) -> bool:

@@ -145,11 +145,24 @@ class AskTests(ClientCase):
             self.assertEqual(CourseClient("127.0.0.1", 1199).ask(NAME), "1.2.3.4")
 
     def test_unknown(self) -> None:
-        """An empty list, an empty datagram and any other text, such as a server's own words, mean not found."""
-        for reply in (b"[]", b"", b"not found", b"\xff"):
+        """An empty list, an empty datagram and the words that servers of the courses have for it mean not found."""
+        for reply in (b"[]", b"", b"not found", b"www.google.co.il,not found,0"):
             network = self.network(reply, REPLY)
             self.assertIsNone(CourseClient("127.0.0.1", 1199).ask(NAME))
             self.assertEqual(len(network.sent), 1)
+
+    def test_a_reply_that_cannot_be_read_is_no_answer(self) -> None:
+        """It is not taken for "not found": the error says what is wrong with it, harmless for a terminal."""
+        no_ttl = "'\\x1b[m' is no TTL: a whole number of seconds, 0 to 2147483647"
+        for reply, says in ((b"\xff", "the reply is not UTF-8"), (b"www.a,1.2.3.4,\x1b[m", no_ttl)):
+            self.network(reply, REPLY)
+            self.fails(CourseClient("127.0.0.1", 1199), f"127.0.0.1 port 1199 sent a reply that cannot be read: {says}")
+
+    def test_an_address_with_its_ttl_or_name_is_an_answer(self) -> None:
+        """Some servers leave out the name, others the TTL."""
+        for reply in (b"1.2.3.4,60", b"www.google.co.il,1.2.3.4"):
+            self.network(reply)
+            self.assertEqual(CourseClient("127.0.0.1", 1199).ask(NAME), "1.2.3.4")
 
     def test_what_is_no_name_is_not_asked(self) -> None:
         """What cannot be a name is not found, and nothing is sent."""

@@ -270,7 +270,7 @@ class ResolverOptionsTests(TapTestCase):
         self.assertEqual([(parent.host, parent.port) for parent in one.parents], [("127.0.0.1", 1200)])
         self.assertEqual([file.path for file in one.records], [f"{self.folder}/ips.txt"])
         self.assertEqual(one.learned, f"{self.folder}/ips.txt")
-        self.assertEqual((one.dialect, one.newline, one.unknown), ("json", False, ""))
+        self.assertEqual((one.dialect, one.newline, one.unknown), ("json", False, "{name},not found,0"))
         self.assertEqual((one.parent_timeout, one.parent_tries), (2.0, 2))
 
     def test_minus_one_twice_is_no_parent(self) -> None:

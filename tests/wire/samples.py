@@ -29,5 +29,5 @@ mappings = st.builds(
     address=course_fields,
     ttl=st.integers(0, LONGEST_TTL),
     learned=st.booleans(),
-    since=st.floats(1, 1e12),
+    since=st.floats(1, 1e12).map(lambda since: round(since, 6)),
 )

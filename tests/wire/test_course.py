@@ -23,34 +23,36 @@ class EncodeTests(SynchronousTestCase):
     def test_json_is_the_transcripts_list(self) -> None:
         """Dialect json gives the transcript's bytes: texts but for the epoch second, flag 1 where it was learned."""
         self.assertEqual(
-            Dialect().encode(GOOGLE), b'["www.google.co.il", "21.09.1992.8", "60", "1", 1605280488.749312]'
+            Dialect().encode("www.x", GOOGLE), b'["www.google.co.il", "21.09.1992.8", "60", "1", 1605280488.749312]'
         )
-        self.assertEqual(Dialect().encode(BIU), b'["www.biu.ac.il", "1.2.3.4", "180", "0", 1605280488.0]')
+        self.assertEqual(Dialect().encode("www.x", BIU), b'["www.biu.ac.il", "1.2.3.4", "180", "0", 1605280488.0]')
 
     def test_json_escapes_as_json_dumps(self) -> None:
         """Dialect json escapes quotes and what is not ASCII as json.dumps does."""
         self.assertEqual(
-            Dialect().encode(Mapping('www."é"', "1.2.3.4", 1, False, 0.0)),
+            Dialect().encode("www.x", Mapping('www."é"', "1.2.3.4", 1, False, 0.0)),
             b'["www.\\"\\u00e9\\"", "1.2.3.4", "1", "0", 0.0]',
         )
 
     def test_json_unknown_is_the_empty_list(self) -> None:
         """Dialect json says [] for an unknown name, and has neither an end nor another text for it."""
-        self.assertEqual(Dialect().encode(None), b"[]")
-        self.assertEqual(Dialect(json=True, end="\n", unknown="no").encode(None), b"[]")
-        self.assertEqual(Dialect(json=True, end="\n").encode(BIU)[-1:], b"]")
+        self.assertEqual(Dialect().encode("www.x", None), b"[]")
+        self.assertEqual(Dialect(json=True, end="\n", unknown="no").encode("www.x", None), b"[]")
+        self.assertEqual(Dialect(json=True, end="\n").encode("www.x", BIU)[-1:], b"]")
 
     def test_line_is_the_assignments(self) -> None:
         """Dialect line gives name, address and TTL, with the newline only where it is wanted."""
-        self.assertEqual(Dialect(json=False).encode(GOOGLE), b"www.google.co.il,21.09.1992.8,60")
-        self.assertEqual(Dialect(json=False, end="\n").encode(BIU), b"www.biu.ac.il,1.2.3.4,180\n")
+        self.assertEqual(Dialect(json=False).encode("www.x", GOOGLE), b"www.google.co.il,21.09.1992.8,60")
+        self.assertEqual(Dialect(json=False, end="\n").encode("www.x", BIU), b"www.biu.ac.il,1.2.3.4,180\n")
 
     def test_line_unknown_is_the_configured_text(self) -> None:
-        """Dialect line says the configured text for an unknown name, or nothing at all, then without a newline too."""
-        self.assertEqual(Dialect(json=False, unknown="not found").encode(None), b"not found")
-        self.assertEqual(Dialect(json=False, end="\n", unknown="not found").encode(None), b"not found\n")
-        self.assertEqual(Dialect(json=False).encode(None), b"")
-        self.assertEqual(Dialect(json=False, end="\n").encode(None), b"")
+        """Dialect line says the configured text, by default a line of its own that every client can split, for an
+        unknown name; where that is empty it says nothing at all, then without a newline too."""
+        self.assertEqual(Dialect(json=False).encode("www.x", None), b"www.x,not found,0")
+        self.assertEqual(Dialect(json=False, unknown="not found").encode("www.x", None), b"not found")
+        self.assertEqual(Dialect(json=False, end="\n", unknown="not found").encode("www.x", None), b"not found\n")
+        self.assertEqual(Dialect(json=False, unknown="").encode("www.x", None), b"")
+        self.assertEqual(Dialect(json=False, end="\n", unknown="").encode("www.x", None), b"")
 
     def test_a_question_is_the_bare_name(self) -> None:
         """A question is the sixteen bytes of the transcript."""
@@ -60,17 +62,25 @@ class EncodeTests(SynchronousTestCase):
         """A mapping is stored as the records file's learned line, its epoch second exactly."""
         self.assertEqual(encode_record(GOOGLE), "www.google.co.il,21.09.1992.8,60,1,1605280488.749312")
 
+    def test_the_stamp_has_six_decimals_at_most(self) -> None:
+        """A clock that is finer than a microsecond makes no reply longer than the transcript's."""
+        fine = Mapping("www.google.co.il", "21.09.1992.8", 60, learned=True, since=1795292315.0072834)
+        self.assertEqual(
+            Dialect().encode("www.x", fine), b'["www.google.co.il", "21.09.1992.8", "60", "1", 1795292315.007283]'
+        )
+        self.assertEqual(encode_record(fine), "www.google.co.il,21.09.1992.8,60,1,1795292315.007283")
+
     @given(mapping=mappings)
     def test_json_is_what_json_dumps_prints(self, mapping: Mapping) -> None:
         """Dialect json is json.dumps of the five fields, whatever they hold."""
         flag = "1" if mapping.learned else "0"
         expected = json.dumps([mapping.name, mapping.address, str(mapping.ttl), flag, mapping.since])
-        self.assertEqual(Dialect().encode(mapping), expected.encode("ascii"))
+        self.assertEqual(Dialect().encode("www.x", mapping), expected.encode("ascii"))
 
     @given(mapping=mappings, dialect=st.builds(Dialect, json=st.booleans(), end=st.sampled_from(["", "\n"])))
     def test_what_is_encoded_is_decoded(self, mapping: Mapping, dialect: Dialect) -> None:
         """A reply in either dialect is read back as the same name, address and TTL, and is no question."""
-        reply = dialect.encode(mapping)
+        reply = dialect.encode("www.x", mapping)
         self.assertEqual(decode_reply(reply), CourseReply(mapping.name, mapping.address, mapping.ttl))
         with self.assertRaisesRegex(TextError, "shape of a reply"):
             dialect.decode_question(reply)
@@ -115,7 +125,7 @@ class DecodeQuestionTests(SynchronousTestCase):
         """The configured text for an unknown name has the shape of a reply, but only in dialect line."""
         for unknown in ("unknown", " unknown "):
             dialect = Dialect(json=False, end="\n", unknown=unknown)
-            self.refuses(dialect.encode(None), "shape of a reply", dialect)
+            self.refuses(dialect.encode("www.x", None), "shape of a reply", dialect)
         self.assertEqual(Dialect(unknown="unknown").decode_question(b"unknown"), "unknown")
         self.refuses(b"not found", "shape of a reply", Dialect(json=False, unknown="not found"))
 
@@ -160,7 +170,7 @@ class AmplificationTests(SynchronousTestCase):
         mapping = Mapping(name, "255.255.255.255", ttl, learned=True, since=1605280488.749312)
         for dialect in Dialect(), Dialect(json=False, end="\n"):
             if not {'"', "\\"} & set(name):  # JSON doubles them
-                self.assertLessEqual(len(dialect.encode(mapping)), largest_reply(name.encode()))
+                self.assertLessEqual(len(dialect.encode("www.x", mapping)), largest_reply(name.encode()))
 
 
 class DecodeReplyTests(SynchronousTestCase):
@@ -196,8 +206,9 @@ class DecodeReplyTests(SynchronousTestCase):
             self.assertEqual(decode_reply(json.dumps([address]).encode()), CourseReply(None, address, None))
 
     def test_an_unknown_name(self) -> None:
-        """The empty list, the empty datagram and white space say that the name is not known."""
-        for reply in (b"[]", b"[]\n", b"[ ]", b'[""]', b"", b"\n", b" \r\n"):
+        """The empty list, the empty datagram, white space, and what servers of the courses say: it is not known."""
+        words = (b"not found", b"Not found\n", b"www.a,not found,0", b"www.a,Not Found\n", b"non-existent domain")
+        for reply in (b"[]", b"[]\n", b"[ ]", b'[""]', b"", b"\n", b" \r\n", *words):
             self.assertIsNone(decode_reply(reply), reply)
 
     def test_garbage(self) -> None:
@@ -208,7 +219,6 @@ class DecodeReplyTests(SynchronousTestCase):
             b'["www.a", "1.2.3.4"',
             b"[]]",
             b"{}",
-            b"not found",
             b"unknown",
             b"404",  # what an address is made of, but neither dot nor colon
             b"dead:beef",  # and no digit

@@ -40,9 +40,9 @@ class Line(NamedTuple):
         return _LINE_BYTES + len(self.text)
 
     @property
-    def is_course(self) -> bool:
-        """Whether it came from a course parent."""
-        return not self.text.startswith("{")
+    def course_name(self) -> str | None:
+        """The name that it is about where it came from a course parent."""
+        return None if self.text.startswith("{") else self.text.partition(",")[0]
 
 
 def read_line(text: str) -> tuple[Key, Line]:
@@ -68,7 +68,7 @@ class Journal:
         self._lines: dict[Key, Line] = {}
         self._bytes = 0
         self._flushed: list[tuple[bytes, float]] = []
-        self._logs = LearnedLogs(self._valid, _shifted, lambda line: line.is_course, self._adopt, clock)
+        self._logs = LearnedLogs(self._valid, _shifted, lambda line: line.course_name, self._adopt, clock)
         self._take(loaded)
 
     def __len__(self) -> int:

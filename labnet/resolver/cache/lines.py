@@ -26,9 +26,10 @@ CachedAnswer = tuple[Question, Entry]
 """A question and what is known of it."""
 
 
-def is_from_course(cached: CachedAnswer) -> bool:
-    """Whether ``cached`` came from a course parent, and so belongs into the course log."""
-    return cached[1].from_course
+def course_name(cached: CachedAnswer) -> str | None:
+    """The name that ``cached`` is about where it came from a course parent, and so belongs into the course log."""
+    entry = cached[1]
+    return entry.answer.mapping.name if entry.from_course and entry.answer.mapping is not None else None
 
 
 def encode_line(cached: CachedAnswer, later: float = 0.0) -> str:

@@ -5,13 +5,19 @@ Theory of operation
 
 **Appending.** All that is learned at a time is one ``write`` to the end of the file, done before any of it is answered,
 so a crash loses nothing that was answered; :mod:`labnet.resolver.cache.syncing` bounds what a loss of power costs.
-Everything larger (compaction, healing after a failed write, a file that was edited) is a *rewrite*: a temporary
+Everything larger (compaction, healing after a failed write, a file that was edited, the first line of a file without
+learned ones) is a *rewrite*: a temporary
 file (:mod:`labnet.resolver.cache.rewrite`) is filled beside the old one and renamed over it. Lines that are not ours
 stay as their author wrote them.
 
 **Waiting.** Nothing here holds up the reactor: a rewrite writes for :data:`_TURN` seconds and then lets others be
-served for :data:`_PAUSE` seconds, and a thread waits for the disk where there is much to be brought to it. What is
+served for :data:`_PAUSE` seconds, and a thread waits for the disk, which takes milliseconds. What is
 learned meanwhile is appended to the old file, which counts until the rename, and put behind the new one.
+
+**Superseded lines.** A name that is learned anew has an expired line in the file of the course's answers, and a program
+that shares the file takes the first line of a name. So what is appended for such a name is followed by a rewrite
+(:mod:`labnet.resolver.cache.superseded`): at once, but the next one :data:`RETRY` seconds later at the earliest, and
+after ten times as long as the last one took.
 
 **States.** :class:`State` says what is under way, :data:`TRANSITIONS` what leads from one state to the next; an event
 that a state does not list is a fault of this module and raises KeyError.
@@ -22,7 +28,7 @@ State      Meaning                                                       What ex
 IDLE       Nothing is under way.                                         no timer, no new file
 WRITING    The file is being written anew, some lines in each turn.      a new file, a timer
 SYNCING    The new file has every line; a thread brings it to the disk.  a new file, a thread
-WAITING    A rewrite failed or was overtaken and will be tried again.    a timer
+WAITING    A rewrite failed, was overtaken or came too soon; it is due.  a timer
 CLOSING    The last rewrite is done in one go, as far as one is needed.  a new file or nothing
 CLOSED     The end.                                                      nothing
 =========  ============================================================  =====================
@@ -65,6 +71,7 @@ from twisted.python.failure import Failure
 from labnet.net.clocks import ahead
 from labnet.net.kernel.regular import open_regular
 from labnet.resolver.cache.rewrite import Identity, Rewriting, identity
+from labnet.resolver.cache.superseded import NamedLines
 from labnet.resolver.cache.syncing import DelayedSync, InThread, sync_file
 
 RETRY: Final = 1.0
@@ -98,12 +105,18 @@ class Event(Enum):
     REPLACED = auto()
     OVERTAKEN = auto()
     FAILED = auto()
+    DEFER = auto()
     CLOSE = auto()
     END = auto()
 
 
 TRANSITIONS: Final[Mapping[State, Mapping[Event, State]]] = {
-    State.IDLE: {Event.BEGIN: State.WRITING, Event.FAILED: State.WAITING, Event.CLOSE: State.CLOSING},
+    State.IDLE: {
+        Event.BEGIN: State.WRITING,
+        Event.FAILED: State.WAITING,
+        Event.DEFER: State.WAITING,
+        Event.CLOSE: State.CLOSING,
+    },
     State.WRITING: {
         Event.WRITTEN: State.SYNCING,
         Event.REPLACED: State.IDLE,
@@ -144,12 +157,14 @@ class Form(Generic[T]):
     ``encode`` makes the line of one item without its newline; its second argument is the number of seconds by which the
     times in the line are later than the item's (the file has the times of the system's clock). ``authored`` gives, line
     by line, the bytes of an old file that stay; None stands for a file of which nothing stays. ``adopt`` takes up what
-    another program wrote into the file and is valid; that is live from then on.
+    another program wrote into the file and is valid; that is live from then on. ``name`` gives the name that an item is
+    about where a newer line makes the older ones of that name worthless to others; None: nobody else reads the file.
     """
 
     encode: Callable[[T, float], str]
     authored: Callable[[bytes], Iterator[bytes]] | None = None
     adopt: Callable[[bytes], object] = lambda content: None
+    name: Callable[[T], str] | None = None
 
 
 class LogStart(NamedTuple):
@@ -171,9 +186,6 @@ class LearnedLog(Generic[T]):
     SLACK = 1000
     """Stale lines that are not worth a rewrite, whatever the number of live ones."""
 
-    AT_ONCE = 100_000
-    """Bytes of a rewritten file that are brought to the disk at once; for more, a thread waits."""
-
     def __init__(
         self,
         path: str,
@@ -193,6 +205,9 @@ class LearnedLog(Generic[T]):
         self._left: Identity | None = None
         self._lines = 0
         self._most_lines = self.SLACK
+        self._named = NamedLines()
+        self._is_superseded = False
+        self._next_rewrite = 0.0
         self._ahead = 0.0
         self._rewriting: Rewriting | None = None
         self._timer: IDelayedCall | None = None
@@ -201,7 +216,10 @@ class LearnedLog(Generic[T]):
     def open(self, lines: int, cut: bool) -> None:
         """Start on a file with so many learned ``lines``, and the start of another one where it was ``cut``."""
         self._lines = lines
-        self._most_lines = 2 * sum(1 for _ in self._live()) + self.SLACK
+        live = sum(1 for _ in self._live())
+        self._most_lines = 2 * live + self.SLACK
+        if self._form.name is not None:
+            self._named.start(map(self._form.name, self._live()), may_have_others=lines > live)
         with contextlib.suppress(OSError):
             self._take_up(cut)
         if cut or lines > self._most_lines:
@@ -218,9 +236,34 @@ class LearnedLog(Generic[T]):
                 self._write(lines, self._known)
             except OSError as error:
                 self._failed(error, is_lost=True)
+        for each in learned:
+            self._note(each)
         is_fit = self._known is not None and 0 < self._lines <= self._most_lines and shift == self._ahead
-        if not is_fit and self._state is State.IDLE:
+        if not is_fit and (self._state is State.IDLE or self._is_deferred):
             self._begin()
+        self._drop_superseded()
+
+    def _note(self, item: T) -> T:
+        """The line of ``item`` is in the file, or will be."""
+        if self._form.name is not None and self._named.add(self._form.name(item)):
+            self._is_superseded = True
+        return item
+
+    @property
+    def _is_deferred(self) -> bool:
+        """Whether a rewrite is due that only drops what is superseded."""
+        return self._state is State.WAITING and self._known is not None and self._durability is Durability.WHOLE
+
+    def _drop_superseded(self) -> None:
+        """Have the file written anew, where a name has been learned that it has an older line of."""
+        if not self._is_superseded or self._state is not State.IDLE:
+            return
+        left = self._next_rewrite - self._clock.seconds()
+        if left <= 0:
+            self._begin()
+        else:
+            self._go(Event.DEFER)
+            self._timer = self._clock.callLater(left, self._begin)
 
     def rewrite(self) -> None:
         """Write what is live now and nothing else of ours; where a rewrite is under way, once more behind it."""
@@ -235,6 +278,7 @@ class LearnedLog(Generic[T]):
             return
         has_failed = self._durability is not Durability.WHOLE or self._state is not State.IDLE
         is_needed = (self._known is None and has_failed) or (self._lines and ahead(self._clock) != self._ahead)
+        is_needed = is_needed or self._is_superseded
         self._disk.close()
         self._go(Event.CLOSE)
         if is_needed:
@@ -306,7 +350,9 @@ class LearnedLog(Generic[T]):
             self._failed(error, began)
             return
         encode, authored, shift = self._form.encode, self._form.authored, self._ahead
-        lines = (encode(learned, shift).encode() + b"\n" for learned in self._live())
+        self._is_superseded = False
+        self._named.start((), may_have_others=False)
+        lines = (encode(learned, shift).encode() + b"\n" for learned in map(self._note, self._live()))
         authors = (line for part in rewriting.old_parts() for line in authored(part)) if authored else ()
         rewriting.lines = chain(authors, rewriting.counted(lines))
         self._go_on(rewriting)
@@ -317,7 +363,7 @@ class LearnedLog(Generic[T]):
         try:
             if not rewriting.go_on(lambda: is_last or self._clock.seconds() < until):
                 self._timer = self._clock.callLater(_PAUSE, self._go_on, rewriting)
-            elif is_last or rewriting.size <= self.AT_ONCE:
+            elif is_last:
                 rewriting.sync()
                 self._replace(rewriting)
             else:
@@ -343,6 +389,8 @@ class LearnedLog(Generic[T]):
     def _replace(self, rewriting: Rewriting) -> None:
         self._known = rewriting.replace(self._known or rewriting.old)
         self._rewriting = None
+        now = self._clock.seconds()
+        self._next_rewrite = now + max(RETRY, 10 * (now - rewriting.began))
         if self._known is None:
             self._overtaken()
             return
@@ -356,6 +404,7 @@ class LearnedLog(Generic[T]):
         self._disk.soon()
         if rewriting.is_outdated:
             self._begin()
+        self._drop_superseded()
 
     def _overtaken(self) -> None:
         """Another program changed or replaced the file during the rewrite: what it wrote stays."""

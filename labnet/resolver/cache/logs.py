@@ -46,13 +46,13 @@ class LearnedLogs(Generic[T]):
         self,
         live: Callable[[], Iterable[T]],
         encode: Callable[[T, float], str],
-        is_course: Callable[[T], bool],
+        course_name: Callable[[T], str | None],
         adopt: Callable[[list[CachedAnswer]], object],
         clock: IReactorTime,
     ) -> None:
         self._live = live
         self._encode = encode
-        self._is_course = is_course
+        self._course_name = course_name
         self._adopt = adopt
         self._clock = clock
         self._course: LearnedLog[T] | None = None
@@ -68,7 +68,7 @@ class LearnedLogs(Generic[T]):
             return
         self._lock = LogLock(path)
         threads = threads_of(self._clock)
-        in_course = Form(self._encode, authored, lambda found: self._take(found, path))
+        in_course = Form(self._encode, authored, lambda found: self._take(found, path), self._name)
         in_dns = Form(self._encode, None, lambda found: self._take(found, None))
         self._course = LearnedLog(path, self._live_course, in_course, self._clock, threads)
         self._dns = LearnedLog(path + DNS_LOG_SUFFIX, self._live_dns, in_dns, self._clock, threads)
@@ -108,6 +108,12 @@ class LearnedLogs(Generic[T]):
         for _, entry in tail.cached:
             entry.since -= later
         self._adopt(tail.cached)
+
+    def _is_course(self, item: T) -> bool:
+        return self._course_name(item) is not None
+
+    def _name(self, item: T) -> str:
+        return self._course_name(item) or ""
 
     def _live_course(self) -> Iterable[T]:
         return (item for item in self._live() if self._is_course(item))

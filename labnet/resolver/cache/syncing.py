@@ -105,8 +105,18 @@ def sync_file(path: str) -> None:
 
 
 def threads_of(reactor: Any) -> InThread:
-    """The reactor's thread pool; where ``reactor`` has none, as in tests, the work is done at once."""
+    """The reactor's thread pool; where ``reactor`` has none, as in tests, the work is done at once.
+
+    A thread begins in the reactor's next turn: to start one takes milliseconds when the machine is busy, and the answer
+    whose learning led to it is to leave before.
+    """
     pool = getattr(reactor, "getThreadPool", None)
     if pool is None:
         return maybeDeferred
-    return lambda work: deferToThreadPool(reactor, pool(), work)
+
+    def in_thread(work: Callable[[], None]) -> Deferred[None]:
+        turn: Deferred[None] = Deferred()
+        reactor.callLater(0, turn.callback, None)
+        return turn.addCallback(lambda _: deferToThreadPool(reactor, pool(), work))
+
+    return in_thread

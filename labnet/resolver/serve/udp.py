@@ -160,7 +160,7 @@ class ResolverProtocol(DatagramProtocol):
         if answer is None:
             self._ask(question, addr, client, came, account)
             return
-        reply = self._dialect.encode(answer.mapping)
+        reply = self._dialect.encode(name, answer.mapping)
         source = source_of(answer, asked=False) if client.may_recurse else "records"
         is_small = len(reply) <= largest_reply(datagram)
         if answer.mapping is not None and client.may_recurse and answer.until and is_small:
@@ -225,7 +225,7 @@ class ResolverProtocol(DatagramProtocol):
 
         ``source`` is where the answer comes from, or the reason that the question counts by.
         """
-        reply = self._dialect.encode(mapping)
+        reply = self._dialect.encode(name, mapping)
         responder = self._responder
         asked = f"{addr[0]} {addr[1]} {name}".encode()
         lost = ""

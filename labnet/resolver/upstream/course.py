@@ -19,7 +19,7 @@ from labnet.events import ASKING
 from labnet.interfaces import IDatagramSocket, IDatagramSockets, IParent
 from labnet.net.addresses import address_text
 from labnet.policy.loglimit import LogLimit
-from labnet.resolver.upstream.errors import ParentFailed
+from labnet.resolver.upstream.errors import ParentFailed, unreadable
 from labnet.wire.course import decode_reply, encode_question
 from labnet.wire.course_line import TextError
 from labnet.wire.names import ROOT, text_of
@@ -107,7 +107,9 @@ class _Exchange:
             reply = decode_reply(datagram)
         except TextError as error:
             self._log_no_answer(error)
-            reply = None
+            self._close()
+            self._done.errback(Failure(unreadable(self._parent.address, error)))
+            return
         if reply is None or reply.name is None or fold(reply.name) == fold(self._name):
             self._close()
             rcode = Rcode.NXDOMAIN if reply is None else Rcode.NOERROR

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 
 from labnet.resolver.cache.cache import Entry
-from labnet.resolver.cache.lines import CachedAnswer, decode_line, encode_line, is_from_course
+from labnet.resolver.cache.lines import CachedAnswer, course_name, decode_line, encode_line
 from labnet.resolver.cache.lock import LogLock
 from labnet.resolver.cache.log import RETRY, LogStart
 from labnet.resolver.cache.logs import DNS_LOG_SUFFIX, LearnedLogs
@@ -101,7 +101,7 @@ class OtherLabTests(LogCase):
         def live() -> list[CachedAnswer]:
             return [one for one in known if one[1].is_valid(self.clock.seconds())]
 
-        logs: LearnedLogs[CachedAnswer] = LearnedLogs(live, encode_line, is_from_course, adopt, self.clock)
+        logs: LearnedLogs[CachedAnswer] = LearnedLogs(live, encode_line, course_name, adopt, self.clock)
         self.patch(LogLock, "__init__", lambda lock, path: setattr(lock, "_path", ""))
         logs.open(os.fspath(self.path), LogStart(), LogStart())
         self.known = known

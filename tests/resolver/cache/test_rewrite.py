@@ -14,7 +14,7 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.python.failure import Failure
 
 from labnet.resolver.cache.cache import Entry
-from labnet.resolver.cache.lines import decode_dns_line, encode_line, is_from_course
+from labnet.resolver.cache.lines import course_name, decode_dns_line, encode_line
 from labnet.resolver.cache.log import RETRY, Form, LearnedLog, LogStart
 from labnet.resolver.cache.logs import DNS_LOG_SUFFIX, LearnedLogs
 from labnet.resolver.cache.rewrite import Rewriting
@@ -44,7 +44,6 @@ class BigCase(LogCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.patch(LearnedLog, "AT_ONCE", 0)
         self.holds_flushes = False
         self.clock = WorkingClock()
         self.threads: list[tuple[Callable[[], None], Deferred[None]]] = []
@@ -408,7 +407,7 @@ class SteppedClockTests(LogCase):
         """The log of DNS answers does the same."""
         answer = Answer(Rcode.NOERROR, (rrset("www.example", 60, A, b"\1\2\3\4"),))
         kept = question("www.example", A), Entry(answer, self.settable.seconds(), 60, "parent")
-        logs = LearnedLogs(lambda: [kept], encode_line, is_from_course, list, self.settable)
+        logs = LearnedLogs(lambda: [kept], encode_line, course_name, list, self.settable)
         logs.open(os.fspath(self.path), LogStart(), LogStart())
         self.settable.set_by += HOUR
         logs.append([kept])

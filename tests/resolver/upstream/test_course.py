@@ -7,7 +7,7 @@ from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.resolver.upstream.course import MOST_IGNORED, TextParent
-from labnet.resolver.upstream.errors import ParentFailed
+from labnet.resolver.upstream.errors import ParentFailed, Unusable
 from labnet.resolver.upstream.selection import Parents
 from tests.resolver.dnsfakes import FakeSockets, question
 
@@ -27,7 +27,8 @@ class CourseParentTests(SynchronousTestCase):
                 for _ in range(50):
                     answered = parent.ask(question("www.example"))
                     sockets.last.received(b"\x00nonsense")
-                    self.assertIsNone(self.successResultOf(answered).course_reply)
+                    says = str(self.failureResultOf(answered, Unusable).value)
+                    self.assertIn("192.0.2.53:1200 sent a reply that cannot be read", says)
         self.assertEqual([event["more"] for event in events], ["", " (and 49 more before)"])
 
     def test_a_question_fails_where_its_port_gets_too_much_that_is_no_reply(self) -> None:
