@@ -161,8 +161,11 @@ class IResolver(Interface):
         step 3).
         """
 
-    def ask(question: Question, story: Story | None = None) -> Deferred[Answer]:
-        """Ask the parents; their failure is an answer too (SERVFAIL). Never fails. How is noted in ``story``."""
+    def ask(question: Question, story: Story | None = None, network: bytes = b"") -> Deferred[Answer]:
+        """Ask the parents; their failure is an answer too (SERVFAIL). Never fails. How is noted in ``story``.
+
+        ``network`` is that of the client: where too much is in flight, the one that has most gives way.
+        """
 
 
 class IChange(Interface):

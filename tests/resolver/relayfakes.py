@@ -115,6 +115,7 @@ class Port:
         self.resolver: Resolver | None = None
         self.replies: list[tuple[bytes, dns.message.Message]] = []
         self.full: list[tuple[bytes, bytes]] = []
+        self.failed: list[tuple[bytes, bytes, Answer]] = []
         self.answers: list[Answer] = []
         self.flushed = 0
         self.steps: list[str] = []
@@ -125,6 +126,9 @@ class Port:
     def flush(self) -> None:
         self.flushed += 1
         self.steps.append("flushed")
+
+    def give_way(self, to: bytes, question: bytes, answer: Answer) -> None:
+        self.failed.append((to, question, answer))
 
     def go_full(self, to: bytes, question: bytes) -> None:
         self.full.append((to, question))

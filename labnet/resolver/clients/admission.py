@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Final
+from typing import Final, Protocol
 
 from labnet.policy.access import Access
 from labnet.policy.ratelimit import TokenBuckets, network_of
@@ -162,14 +162,22 @@ class Admission:
         return next((ticket for ticket in tickets if ticket.since < before and counts[ticket.host] == most), None)
 
 
+class GivesWay(Protocol):
+    """Where questions come from whose tickets give way."""
+
+    def gave_way(self, ticket: Ticket) -> None:
+        """The question of ``ticket`` gave way to another one: who asked it is told."""
+
+
 class Ticket:
     """One question of a client in flight since the epoch second ``since``.
 
     Whoever is done with it gives it back; only the first time counts. ``gave_way`` is called where it has to give way
-    to another question, and is not to be answered later.
+    to another question, and is not to be answered later; or its ``port`` is told, where a callable for each question
+    would cost too much.
     """
 
-    __slots__ = ("_in_flight", "_network", "gave_way", "host", "since")
+    __slots__ = ("_in_flight", "_network", "gave_way", "host", "port", "since")
 
     def __init__(self, in_flight: dict[bytes, dict[Ticket, None]], client: Client, since: float) -> None:
         self._in_flight = in_flight
@@ -177,6 +185,7 @@ class Ticket:
         self.host = client.host
         self.since = since
         self.gave_way: Callable[[], None] | None = None
+        self.port: GivesWay | None = None
 
     def give_back(self) -> bool:
         """The question is answered, or will never be; False where it was given back before."""
@@ -191,5 +200,9 @@ class Ticket:
 
     def give_way(self) -> None:
         """Another question takes its place."""
-        if self.give_back() and self.gave_way is not None:
+        if not self.give_back():
+            return
+        if self.gave_way is not None:
             self.gave_way()
+        elif self.port is not None:
+            self.port.gave_way(self)

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, Final
 
 from labnet.interfaces import IReactor
-from labnet.resolver.engine.inflight import Flight, LatePort
+from labnet.resolver.engine.flight import Flight, LatePort
 from labnet.resolver.engine.resolver import Resolver
 from labnet.resolver.upstream.dns import DNSParent
 from labnet.resolver.upstream.infra import Health
@@ -55,8 +55,11 @@ class FastPath:
         self._forwarders: dict[tuple[str, int], Forwarder] = {}
         self._chosen: tuple[Parents, float, Forwarder, Health] | None = None
 
-    def take(self, port: LatePort, origin: Any, datagram: bytes, now: float) -> bool:
-        """Have ``datagram``, which ``port`` got from ``origin``, answered by its parent, if it can go the fast path."""
+    def take(self, port: LatePort, origin: Any, datagram: bytes, now: float, network: bytes = b"") -> bool:
+        """Have ``datagram``, which ``port`` got from ``origin``, answered by its parent, if it can go the fast path.
+
+        It comes from a client of ``network``.
+        """
         end = name_end(datagram)
         if not end:
             return False
@@ -77,7 +80,7 @@ class FastPath:
         relay = forwarder.relay
         if shape is None or (relay.socket is None and not relay.pick_socket(now)):
             return False
-        flight = self.flights.reserve(question, now, forwarder)
+        flight = self.flights.reserve(question, now, forwarder, network)
         flight.late.append((port, origin, datagram, end, shape))
         relay.ask(flight, question.key, shape.type_class)
         self._resolver.misses += 1
@@ -177,6 +180,10 @@ class Forwarder:
         else:
             self._flights.release(flight)
         return True
+
+    def forget(self, flight: Flight) -> bool:
+        """Wait no more for the reply to ``flight``; False where it is here already."""
+        return self.relay.forget(flight)
 
     def done(self) -> None:
         """All replies that had come are read: answer, and have the full path do what is left."""

@@ -7,7 +7,7 @@ client's datagram is passed on and the reply passed back, both as bytes. On the 
 :class:`~labnet.resolver.engine.resolver.Resolver` asks an :class:`~labnet.interfaces.IParent` and everything is
 decoded. A question must be asked once however many ask it, by whichever path they come, so both share this table.
 
-A :class:`Flight` is one question that is being asked. Its states:
+A :class:`~labnet.resolver.engine.flight.Flight` is one question that is being asked. Its states:
 
 ========= ================================================================ ========================================
 state     what it means                                                    how it is seen
@@ -29,7 +29,7 @@ method                   from         to          when
 ``learn``                both         landed      a reply is in the cache, and waits to be logged
 ``release``              forwarded    over        a reply was passed on that does not last, and no Deferred waits for it
 ``commit``               landed       over        what was learned is logged; all who wait are answered
-``make_room``            asked        over        it is slow, and the table is full: who waits gets SERVFAIL
+``make_room``            both         over        it is slow, and the table is full: who waits gets SERVFAIL
 ``stop``                 asked        over        the resolver stops: who waits gets SERVFAIL
 ======================== ============ =========== ==================================================================
 
@@ -48,14 +48,15 @@ Invariants
 #. Each client is answered once. ``divert`` empties ``late`` before those clients come back by the full path, where each
    waits by a Deferred on the same flight; a flight that has landed takes no more clients.
 #. The table has at most ``Bounds.in_flight`` flights; whoever reserves looks at ``is_full`` or ``make_room`` before.
-#. At most :data:`MOST_WAITING` clients wait for a flight; whoever adds one looks at ``is_crowded`` before.
+#. At most :data:`~labnet.resolver.engine.flight.MOST_WAITING` clients wait for a flight; whoever adds one looks at
+   ``is_crowded`` before.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -67,11 +68,9 @@ from labnet.policy.loglimit import LogLimit
 from labnet.resolver.cache.cache import Cache, Entry
 from labnet.resolver.cache.lines import CachedAnswer
 from labnet.resolver.cache.policy import Bounds, answer_of_mapping, entry_of
+from labnet.resolver.engine.flight import Flight, LateClient, LatePort, slow_ones
 from labnet.resolver.upstream.errors import ParentFailed
 from labnet.wire.types import Answer, InfoCode, Question, Upstream, failure_of
-
-MOST_WAITING: Final = 1000
-"""Clients that wait for one question at a time; more get SERVFAIL at once."""
 
 _GAVE_WAY: Final = failure_of("too slow while too many questions are in flight")
 
@@ -86,62 +85,6 @@ _LOOK: Final = 0.02
 
 Ask = Callable[[Question], Deferred[Upstream]]
 """What asks a parent: an :meth:`~labnet.interfaces.IParent.ask`, or one that has its reply already."""
-
-
-class LatePort(Protocol):
-    """Where the datagrams of late clients came from; ``origin`` is the port's own word for who sent one."""
-
-    def reply(self, origin: Any, question: bytes, reply: bytes) -> None:
-        """Send ``reply`` to ``question`` with the next :meth:`flush`."""
-
-    def flush(self) -> None:
-        """Send what is left."""
-
-    def go_full(self, origin: Any, question: bytes) -> None:
-        """Have ``question`` answered on the full path."""
-
-
-LateClient = tuple[LatePort, Any, bytes, int, Any]
-"""A client of the fast path: its port and origin, its question as it came, where the name in that ends, and the shape
-of its reply. It is no class of its own, because there is one for each question."""
-
-
-class Flight:
-    """One question that a parent is being asked since the epoch second ``since``, and who waits for it.
-
-    ``forwarder`` is who passed it on while it is on the fast path; ``section`` is then the question as the parent got
-    it, bit by bit. ``story`` is what is noted of it, where anybody watches.
-    """
-
-    __slots__ = ("answer", "forwarder", "late", "question", "section", "since", "story", "waiting", "walk")
-
-    def __init__(self, question: Question, since: float, forwarder: Any = None) -> None:
-        self.question = question
-        self.since = since
-        self.forwarder = forwarder
-        self.section = b""
-        self.late: list[LateClient] = []
-        # A list for each would keep the garbage collector busy.
-        self.waiting: list[Deferred[Answer]] | tuple[()] = ()
-        self.walk: Deferred[None] | None = None
-        self.answer: Answer | None = None
-        self.story: Story | None = None
-
-    @property
-    def is_crowded(self) -> bool:
-        """Whether as many clients wait for it as may."""
-        return len(self.late) + len(self.waiting) >= MOST_WAITING
-
-    def wait(self, story: Story | None = None) -> Deferred[Answer]:
-        """One more client of the full path; fires with the answer, never fails. Its ``story`` gets the flight's."""
-        waiting: Deferred[Answer] = Deferred()
-        if story is not None and self.story is not None:
-            waiting.addCallback(_with_steps, story, self.story)
-        if self.waiting:
-            self.waiting.append(waiting)
-        else:
-            self.waiting = [waiting]
-        return waiting
 
 
 class InFlight:
@@ -178,27 +121,49 @@ class InFlight:
         return len(self._flights) >= self.bounds.in_flight
 
     def make_room(self) -> bool:
-        """Whether there is room for one more question; a slow one on the full path gives way, as unbound's jostle does.
+        """Whether there is room for one more question; a slow one gives way, as unbound's jostle does.
 
-        Those on the fast path are soon over, or come to the full one.
+        It is the oldest of the network that has most in flight, by whichever path it is asked.
         """
         if not self.is_full:
             return True
         before = self._clock.seconds() - self.bounds.patience
-        for flight in self._flights.values():
-            if flight.since >= before:
-                break
-            if flight.walk is not None:
-                flight.answer = self.stale(flight.question, self._clock.seconds()) or _GAVE_WAY
-                if flight.story is not None:
-                    flight.story.step("gave-way")
-                flight.walk.cancel()
+        for flight in slow_ones(self._flights.values(), before):
+            if self._gives_way(flight):
                 break
         return not self.is_full
 
-    def reserve(self, question: Question, now: float, forwarder: Any = None) -> Flight:
-        """From ``now`` on (epoch seconds) ``question`` is being asked, on the fast path by ``forwarder``."""
-        flight = self._flights[question] = Flight(question, now, forwarder)
+    def _gives_way(self, flight: Flight) -> bool:
+        """Whether ``flight``, which is slow, is over for that; not where its reply is here, and is being worked on."""
+        if flight.walk is None and not (flight.forwarder is not None and flight.forwarder.forget(flight)):
+            return False
+        flight.answer = answer = self.stale(flight.question, self._clock.seconds()) or _GAVE_WAY
+        if flight.story is not None:
+            flight.story.step("gave-way")
+        if flight.walk is not None:
+            flight.walk.cancel()
+            return True
+        self._land(flight, answer)
+        late, flight.late = flight.late, []
+        for port, origin, question, _, _ in late:
+            port.give_way(origin, question, answer)
+        self.commit()
+        return True
+
+    def leave(self, is_it: Callable[[Any], bool]) -> LateClient | None:
+        """Have the client whose origin ``is_it`` wait no more for a question on the fast path; None where none does."""
+        for flight in self._flights.values():
+            for index, late in enumerate(flight.late):
+                if is_it(late[1]):
+                    return flight.late.pop(index)
+        return None
+
+    def reserve(self, question: Question, now: float, forwarder: Any = None, network: bytes = b"") -> Flight:
+        """From ``now`` on (epoch seconds) ``question`` is being asked, on the fast path by ``forwarder``.
+
+        The first who asks it is of ``network``.
+        """
+        flight = self._flights[question] = Flight(question, now, forwarder, network)
         return flight
 
     def ask(self, flight: Flight, ask: Ask) -> None:
@@ -327,11 +292,6 @@ class InFlight:
         if self._flights.get(flight.question) is flight:
             self._land(flight, flight.answer or failed_unexpectedly(failure, flight.question, self.log))
         self.commit()
-
-
-def _with_steps(answer: Answer, story: Story, flight: Story) -> Answer:
-    story.steps += flight.steps
-    return answer
 
 
 def note_learned(story: Story, ttl: int | None) -> None:

@@ -18,7 +18,8 @@ from labnet.resolver.cache.cache import Cache, Entry
 from labnet.resolver.cache.lines import CachedAnswer
 from labnet.resolver.cache.policy import Bounds, answer_of_mapping
 from labnet.resolver.engine.chains import Chain, cut_chain
-from labnet.resolver.engine.inflight import Flight, InFlight, failed_unexpectedly
+from labnet.resolver.engine.flight import Flight
+from labnet.resolver.engine.inflight import InFlight, failed_unexpectedly
 from labnet.resolver.engine.steps import note_entry, note_joined, note_own, note_unknown
 from labnet.resolver.records.special import may_be_special, special_find
 from labnet.resolver.records.zone import Zone
@@ -96,8 +97,8 @@ class Resolver:
             whole = chain.follow(Answer(Rcode.NOERROR) if answer is None else self._cut(answer, chain.asked))
         return whole
 
-    def ask(self, question: Question, story: Story | None = None) -> Deferred[Answer]:
-        asking = Deferred.fromCoroutine(self._follow(question, story))
+    def ask(self, question: Question, story: Story | None = None, network: bytes = b"") -> Deferred[Answer]:
+        asking = Deferred.fromCoroutine(self._follow(question, story, network))
         return asking.addErrback(failed_unexpectedly, question, self.log)
 
     def forwardable(self, question: Question) -> Parents | None:
@@ -150,7 +151,7 @@ class Resolver:
         """Give up every question in flight; who waits for one gets SERVFAIL."""
         self.flights.stop()
 
-    async def _follow(self, question: Question, story: Story | None) -> Answer:
+    async def _follow(self, question: Question, story: Story | None, network: bytes) -> Answer:
         chain = Chain(question)
         whole = None
         noting: Story | None = None  # up to the first name that is not known, all was noted by known()
@@ -160,7 +161,7 @@ class Resolver:
             if answer is None:
                 self.misses += 1
                 noting = story
-                answer = await self._from_parent(chain.asked, story)
+                answer = await self._from_parent(chain.asked, story, network)
             whole = self._followed(chain, answer, noting)
         return whole
 
@@ -247,8 +248,11 @@ class Resolver:
         # While it is asked anew there is no ready answer, which would hide the new one for a second.
         return replace(aged, until=0.0) if entry.refreshed else aged
 
-    def _from_parent(self, question: Question, story: Story | None = None) -> Deferred[Answer]:
-        """Ask a parent for one step of a chain, or wait with who asked already. Never fails."""
+    def _from_parent(self, question: Question, story: Story | None = None, network: bytes = b"") -> Deferred[Answer]:
+        """Ask a parent for one step of a chain, for a client of ``network``, or wait with who asked already.
+
+        Never fails.
+        """
         flight = self.flights.find(question)
         if flight is not None:
             if story is not None:
@@ -261,7 +265,7 @@ class Resolver:
             if story is not None:
                 story.step("full")
             return succeed(failure_of("too many questions in flight"))
-        flight = self.flights.reserve(question, self._clock.seconds())
+        flight = self.flights.reserve(question, self._clock.seconds(), network=network)
         flight.story = None if story is None else story.of_flight()
         answer = flight.wait(story)
         self.flights.ask(flight, parent.ask)

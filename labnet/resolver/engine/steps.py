@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from labnet.events import Story
 from labnet.resolver.cache.cache import Entry
-from labnet.resolver.engine.inflight import Flight
+from labnet.resolver.engine.flight import Flight
 from labnet.resolver.records.special import ORIGIN as SPECIAL
 from labnet.wire.names import text_of
 from labnet.wire.types import Answer, Question, type_text

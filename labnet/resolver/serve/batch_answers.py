@@ -11,13 +11,15 @@ from twisted.logger import Logger
 
 from labnet.net.batches.batch import BATCH, NO_KEY, Outgoing
 from labnet.net.batches.wildcard_batch import memory_of
-from labnet.resolver.clients.admission import Admission
+from labnet.net.kernel.sockaddr import address_in
+from labnet.resolver.clients.admission import Admission, Ticket
 from labnet.resolver.clients.counts import READY, Cell, Counts, asked_in
 from labnet.resolver.engine.fast_path import FastPath
 from labnet.resolver.ready.from_records import Made
 from labnet.resolver.ready.packetcache import PacketCache, PacketCaches
 from labnet.resolver.serve.batch_clients import BatchClients
 from labnet.resolver.serve.late_replies import LateReplies
+from labnet.wire.types import Answer
 
 BATCHES: Final = 4
 """System calls to read by, until the reactor's other sockets have their turn: a flood must not starve them."""
@@ -59,6 +61,9 @@ class BatchProtocol(Protocol):
 
     def answer(self, datagram: bytes, addr: tuple[str, int]) -> None:
         """Answer ``datagram``, that no ready answer is there for; it is counted against its client's rate already."""
+
+    def gave_way(self, datagram: bytes, addr: tuple[str, int], answer: Answer | None) -> None:
+        """Say that ``datagram`` gave way to another question, with ``answer`` if there is one."""
 
 
 class BatchAnswers:
@@ -220,12 +225,14 @@ class BatchAnswers:
         if ticket is None:
             return False
         try:
-            taken = fast_path.take(self._late, (self._in.name(slot), ticket, now), datagram, now)
+            taken = fast_path.take(self._late, (self._in.name(slot), ticket, now), datagram, now, client.network)
         except Exception:
             # As in hand_on: it must not close the port.
             self.log.failure("relaying a question failed", event="resolver.failed")
             taken = False
-        if not taken:
+        if taken:
+            ticket.port = self
+        else:
             ticket.give_back()
         return taken
 
@@ -282,6 +289,22 @@ class BatchAnswers:
             else:
                 self.protocol.datagramReceived(datagram, address)
         except Exception:
+            self.log.failure("answering a datagram of {address} failed", address=address, event="resolver.failed")
+
+    def gave_way(self, ticket: Ticket) -> None:
+        """The question of ``ticket`` is on the fast path, and gave way to another one of its network."""
+        fast_path = self.protocol.fast_path
+        left = None if fast_path is None else fast_path.flights.leave(lambda origin: origin[1] is ticket)
+        if left is not None:
+            (name, _, _), question = left[1:3]
+            self.fail(question, address_in(name), None)
+
+    def fail(self, datagram: bytes, address: tuple[str, int], answer: Answer | None) -> None:
+        """Have the protocol say that ``datagram`` gave way, with ``answer`` if there is one."""
+        try:
+            self.protocol.gave_way(datagram, address, answer)
+        except Exception:
+            # As in hand_on; and it must not fail the question that it makes room for.
             self.log.failure("answering a datagram of {address} failed", address=address, event="resolver.failed")
 
 

@@ -12,6 +12,7 @@ from labnet.net.batches.mmsg import Outbox
 from labnet.net.kernel.sockaddr import address_in
 from labnet.resolver.clients.admission import Ticket
 from labnet.resolver.clients.counts import Counts, asked_in
+from labnet.wire.types import Answer
 
 _LOST: Final = contextlib.suppress(OSError)
 
@@ -39,6 +40,9 @@ class AskedPort(Protocol):
 
     def hand_on(self, datagram: bytes, address: tuple[str, int], taken: bool) -> None:
         """Have the protocol answer ``datagram`` itself."""
+
+    def fail(self, datagram: bytes, address: tuple[str, int], answer: Answer | None) -> None:
+        """Have the protocol say that ``datagram`` gave way, with ``answer`` if there is one."""
 
 
 Origin = tuple[bytes, Ticket, float]
@@ -86,3 +90,9 @@ class LateReplies:
         name, ticket, _ = origin
         ticket.give_back()
         self._port.hand_on(question, address_in(name), taken=True)
+
+    def give_way(self, origin: Origin, question: bytes, answer: Answer) -> None:
+        """Send ``answer``: ``question`` gives way to others."""
+        name, ticket, _ = origin
+        ticket.give_back()
+        self._port.fail(question, address_in(name), answer)

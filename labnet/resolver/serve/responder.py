@@ -132,13 +132,22 @@ class Responder:
             if ticket is None:
                 return _TOO_MANY
             ticket.gave_way = partial(self._reply, asking, query, _GAVE_WAY)
-            asked = self.resolver.ask(question) if story is None else self.resolver.ask(question, story)
+            asked = self.resolver.ask(question, story, client.network)
             asked.addCallback(self._answered, asking, query, ticket)
             return None
         if answer is None:
             asking.step("recursion-not-asked")
             answer = self.resolver.nearest(question) or _NOT_HERE
         return _Decision(answer, source_of(answer, asked=False), ready_until=answer.until)
+
+    def give_way(self, message: bytes, source: tuple[str, int], send: Send, answer: Answer | None) -> None:
+        """Say by ``send`` that the question ``message`` of ``source``, which was asked on the fast path, gave way.
+
+        It gets ``answer``; where that is None, it gave way to another one of its network.
+        """
+        asking = _Asking(self.admission.client(source[0]), source, self.clock.seconds(), False, send, None)
+        decision = _GAVE_WAY if answer is None else _Decision(answer, source_of(answer, asked=True))
+        self._reply(asking, decode_query(message), decision)
 
     def _is_given_again(self, asking: _Asking, query: Query) -> bool:
         """Whether there was a reply that is ready but for what is the client's own; it has it then."""

@@ -131,6 +131,10 @@ class ResolverProtocol(DatagramProtocol):
         else:
             self._responder.respond(datagram, addr, False, lambda reply: self._send(reply, addr), taken, account)
 
+    def gave_way(self, datagram: bytes, addr: tuple[str, int], answer: Answer | None) -> None:
+        """Say that the DNS message ``datagram`` gave way to another question, with ``answer`` if there is one."""
+        self._responder.give_way(datagram, addr, lambda reply: self._send(reply, addr), answer)
+
     def _course(self, datagram: bytes, addr: tuple[str, int], taken: bool, account: Account | None) -> None:
         admission, counts = self._responder.admission, self._responder.counts
         client, came = admission.client(addr[0]), self._responder.clock.seconds()
@@ -186,7 +190,7 @@ class ResolverProtocol(DatagramProtocol):
             return
         ticket.gave_way = partial(self._too_many, waiting, account)
         self._waiting.add(waiting)
-        asked = self._resolver.ask(question) if account is None else self._resolver.ask(question, account.story)
+        asked = self._resolver.ask(question, None if account is None else account.story, client.network)
         asked.addCallback(self._answered, waiting, came, ticket, account)
 
     def _answered(

@@ -138,6 +138,10 @@ class Relay(Generic[A]):
         self._kinds.clear()
         self._owner.failed([*self._sockets.close(), *asked])
 
+    def forget(self, asked: A) -> bool:
+        """Wait no more for the reply to ``asked``; False where none is waited for."""
+        return self._sockets.forget(asked)
+
     def _received(self, sock: RelaySocket[A], replies: Iterable[bytes]) -> None:
         """``replies``, or what looks like some, have come by ``sock`` from the parent."""
         asked_by_id, replied = sock.asked, self._owner.replied
@@ -160,11 +164,12 @@ class Relay(Generic[A]):
     def _strayed(self, sock: RelaySocket[A], ids: list[bytes]) -> None:
         """Datagrams with ``ids`` came by ``sock`` that are no reply to what is asked by it."""
         exposed: list[A] = []
+        before = sock.forged
         if sock.is_found(ids):
             exposed = [*sock.asked.values()]
             sock.asked.clear()
             sock.close()
-        self._owner.forged(len(ids), exposed)
+        self._owner.forged(sock.forged - before, exposed)
 
     def _look(self) -> None:
         """Give up what is asked for too long."""

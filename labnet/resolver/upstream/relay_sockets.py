@@ -109,6 +109,10 @@ class RelaySockets(Generic[A]):
         waiting = [sock for sock in (*self._sockets, *self._retired) if sock.asked]  # few of hundreds
         return [asked for sock in waiting for asked in sock.give_up(now, wait)]
 
+    def forget(self, asked: A) -> bool:
+        """Wait no more for the reply to ``asked``; False where none is waited for."""
+        return any(sock.forget(asked) for sock in (*self._sockets, *self._retired) if sock.asked)
+
     def close_retired(self) -> None:
         """Close the sockets that are used no more, but those by which a reply may still come."""
         retired, self._retired = self._retired, []
@@ -158,7 +162,8 @@ class RelaySocket(Generic[A]):
     def __init__(self, reactor: IReactorFDSet, pool: RelaySockets[A], parent: tuple[str, int], now: float) -> None:
         self.asked: dict[bytes, A] = {}
         self._late: set[bytes] = set()
-        self._forged = 0
+        self.forged = 0
+        """Datagrams that came by it and are no reply; one to what was given up is none of a forger's."""
         self.left = MOST_QUERIES
         self.since = now
         self.closed = False
@@ -188,17 +193,23 @@ class RelaySocket(Generic[A]):
         self._late.update(late)
         return [self.asked.pop(id) for id in late]
 
-    def is_found(self, strays: Sequence[bytes]) -> bool:
-        """Datagrams with the ids ``strays`` came that are no reply; whether a forger has found the port by now.
+    def forget(self, asked: A) -> bool:
+        """Wait no more for the reply to ``asked``; False where this socket did not ask it."""
+        id = next((id for id, one in self.asked.items() if one is asked), None)
+        if id is None:
+            return False
+        del self.asked[id]
+        self._late.add(id)
+        return True
 
-        A reply to what was given up is none of a forger's.
-        """
+    def is_found(self, strays: Sequence[bytes]) -> bool:
+        """Datagrams with the ids ``strays`` came that are no reply; whether a forger has found the port by now."""
         for id in strays:
             if id in self._late:
                 self._late.remove(id)
             else:
-                self._forged += 1
-        return self._forged > MOST_FORGED
+                self.forged += 1
+        return self.forged > MOST_FORGED
 
     def doRead(self) -> None:
         try:

@@ -13,7 +13,8 @@ from zope.interface import implementer
 from labnet.interfaces import IParent
 from labnet.resolver.cache.cache import Cache, Entry
 from labnet.resolver.cache.policy import Bounds
-from labnet.resolver.engine.inflight import Flight, InFlight
+from labnet.resolver.engine.flight import Flight
+from labnet.resolver.engine.inflight import InFlight
 from labnet.resolver.engine.resolver import Resolver
 from labnet.resolver.records.zone import Zone
 from labnet.resolver.upstream.errors import ParentFailed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dns.flags
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.resolver.engine import inflight
+from labnet.resolver.engine import flight
 from tests.resolver.lab import CLIENT, COURSE, OTHER, Lab, codes, errors, rcode, shown
 
 ZONE = """\
@@ -361,7 +361,7 @@ class InFlightTests(SynchronousTestCase):
 
     def test_so_many_may_wait_for_one_question(self) -> None:
         """One more fails at once; those who wait are all answered."""
-        self.patch(inflight, "MOST_WAITING", 3)
+        self.patch(flight, "MOST_WAITING", 3)
         lab = Lab(self, explain=False)
         clients = [(CLIENT[0], 1000 + number) for number in range(4)]
         for client in clients:

@@ -18,6 +18,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
+from labnet.events import Story
 from labnet.interfaces import IResolver
 from labnet.resolver.clients.admission import Admission, Rules
 from labnet.resolver.clients.cookies import Cookies
@@ -56,7 +57,7 @@ class TableResolver:
     def nearest(self, question: Question) -> Answer | None:
         return None
 
-    def ask(self, question: Question) -> Deferred[Answer]:
+    def ask(self, question: Question, story: Story | None = None, network: bytes = b"") -> Deferred[Answer]:
         self.asked.append(question)
         return succeed(Answer(Rcode.NXDOMAIN, errors=(ExtendedError(InfoCode.OTHER, "so says the table"),)))
 
