@@ -188,11 +188,16 @@ class IMeasured(Interface):
 class AnsweredQuery(NamedTuple):
     """A question of the client at ``host`` and ``port`` that was answered at ``when`` (epoch seconds).
 
-    ``transport`` is udp or tcp, ``protocol`` dns, json or line; ``name`` is as the client wrote it, ``rrtype`` as in
-    presentation form; ``result`` and ``source`` are the labels of ``labnet_queries_total``. It took ``seconds``.
+    It came to the ``resolver`` of that name by its ``listener``, an address and a port in text. ``transport`` is udp or
+    tcp, ``protocol`` dns, json or line; ``name`` is as the client wrote it, ``rrtype`` as in presentation form;
+    ``result`` and ``source`` are the labels of ``labnet_queries_total``. ``answer`` is what was said, in a few words,
+    "" where that is nothing; ``ttl`` the seconds that it holds. ``parent`` is who told it, "" where nobody had to. It
+    took ``seconds``.
     """
 
     when: float
+    resolver: str
+    listener: str
     host: str
     port: int
     transport: str
@@ -201,6 +206,9 @@ class AnsweredQuery(NamedTuple):
     rrtype: str
     result: str
     source: str
+    answer: str
+    ttl: int | None
+    parent: str
     seconds: float
 
 

@@ -23,6 +23,9 @@ FLUSH: Final = 1.0
 MOST_WAITING: Final = 2000
 """Lines in memory; with so many the file is written at once."""
 
+MOST_TEXTS: Final = 1000
+"""Listeners and parents whose text is remembered: recursion meets any number of servers."""
+
 
 @implementer(IQueryLog)
 class QueryLog(Service):
@@ -36,6 +39,7 @@ class QueryLog(Service):
         self._second = -1.0
         self._to_the_second = ""
         self._waiting: list[str] = []
+        self._texts: dict[str, str] = {}
         self._flushing = LoopingCall(self.flush)
         self._flushing.clock = clock
 
@@ -52,21 +56,33 @@ class QueryLog(Service):
         return None
 
     def query_log(self, answered: AnsweredQuery) -> None:
-        # Only host, name and type are of the client's making; the rest needs no encoder, which is slow.
-        when, host, port, transport, protocol, name, rrtype, result, source, seconds = answered
+        # What is one of a few texts needs no encoder, which is slow.
+        when, resolver, listener, host, port, transport, protocol, name, rrtype = answered[:9]
+        result, source, answer, ttl, parent, seconds = answered[9:]
         when += self._ahead
         if not 0.0 <= when - self._second < 1.0:
             self._second = float(when // 1)
             self._to_the_second = iso8601(self._second)[:-7]
         self._waiting.append(
             f'{{"time":"{self._to_the_second}{int((when - self._second) * 1e6):06d}Z",'
+            f'"resolver":{self._text(resolver)},"listener":{self._text(listener)},'
             f'"client":{encode_basestring_ascii(quoted(host))},"port":{port},'
             f'"transport":"{transport}","protocol":"{protocol}","name":{encode_basestring_ascii(quoted(name))},'
             f'"type":{encode_basestring_ascii(quoted(rrtype))},"result":"{result}","source":"{source}",'
-            f'"milliseconds":{seconds * 1000:.3f}}}\n'
+            f'"answer":{encode_basestring_ascii(quoted(answer))},"ttl":{"null" if ttl is None else ttl},'
+            f'"parent":{self._text(parent)},"milliseconds":{seconds * 1000:.3f}}}\n'
         )
         if len(self._waiting) >= MOST_WAITING:
             self.flush()
+
+    def _text(self, text: str) -> str:
+        """``text``, which is one of a few, as JSON."""
+        found = self._texts.get(text)
+        if found is None:
+            if len(self._texts) >= MOST_TEXTS:
+                self._texts.clear()
+            found = self._texts[text] = encode_basestring_ascii(quoted(text))
+        return found
 
     def flush(self) -> None:
         """Write what waits."""

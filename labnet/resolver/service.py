@@ -42,7 +42,7 @@ from labnet.resolver.shared.cache import SharedCache
 from labnet.resolver.shared.values import Flush, ParentGroup
 from labnet.resolver.upstream.selection import Parents
 from labnet.wire.names import ROOT, key_of, text_of
-from labnet.wire.types import Question
+from labnet.wire.types import Question, RRType
 
 
 @dataclass(frozen=True)
@@ -96,6 +96,7 @@ class ResolverService(Service):
         self.admission = Admission(rules_of(config))
         self.counts = Counts(name)
         self.counts.events = surroundings.events
+        self.counts.parent_of = self._parent_of
         self._cookies = Cookies(surroundings.secret or random.randbytes(16))
         self._responder = self._make_responder()
         self._streams = DNSStreams(
@@ -282,6 +283,11 @@ class ResolverService(Service):
         self._log_starts = (loaded.course_log, loaded.dns_log)
         self._open_logs()
         self._logs.rewrite()
+
+    def _parent_of(self, question: Question) -> str:
+        # What a course parent told of a name answers every type.
+        entry = self._cache.peek(question) or self._cache.peek(Question(question.key, RRType.A))
+        return "" if entry is None else entry.source
 
     def _learned(self, learned: Sequence[CachedAnswer]) -> None:
         # What was asked with DO or CD is for such clients alone, and lives in this process's cache alone.

@@ -70,9 +70,9 @@ class Query:
     def recursion_desired(self) -> bool:
         return bool(self.flags & RD)
 
-    def as_text(self) -> tuple[str, str]:
-        """The name and the type that are asked for, in presentation form."""
-        return text_of(self.name), type_text(self.question.rrtype)
+    def as_asked(self) -> tuple[str, str, Question]:
+        """The name and the type that are asked for, in presentation form, and the question that they are."""
+        return text_of(self.name), type_text(self.question.rrtype), self.question
 
 
 class Refusal(Exception):

@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.console.logs import encoded
 from labnet.console.querylog import QueryLog
-from labnet.interfaces import AnsweredQuery
+from tests.answered import an_answered_query
 
 ROOT = Path(__file__).resolve().parents[2]
 LEVELS = {method: method for method in ("debug", "info", "warn", "error", "critical")} | {"failure": "critical"}
@@ -71,7 +71,7 @@ class MetricsPageTests(SynchronousTestCase):
         """Each, in its order; no others."""
         with tempfile.TemporaryDirectory() as folder:
             log = QueryLog(f"{folder}/q.json", 1.0, Clock())
-            log.query_log(AnsweredQuery(0.0, "::1", 1, "udp", "dns", "a", "A", "NOERROR", "cache", 0.0))
+            log.query_log(an_answered_query())
             log.stopService()
             fields = json.loads(Path(folder, "q.json").read_text("ascii"))
         named = [field for cells in rows("The query log") if cells[0] != "field" for field in cells[0].split(", ")]

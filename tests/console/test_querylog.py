@@ -13,9 +13,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from labnet.console.linefile import LineFile
-from labnet.console.querylog import MOST_WAITING, QueryLog
-from labnet.interfaces import AnsweredQuery, IQueryLog
+from labnet.console.querylog import MOST_TEXTS, MOST_WAITING, QueryLog
+from labnet.interfaces import IQueryLog
 from labnet.net.clocks import Steady
+from tests.answered import an_answered_query
 
 
 class QueryLogTests(SynchronousTestCase):
@@ -34,7 +35,9 @@ class QueryLogTests(SynchronousTestCase):
 
     def note(self, name: str = "www.lab.test", host: str = "192.0.2.1") -> None:
         self.log.query_log(
-            AnsweredQuery(1696167183.25, host, 4242, "udp", "dns", name, "AAAA", "NOERROR", "cache", 0.0012345)
+            an_answered_query(
+                when=1696167183.25, host=host, port=4242, name=name, rrtype="AAAA", answer=name, seconds=0.0012345
+            )
         )
 
     def objects(self) -> list[dict[str, Any]]:
@@ -54,6 +57,8 @@ class QueryLogTests(SynchronousTestCase):
             [
                 {
                     "time": "2023-10-01T13:33:03.250000Z",
+                    "resolver": "main",
+                    "listener": "127.0.0.1:1199",
                     "client": "192.0.2.1",
                     "port": 4242,
                     "transport": "udp",
@@ -62,10 +67,28 @@ class QueryLogTests(SynchronousTestCase):
                     "type": "AAAA",
                     "result": "NOERROR",
                     "source": "cache",
+                    "answer": "www.lab.test",
+                    "ttl": 60,
+                    "parent": "dns:192.0.2.53:53",
                     "milliseconds": 1.234,
                 }
             ],
         )
+
+    def test_nothing_known_is_null_or_empty(self) -> None:
+        """An answer without records has no TTL, and what is the lab's own no parent."""
+        self.log.query_log(an_answered_query(answer="", ttl=None, parent=""))
+        self.clock.advance(1)
+        (one,) = self.objects()
+        self.assertEqual((one["answer"], one["ttl"], one["parent"]), ("", None, ""))
+
+    def test_texts_that_are_remembered_are_bounded(self) -> None:
+        """Recursion from the root meets any number of servers."""
+        for number in range(2 * MOST_TEXTS):
+            self.log.query_log(an_answered_query(parent=f"root {number}"))
+        self.log.flush()
+        self.assertEqual([one["parent"] for one in self.objects()], [f"root {n}" for n in range(2 * MOST_TEXTS)])
+        self.assertLessEqual(len(self.log._texts), MOST_TEXTS)
 
     def test_a_hostile_name_is_one_line(self) -> None:
         """Whatever the name is, it is in one line and acts on no terminal."""
@@ -77,11 +100,12 @@ class QueryLogTests(SynchronousTestCase):
         for one in self.objects():
             self.assertTrue(one["name"].isprintable())
             self.assertTrue(one["client"].isprintable())
+            self.assertTrue(one["answer"].isprintable())
 
     def test_times_go_on_from_second_to_second(self) -> None:
         """To the microsecond, also where the clock goes back."""
         for when in (5.0, 5.000001, 5.999999, 6.0, 7.25, 6.5):
-            self.log.query_log(AnsweredQuery(when, "::1", 1, "udp", "dns", "a", "A", "NOERROR", "cache", 0.0))
+            self.log.query_log(an_answered_query(when=when))
         self.log.flush()
         times = [one["time"].removeprefix("1970-01-01T00:00:0") for one in self.objects()]
         self.assertEqual(times[0], "5.000000Z")

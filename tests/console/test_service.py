@@ -16,8 +16,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from labnet.config import ConsoleConfig
 from labnet.console.linefile import LineFile
 from labnet.console.service import Console
-from labnet.interfaces import AnsweredQuery
 from labnet.metrics import Sample
+from tests.answered import an_answered_query
 from tests.fakes import MemoryReactor
 
 
@@ -105,7 +105,7 @@ class ConsoleTests(SynchronousTestCase):
         self.assertEqual(json.loads((self.folder / "lab.json").read_text())["event"], "test.hello")
         assert console.query_log is not None
         self.assertEqual(console.query_log.share, 0.5)
-        console.query_log.query_log(AnsweredQuery(0.0, "::1", 1, "udp", "dns", "a", "A", "NOERROR", "cache", 0.0))
+        console.query_log.query_log(an_answered_query())
         self.reactor.pass_time(1)
         self.assertEqual(json.loads((self.folder / "q.json").read_text())["client"], "::1")
 
@@ -117,7 +117,7 @@ class ConsoleTests(SynchronousTestCase):
         assert console.query_log is not None
         self.assertEqual(list(console.problems()), [])
         self.log.info("hello", event="test.hello")
-        console.query_log.query_log(AnsweredQuery(0.0, "::1", 1, "udp", "dns", "a", "A", "NOERROR", "cache", 0.0))
+        console.query_log.query_log(an_answered_query())
         self.reactor.pass_time(1)
         self.status = {
             "reload": {"problems": ["main.toml: is no TOML"]},

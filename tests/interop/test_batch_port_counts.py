@@ -67,9 +67,12 @@ async def test_sampled_questions_are_logged() -> None:
     await made.receive(16)
     assert len(noted) == 4
     host, port = made.client.getsockname()
-    assert {note[1:9] for note in noted} == {
+    assert {note[3:11] for note in noted} == {
         (host, port, "udp", "json", "www.lab", "A", "found", "ready"),
         (host, port, "udp", "dns", "www.lab", "A", "NOERROR", "ready"),
     }
+    at = made.port.getHost()
+    assert {note.listener for note in noted} == {f"{at.host}:{at.port}"}
+    assert {(note.protocol, note.answer) for note in noted} == {("json", "yes"), ("dns", "")}
     assert all(note.seconds >= 0 for note in noted)
     await made.close()

@@ -167,7 +167,7 @@ class DNSTests(StoryTestCase):
         stream.transport = None
         stream.peer = CLIENT
         account = self.lab.service._streams.account(stream, message)
-        responder.respond(message, CLIENT, True, answers.append, account=account)
+        responder.respond(message, (CLIENT, None), True, answers.append, account=account)
         told = self.events.exchange()
         self.assertEqual((told.transport, told.datagrams[0].transport, told.result), ("tcp", "tcp", "hit"))
 

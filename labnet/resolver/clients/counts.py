@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Any, Final
 
+from labnet.events import End, end_of
 from labnet.interfaces import UNWATCHED, AnsweredQuery, IEvents, IQueryLog
 from labnet.metrics import Histogram, Sample
+from labnet.net.addresses import address_text
 from labnet.wire.dns_request import decode_query
-from labnet.wire.types import Answer, InfoCode
+from labnet.wire.names import key_of
+from labnet.wire.reply_text import told_in
+from labnet.wire.types import Answer, InfoCode, Question, RRType
 
 READY: Final = "ready"
 """The source of an answer that was given from its bytes, without a look at records or cache."""
@@ -22,7 +26,18 @@ FOUND: Final = "found"
 UNKNOWN: Final = "unknown"
 """The results of the course protocol; those of DNS are its RCODEs."""
 
+Ends = tuple[End, Any]
+"""A client, and the transport of the port or connection by which it asked."""
+
+Times = tuple[float, float]
+"""The epoch seconds at which a question came and was answered."""
+
+Asked = tuple[str, str, Question]
+"""A name and a type as text, and the question that they are."""
+
 _NONE: Final = range(0)
+_OWN: Final = frozenset(("records", "none"))
+"""The sources that no parent is behind."""
 _STALE: Final = frozenset((InfoCode.STALE_ANSWER, InfoCode.STALE_NXDOMAIN))
 
 
@@ -41,15 +56,18 @@ class Cell:
 
 
 class Counts:
-    """The counts of the resolver ``name``; ``log`` is the query log, if there is one."""
+    """The counts of the resolver ``name``."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.lost: Counter[str] = Counter()
         """Questions without an answer of their own, by why: denied, refused, rate, slipped, in_flight, malformed."""
         self.log: IQueryLog | None = None
+        """The query log, if there is one."""
         self.events: IEvents = UNWATCHED
         """Where each question is told, for whoever watches."""
+        self.parent_of: Callable[[Question], str] = lambda question: ""
+        """Says which parent told what is known about a question, "" where none did."""
         self.ready_seconds = Histogram()
         self._cells: dict[tuple[str, str, str, str], Cell] = {}
         self._seconds: dict[str, Histogram] = {}
@@ -71,31 +89,31 @@ class Counts:
         histogram.observe(seconds)
 
     def answered(
-        self, cell: Cell, client: tuple[str, int], came: float, now: float, asked: Callable[[], tuple[str, str]]
+        self, cell: Cell, ends: Ends, times: Times, asked: Callable[[], Asked], reply: bytes, origin: str = ""
     ) -> None:
-        """A question of ``client`` that ``came`` at an epoch second is answered ``now``; logged if it is its turn.
-
-        ``asked`` gives name and type, as text, for the query log alone.
-        """
+        """A question was answered by ``reply``; ``asked`` gives it. ``origin`` says where the answer comes from."""
+        came, now = times
         cell.answered += 1
         self.took(cell.source, max(0.0, now - came))
         for _ in self.sample():
-            self.note(cell, cell.source, client, now, now - came, asked())
+            self.note(cell, cell.source, ends, times, asked(), reply, origin)
 
-    def answered_ready(self, cell: Cell, client: tuple[str, int], came: float, now: float, datagram: bytes) -> None:
-        """``datagram`` of ``client``, that ``came`` at an epoch second, was answered ``now`` by a ready answer."""
+    def answered_ready(self, cell: Cell, ends: Ends, times: Times, question: bytes, reply: bytes) -> None:
+        """``question`` was answered by a ready ``reply``."""
         cell.ready += 1
-        self.ready_seconds.observe(max(0.0, now - came))
-        for _ in self.sample():
-            self.note(cell, READY, client, now, now - came, asked_in(datagram))
+        self._answered_ready(cell, ends, times, question, reply)
 
-    def answered_by_stream(self, cell: Cell, client: tuple[str, int], came: float, now: float, message: bytes) -> None:
-        """``message`` of ``client`` by TCP was answered ``now`` by a ready answer, which by UDP counts in ``cell``."""
+    def answered_by_stream(self, cell: Cell, ends: Ends, times: Times, question: bytes, reply: bytes) -> None:
+        """``question`` by TCP was answered by a ready ``reply``, which by UDP counts in ``cell``."""
         cell = self.cell("tcp", cell.protocol, cell.result, READY)
         cell.answered += 1
+        self._answered_ready(cell, ends, times, question, reply)
+
+    def _answered_ready(self, cell: Cell, ends: Ends, times: Times, question: bytes, reply: bytes) -> None:
+        came, now = times
         self.ready_seconds.observe(max(0.0, now - came))
         for _ in self.sample():
-            self.note(cell, READY, client, now, now - came, asked_in(message))
+            self.note(cell, READY, ends, times, asked_in(question), reply)
 
     def sample(self, questions: int = 1) -> range:
         """Which of ``questions`` more, by their numbers, the query log is to have: its share of all, spread evenly."""
@@ -107,12 +125,38 @@ class Counts:
         return range(0, questions, max(1, questions // due))[:due] if due else _NONE
 
     def note(
-        self, cell: Cell, source: str, client: tuple[str, int], now: float, seconds: float, asked: tuple[str, str]
+        self, cell: Cell, source: str, ends: Ends, times: Times, asked: Asked, reply: bytes, origin: str = ""
     ) -> None:
-        """Bring a question for ``asked``, a name and a type, that was answered ``now`` into the query log."""
-        if self.log is not None:
-            labels = cell.transport, cell.protocol, *asked, cell.result, source
-            self.log.query_log(AnsweredQuery(now, *client, *labels, max(0.0, seconds)))
+        """Bring a question that ``reply`` was given to into the query log."""
+        if self.log is None:
+            return
+        (host, port), transport = ends
+        listener = address_text(*end_of(None if transport is None else transport.getHost()))
+        came, now = times
+        name, rrtype, question = asked
+        answer, ttl = told_in(reply)
+        parent = ""
+        if cell.source not in _OWN:
+            parent = self.parent_of(question) or (origin.removeprefix("from ") if source == "parent" else "")
+        self.log.query_log(
+            AnsweredQuery(
+                now,
+                self.name,
+                listener,
+                host,
+                port,
+                cell.transport,
+                cell.protocol,
+                name,
+                rrtype,
+                cell.result,
+                source,
+                answer,
+                ttl,
+                parent,
+                max(0.0, now - came),
+            )
+        )
 
     def samples(self) -> Iterator[Sample]:
         """What was counted so far."""
@@ -129,11 +173,12 @@ class Counts:
             yield Sample("labnet_queries_dropped_total", (self.name, reason), count)
 
 
-def asked_in(datagram: bytes) -> tuple[str, str]:
-    """The name and the type that a question asks for, which has had an answer, for the query log."""
+def asked_in(datagram: bytes) -> Asked:
+    """The name and the type that a question asks for, which has had an answer, as text and as a question."""
     if b"\0" not in datagram:
-        return datagram.decode(errors="backslashreplace").strip(), "A"
-    return decode_query(datagram).as_text()
+        name = datagram.decode(errors="backslashreplace").strip()
+        return name, "A", Question(key_of(name), RRType.A)
+    return decode_query(datagram).as_asked()
 
 
 def source_of(answer: Answer, asked: bool) -> str:

@@ -32,6 +32,8 @@ _RENDERED: Final = 4
 _ID: Final = 2
 """Bytes of a DNS message that are each asker's own."""
 
+_HEADER: Final = 12
+
 Packet = tuple[bytes | None, Cell, bytes, float]
 """A ready answer: where it lies, where it is counted, its bytes (without the id where it is DNS), and the epoch second
 from which it no longer holds. Where it lies is a :func:`~labnet.net.batches.batch.vector_of`; None where its addresses
@@ -268,6 +270,22 @@ class PacketCaches:
         made = self._find_folded(datagram, now) if tried is self.dns else None
         return None if made is None else (datagram[:_ID] + made[0], made[1])
 
+    def peek(self, datagram: bytes) -> bytes:
+        """The whole reply to ``datagram``, which was answered just now, for who tells of it; b"" where it is gone."""
+        if b"\0" not in datagram:
+            packet = self.course.packets.get(key_of(datagram, self.course.skipped))
+            return b"" if packet is None else packet[2]
+        end = _name_end(datagram)
+        for asked in datagram, datagram[:_HEADER] + datagram[_HEADER:end].lower() + datagram[end:]:
+            key = key_of(asked, _ID)
+            packet = self.dns.packets.get(key)
+            if packet is not None:
+                return datagram[:_ID] + packet[2]
+            made = self.from_records.find_all([key])[0]
+            if made is not None:
+                return datagram[:_ID] + made[0]
+        return b""
+
     def make(self, keys: Sequence[bytes]) -> list[Made | None]:
         """The answers to the DNS questions of ``keys``, without their ids, made of the records or patched."""
         made = self.from_records.find_all(keys)
@@ -281,7 +299,7 @@ class PacketCaches:
 
     def _find_folded(self, datagram: bytes, now: float) -> Made | None:
         """The answer to a DNS question whose name is in mixed case (0x20), in the asker's own case."""
-        behind = datagram[12:]
+        behind = datagram[_HEADER:]
         if behind == behind.lower():
             return None  # it was looked for as it is
         end = _name_end(datagram)

@@ -90,7 +90,7 @@ class Account:
         is_dns = b"\0" in self._message
         name, rrtype = "", ""
         with contextlib.suppress(Silence, Refusal):  # what is no question has no name
-            name, rrtype = asked_in(self._message)
+            name, rrtype, _ = asked_in(self._message)
         answer, ttl = _said(reply) if is_dns else (reply.decode(errors="backslashreplace").strip(), None)
         story.happened(
             Exchange(

@@ -43,6 +43,8 @@ class BatchProtocol(Protocol):
     def counts(self) -> Counts:
         """Where that is counted."""
 
+    transport: Any
+
     def makeConnection(self, transport: Any) -> None:
         """The port is open, and sends by ``transport``."""
 
@@ -266,7 +268,8 @@ class BatchAnswers:
         for index in counts.sample(count):
             slot = index if slots is None else slots[index]
             cell = cells if isinstance(cells, Cell) else cells[index]
-            counts.note(cell, READY, self._in.address(slot), now, now - came, asked_in(self._in.datagram(slot)))
+            question, ends = self._in.datagram(slot), (self._in.address(slot), self.protocol.transport)
+            counts.note(cell, READY, ends, (came, now), asked_in(question), self._packets.peek(question))
         if counts.events.watched:
             told = range(counts.events.take(count, ready=True))
             picked = told if slots is None else slots[: len(told)]

@@ -6,7 +6,7 @@ A port hands a question over with a word of who asked (:data:`Origin`) and gets 
 from __future__ import annotations
 
 import contextlib
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from labnet.net.batches.mmsg import Outbox
 from labnet.net.kernel.sockaddr import address_in
@@ -19,6 +19,9 @@ _LOST: Final = contextlib.suppress(OSError)
 
 class Counting(Protocol):
     """What serves a port."""
+
+    transport: Any
+    """The port."""
 
     @property
     def counts(self) -> Counts:
@@ -83,7 +86,8 @@ class LateReplies:
             counts.took("parent", max(0.0, now - came))
         for index in counts.sample(len(replies)):
             name, _, came = origins[index]
-            counts.note(cell, "parent", address_in(name), now, now - came, asked_in(questions[index]))
+            ends = address_in(name), self._port.protocol.transport
+            counts.note(cell, "parent", ends, (came, now), asked_in(questions[index]), replies[index])
 
     def go_full(self, origin: Origin, question: bytes) -> None:
         """Have ``question`` answered on the full path."""

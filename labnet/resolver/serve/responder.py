@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IReactorTime
 from labnet.interfaces import IResolver
 from labnet.resolver.clients.admission import Admission, Client, Over, Ticket
 from labnet.resolver.clients.cookies import Cookies
-from labnet.resolver.clients.counts import Counts, source_of
+from labnet.resolver.clients.counts import Counts, Ends, source_of
 from labnet.resolver.ready.packetcache import PacketCaches
 from labnet.resolver.ready.rendered import key_of
 from labnet.resolver.ready.ttl_patch import ageing_of
@@ -64,18 +64,18 @@ class Responder:
     def respond(
         self,
         message: bytes,
-        source: tuple[str, int],
+        ends: Ends,
         stream: bool,
         send: Send,
         taken: bool = False,
         account: Account | None = None,
     ) -> bool:
-        """Answer ``message`` of the client at ``source``, now or later, by ``send``; ``account`` is what is told of it.
+        """Answer ``message``, whose ``ends`` are those, now or later, by ``send``; ``account`` is what is told of it.
 
         ``taken`` says that the answer was counted against the client's rate already. Gives False where the message
         gets no answer, whoever sends it: it is none that can be answered.
         """
-        asking = _Asking(self.admission.client(source[0]), source, self.clock.seconds(), stream, send, account)
+        asking = _Asking(self.admission.client(ends[0][0]), ends, self.clock.seconds(), stream, send, account)
         if asking.client.denied:
             self._lose("denied", account)
             return False
@@ -140,12 +140,12 @@ class Responder:
             answer = self.resolver.nearest(question) or _NOT_HERE
         return _Decision(answer, source_of(answer, asked=False), ready_until=answer.until)
 
-    def give_way(self, message: bytes, source: tuple[str, int], send: Send, answer: Answer | None) -> None:
-        """Say by ``send`` that the question ``message`` of ``source``, which was asked on the fast path, gave way.
+    def give_way(self, message: bytes, ends: Ends, send: Send, answer: Answer | None) -> None:
+        """Say by ``send`` that the question ``message`` of ``ends``, which was asked on the fast path, gave way.
 
         It gets ``answer``; where that is None, it gave way to another one of its network.
         """
-        asking = _Asking(self.admission.client(source[0]), source, self.clock.seconds(), False, send, None)
+        asking = _Asking(self.admission.client(ends[0][0]), ends, self.clock.seconds(), False, send, None)
         decision = _GAVE_WAY if answer is None else _Decision(answer, source_of(answer, asked=True))
         self._reply(asking, decode_query(message), decision)
 
@@ -154,8 +154,10 @@ class Responder:
         found = self.packets.rendered.find(key_of(query, asking.stream), asking.came)
         if found is None:
             return False
-        asking.send(found.to(query, self._cookie(asking, query.edns)))
-        self.counts.answered(found.cell, asking.source, asking.came, self.clock.seconds(), query.as_text)
+        reply = found.to(query, self._cookie(asking, query.edns))
+        asking.send(reply)
+        times = asking.came, self.clock.seconds()
+        self.counts.answered(found.cell, asking.ends, times, query.as_asked, reply)
         return True
 
     def _answered(self, answer: Answer, asking: _Asking, query: Query, ticket: Ticket) -> None:
@@ -190,7 +192,8 @@ class Responder:
         if query is None:
             cell.answered += 1
         else:
-            self.counts.answered(cell, asking.source, asking.came, self.clock.seconds(), query.as_text)
+            times, origin = (asking.came, self.clock.seconds()), "" if isinstance(said, Refusal) else said.origin
+            self.counts.answered(cell, asking.ends, times, query.as_asked, reply, origin)
         if asking.account is not None:
             asking.account.answered(cell, reply)
 
@@ -220,7 +223,7 @@ class Responder:
     def _is_proven(self, query: Query, asking: _Asking) -> bool:
         """Whether the client is really at its address: a server cookie says so (RFC 7873, section 5.2.3)."""
         cookie = query.edns.cookie if query.edns is not None else None
-        return cookie is not None and self.cookies.is_valid(cookie, asking.source[0], asking.came)
+        return cookie is not None and self.cookies.is_valid(cookie, asking.ends[0][0], asking.came)
 
     def _options(self, asking: _Asking, edns: Edns | None) -> Options:
         if edns is None:
@@ -232,14 +235,14 @@ class Responder:
         """The cookie for a client that sent one."""
         if edns is None or edns.cookie is None:
             return None
-        return self.cookies.make(edns.cookie[:8], asking.source[0], asking.came)
+        return self.cookies.make(edns.cookie[:8], asking.ends[0][0], asking.came)
 
 
 class _Asking(NamedTuple):
     """Who sent a message that is being answered, when (epoch seconds), and how it gets the reply."""
 
     client: Client
-    source: tuple[str, int]
+    ends: Ends
     came: float
     stream: bool
     send: Send

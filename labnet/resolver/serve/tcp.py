@@ -94,7 +94,7 @@ class DNSStreamProtocol(Protocol):
         self._in_flight += 1
         self._streams.idle.touch(self)
         account = self._streams.account(self, message)
-        if self._streams.responder.respond(message, self.peer, True, self._reply, False, account):
+        if self._streams.responder.respond(message, (self.peer, self.transport), True, self._reply, False, account):
             self._set_reading()
         else:
             self.close()  # as if two servers were to talk for ever
@@ -233,7 +233,8 @@ class DNSStreams(ServerFactory):
             found = packets.find(message, now) if message[4:5] == b"\0" else None
             if found is None or found[0][2] & _TC:
                 return None
-            counts.answered_by_stream(found[1], stream.peer, now, responder.clock.seconds(), message)
+            ends, times = (stream.peer, stream.transport), (now, responder.clock.seconds())
+            counts.answered_by_stream(found[1], ends, times, message, found[0])
             account = self.account(stream, message)
             if account is not None:
                 account.story.step("ready", source=found[1].source)

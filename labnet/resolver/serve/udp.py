@@ -14,7 +14,7 @@ from labnet.net.kernel.reflectors import REFLECTORS
 from labnet.policy.ratelimit import TokenBuckets
 from labnet.resolver.cache.cache import rests_until
 from labnet.resolver.clients.admission import Admission, Client, Ticket
-from labnet.resolver.clients.counts import FOUND, UNKNOWN, Cell, Counts, source_of
+from labnet.resolver.clients.counts import FOUND, UNKNOWN, Asked, Cell, Counts, Times, source_of
 from labnet.resolver.engine.fast_path import FastPath
 from labnet.resolver.serve.account import Account, end_of_port
 from labnet.resolver.serve.responder import Responder
@@ -77,7 +77,8 @@ class ResolverProtocol(DatagramProtocol):
         else:
             reply, cell = ready
             self._send(reply, addr)
-            responder.counts.answered_ready(cell, addr, now, responder.clock.seconds(), datagram)
+            times = now, responder.clock.seconds()
+            responder.counts.answered_ready(cell, (addr, self.transport), times, datagram, reply)
             if responder.counts.events.watched and responder.counts.events.take(ready=True):
                 self._tell_ready(datagram, addr, reply, cell)
 
@@ -129,11 +130,13 @@ class ResolverProtocol(DatagramProtocol):
         if b"\0" not in datagram:
             self._course(datagram, addr, taken, account)
         else:
-            self._responder.respond(datagram, addr, False, lambda reply: self._send(reply, addr), taken, account)
+            ends = addr, self.transport
+            self._responder.respond(datagram, ends, False, lambda reply: self._send(reply, addr), taken, account)
 
     def gave_way(self, datagram: bytes, addr: tuple[str, int], answer: Answer | None) -> None:
         """Say that the DNS message ``datagram`` gave way to another question, with ``answer`` if there is one."""
-        self._responder.give_way(datagram, addr, lambda reply: self._send(reply, addr), answer)
+        ends = addr, self.transport
+        self._responder.give_way(datagram, ends, lambda reply: self._send(reply, addr), answer)
 
     def _course(self, datagram: bytes, addr: tuple[str, int], taken: bool, account: Account | None) -> None:
         admission, counts = self._responder.admission, self._responder.counts
@@ -171,7 +174,7 @@ class ResolverProtocol(DatagramProtocol):
             cell = counts.cell("udp", self._protocol, FOUND, source)
             # An information line tells since when and for how long: it is the same for all that time.
             self._responder.packets.course.put(datagram, reply, rests_until(answer, came), cell)
-        self._count(answer, source, addr, name, came)
+        self._count(answer, source, addr, question, (came, self._responder.clock.seconds()), reply)
         self._tell(name, answer.mapping, addr, client, account, source)
 
     def _ask(
@@ -207,7 +210,8 @@ class ResolverProtocol(DatagramProtocol):
         addr, name = waiting
         source = source_of(answer, asked=True)
         self._tell(name, answer.mapping, addr, self.admission.client(addr[0]), account, source)
-        self._count(answer, source, addr, name, came)
+        question, reply = Question(key_of(name), RRType.A, name), self._dialect.encode(name, answer.mapping)
+        self._count(answer, source, addr, question, (came, self._responder.clock.seconds()), reply)
 
     def _too_many(self, waiting: tuple[tuple[str, int], str], account: Account | None) -> None:
         """A question is not asked, or gave way to another one."""
@@ -247,12 +251,19 @@ class ResolverProtocol(DatagramProtocol):
     def _cell(self, mapping: Mapping | None, source: str) -> Cell:
         return self._responder.counts.cell("udp", self._protocol, UNKNOWN if mapping is None else FOUND, source)
 
-    def _count(self, answer: Answer, source: str, addr: tuple[str, int], name: str, came: float) -> None:
+    def _count(
+        self, answer: Answer, source: str, addr: tuple[str, int], question: Question, times: Times, reply: bytes
+    ) -> None:
         cell = self._cell(answer.mapping, source)
-        self.counts.answered(cell, addr, came, self._responder.clock.seconds(), lambda: (name, "A"))
+        asked = partial(_asked, question)
+        self.counts.answered(cell, (addr, self.transport), times, asked, reply, answer.origin)
 
     def _send(self, datagram: bytes, addr: tuple[str, int]) -> None:
         if self.transport is not None:
             # A reply that the system does not take (no route, a firewall) is as good as lost on the way.
             with contextlib.suppress(OSError):
                 self.transport.write(datagram, addr)
+
+
+def _asked(question: Question) -> Asked:
+    return question.spelled, "A", question

@@ -192,7 +192,7 @@ class ComplianceTests(SynchronousTestCase):
     def exchange(self, message: bytes, stream: bool = False) -> list[bytes]:
         """What comes back for ``message``."""
         replies: list[bytes] = []
-        answered = self.responder.respond(message, ("192.0.2.1", 5300), stream, replies.append)
+        answered = self.responder.respond(message, (("192.0.2.1", 5300), None), stream, replies.append)
         self.assertEqual(answered, bool(replies))
         return replies
 

@@ -6,6 +6,8 @@ import ipaddress
 import socket
 
 import dns.message
+import dns.rrset
+from twisted.internet.address import IPv4Address
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.interfaces import AnsweredQuery
@@ -20,6 +22,12 @@ from tests.net.sockaddr import name_of
 
 def question(name: str) -> bytes:
     return dns.message.make_query(name, "A").to_wire()
+
+
+def reply(address: str) -> bytes:
+    response = dns.message.make_response(dns.message.make_query("a", "A"))
+    response.answer.append(dns.rrset.from_text("a.", 300, "IN", "A", address))
+    return response.to_wire()
 
 
 class Log:
@@ -40,11 +48,16 @@ class Port:
         self.protocol = self
         self.admission = Admission(Rules((ipaddress.ip_network("127.0.0.0/8"),), in_flight=100))
         self.counts = Counts("main")
+        self.counts.parent_of = lambda question: f"from {question}"
+        self.transport = self
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.handed_on: list[tuple[bytes, tuple[str, int], bool]] = []
 
     def now(self) -> float:
         return 1000.0
+
+    def getHost(self) -> IPv4Address:
+        return IPv4Address("UDP", "192.0.2.53", 53)
 
     def fileno(self) -> int:
         return self.socket.fileno()
@@ -106,14 +119,25 @@ class LateRepliesTests(SynchronousTestCase):
             self.port.counts.log = log = Log(share)
             origins = [self.origin(number % 2, 999.0 - number) for number in range(5)]
             for number, origin in enumerate(origins):
-                self.late.reply(origin, question(f"host{number}.lab.test"), b"reply")
+                self.late.reply(origin, question(f"host{number}.lab.test"), reply(f"192.0.2.{number}"))
             self.late.flush()
-            labels = ("udp", "dns"), ("NOERROR", "parent")
+            asked, labels = ("main", "192.0.2.53:53"), ("udp", "dns")
             self.assertEqual(
                 log.logged,
                 [
                     AnsweredQuery(
-                        1000.0, *address_in(origins[n][0]), *labels[0], f"host{n}.lab.test", "A", *labels[1], 1.0 + n
+                        1000.0,
+                        *asked,
+                        *address_in(origins[n][0]),
+                        *labels,
+                        f"host{n}.lab.test",
+                        "A",
+                        "NOERROR",
+                        "parent",
+                        f"192.0.2.{n}",
+                        300,
+                        f"from host{n}.lab.test A",
+                        1.0 + n,
                     )
                     for n in expected
                 ],

@@ -190,7 +190,7 @@ class ReadyTests(SynchronousTestCase):
         client = streams.connect()
         question = dns.message.make_query("big.lab", "TXT", id=1).to_wire()
         by_udp: list[bytes] = []
-        streams.service._responder.respond(question, ("127.0.0.1", 53), False, by_udp.append)
+        streams.service._responder.respond(question, (("127.0.0.1", 53), None), False, by_udp.append)
         self.assertTrue(streams.service.packets.dns.packets)
         client.send(framed(question))
         self.assertEqual(len(split(client.received())[0].answer[0]), 26)
@@ -246,7 +246,8 @@ class ReadyTests(SynchronousTestCase):
             sample.labels[1:]: sample.value for sample in streams.service.counts.samples() if "_total" in sample.name
         }
         self.assertEqual(counted["tcp", "dns", "NOERROR", "ready"], 2)
-        self.assertEqual([answered[3:8] for answered in noted][1:], [("tcp", "dns", "www.lab", "A", "NOERROR")] * 2)
+        self.assertEqual([answered[5:10] for answered in noted][1:], [("tcp", "dns", "www.lab", "A", "NOERROR")] * 2)
+        self.assertEqual([answered.answer for answered in noted], ["10.0.0.1"] * 3)
 
 
 class FlowTests(SynchronousTestCase):
