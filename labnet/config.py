@@ -203,6 +203,24 @@ class ConsoleConfig(_Table):
         "control.sock", description="The UNIX socket, below `state`, that labnet status, reload and the others use."
     )
     log: Path | None = Field(None, description="Write the log to this file as well, below `state`, as JSON lines.")
+    page: Many[Endpoint] = Field(
+        (), description="Twisted endpoint strings for the live page; a port that is taken is replaced by a free one."
+    )
+    page_token: Printable = Field(
+        "",
+        max_length=128,
+        repr=False,
+        description="What the operator shows to see the page; default: nothing on loopback, elsewhere one that is made "
+        "at the start and logged.",
+    )
+    page_viewers: Mapping[str, Printable] = Field(
+        default_factory=dict,
+        repr=False,
+        description="Tokens of those who see one resolver alone: a table, resolver = token.",
+    )
+    page_hosts: Many[str] = Field(
+        (), description="Host names that the page is reached by; its addresses and localhost need none."
+    )
     query_log: Path | None = Field(None, description="Write questions and their answers to this file, below `state`.")
     query_sample: float = Field(1.0, gt=0, le=1, description="The share of the questions that the query log takes.")
 
@@ -272,6 +290,10 @@ def build(table: dict[str, Any], base: str, rundir: str, where: Any = lambda key
         raise ConfigError([f"{where('shared')}: needs txredisapi, which is not there: {hint('shared')}"])
     if config.command is None and not config.resolver:
         raise ConfigError([f"{where('command')}: there is nothing to run: add a [command] or a [resolver.NAME] table"])
+    for name in config.console.page_viewers:
+        if name not in config.resolver:
+            says = f"there is no such resolver; there are {', '.join(config.resolver) or 'none'}"
+            raise ConfigError([f"{where(f'console.page_viewers.{name}')}: {says}"])
     state = os.path.abspath(os.path.join(rundir, config.lab.state))
     resolvers = {name: _absolute(resolver, base, state) for name, resolver in config.resolver.items()}
 

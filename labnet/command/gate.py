@@ -53,6 +53,10 @@ class Gate(Generic[S]):
         session, since = next(iter(self._served.items()))
         return session, since or 0.0
 
+    def since(self, session: S) -> float | None:
+        """Since when ``session`` is served; None where it waits, and where it does not count as there is no limit."""
+        return self._served.get(session)
+
     def arrive(self, session: S) -> None:
         """A connection came: serve it now or when its turn comes."""
         if self._limit and len(self._served) >= self._limit:

@@ -17,6 +17,7 @@ from labnet.command.reader import SEGMENT, SharedReader
 from labnet.command.replies import ReplyStyle
 from labnet.command.states import TRANSITIONS, SessionEvent, SessionState
 from labnet.command.stream import DirectStream
+from labnet.command.telling import Telling
 from labnet.interfaces import ISession, IStreamTransport
 from labnet.net.deadlines import Deadlines
 
@@ -40,6 +41,7 @@ class Server(Protocol):
 
     style: ReplyStyle
     reader: SharedReader | None
+    telling: Telling
     deadlines: Deadlines[CommandProtocol]
     closing: Deadlines[CommandProtocol]
     settling: Deadlines[CommandProtocol]
@@ -122,7 +124,10 @@ class CommandProtocol(DirectStream, LineReceiver):
     def serve(self) -> None:
         if self._on(SessionEvent.SERVE):
             self._server.deadlines.touch(self)
-            self._write(self._server.style.greet(self.host, getattr(self.transport.getPeer(), "port", 0)))
+            greeting = self._server.style.greet(self.host, getattr(self.transport.getPeer(), "port", 0))
+            self._write(greeting)
+            if self._server.telling.events.watched:
+                self._server.telling.tell(self, "served", reply=greeting)
             self._listen()
 
     def _listen(self) -> None:
@@ -155,7 +160,16 @@ class CommandProtocol(DirectStream, LineReceiver):
 
     def _is_fast(self) -> bool:
         served = self._state is _SERVED and self._framer is _FRESH and type(self) is CommandProtocol
-        return served and self._is_direct()
+        return served and self._is_direct() and not self._server.telling.events.watched
+
+    @property
+    def state(self) -> str:
+        """How far it is, in a word."""
+        return self._state.name.lower().replace("_", " ")
+
+    def look(self) -> None:
+        """Somebody begins to watch, or stops: find out anew whether commands may be answered unseen."""
+        self._fast = self._is_fast()
 
     def _data_received(self, data: bytes) -> None:
         if self._silence is not None:
@@ -181,7 +195,10 @@ class CommandProtocol(DirectStream, LineReceiver):
             self._server.deadlines.touch(self)
         if self._most == BATCH and b"EXIT" not in commands:
             self._flush()
-            self._write(self._server.replies_to(commands))
+            replies = self._server.replies_to(commands)
+            self._write(replies)
+            if self._server.telling.events.watched:
+                self._server.telling.tell_commands(self, commands, replies)
             return
         for command in commands:
             if self._state >= _FLUSHING:
@@ -217,7 +234,10 @@ class CommandProtocol(DirectStream, LineReceiver):
             self._flush()
             self._server.exit(self)
         else:
-            self.reply(self._server.replies_to([line]))
+            reply = self._server.replies_to([line])
+            self.reply(reply)
+            if self._server.telling.events.watched:
+                self._server.telling.tell_commands(self, [line], reply)
 
     def _await_silence(self) -> None:
         patience = self._framer.patience

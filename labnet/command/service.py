@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
@@ -19,15 +19,15 @@ from labnet.command.ports import WelcomePort, WelcomePorts, close
 from labnet.command.protocol import CommandFactory, CommandProtocol
 from labnet.command.reader import shared_reader
 from labnet.command.replies import STYLES
+from labnet.command.telling import Telling
 from labnet.config import CommandConfig
-from labnet.interfaces import IChange, IMeasured, IReactor
+from labnet.interfaces import UNWATCHED, IChange, IEvents, IMeasured, IReactor
 from labnet.metrics import Sample
 from labnet.net.clocks import wall_of
 from labnet.net.deadlines import Deadlines
 from labnet.net.kernel import memory
 from labnet.net.kernel.peer_user import user_of
 from labnet.policy.access import address_of
-from labnet.policy.loglimit import NetworkLogLimit
 from labnet.values import LocalUser
 
 GRACE: Final = 0.5
@@ -35,6 +35,9 @@ GRACE: Final = 0.5
 
 CROWD: Final = 1000
 """Sessions at a time whose memory is worth giving back to the system when the last of them has left."""
+
+MOST_SHOWN: Final = 500
+"""Sessions that are shown to who looks, and as many that wait."""
 
 _BETWEEN_TURNS: Final = 2 * GRACE
 """Seconds between two sessions that are closed because others wait: the first is gone by then."""
@@ -44,12 +47,22 @@ _ENDS: Final = ("client", "exit", "server", "timeout", "turn", *WHY)
 
 @implementer(IMeasured)
 class CommandService(Service):
-    """Listens as ``config`` says; ``exited`` is called when EXIT has closed every socket."""
+    """Listens as ``config`` says; ``exited`` is called when EXIT has closed every socket.
+
+    What happens in its sessions is told to ``events``.
+    """
 
     log = Logger()
 
-    def __init__(self, config: CommandConfig, reactor: IReactor, exited: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        config: CommandConfig,
+        reactor: IReactor,
+        exited: Callable[[], None],
+        events: IEvents = UNWATCHED,
+    ) -> None:
         self.reactor = reactor
+        self.telling = Telling(events, reactor)
         self.style = STYLES[config.replies]
         self.gate: Gate[CommandProtocol] = Gate(config.clients, self._hold, reactor.seconds)
         self.reader = shared_reader(reactor, self.look_at_the_clock)
@@ -76,7 +89,6 @@ class CommandService(Service):
         self._ends = array("Q", [0] * len(_ENDS))  # no objects: they would hold a crowd's memory
         self._refusals_logged = float("-inf")
         self._refusals_unlogged = 0
-        self._denials = NetworkLogLimit()
         self._turn: IDelayedCall | None = None  # the next look at who is served for how long, while others wait
 
     @property
@@ -159,6 +171,8 @@ class CommandService(Service):
     def exit(self, session: CommandProtocol) -> None:
         """EXIT came from ``session``: style and networks say whether all close or that one."""
         self._exits += 1
+        if self.telling.events.watched:
+            self.telling.tell_commands(session, [b"EXIT"], b"")
         if self.style.exit_closes_all and self._may_close_all(session):
             self.log.info("EXIT from {host}: the command server closes", host=session.host, event="command.exit")
             self._close("exit").addCallback(self._exit_done)
@@ -178,16 +192,13 @@ class CommandService(Service):
             self._exited()
 
     def admits(self, host: str) -> bool:
-        """Whether a client at ``host`` may connect now; a refusal is counted, and logged now and then."""
+        """Whether a client at ``host`` may connect now; a refusal is counted, and logged once a second at most."""
         now = self.reactor.seconds()
         refusal = self._admission.refusal(host, now)
         if refusal is None:
             return True
         self._ends[_ENDS.index(refusal)] += 1
-        if refusal != "denied":
-            self._log_refusal(host, refusal, now)
-        elif (count := self._denials.count(host, now)) is not None:
-            self._say_refused(host, refusal, count)
+        self._log_refusal(host, refusal, now)
         return False
 
     def refuse_http(self, session: CommandProtocol) -> None:
@@ -199,27 +210,30 @@ class CommandService(Service):
         self._refusals_unlogged += 1
         if now - self._refusals_logged < 1:
             return
-        self._say_refused(host, refusal, self._refusals_unlogged)
-        self._refusals_logged, self._refusals_unlogged = now, 0
-
-    def _say_refused(self, host: str, refusal: RefusalReason, count: int) -> None:
         self.log.warn(
             "{count} new connection(s) closed at once, the last from {host}: {why}",
-            count=count,
+            count=self._refusals_unlogged,
             host=host,
             why=WHY[refusal],
             event="command.refused",
         )
+        self._refusals_logged, self._refusals_unlogged = now, 0
 
     def arrived(self, session: CommandProtocol) -> None:
         """``session`` has a connection."""
         self._admission.arrived(session.host)
+        if self.telling.events.watched:
+            self.telling.tell(session, "opened")
+        waiting = self.gate.waiting
         self.gate.arrive(session)
+        if self.telling.events.watched and self.gate.waiting > waiting:
+            self.telling.tell(session, "waiting", str(self.gate.waiting))
 
     def left(self, session: CommandProtocol) -> None:
         """``session`` lost its connection."""
         self._most = max(self._most, self.gate.served)
         self._ends[_ENDS.index(session.end)] += 1
+        self.telling.closed(session, session.end)
         self._admission.left(session.host)
         self.deadlines.discard(session)
         self.closing.discard(session)
@@ -229,6 +243,46 @@ class CommandService(Service):
             self._second, self.time_reply, self.now = -1, b"", 0.0  # made in the crowd's midst, they hold memory there
             self.reactor.callLater(0, memory.give_back, self.reactor)
         self._fire_if_closed()
+
+    def watch(self, watched: bool) -> None:
+        """Somebody looks at the sessions from now on, or nobody does any more."""
+        for session in self.gate.sessions:
+            session.look()
+            self.telling.id_of(session)
+
+    def status(self) -> dict[str, Any]:
+        """The sessions that are served and those that wait, for JSON: times in seconds, as the reactor counts them."""
+        now, timeout = self.reactor.seconds(), self._config.timeout
+        served, waiting = self.gate.sessions[: self.gate.served], self.gate.sessions[self.gate.served :]
+        return {
+            "sessions": [
+                {
+                    "id": self.telling.id_of(session),
+                    "client": self._client(session),
+                    "since": self.gate.since(session),
+                    "left": max(0.0, timeout - (now - self.deadlines.touched.get(session, now))),
+                    "commands": self.telling.commands_of(session),
+                    "state": session.state,
+                }
+                for session in served[:MOST_SHOWN]
+            ],
+            "waiting": [
+                {"id": self.telling.id_of(session), "client": self._client(session), "place": place, "since": None}
+                for place, session in enumerate(waiting[:MOST_SHOWN], 1)
+            ],
+            "more": max(0, len(served) - MOST_SHOWN) + max(0, len(waiting) - MOST_SHOWN),
+        }
+
+    def _client(self, session: CommandProtocol) -> dict[str, Any]:
+        host, port = self.telling.client_of(session)
+        return {"host": host, "port": port}
+
+    def close_session(self, id: str) -> None:
+        """Close the session that has this ``id``, as somebody who looks wants it. Raises LookupError."""
+        session = next((one for one in self.gate.sessions if self.telling.id_of(one) == id), None)
+        if session is None:
+            raise LookupError(f"there is no session {id}: it is closed already")
+        session.close()
 
     def _hold(self, hold: bool) -> None:
         self._welcome.hold(hold)

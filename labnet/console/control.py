@@ -63,6 +63,9 @@ class IControlled(Interface):
     def open_command_server() -> Any:
         """Have the command server listen again after an EXIT; what hinders that, each in a sentence, or a Deferred."""
 
+    def view(what: str, arguments: Mapping[str, Any]) -> Any:
+        """What is to be seen of ``what``, for JSON, or a Deferred of that. Raises LookupError with a sentence."""
+
     def stop() -> None:
         """Begin to stop, as by SIGTERM."""
 
@@ -84,6 +87,13 @@ def actions_of(lab: IControlled) -> dict[str, Action]:
         except ValueError as error:
             raise ControlError(str(error)) from None
 
+    def view(request: dict[str, Any]) -> Any:
+        what = text(request, "what")
+        try:
+            return lab.view(what, request)
+        except LookupError as error:
+            raise ControlError(str(error.args[0])) from None
+
     return {
         "status": lambda request: lab.status(),
         "samples": lambda request: maybeDeferred(lab.samples).addCallback(list),
@@ -91,6 +101,8 @@ def actions_of(lab: IControlled) -> dict[str, Action]:
         "flush": lambda request: lab.flush(text(request, "name")),
         "dump": dump,
         "open-command-server": lambda request: lab.open_command_server(),
+        "view": view,
+        "lookup": lambda request: view({**request, "what": "lookup"}),
         "stop": lambda request: lab.stop(),
     }
 

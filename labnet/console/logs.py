@@ -18,6 +18,8 @@ from twisted.python.reflect import qual, safe_str
 from zope.interface import implementer
 
 from labnet.console.linefile import LineFile
+from labnet.events import LogLine
+from labnet.interfaces import IEvents
 from labnet.wire.quoting import quoted
 
 _LEGACY: Final = frozenset({"message", "format", "why", "time", "system", "isError", "failure", "logLevel", "printed"})
@@ -80,6 +82,22 @@ class JSONLog:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+
+@implementer(ILogObserver)
+class LogLines:
+    """Tells ``events`` of each line of the log."""
+
+    def __init__(self, events: IEvents) -> None:
+        self._events = events
+
+    def __call__(self, event: LogEvent) -> None:
+        level, name = event.get("log_level"), quoted(safe_str(event.get("event", "twisted")))
+        text = quoted(formatEvent(event))
+        failure = event.get("log_failure")
+        if isinstance(failure, Failure):
+            text = f"{text}: {quoted(failure.getErrorMessage())}"
+        self._events.happened(LogLine(event.get("log_time", 0.0), getattr(level, "name", "info"), name, text[:1000]))
 
 
 def encoded(event: LogEvent) -> bytes:

@@ -22,14 +22,9 @@ _BOUNDS: Final = [*(repr(bound) for bound in BOUNDS), "+Inf"]
 def exposition(samples: Iterable[Sample], accept: str = "") -> tuple[bytes, str]:
     """``samples`` as a page and its content type: OpenMetrics where ``accept`` (the HTTP field) names it, else text."""
     counted = Counted(samples)
-    if wants_openmetrics(accept):
+    if "application/openmetrics-text" in accept:
         return openmetrics_exposition.generate_latest(counted), OPENMETRICS
     return generate_latest(counted), TEXT
-
-
-def wants_openmetrics(accept: str) -> bool:
-    """Whether ``accept`` (the HTTP field) names OpenMetrics."""
-    return "application/openmetrics-text" in accept
 
 
 class Counted(Collector):

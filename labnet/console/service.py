@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred
@@ -15,13 +16,24 @@ from zope.interface import implementer
 from labnet.config import ConsoleConfig
 from labnet.console.lag import ReactorLag
 from labnet.console.linefile import LineFile
-from labnet.console.logs import Logs
+from labnet.console.logs import LogLines, Logs
 from labnet.console.process import Process
 from labnet.console.querylog import QueryLog
+from labnet.console.ring import Ring
 from labnet.interfaces import IMeasured, IReactor
 from labnet.metrics import Sample
 from labnet.net.addresses import address_text
 from labnet.net.clocks import wall_of
+
+if TYPE_CHECKING:
+    from labnet.console.page.service import PageService
+
+
+class Seen(NamedTuple):
+    """What is seen of a lab as it happens: its events, and what it answers to questions about itself."""
+
+    ring: Ring
+    backend: Any
 
 
 @implementer(IMeasured)
@@ -42,6 +54,7 @@ class Console(MultiService):
         counted: Callable[[], Iterable[Sample] | Deferred[Iterable[Sample]]],
         status: Callable[[], dict[str, Any]],
         hindrances: Callable[[], list[str]],
+        seen: Seen | None = None,
     ) -> None:
         super().__init__()
         self._status = status
@@ -61,6 +74,15 @@ class Console(MultiService):
             web = WebService(config.listen, reactor, counted, lambda: list(self.problems()), hindrances)
             web.setServiceParent(self)
             self._ports = lambda: web.ports
+        self._page: PageService | None = None
+        if config.page and seen is not None:
+            from labnet.console.page.service import PageService
+
+            pages = counted, lambda: list(self.problems()), hindrances
+            self._page = PageService(config, reactor, seen.backend, seen.ring, pages)
+            self._page.setServiceParent(self)
+        self._lines = None if seen is None else LogLines(seen.ring)
+        self._publisher = publisher
 
     @property
     def ports(self) -> tuple[IListeningPort, ...]:
@@ -85,12 +107,22 @@ class Console(MultiService):
                     event="lab.listens",
                 )
 
+    @property
+    def page(self) -> list[str]:
+        """Where the live page is, for a browser."""
+        return [] if self._page is None else self._page.addresses()
+
     def open(self) -> None:
         """Have the log as it should be; before anything else runs."""
         self._logs.open()
+        if self._lines is not None:
+            self._publisher.addObserver(self._lines)
 
     def close(self) -> None:
         """Leave the log to whoever had it; when nothing else runs. Idempotent."""
+        if self._lines is not None:
+            with contextlib.suppress(ValueError):
+                self._publisher.removeObserver(self._lines)
         self._logs.close()
 
     def samples(self) -> Iterator[Sample]:

@@ -18,9 +18,9 @@ from twisted.python.failure import Failure
 
 from labnet.config import Config, ConfigError, ConsoleConfig
 from labnet.console.control import ControlServer, IControlled, actions_of
-from labnet.console.service import Console
+from labnet.console.ring import Ring
+from labnet.console.service import Console, Seen
 from labnet.daemon.running.listen_addresses import host_and_port
-from labnet.daemon.running.reach import doubts
 from labnet.daemon.running.recent_warnings import RecentWarnings
 from labnet.daemon.running.reload import STOPPING, FileWatch, Outcomes, Reloads, load_lab, watched_files
 from labnet.daemon.running.signals import Signals, Terminal
@@ -87,7 +87,7 @@ class BaseService(MultiService):
         self._in_thread = environment.in_thread or self._in_pool
         self._publisher = environment.publisher
         self._started = environment.started or Started(Inherited(), Notifier(reactor, {}))
-        self._warnings = self._doubts(config, loaded)
+        self._warnings = warnings_of(loaded)
         self._recent_warnings = RecentWarnings()
         self._signals = Signals(reactor)
         self._terminal = Terminal()
@@ -100,8 +100,11 @@ class BaseService(MultiService):
         self._command_has_exited = False
         self._has_ports = False
         self._stop_is_asked = False
+        self.ring = Ring(reactor)
         seen = self._seen(config.console)
-        self.console = Console(seen, reactor, self._publisher, self.samples, self.last_status, self.hindrances)
+        self.console = Console(
+            seen, reactor, self._publisher, self.samples, self.last_status, self.hindrances, Seen(self.ring, self)
+        )
         self.console.setServiceParent(self)
 
     # What differs.
@@ -120,6 +123,13 @@ class BaseService(MultiService):
 
     async def _take(self, wanted: Config, loaded: dict[str, Loaded]) -> list[str]:
         """Go over to ``wanted``; what is wrong, each in a sentence. Raises StartError with nothing changed."""
+        raise NotImplementedError
+
+    def view(self, what: str, arguments: Mapping[str, Any]) -> Any:
+        """What is to be seen of ``what`` (:mod:`labnet.daemon.running.views`), for JSON, or a Deferred of that.
+
+        Raises LookupError with a sentence.
+        """
         raise NotImplementedError
 
     def _serving(self) -> str:
@@ -238,6 +248,7 @@ class BaseService(MultiService):
             "reload": self._outcomes.status(),
             "services": services,
             "troubles": self._recent_warnings.last(),
+            "page": self.console.page,
         }
 
     def dump(self, resolver: str | None = None) -> Iterator[str]:
@@ -249,6 +260,16 @@ class BaseService(MultiService):
             raise ValueError(f"there is no resolver {resolver!r}: there are {', '.join(found) or 'none'}")
         return found[resolver].dump()
 
+    @property
+    def started_at(self) -> float:
+        """When the lab started, by the time of day."""
+        return self._started_at
+
+    @property
+    def command_is_open(self) -> bool:
+        """Whether the command server listens: no EXIT has closed it."""
+        return not self._command_has_exited
+
     def hindrances(self) -> list[str]:
         """Why no client should be sent here now, each reason in a sentence."""
         return [STOPPING] if self._stopping else self._not_serving()
@@ -257,10 +278,6 @@ class BaseService(MultiService):
         """The paths of the UNIX sockets that are open by the end of the privileged start."""
         addresses = [host_and_port(port) for port in self.console.ports]
         return [path for path, number in addresses if not number]
-
-    def _doubts(self, config: Config, loaded: Mapping[str, Loaded]) -> list[str]:
-        """What is to be warned of before ``config`` runs."""
-        return warnings_of(config, loaded)
 
     def _watched(self) -> Iterable[str]:
         return watched_files(self.config, self._path) if self.config.lab.watch else ()
@@ -281,6 +298,6 @@ def said_to_the_user() -> Iterator[None]:
         raise
 
 
-def warnings_of(config: Config, loaded: Mapping[str, Loaded]) -> list[str]:
-    """All that is doubtful in a configuration and in the files of its resolvers."""
-    return [*doubts(config), *(warning for files in loaded.values() for warning in files.warnings)]
+def warnings_of(loaded: Mapping[str, Loaded]) -> list[str]:
+    """All that is doubtful in the files of the resolvers."""
+    return [warning for files in loaded.values() for warning in files.warnings]

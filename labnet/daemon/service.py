@@ -23,11 +23,13 @@ from labnet.daemon.base import (
     BaseService,
     Environment,
     said_to_the_user,
+    warnings_of,
 )
 from labnet.daemon.running.changeover import Joining, Leaving, change_over
 from labnet.daemon.running.ending import Ending
 from labnet.daemon.running.listen_addresses import host_and_port, shown, to_try
 from labnet.daemon.running.reload import STOPPING
+from labnet.daemon.running.views import Views
 from labnet.interfaces import IChange, IDatagramSockets, IMeasured, IReactor, StartError
 from labnet.metrics import Sample
 from labnet.net.clocks import wall_of
@@ -72,6 +74,8 @@ class LabService(BaseService):
         self._sockets: IDatagramSockets = SystemSockets(reactor, SystemRandom())
         self._services_reactor = reactor
         self._traffic: OwnTraffic | None = None
+        self._views = Views(self, reactor)
+        self.ring.changed.append(self._watch)
         if config.capture.file is not None:
             # Only a lab that writes a capture needs what writes one.
             from labnet.capture.record import own_traffic
@@ -106,7 +110,15 @@ class LabService(BaseService):
 
     def _make_command(self, config: Config) -> CommandService:
         assert config.command is not None
-        return CommandService(config.command, self._services_reactor, self._command_exited)
+        return CommandService(config.command, self._services_reactor, self._command_exited, self.ring)
+
+    def _watch(self, watched: bool) -> None:
+        """Somebody looks at the lab from now on, or nobody does any more."""
+        if self.command is not None:
+            self.command.watch(watched)
+
+    def view(self, what: str, arguments: Mapping[str, Any]) -> Any:
+        return self._views.view(what, arguments)
 
     def _make_resolver(self, name: str, config: Config, loaded: Mapping[str, Loaded]) -> ResolverService:
         own = self._resolver_config(name, config)
@@ -116,7 +128,7 @@ class LabService(BaseService):
 
     def _surroundings(self, resolver: str) -> Surroundings:
         """What the ``resolver`` of this name uses of this process."""
-        return Surroundings(self._sockets, shared=self._shared)
+        return Surroundings(self._sockets, shared=self._shared, events=self.ring)
 
     def _resolver_config(self, name: str, config: Config) -> ResolverConfig:
         if self._traffic is None:
@@ -179,7 +191,7 @@ class LabService(BaseService):
         listened = set(to_try(*self._ports()))
         changes = partial(self._changes, loaded=loaded)
         self.config, warnings = await change_over(self.config, wanted, changes, self._listening_as, self._reactor)
-        self._outcomes.warn(warnings + self._doubts(self.config, loaded))
+        self._outcomes.warn(warnings + warnings_of(loaded))
         if self._command_has_exited:
             self.log.info(
                 "the command server stays closed since EXIT: labnet command-server open opens it again",

@@ -30,6 +30,7 @@ from labnet.resolver.clients.counts import Counts
 from labnet.resolver.engine.fast_path import FastPath
 from labnet.resolver.engine.resolver import Resolver
 from labnet.resolver.forwarding import Forwarding
+from labnet.resolver.inspection import Inspection
 from labnet.resolver.loading import Loaded, fill
 from labnet.resolver.ready.packetcache import PacketCaches
 from labnet.resolver.serve.identity import identities
@@ -102,6 +103,8 @@ class ResolverService(Service):
         self._streams = DNSStreams(
             self._responder, reactor, config.tcp_idle, config.tcp_connections, config.tcp_per_address
         )
+        self.inspection = Inspection(name, self._resolver, self._cache, self._forwarding, reactor)
+        """What it knows and would do, for who looks at it."""
         self._fast_path = FastPath(
             reactor, self._resolver, config.explain, (config.ttl_min, config.ttl_max), config.mixed_case
         )

@@ -11,8 +11,9 @@ from twisted.logger import Logger
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.http import HTTPChannel
 
+from labnet.console.http import BODY_BYTES, IDLE, LINGER
 from labnet.console.metrics import TEXT
-from labnet.console.web import BODY_BYTES, CONNECTIONS, IDLE, LINGER, MADE_FOR, PATIENCE, MetricsPage, WebService
+from labnet.console.web import CONNECTIONS, MADE_FOR, PATIENCE, MetricsPage, WebService
 from labnet.interfaces import StartError
 from labnet.metrics import Sample
 from tests.fakes import Client, MemoryReactor

@@ -24,7 +24,8 @@ from labnet.capture.narrative.explain import Understanding, story
 from labnet.capture.traffic.checks import notes
 from labnet.command.framing import CommandFramer
 from labnet.console.control import ControlFactory, ControlServer, actions_of
-from labnet.console.web import ConsoleSite
+from labnet.console.http import LimitedSite
+from labnet.console.web import CONNECTIONS, pages_at
 from labnet.resolver.cache.lines import decode_line, encode_line
 from labnet.resolver.cache.policy import Bounds
 from labnet.resolver.cache.tail import TailReader
@@ -141,7 +142,7 @@ def commands(data: bytes) -> None:
 def http(data: bytes) -> None:
     """A connection to the console's pages."""
     clock = Clock()
-    site = ConsoleSite(list, list, list, clock)
+    site = LimitedSite(pages_at(list, list, list, clock), clock, CONNECTIONS)
     channel, transport = site.buildProtocol(_PEER), StringTransport(peerAddress=_PEER)
     assert channel is not None
     channel.makeConnection(transport)

@@ -13,7 +13,7 @@ import os
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, Protocol
 
 from zope.interface import implementer
 
@@ -23,6 +23,7 @@ from labnet.capture.traffic.checks import ones_sum
 from labnet.interfaces import ITraffic
 
 End = tuple[str, int]
+INTERFACE: Final = "labnet's own sockets"
 MOST_SENT: Final = 256
 """Datagrams remembered in case they arrive at another of the program's sockets."""
 LARGEST_SEGMENT: Final = 60_000
@@ -39,6 +40,16 @@ _TCP_COMMENT: Final = (
 )
 _EVENT_COMMENT: Final = f"{OWN_MARK}: this segment stands for {{}}; only addresses, ports and time are real"
 _UNKNOWN: Final = "; the address {} stands for the program's own, which it does not know on a socket for all addresses"
+
+
+class PacketWriter(Protocol):
+    """What takes the packets, such as a :class:`~labnet.capture.files.writing.PcapngWriter`."""
+
+    def write(self, time_ns: int, data: bytes, wire_length: int | None = None, comment: str | None = None) -> None:
+        """Take one packet: ``time_ns`` in nanoseconds of the epoch."""
+
+    def flush(self) -> None:
+        """What was taken is to be seen."""
 
 
 @dataclass(slots=True)
@@ -66,8 +77,10 @@ class OwnTraffic:
         self._failed = failed
         self._connections: dict[frozenset[End], _Connection] = {}
         self._sent: dict[tuple[End, End, bytes], int] = {}
+        self.remark = ""
+        """What is said of the packets from now on, behind what is always said."""
         self._file: BinaryIO | None = None
-        self._writer: PcapngWriter | None = None
+        self._writer: PacketWriter | None = None
 
     def open(self) -> None:
         """Begin the file, in its folder made if need be; a new one is for its owner and group alone (0640)."""
@@ -76,9 +89,13 @@ class OwnTraffic:
             # Without O_NONBLOCK a FIFO that nobody reads would stop the server.
             opener = lambda name, flags: os.open(name, flags | os.O_NONBLOCK, 0o640)  # noqa: E731
             self._file = open(self._path, "wb", opener=opener)  # noqa: SIM115
-            self._writer = PcapngWriter(self._file, RAW, "labnet's own sockets")
+            self.write_to(PcapngWriter(self._file, RAW, INTERFACE))
         except OSError as error:
             self._fail(error)
+
+    def write_to(self, writer: PacketWriter) -> None:
+        """Give the packets to ``writer`` from now on."""
+        self._writer = writer
 
     def datagram(self, source: End, destination: End, data: bytes, outward: bool) -> None:
         if not self._is_new((source, destination, data), outward):
@@ -170,6 +187,8 @@ class OwnTraffic:
         for host in (source[0], destination[0]):
             if not any(_packed(host)):
                 comment += _UNKNOWN.format(host)
+        if self.remark:
+            comment += f"; {self.remark}"
         packet = _ip_header(first, second, protocol, len(data)) + data
         try:
             self._writer.write(self._now(), packet, comment=comment)

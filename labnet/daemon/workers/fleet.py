@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from twisted.internet.defer import Deferred, DeferredList, TimeoutError
 from twisted.internet.endpoints import UNIXClientEndpoint
@@ -23,6 +23,9 @@ PATIENCE: Final = 2.0
 
 MOST_MISSED: Final = 5
 """Polls in a row without an answer, each after :data:`PATIENCE` seconds, after which a worker is hung."""
+
+_LOOK: Final = 20.0
+"""Seconds that a worker has to show something; it may have to ask a parent for it."""
 
 _RELOAD: Final = 60.0
 """Seconds that a worker has to take a new configuration."""
@@ -100,10 +103,7 @@ class Fleet:
             worker.restarts += 1
             self.log.info("worker {worker} serves again", worker=worker.number, event="worker.again")
         worker.was_up = True
-        endpoint = UNIXClientEndpoint(self._reactor, self._control(worker.number), PATIENCE)
-        factory = Factory.forProtocol(ControlClient)
-        factory.noisy = False
-        connecting = endpoint.connect(factory)
+        connecting: Deferred[Any] = self._connect(worker.number)
         connecting.addCallback(self._connected, worker, process)
         connecting.addErrback(self._not_connected, worker, process)
 
@@ -161,6 +161,26 @@ class Fleet:
         return DeferredList(asked, consumeErrors=True).addCallback(
             lambda results: dict(zip(numbers, [result for _, result in results], strict=True))
         )
+
+    def view(self, what: str, arguments: Mapping[str, Any]) -> Deferred[Any]:
+        """What the first worker that serves shows of ``what``. Raises LookupError where none does."""
+        if not self.up:
+            raise LookupError("no worker serves yet")
+        return Deferred.fromCoroutine(self._view(self.up[0].number, {**arguments, "what": what}))
+
+    async def _view(self, number: int, arguments: Mapping[str, Any]) -> Any:
+        # Over a connection of its own: a parent may be asked for it, and the polls behind it would have to wait.
+        client = await self._connect(number)
+        try:
+            return await client.ask("view", **arguments).addTimeout(_LOOK, self._reactor)
+        finally:
+            client.close()
+
+    def _connect(self, number: int) -> Deferred[ControlClient]:
+        endpoint = UNIXClientEndpoint(self._reactor, self._control(number), PATIENCE)
+        factory = Factory.forProtocol(ControlClient)
+        factory.noisy = False
+        return cast("Deferred[ControlClient]", endpoint.connect(factory))
 
     def samples(self, own: Iterable[Sample] = ()) -> Iterator[Sample]:
         """What all workers counted, with what their supervisor did of its ``own``, and how each is."""

@@ -24,6 +24,7 @@ from labnet.daemon.base import (
     BaseService,
     Environment,
     said_to_the_user,
+    warnings_of,
 )
 from labnet.daemon.running.changeover import kept_until_restart
 from labnet.daemon.running.reload import STOPPING
@@ -181,6 +182,14 @@ class SupervisorService(BaseService):
         self._command_has_exited = bool(problems)
         return problems
 
+    def view(self, what: str, arguments: Mapping[str, Any]) -> Any:
+        """What the first worker that serves shows, which is what all of them have; what is forgotten, all forget."""
+        if what == "flush":
+            return self.flush(str(arguments.get("name") or ""))
+        if what == "open-command-server":
+            return self.open_command_server()
+        return self.fleet.view(what, arguments)
+
     def _dumps(self) -> Mapping[str, Journal]:
         return self.journals
 
@@ -230,7 +239,7 @@ class SupervisorService(BaseService):
     async def _take(self, wanted: Config, loaded: dict[str, Loaded]) -> list[str]:
         wanted = self._settled.config(wanted)
         config, warnings = kept_until_restart(self.config, wanted)
-        warnings += self._doubts(config, loaded)
+        warnings += warnings_of(loaded)
         before = set(map(str, _listeners(self.config)))
         fresh = [one for one in _listeners(config) if str(one) not in before and not self._settled.has(one)]
         check_free(fresh, self._started.inherited, self.config.lab.freebind)

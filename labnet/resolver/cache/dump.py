@@ -39,12 +39,17 @@ def dump_lines(question: Question, entry: Entry, now: float) -> Iterator[str]:
 
 def _lines(rrset: RRset) -> Iterator[str]:
     for wire in rrset.rdatas:
-        try:
-            kind = dns.rdatatype.RdataType.make(rrset.rrtype)
-            text = dns.rdata.from_wire(dns.rdataclass.IN, kind, wire, 0, len(wire)).to_text()
-        except (dns.exception.DNSException, ValueError):
-            text = f"\\# {len(wire)} {wire.hex()}"  # RFC 3597, section 5
+        text = data_text(rrset.rrtype, wire)
         yield f"{_name(rrset.name)} {rrset.ttl} IN {type_text(rrset.rrtype)} {text}"
+
+
+def data_text(rrtype: int, wire: bytes) -> str:
+    """The data of a record in presentation form, or as that of an unknown type (RFC 3597, section 5)."""
+    try:
+        kind = dns.rdatatype.RdataType.make(rrtype)
+        return str(dns.rdata.from_wire(dns.rdataclass.IN, kind, wire, 0, len(wire)).to_text())
+    except (dns.exception.DNSException, ValueError):
+        return f"\\# {len(wire)} {wire.hex()}"
 
 
 def _name(wire: bytes) -> str:

@@ -49,7 +49,8 @@ class Resolver:
         clock: IReactorTime,
         bounds: Bounds,
     ) -> None:
-        self._zone = zone
+        self.zone = zone
+        """The records that it answers from."""
         self._cache = cache
         self._forwards = forwards
         self._clock = clock
@@ -81,7 +82,7 @@ class Resolver:
         chain = Chain(question)
         whole = None
         while whole is None:
-            answer = special_find(chain.asked, self._zone) or self._zone.find(chain.asked)
+            answer = special_find(chain.asked, self.zone) or self.zone.find(chain.asked)
             if answer is None and not chain.rrsets:
                 return None
             whole = chain.follow(answer or Answer(Rcode.NOERROR))
@@ -91,7 +92,7 @@ class Resolver:
         chain = Chain(question)
         whole = None
         while whole is None:
-            answer = self._local(chain.asked, failures=True) or self._zone.find(chain.asked)
+            answer = self._local(chain.asked, failures=True) or self.zone.find(chain.asked)
             if answer is None and not chain.rrsets:
                 return None
             whole = chain.follow(Answer(Rcode.NOERROR) if answer is None else self._cut(answer, chain.asked))
@@ -107,7 +108,7 @@ class Resolver:
         None where anything is known of it here, where too much is in flight, and where its parents are of another kind.
         """
         key = question.key
-        if self.flights.is_full or may_be_special(key) or not self._zone.is_silent_about(key):
+        if self.flights.is_full or may_be_special(key) or not self.zone.is_silent_about(key):
             return None
         cache = self._cache
         if question in cache or question in self.flights.failures:
@@ -133,7 +134,7 @@ class Resolver:
 
         What was learned stays. Failures are forgotten: what they came from may be mended.
         """
-        self._zone = zone
+        self.zone = zone
         self._forwards = forwards
         self.flights.bounds = bounds
         self.flights.failures.flush(ROOT)
@@ -189,10 +190,10 @@ class Resolver:
 
     def _own(self, question: Question) -> Answer | None:
         """What special names and records say; a referral among them stands where there is no parent to follow it."""
-        special = special_find(question, self._zone)
+        special = special_find(question, self.zone)
         if special is not None:
             return special
-        found = self._zone.find(question)
+        found = self.zone.find(question)
         return None if found is not None and found.is_referral and self._forward(question) is not None else found
 
     def _cut(self, answer: Answer, asked: Question) -> Answer:

@@ -9,7 +9,7 @@ All times are in seconds; callers give the time, and nothing here reads a clock.
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -27,6 +27,9 @@ LEAST_WAIT: Final = 0.4
 
 MEMORY: Final = 900.0
 """What is known of a server is forgotten after so long without a question to it."""
+
+MOST_TRIPS: Final = 60
+"""Round trips of a server that are remembered one by one."""
 
 TIMEOUTS_TO_DOWN: Final = 3
 FIRST_BACKOFF: Final = 1.0
@@ -62,6 +65,8 @@ class Health:
     questions: int = 0
     failed: int = 0
     forged: int = 0
+    trips: deque[float] | None = None
+    """The last round trips, where they are to be remembered one by one."""
 
     @property
     def is_down(self) -> bool:
@@ -109,6 +114,8 @@ class Health:
 
     def answered(self, took: float) -> None:
         """It answered, be it an error; ``took`` covers lost tries too, as they are part of what asking it costs."""
+        if self.trips is not None:
+            self.trips.append(took)
         if self.srtt is None:
             self.srtt, self.variance = took, took / 2
         else:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar
@@ -21,7 +22,7 @@ from labnet.metrics import Sample
 from labnet.resolver.upstream.course import TextParent
 from labnet.resolver.upstream.dns import DNSParent
 from labnet.resolver.upstream.errors import ParentFailed, Unusable
-from labnet.resolver.upstream.infra import BAND, Health
+from labnet.resolver.upstream.infra import BAND, MOST_TRIPS, Health
 from labnet.wire.dns_upstream import EarlyReply
 from labnet.wire.names import is_opaque, text_of
 from labnet.wire.types import Question, Rcode, Upstream
@@ -76,7 +77,9 @@ class Parents:
     log = Logger()
 
     def __init__(self, parents: Sequence[IParent], clock: IReactorTime, longest_wait: float) -> None:
-        self._parents = [(parent, Health(ranked=isinstance(parent, DNSParent))) for parent in parents]
+        self._parents = [
+            (parent, Health(ranked=isinstance(parent, DNSParent), trips=deque(maxlen=MOST_TRIPS))) for parent in parents
+        ]
         self._clock = clock
         self._longest_wait = longest_wait
 
@@ -94,6 +97,16 @@ class Parents:
     def wait(self, health: Health) -> float:
         """Seconds that a parent of this ``health`` is waited for, until others are asked or it is asked again."""
         return health.wait(self._clock.seconds(), self._longest_wait)
+
+    def each(self) -> list[IParent]:
+        """The parents, in the configured order."""
+        return [parent for parent, _ in self._parents]
+
+    def prospects(self) -> Iterator[tuple[str, str, list[float], int]]:
+        """Each in the order in which they would be asked now: its address, why, its last round trips, its questions."""
+        for place, (parent, health) in enumerate(order(self._parents, self._clock.seconds())):
+            why = self.why(parent, health) if place == 0 else f"it comes after {place} other{'s' * (place > 1)}"
+            yield parent.address, why, list(health.trips or ()), health.questions
 
     def states(self) -> list[ParentState]:
         """Every parent as it is now, in the configured order."""

@@ -1,0 +1,148 @@
+"""A question that is asked on the page: a real datagram to a resolver of the lab, so that all of its way is seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from random import SystemRandom
+from typing import Any, Final
+
+import dns.exception
+import dns.message
+import dns.rdatatype
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.error import CannotListenError
+from twisted.internet.protocol import DatagramProtocol
+
+from labnet.console.encoding import shown
+from labnet.console.page.queries import BadRequest
+from labnet.console.ring import Ring, Skipped
+from labnet.events import Event, Exchange
+from labnet.interfaces import IReactor
+from labnet.wire.course import encode_question
+from labnet.wire.types import is_name
+
+PATIENCE: Final = 10.0
+"""Seconds that an answer has; a parent that is silent takes some of them."""
+
+LATE: Final = 1.0
+"""Seconds that what is told of a question may come later than its reply: from another process."""
+
+MOST: Final = 50
+"""Questions of the page that wait at a time."""
+
+_LOOK: Final = 0.05
+
+
+class Asking:
+    """Asks resolvers that ``view`` knows, and finds in ``ring`` what is told of it."""
+
+    def __init__(self, reactor: IReactor, ring: Ring, view: Callable[[str, Mapping[str, Any]], Any]) -> None:
+        self._reactor = reactor
+        self._ring = ring
+        self._view = view
+        self._waiting = 0
+
+    def ask(self, resolver: str, name: str, rrtype: str, protocol: str) -> Deferred[dict[str, Any]]:
+        """Ask ``resolver`` ("": the first) by ``protocol``; fires with the exchange. Raises :class:`BadRequest`."""
+        message = _message(name, rrtype, protocol)
+        if self._waiting >= MOST:
+            raise BadRequest(f"{MOST} questions of this page wait already", 429)
+        return Deferred.fromCoroutine(self._ask(resolver, message))
+
+    async def _ask(self, resolver: str, message: bytes) -> dict[str, Any]:
+        self._waiting += 1
+        try:
+            lab = await maybeDeferred(self._view, "lab", {})
+            server = _server_of(lab, resolver)
+            reply = await self._exchange(server, message)
+            return await self._told(*reply)
+        finally:
+            self._waiting -= 1
+
+    async def _exchange(self, server: tuple[str, int], message: bytes) -> tuple[tuple[str, int], bool]:
+        """This end's address and port, and whether a reply came."""
+        question = _Question(server, message)
+        try:
+            port: Any = self._reactor.listenUDP(0, question, "::1" if ":" in server[0] else "127.0.0.1", 65535)
+        except CannotListenError as error:
+            raise BadRequest(f"no socket to ask from: {error.socketError}", 503) from None
+        host = port.getHost()
+        timer = self._reactor.callLater(PATIENCE, question.give_up)
+        try:
+            answered = await question.done
+        finally:
+            if timer.active():
+                timer.cancel()
+            port.stopListening()
+        return (host.host, host.port), answered
+
+    async def _told(self, client: tuple[str, int], answered: bool) -> dict[str, Any]:
+        """What the ring has of the question from ``client``."""
+        waited = 0.0
+        while waited < LATE:
+            for noted in self._ring.newest(lambda event: _is_of(event, client)):
+                return shown(noted, whole=True)
+            await _pause(self._reactor, _LOOK)
+            waited += _LOOK
+        why = "more happens than can be told of: ask again" if answered else f"no answer came in {PATIENCE:g} s"
+        raise BadRequest(why, 503)
+
+
+class _Question(DatagramProtocol):
+    noisy = False
+
+    def __init__(self, server: tuple[str, int], message: bytes) -> None:
+        self._server = server
+        self._message = message
+        self.done: Deferred[bool] = Deferred()
+
+    def startProtocol(self) -> None:
+        if self.transport is not None:
+            self.transport.connect(*self._server)
+            self.transport.write(self._message, None)
+
+    def datagramReceived(self, datagram: bytes, addr: tuple[str, int]) -> None:
+        if not self.done.called and (b"\0" not in self._message or datagram[:2] == self._message[:2]):
+            self.done.callback(True)
+
+    def connectionRefused(self) -> None:
+        self.give_up()
+
+    def give_up(self) -> None:
+        """No answer comes."""
+        if not self.done.called:
+            self.done.callback(False)
+
+
+def _is_of(event: Event | Skipped, client: tuple[str, int]) -> bool:
+    return isinstance(event, Exchange) and event.client[1] == client[1] and event.client[0] == client[0]
+
+
+def _message(name: str, rrtype: str, protocol: str) -> bytes:
+    """The question as the resolver gets it. Raises :class:`BadRequest`."""
+    if protocol == "course":
+        if not is_name(name):
+            raise BadRequest(f"{name!r} is no name of the course protocol")
+        return encode_question(name)
+    try:
+        kind = dns.rdatatype.from_text(rrtype)
+        query = dns.message.make_query(name, kind, use_edns=0, payload=1232, id=SystemRandom().getrandbits(16))
+        return query.to_wire()
+    except (dns.exception.DNSException, ValueError, UnicodeError) as error:
+        raise BadRequest(f"{name!r} {rrtype!r} cannot be asked by DNS: {error}") from None
+
+
+def _server_of(lab: Mapping[str, Any], resolver: str) -> tuple[str, int]:
+    """Where ``resolver`` listens."""
+    for each in lab["resolvers"]:
+        if resolver in ("", each["name"]) and each["listens"]:
+            host, _, port = each["listens"][0].partition(" ")[2].rpartition(":")
+            host = host.strip("[]")
+            return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), int(port)
+    raise BadRequest(f"there is no resolver {resolver!r}", 404)
+
+
+def _pause(reactor: IReactor, seconds: float) -> Deferred[None]:
+    pause: Deferred[None] = Deferred()
+    reactor.callLater(seconds, pause.callback, None)
+    return pause
