@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 import click
 
 from labnet.capture.model import CaptureError
-from labnet.capture.record.client import captured, tapped_dnspython
+from labnet.capture.record.client import captured
 from labnet.cli.frame import Decorated, LabCommand
 from labnet.cli.readers import PORT, SECONDS, TRIES, Reader
 from labnet.clients.running_lab import DNS_PORT, place_of
+from labnet.clients.server import Tap
 from labnet.clients.words import read_command, read_question, rrtype_of
 
 _TYPES: Final = ("A", "AAAA", "MX", "TXT", "NS", "SOA", "CNAME", "PTR", "SRV", "CAA", "DS", "DNSKEY", "ANY")
@@ -49,6 +50,7 @@ def _asks(timeout: float) -> Callable[[Decorated], Decorated]:
     def add(decorated: Decorated) -> Decorated:
         for one in (
             click.option("--tries", type=TRIES, default=3, show_default=True, metavar="N", help="How often to try."),
+            click.option("-v", "--verbose", is_flag=True, help="Show what is sent and received, with its time."),
             click.option("--timeout", type=SECONDS, default=timeout, show_default=True, help="Seconds a try."),
             click.option("--capture", metavar="FILE", help="Write what is sent and received to this pcapng file."),
             click.option("-p", "--port", type=PORT, metavar="PORT", help="The server's port."),
@@ -72,6 +74,7 @@ class Asked:
     types: tuple[str, ...]
     tcp: bool
     trace: bool
+    verbose: bool
 
 
 @click.command(
@@ -119,7 +122,7 @@ def resolve(words: tuple[str, ...], port: int | None, **given: Any) -> int:
         types = types or (("PTR",) if reverse else ("A",))
         timeout, tries = said.timeout or given["timeout"], said.tries or given["tries"]
         names = (*reverse, *said.rest)
-        asked = Asked(server, number, timeout, tries, given["capture"], names, types, tcp, trace)
+        asked = Asked(server, number, timeout, tries, given["capture"], names, types, tcp, trace, given["verbose"])
         return _resolve_by_dns(asked) if is_dns else _resolve_by_course(asked)
     except (CaptureError, NoAnswer) as error:
         return _failed(error)
@@ -127,18 +130,19 @@ def resolve(words: tuple[str, ...], port: int | None, **given: Any) -> int:
 
 def _resolve_by_course(asked: Asked) -> int:
     from labnet.clients.course import CourseClient, converse, run
+    from labnet.clients.lines import name_reader
 
-    with captured(asked.capture) as tap:
-        client = CourseClient(asked.server, asked.port, asked.timeout, asked.tries, **tap)
+    with _tapped(asked.capture, asked.verbose) as tap:
+        client = CourseClient(asked.server, asked.port, asked.timeout, asked.tries, tap)
         if asked.names:
             return run(client, asked.names)
-        _edit_lines()
-        return converse(client)
+        return converse(client, name_reader())
 
 
 def _resolve_by_dns(asked: Asked) -> int:
     from labnet.clients.course import converse, run
     from labnet.clients.dns import DNSClient
+    from labnet.clients.lines import name_reader
     from labnet.clients.trace import trace
 
     if asked.trace and not asked.names:
@@ -147,16 +151,18 @@ def _resolve_by_dns(asked: Asked) -> int:
         return _failed("--capture does not follow --trace: use labnet capture beside it")
     if asked.trace and len(asked.types) > 1:
         return _failed(f"--trace walks for one type of records, not for {' and '.join(asked.types)}")
+    if asked.trace and asked.verbose:
+        return _failed("--verbose does not follow --trace, which tells each step by itself")
     if asked.trace:
         return trace(asked.server, asked.port, asked.names, asked.types[0], asked.timeout, asked.tries)
-    with captured(asked.capture) as tap, tapped_dnspython(**tap):
+    with _tapped(asked.capture, asked.verbose, dns=True) as tap:
         clients = [
-            DNSClient(asked.server, asked.port, rrtype, asked.tcp, asked.timeout, asked.tries) for rrtype in asked.types
+            DNSClient(asked.server, asked.port, rrtype, asked.tcp, asked.timeout, asked.tries, tap)
+            for rrtype in asked.types
         ]
         if asked.names:
             return max(run(client, asked.names) for client in clients)
-        _edit_lines()
-        return converse(clients[0])
+        return converse(clients[0], name_reader())
 
 
 @click.command(
@@ -171,9 +177,12 @@ def _resolve_by_dns(asked: Asked) -> int:
 )
 @_asks(timeout=5.0)
 @click.argument("words", nargs=-1, metavar="[SERVER PORT] [TEXT…]", help="TIME, EXIT, …; without one, a dialogue.")
-def command(words: tuple[str, ...], port: int | None, timeout: float, tries: int, capture: str | None) -> int:
-    from labnet.clients.command import CommandConnection, converse, run
+def command(
+    words: tuple[str, ...], port: int | None, timeout: float, tries: int, capture: str | None, verbose: bool
+) -> int:
+    from labnet.clients.command import CommandConnection, run
     from labnet.clients.errors import NoAnswer
+    from labnet.clients.lines import command_dialogue
 
     try:
         said = read_command(words, port)
@@ -181,11 +190,8 @@ def command(words: tuple[str, ...], port: int | None, timeout: float, tries: int
         raise click.UsageError(str(error), click.get_current_context()) from None
     try:
         server, number = place_of("command", said.server, said.port)
-        with captured(capture) as tap, CommandConnection(server, number, timeout, tries, **tap) as connection:
-            if said.rest:
-                return run(connection, said.rest)
-            _edit_lines()
-            return converse(connection)
+        with _tapped(capture, verbose) as tap, CommandConnection(server, number, timeout, tries, tap) as connection:
+            return run(connection, said.rest) if said.rest else command_dialogue()(connection)
     except (CaptureError, NoAnswer) as error:
         return _failed(error)
 
@@ -195,9 +201,13 @@ def _failed(why: object) -> int:
     return 2
 
 
-def _edit_lines() -> None:
-    """Give ``input()`` its line editing and history, where this Python has it, and let it take any bytes."""
-    if isinstance(sys.stdin, io.TextIOWrapper):
-        sys.stdin.reconfigure(errors="surrogateescape")
-    with contextlib.suppress(ImportError):
-        import readline  # noqa: F401
+@contextlib.contextmanager
+def _tapped(capture: str | None, verbose: bool, dns: bool = False) -> Iterator[Tap]:
+    """The ``tap`` of a client: what passes is written to the file ``capture``, and shown if ``verbose``."""
+    with captured(capture) as tap:
+        if not verbose:
+            yield tap
+            return
+        from labnet.clients.verbose import shown
+
+        yield shown(tap, lambda line: print(line, file=sys.stderr, flush=True), time.time, dns)

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
-import socket
 import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
-from labnet.clients.errors import NoAnswer
+from labnet.clients.errors import NoAnswer, NotFound
+from labnet.clients.server import Server, Tap, said
 from labnet.wire.course import decode_reply, encode_question
 from labnet.wire.course_line import TextError
 from labnet.wire.quoting import quoted
 from labnet.wire.types import CourseReply, fold, is_name
 
+_PYTHON: Final = (
+    (("['", '("', "('"), "it is how Python prints a list or tuple; json.dumps makes JSON of one"),
+    (("b'", 'b"'), "it is how Python prints bytes; decode() makes text of them"),
+)
+"""How replies begin that show what their server does wrong, and what that is."""
+
 
 @dataclass(frozen=True)
 class CourseClient:
-    """NameClient the server at ``host`` and ``port``, ``tries`` times with ``timeout`` seconds each.
+    """Asks the server at ``host`` and ``port``, ``tries`` times with ``timeout`` seconds each.
 
     ``tap`` takes each socket and returns the one to use, which may look at what passes.
     """
@@ -28,72 +32,40 @@ class CourseClient:
     port: int
     timeout: float = 3.0
     tries: int = 3
-    tap: Callable[[socket.socket], socket.socket] = field(default=lambda sock: sock)
+    tap: Tap = field(default=lambda sock: sock)
 
-    def ask(self, name: str) -> str | None:
-        """The address of ``name``, or None where the server does not know it. Raises :class:`NoAnswer`."""
+    def ask(self, name: str) -> str:
+        """The address of ``name``. Raises :class:`NotFound`, :class:`NoAnswer`."""
         if not is_name(name):
-            return None
-        where = f"{self.host} port {self.port}"
-        try:
-            addresses = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_DGRAM)
-        except OSError as error:
-            raise NoAnswer(f"no answer from {where}: {error.strerror}") from error
-        except UnicodeError as error:  # of the codec that turns a host name into IDNA
-            raise NoAnswer(f"no answer from {where}: this is no host name") from error
-        why = ""
-        for family, kind, protocol, _, address in addresses:
-            try:
-                with socket.socket(family, kind, protocol) as sock:
-                    sock.connect(address)
-                    reply = self._exchange(self.tap(sock), name)
-            except OSError as error:
-                # localhost, for one, may have an address where no server listens before the server's.
-                why = f": {error.strerror}"
-                continue
-            except _Unreadable as error:
-                raise NoAnswer(f"{where} sent a reply that cannot be read: {quoted(str(error))}") from error
-            except _Silent:
-                why = f" in {self.tries} tries of {self.timeout:g} s"
-                break
-            return None if reply is None else reply.address
-        raise NoAnswer(f"no answer from {where}{why}")
+            raise NotFound("")
+        server = Server(self.host, self.port, self.timeout, self.tries, self.tap)
 
-    def _exchange(self, sock: socket.socket, name: str) -> CourseReply | None:
-        for _ in range(self.tries):
-            sock.send(encode_question(name))
-            with contextlib.suppress(_Silent):
-                return self._receive(sock, name)
-        raise _Silent
+        def take(datagram: bytes) -> CourseReply | None:
+            reply = _read(datagram, server)
+            return reply if reply.name is None or fold(reply.name) == fold(name) else None
 
-    def _receive(self, sock: socket.socket, name: str) -> CourseReply | None:
-        until = time.monotonic() + self.timeout
-        while (left := until - time.monotonic()) > 0:
-            sock.settimeout(left)
-            try:
-                reply = decode_reply(sock.recv(65535))
-            except TimeoutError:
-                break
-            except TextError as error:
-                raise _Unreadable(str(error)) from error
-            if reply is None or reply.name is None or fold(reply.name) == fold(name):
-                return reply
-        raise _Silent
+        return server.ask(encode_question(name), take).address
 
 
-class _Unreadable(Exception):
-    """A reply came that is none of any dialect."""
-
-
-class _Silent(Exception):
-    """No reply came in time."""
+def _read(datagram: bytes, server: Server) -> CourseReply:
+    text = datagram.decode(errors="replace").lstrip()
+    why = next((hint for starts, hint in _PYTHON if text.startswith(starts)), "")
+    try:
+        reply = None if why else decode_reply(datagram)
+    except TextError as error:
+        why = str(error)
+    if why:
+        raise NoAnswer(f"{server} sent a reply that cannot be read, {said(datagram)}: {quoted(why)}")
+    if reply is None:
+        raise NotFound("")
+    return reply
 
 
 class NameClient(Protocol):
     """A client of either protocol."""
 
-    def ask(self, name: str) -> str | None:
-        """The text to print for ``name``, or None where it is not known. Raises :class:`NoAnswer`."""
+    def ask(self, name: str) -> str:
+        """The text to print for ``name``. Raises :class:`NotFound`, :class:`NoAnswer`."""
 
 
 def run(client: NameClient, names: Sequence[str]) -> int:
@@ -101,28 +73,33 @@ def run(client: NameClient, names: Sequence[str]) -> int:
     status = 0
     for name in names:
         try:
-            address = client.ask(name)
+            print(client.ask(name), flush=True)
         except NoAnswer as error:
             print(f"labnet: {name}: {error}", file=sys.stderr)
             status = 2
-            continue
-        if address is None:
-            print(f"labnet: {name}: not found", file=sys.stderr)
+        except NotFound as error:
+            why = f": {error}" if str(error) else ""
+            print(f"labnet: {name}: not found{why}", file=sys.stderr)
             status = max(status, 1)
-        else:
-            print(address, flush=True)
     return status
 
 
-def converse(client: NameClient) -> int:
-    """The assignment's loop: ask for a name, print its address or ``not found``, until end of file or Ctrl-C."""
+def converse(client: NameClient, read: Callable[[], str] | None = None) -> int:
+    """The assignment's loop: ask for a name, print its address or ``not found``, until end of file or Ctrl-C.
+
+    ``read`` gives a line, or raises EOFError; it is ``input()`` where none is given.
+    """
     print("trying to connect to server...")
     while True:
         print("Type your web address and get its ip address:", flush=True)
         try:
-            name = input().strip()
+            name = (read or input)().strip()
             if name:
-                print(client.ask(name) or "not found", flush=True)
+                print(client.ask(name), flush=True)
+        except NotFound as error:
+            print("not found", flush=True)
+            if str(error):
+                print(f"labnet: {error}", file=sys.stderr)
         except NoAnswer as error:
             print(f"labnet: {error}", file=sys.stderr)
         except (EOFError, KeyboardInterrupt):

@@ -1,16 +1,20 @@
-"""The resolver's client over DNS: ``labnet resolve --dns``, and the walk from a root with ``--trace``."""
+"""The resolver's client over DNS: ``labnet resolve --dns``."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import contextlib
+import socket
+import struct
+from dataclasses import dataclass, field
 
 import dns.exception
+import dns.flags
 import dns.message
-import dns.query
 import dns.rcode
 import dns.rdatatype
 
-from labnet.clients.errors import NoAnswer
+from labnet.clients.errors import NoAnswer, NotFound
+from labnet.clients.server import Server, Tap, said
 from labnet.wire.quoting import quoted
 
 
@@ -18,7 +22,7 @@ from labnet.wire.quoting import quoted
 class DNSClient:
     """Asks the server at ``host`` and ``port`` for records of ``rrtype``; by UDP, by TCP if ``tcp`` or truncated.
 
-    ``tries`` times with ``timeout`` seconds each.
+    ``tries`` times with ``timeout`` seconds each. ``tap`` takes each socket and returns the one to use.
     """
 
     host: str
@@ -27,37 +31,69 @@ class DNSClient:
     tcp: bool = False
     timeout: float = 3.0
     tries: int = 3
+    tap: Tap = field(default=lambda sock: sock)
 
-    def ask(self, name: str) -> str | None:
-        """The records of ``name`` as text, one a line; None where there are none. Raises NoAnswer."""
+    def ask(self, name: str) -> str:
+        """The records of ``name`` as text, one a line. Raises :class:`NotFound`, :class:`NoAnswer`."""
         try:
             query = dns.message.make_query(name, self.rrtype, use_edns=0, payload=1232)
         except (dns.exception.DNSException, UnicodeError) as error:
             raise NoAnswer(f"DNS cannot ask for {name}: {error}") from error
         reply = self._exchange(query)
+        why = "; ".join(quoted(option.text) for option in reply.extended_errors() if option.text)
+        why = why and f": {why}"
         if reply.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
-            why = "; ".join(quoted(option.text) for option in reply.extended_errors() if option.text)
-            raise NoAnswer(
-                f"{self.host} port {self.port} says {dns.rcode.to_text(reply.rcode())}" + (why and f": {why}")
-            )
+            raise NoAnswer(f"{self.host} port {self.port} says {dns.rcode.to_text(reply.rcode())}{why}")
         wanted = dns.rdatatype.from_text(self.rrtype)
         found = [rrset for rrset in reply.answer if wanted in (rrset.rdtype, dns.rdatatype.ANY)]
-        return "\n".join([rdata.to_text() for rrset in found for rdata in rrset]) or None
+        if found:
+            return "\n".join([rdata.to_text() for rrset in found for rdata in rrset])
+        if reply.rcode() == dns.rcode.NXDOMAIN:
+            raise NotFound(f"there is no such name (NXDOMAIN){why}")
+        raise NotFound(f"the name has no record of type {self.rrtype} (NODATA){why}")
 
     def _exchange(self, query: dns.message.Message) -> dns.message.Message:
-        where = f"{self.host} port {self.port}"
+        server = Server(self.host, self.port, self.timeout, self.tries, self.tap)
+        wire = query.to_wire()
+        if not self.tcp:
+            reply = server.ask(wire, lambda datagram: _reply(query, datagram, server))
+            if not reply.flags & dns.flags.TC:
+                return reply
         for _ in range(self.tries):
             try:
-                if self.tcp:
-                    return dns.query.tcp(query, self.host, self.timeout, self.port)
-                return dns.query.udp_with_fallback(
-                    query, self.host, self.timeout, self.port, ignore_unexpected=True, ignore_errors=True
-                )[0]
-            except dns.exception.Timeout:
+                with contextlib.closing(server.connect()) as sock:
+                    return _ask(sock, query, wire, server)
+            except TimeoutError:
                 continue
-            except (OSError, EOFError) as error:
-                why = getattr(error, "strerror", None) or "the connection closed"
-                raise NoAnswer(f"no answer from {where}: {why}") from error
-            except (dns.exception.DNSException, ValueError) as error:
-                raise NoAnswer(f"{where} answered what is no DNS message: {quoted(str(error))}") from error
-        raise NoAnswer(f"no answer from {where} in {self.tries} tries of {self.timeout:g} s")
+            except EOFError as error:
+                raise NoAnswer(f"no answer from {server}: the connection closed") from error
+            except OSError as error:
+                raise NoAnswer(f"no answer from {server}: {error.strerror}") from error
+        raise NoAnswer(f"no answer from {server}{server.silence}")
+
+
+def _ask(sock: socket.socket, query: dns.message.Message, wire: bytes, server: Server) -> dns.message.Message:
+    """The reply to ``query`` over a stream, each message behind its length (RFC 1035, section 4.2.2).
+
+    Raises EOFError where the stream ends, TimeoutError where all of it takes longer than a try may.
+    """
+    sock.sendall(struct.pack("!H", len(wire)) + wire)
+    received = b""
+    for piece in server.pieces(sock):
+        received += piece
+        while len(received) >= 2 and len(received) >= (end := 2 + int.from_bytes(received[:2])):
+            reply = _reply(query, received[2:end], server)
+            if reply is not None:
+                return reply
+            received = received[end:]
+    raise EOFError
+
+
+def _reply(query: dns.message.Message, data: bytes, server: Server) -> dns.message.Message | None:
+    """What is in ``data``; None where it is the reply to another query, perhaps a late one."""
+    try:
+        reply = dns.message.from_wire(data)
+    except (dns.exception.DNSException, ValueError) as error:
+        why = quoted(str(error))
+        raise NoAnswer(f"{server} answered what is no DNS message: {said(data)}: {why}") from error
+    return reply if query.is_response(reply) else None

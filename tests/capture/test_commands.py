@@ -6,14 +6,11 @@ import contextlib
 import io
 import json
 import os
-import socket
 import tempfile
 
-import dns.query
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet import cli
-from labnet.capture.record.client import tapped_dnspython
 from tests.capture import samples
 from tests.capture.frames import file
 
@@ -124,20 +121,6 @@ class CaptureTests(SynchronousTestCase):
 
 class DNSCaptureTests(SynchronousTestCase):
     """--capture together with --dns."""
-
-    def test_dnspythons_sockets_are_tapped_for_the_time_being(self) -> None:
-        """And are its own again afterwards."""
-        before = dns.query.socket_factory
-        tapped: list[socket.socket] = []
-
-        def tap(sock: socket.socket) -> socket.socket:
-            tapped.append(sock)
-            return sock
-
-        with tapped_dnspython(tap):
-            dns.query.make_socket(socket.AF_INET, socket.SOCK_DGRAM).close()
-        self.assertEqual(len(tapped), 1)
-        self.assertIs(dns.query.socket_factory, before)
 
     def test_a_trace_is_not_followed_and_that_is_said(self) -> None:
         """An empty file would mislead."""

@@ -19,7 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from labnet import cli
 from labnet.clients import command, dns, running_lab
 from labnet.clients import course as resolver
-from labnet.clients.errors import NoAnswer
+from labnet.clients.errors import NoAnswer, NotFound
 from labnet.daemon import foreground
 
 
@@ -30,7 +30,9 @@ class FakeConnection:
     opened: list[tuple[Any, ...]] = []
 
     def __init__(self, *arguments: Any) -> None:
-        self.opened.append(arguments)
+        *where, tap = arguments
+        assert tap(self) is self
+        self.opened.append(tuple(where))
         if arguments[0] == "nowhere":
             raise NoAnswer("cannot connect to nowhere port 8080: Connection refused")
         if arguments[0] == "slow":
@@ -258,11 +260,13 @@ class ResolveTests(CLITestCase):
     def setUp(self) -> None:
         known = {"www.biu.ac.il": "1.2.3.4"}
 
-        def ask(client: resolver.CourseClient, name: str) -> str | None:
+        def ask(client: resolver.CourseClient, name: str) -> str:
             self.asked.append(client)
             if name == "silence":
                 raise NoAnswer("no answer from 127.0.0.1 port 1199 in 3 tries of 3 s")
-            return known.get(name)
+            if name not in known:
+                raise NotFound("")
+            return known[name]
 
         self.asked: list[resolver.CourseClient] = []
         self.patch(resolver.CourseClient, "ask", ask)

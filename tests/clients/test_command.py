@@ -27,6 +27,10 @@ class FakeSocket:
         self._breaks = breaks
         self.sent: list[bytes] = []
         self.closed = False
+        self.timeouts: list[float] = []
+
+    def settimeout(self, seconds: float) -> None:
+        self.timeouts.append(seconds)
 
     def recv(self, size: int) -> bytes:
         arrived = self._arrive.pop(0) if len(self._arrive) > 1 else self._arrive[0]
@@ -100,7 +104,14 @@ class ConnectionTests(ClientTestCase):
     def test_a_silent_server_is_no_answer(self) -> None:
         """The error says who was silent for how long."""
         with self.assertRaisesRegex(NoAnswer, r"^no answer from 192\.0\.2\.1 port 8080 in 2\.5 s$"):
-            self.connection(FakeSocket(TimeoutError("timed out"))).ask("TIME")
+            connection = self.connection(FakeSocket(GREETING, TimeoutError("timed out")))
+            connection.receive()
+            connection.ask("TIME")
+
+    def test_a_server_that_does_not_greet_may_be_serving_another(self) -> None:
+        """The error says so."""
+        with self.assertRaisesRegex(NoAnswer, r"in 2\.5 s, nor a greeting: a server that serves one client at a time "):
+            run(self.connection(FakeSocket(TimeoutError("timed out"))), ["TIME"])
 
     def test_any_other_error_is_no_answer(self) -> None:
         """In the system's words."""
@@ -200,6 +211,22 @@ class RunTests(ClientTestCase):
         self.assertEqual(self.printed(lambda: run(self.connection(sock), [" EXIT", "TIME"])), (0, "", ""))
         self.assertEqual(sock.sent, [b" EXIT"])
 
+    def test_an_answered_exit_ends_it_where_the_server_closes_behind_it(self) -> None:
+        """And only there: one that refuses EXIT goes on."""
+        sock = FakeSocket(GREETING, b"Bye\n")
+        self.assertEqual(self.printed(lambda: run(self.connection(sock), ["EXIT", "TIME"])), (0, "Bye\n", ""))
+        self.assertEqual(sock.sent, [b"EXIT"])
+        sock = FakeSocket(GREETING, b"no\n", TimeoutError("timed out"), TIME)
+        self.assertEqual(
+            self.printed(lambda: run(self.connection(sock), ["EXIT", "TIME"])), (0, f"no\n{TIME.decode()}", "")
+        )
+        self.assertEqual(sock.timeouts, [1.0, 2.5])
+
+    def test_what_comes_behind_an_answered_exit_is_not_lost(self) -> None:
+        """It is the reply to the next command."""
+        sock = FakeSocket(GREETING, b"no\n", b"more\n")
+        self.assertEqual(self.printed(lambda: run(self.connection(sock), ["EXIT", "TIME"])), (0, "no\nmore\n", ""))
+
     def test_a_server_that_closes_instead_of_answering_is_an_error(self) -> None:
         """A script sees that its command was not answered."""
         with self.assertRaisesRegex(NoAnswer, "^the server closed the connection$"):
@@ -226,6 +253,17 @@ class ConverseTests(ClientTestCase):
         )
         self.assertEqual(prompts, [self.PROMPT] * 4 + [self.LAST])
         self.assertEqual(sock.sent, [b"TIME", b"foo", b"EXIT"])
+
+    def test_an_answered_exit_goes_to_the_last_prompt_where_the_server_closes_behind_it(self) -> None:
+        """Where it does not, the dialogue goes on."""
+        prompts = self.typed("EXIT", "")
+        _, out, err = self.printed(lambda: converse(self.connection(FakeSocket(GREETING, b"Bye\n"))))
+        self.assertEqual((out, err), (f"{self.HELLO}MESSAGE!!! ----> Server Response: Bye\n", ""))
+        self.assertEqual(prompts, [self.PROMPT, self.LAST])
+        prompts = self.typed("EXIT", "TIME", EOFError)
+        sock = FakeSocket(GREETING, b"no\n", TimeoutError("timed out"), TIME)
+        self.printed(lambda: converse(self.connection(sock)))
+        self.assertEqual(prompts, [self.PROMPT] * 3)
 
     def test_end_of_file_and_ctrl_c_leave_quietly(self) -> None:
         """At either prompt."""

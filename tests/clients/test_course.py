@@ -3,124 +3,17 @@
 from __future__ import annotations
 
 import builtins
-import contextlib
 import errno
-import io
 import socket
-from collections.abc import Callable, Iterator, Sequence
-from types import SimpleNamespace, TracebackType
-from typing import Any
+from collections.abc import Iterator
+from types import SimpleNamespace
 
-from twisted.trial.unittest import SynchronousTestCase
-
-from labnet.clients import course as module
 from labnet.clients.course import CourseClient, converse, run
-from labnet.clients.errors import NoAnswer
-
-Event = bytes | OSError | float
-"""What the network does: a reply comes, an error does, or so many seconds pass without either."""
-
-
-class FakeNetwork:
-    """Stands for the modules socket and time: ``events`` happen one by one while the client receives.
-
-    Where nothing is left to happen there is silence.
-    """
-
-    SOCK_DGRAM = socket.SOCK_DGRAM
-
-    def __init__(self, events: Sequence[Event] = (), addresses: Sequence[str] = ("127.0.0.1",)) -> None:
-        self.events = list(events)
-        self.addresses = addresses
-        self.refusing: dict[str, OSError] = {}
-        self.looked_up: tuple[object, ...] = ()
-        self.look_up_error: Exception | None = None
-        self.sent: list[tuple[str, bytes]] = []
-        self.open = 0
-        self.now = 100.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def getaddrinfo(self, host: str, port: int, type: int) -> list[tuple[object, ...]]:
-        self.looked_up = (host, port, type)
-        if self.look_up_error is not None:
-            raise self.look_up_error
-        return [(socket.AF_INET, type, 17, "", (address, port)) for address in self.addresses]
-
-    def socket(self, family: int, kind: int, protocol: int) -> FakeSocket:
-        assert (family, kind, protocol) == (socket.AF_INET, socket.SOCK_DGRAM, 17)
-        return FakeSocket(self)
-
-
-class FakeSocket:
-    """A connected UDP socket of the fake network."""
-
-    def __init__(self, network: FakeNetwork) -> None:
-        self._network = network
-        self._address = ""
-        self._timeout = 0.0
-
-    def __enter__(self) -> FakeSocket:
-        self._network.open += 1
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._network.open -= 1
-
-    def connect(self, address: tuple[str, int]) -> None:
-        self._address = address[0]
-
-    def send(self, datagram: bytes) -> None:
-        self._network.sent.append((self._address, datagram))
-        if self._address in self._network.refusing:
-            raise self._network.refusing[self._address]
-
-    def settimeout(self, seconds: float) -> None:
-        assert seconds > 0, "0 would be a socket that does not wait"
-        self._timeout = seconds
-
-    def recv(self, size: int) -> bytes:
-        assert size >= 65535, "a reply would be cut"
-        until = self._network.now + self._timeout
-        while self._network.events:
-            event = self._network.events[0]
-            if isinstance(event, float):
-                if self._network.now + event > until:
-                    self._network.events[0] = self._network.now + event - until
-                    break
-                self._network.now += event
-                self._network.events.pop(0)
-                continue
-            self._network.events.pop(0)
-            if isinstance(event, OSError):
-                raise event
-            return event
-        self._network.now = until
-        raise TimeoutError("timed out")
-
+from labnet.clients.errors import NoAnswer, NotFound
+from tests.clients.network import ClientCase
 
 REPLY = b'["www.google.co.il", "21.09.1992.8", "60", "1", 1605280488.749312]'
 NAME = "www.google.co.il"
-
-
-class ClientCase(SynchronousTestCase):
-    """A client on a fake network."""
-
-    def network(self, *events: Event, addresses: Sequence[str] = ("127.0.0.1",)) -> FakeNetwork:
-        network = FakeNetwork(events, addresses)
-        self.patch(module, "socket", network)
-        self.patch(module, "time", network)
-        self.addCleanup(lambda: self.assertEqual(network.open, 0, "a socket is left"))
-        return network
-
-    def printed(self, call: Callable[[], Any]) -> tuple[Any, str, str]:
-        """What ``call`` returns and what it prints on stdout and stderr."""
-        with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
-            result = call()
-        return result, out.getvalue(), err.getvalue()
 
 
 class AskTests(ClientCase):
@@ -144,19 +37,40 @@ class AskTests(ClientCase):
             self.network(reply)
             self.assertEqual(CourseClient("127.0.0.1", 1199).ask(NAME), "1.2.3.4")
 
+    def not_found(self, reply: bytes, says: str) -> None:
+        network = self.network(reply, REPLY)
+        with self.assertRaises(NotFound) as caught:
+            CourseClient("127.0.0.1", 1199).ask(NAME)
+        self.assertEqual((str(caught.exception), len(network.sent)), (says, 1))
+
     def test_unknown(self) -> None:
         """An empty list, an empty datagram and the words that servers of the courses have for it mean not found."""
         for reply in (b"[]", b"", b"not found", b"www.google.co.il,not found,0"):
-            network = self.network(reply, REPLY)
-            self.assertIsNone(CourseClient("127.0.0.1", 1199).ask(NAME))
-            self.assertEqual(len(network.sent), 1)
+            self.not_found(reply, "")
 
-    def test_a_reply_that_cannot_be_read_is_no_answer(self) -> None:
-        """It is not taken for "not found": the error says what is wrong with it, harmless for a terminal."""
-        no_ttl = "'\\x1b[m' is no TTL: a whole number of seconds, 0 to 2147483647"
-        for reply, says in ((b"\xff", "the reply is not UTF-8"), (b"www.a,1.2.3.4,\x1b[m", no_ttl)):
-            self.network(reply, REPLY)
-            self.fails(CourseClient("127.0.0.1", 1199), f"127.0.0.1 port 1199 sent a reply that cannot be read: {says}")
+    def test_a_reply_that_cannot_be_read_is_quoted_with_what_is_wrong_with_it(self) -> None:
+        """It is not taken for "not found"; nothing in it is obeyed by a terminal, and a long one is cut."""
+        no_ttl = r"'\x1b[m' is no TTL: a whole number of seconds, 0 to 2147483647"
+        python_list = "it is how Python prints a list or tuple; json.dumps makes JSON of one"
+        for reply, says in (
+            (b"hello world", "'hello world': the reply has 1 field(s), not 2 to 5"),
+            (b"\xff\x1b[2J", r"'\xff\x1b[2J': the reply is not UTF-8"),
+            (b"www.a,1.2.3.4,\x1b[m", rf"'www.a,1.2.3.4,\x1b[m': {no_ttl}"),
+            (b"[" * 300, f"'{'[' * 200}' and 100 more bytes: the reply starts as a JSON list and is none"),
+            (
+                b"['a', '1.2.3.4']",
+                f"\"['a', '1.2.3.4']\": {python_list}",
+            ),
+            (
+                b"('a', '1.2.3.4')",
+                f"\"('a', '1.2.3.4')\": {python_list}",
+            ),
+            (b"b'a,1.2.3.4,60'", "\"b'a,1.2.3.4,60'\": it is how Python prints bytes; decode() makes text of them"),
+        ):
+            network = self.network(reply, REPLY)
+            start = "127.0.0.1 port 1199 sent a reply that cannot be read"
+            self.fails(CourseClient("127.0.0.1", 1199), f"{start}, {says}")
+            self.assertEqual(len(network.sent), 1)
 
     def test_an_address_with_its_ttl_or_name_is_an_answer(self) -> None:
         """Some servers leave out the name, others the TTL."""
@@ -168,7 +82,8 @@ class AskTests(ClientCase):
         """What cannot be a name is not found, and nothing is sent."""
         network = self.network(REPLY)
         for name in ("", "www a", "a,b", "a" * 256, "www\udcff"):
-            self.assertIsNone(CourseClient("127.0.0.1", 1199).ask(name))
+            with self.assertRaises(NotFound):
+                CourseClient("127.0.0.1", 1199).ask(name)
         self.assertEqual((network.sent, network.looked_up), ([], ()))
 
     def test_it_asks_again(self) -> None:
@@ -198,7 +113,7 @@ class AskTests(ClientCase):
         network = self.network(*[event for _ in range(20) for event in (b"www.b,6.6.6.6,60", 0.75)])
         self.fails(
             CourseClient("127.0.0.1", 1199, timeout=2.0, tries=2),
-            "no answer from 127.0.0.1 port 1199 in 2 tries of 2 s",
+            "no answer from 127.0.0.1 port 1199 in 2 tries of 2 s; it replied to another question: 'www.b,6.6.6.6,60'",
         )
         self.assertEqual((len(network.sent), network.now), (2, 104.0))
 
@@ -255,6 +170,15 @@ class RunTests(ClientCase):
         result = self.printed(lambda: run(CourseClient("127.0.0.1", 1199), ["www.b", NAME]))
         self.assertEqual(result, (1, "21.09.1992.8\n", "labnet: www.b: not found\n"))
 
+    def test_a_reply_in_no_known_form(self) -> None:
+        """It is quoted on stderr, and the exit status is that of no answer."""
+        self.network(b"hello world")
+        status, out, err = self.printed(lambda: run(CourseClient("127.0.0.1", 1199), [NAME]))
+        self.assertEqual((status, out), (2, ""))
+        self.assertTrue(
+            err.startswith(f"labnet: {NAME}: 127.0.0.1 port 1199 sent a reply that cannot be read, 'he"), err
+        )
+
     def test_no_answer(self) -> None:
         """A server that does not answer is said on stderr; the exit status is 2, also where a name is not found."""
         for events, names in (((b"[]",), ("www.c", "www.b")), ((1.5, b"[]"), ("www.b", "www.c"))):
@@ -310,6 +234,26 @@ class ConverseTests(ClientCase):
         _, out, _ = self.converse("www a", "\udcff")
         self.assertEqual(out.count("not found\n"), 2)
         self.assertEqual(network.sent, [])
+
+    def test_a_reply_in_no_known_form(self) -> None:
+        """Stderr says what came, and the dialogue goes on."""
+        self.network(b"hello world", REPLY)
+        _, out, err = self.converse(NAME, NAME)
+        self.assertTrue(err.startswith("labnet: 127.0.0.1 port 1199 sent a reply that cannot be read, 'hello wor"), err)
+        self.assertIn("21.09.1992.8\n", out)
+
+    def test_lines_from_elsewhere(self) -> None:
+        """A dialogue may be given what reads its lines."""
+        self.network(REPLY)
+        lines = iter([NAME])
+
+        def read() -> str:
+            for line in lines:
+                return line
+            raise EOFError
+
+        _, out, _ = self.printed(lambda: converse(CourseClient("127.0.0.1", 1199), read))
+        self.assertIn("21.09.1992.8\n", out)
 
     def test_no_answer(self) -> None:
         """A server that does not answer is said on stderr, and the dialogue goes on."""

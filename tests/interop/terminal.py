@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
 import select
 import signal
+import struct
 import subprocess
+import termios
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -16,10 +19,14 @@ from tests.interop.daemon import DEADLINE
 
 
 class Terminal:
-    """Runs ``command`` with a pseudo-terminal for stdin, stdout and stderr; the ``with`` block's end kills it."""
+    """Runs ``command`` with a pseudo-terminal for stdin, stdout and stderr; the ``with`` block's end kills it.
 
-    def __init__(self, command: Sequence[str]) -> None:
+    The terminal has 24 lines of 80 columns. Without ``env`` it can do nothing but print (``TERM=dumb``).
+    """
+
+    def __init__(self, command: Sequence[str], env: Mapping[str, str] | None = None) -> None:
         self._master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
         try:
             self._process = subprocess.Popen(
                 command,
@@ -27,7 +34,7 @@ class Terminal:
                 stdout=slave,
                 stderr=slave,
                 start_new_session=True,
-                env=os.environ | {"TERM": "dumb"},
+                env=os.environ | {"TERM": "dumb"} if env is None else env,
             )
         finally:
             os.close(slave)
@@ -58,6 +65,11 @@ class Terminal:
         assert time.monotonic() < until, f"it did not end but showed {self._shown!r}"
         shown, self._shown = self._shown, b""
         return shown
+
+    def wait(self) -> int:
+        """The exit status, once it has ended by itself."""
+        self.read_to_end()
+        return self._process.wait(DEADLINE)
 
     def shows_nothing(self, seconds: float = 0.7) -> bool:
         """Whether it shows no more than what was read, for so long."""

@@ -7,7 +7,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, cast
+from typing import cast
 
 from labnet.capture.model import CaptureError
 
@@ -15,13 +15,13 @@ Tap = Callable[[socket.socket], socket.socket]
 
 
 @contextlib.contextmanager
-def captured(path: str | None) -> Iterator[dict[str, Tap]]:
-    """The argument ``tap`` for a client whose traffic is to be written to ``path``; without one there is none.
+def captured(path: str | None) -> Iterator[Tap]:
+    """The ``tap`` of a client whose traffic is to be written to ``path``; without one it takes the socket as it is.
 
     Raises :class:`CaptureError` where the file cannot be opened.
     """
     if path is None:
-        yield {}
+        yield lambda sock: sock
         return
     from labnet.capture.record.own_traffic import OwnTraffic
     from labnet.capture.record.tapping import TappedSocket
@@ -32,21 +32,8 @@ def captured(path: str | None) -> Iterator[dict[str, Tap]]:
     if failures:
         raise CaptureError(failures[0])
     try:
-        yield {"tap": lambda sock: cast(socket.socket, TappedSocket(sock, traffic))}
+        yield lambda sock: cast(socket.socket, TappedSocket(sock, traffic))
     finally:
         traffic.close()
         for why in failures:
             print(f"labnet: {why}", file=sys.stderr)
-
-
-@contextlib.contextmanager
-def tapped_dnspython(tap: Tap = lambda sock: sock) -> Iterator[None]:
-    """Meanwhile every socket that dnspython's queries open goes through ``tap``."""
-    import dns.query
-
-    before: Any = dns.query.socket_factory
-    dns.query.socket_factory = lambda *arguments: tap(before(*arguments))
-    try:
-        yield
-    finally:
-        dns.query.socket_factory = before
