@@ -28,6 +28,7 @@ from labnet.net.deadlines import Deadlines
 from labnet.net.kernel import memory
 from labnet.net.kernel.peer_user import user_of
 from labnet.policy.access import address_of
+from labnet.policy.loglimit import NetworkLogLimit
 from labnet.values import LocalUser
 
 GRACE: Final = 0.5
@@ -89,6 +90,7 @@ class CommandService(Service):
         self._ends = array("Q", [0] * len(_ENDS))  # no objects: they would hold a crowd's memory
         self._refusals_logged = float("-inf")
         self._refusals_unlogged = 0
+        self._denials = NetworkLogLimit()
         self._turn: IDelayedCall | None = None  # the next look at who is served for how long, while others wait
 
     @property
@@ -192,13 +194,16 @@ class CommandService(Service):
             self._exited()
 
     def admits(self, host: str) -> bool:
-        """Whether a client at ``host`` may connect now; a refusal is counted, and logged once a second at most."""
+        """Whether a client at ``host`` may connect now; a refusal is counted, and logged now and then."""
         now = self.reactor.seconds()
         refusal = self._admission.refusal(host, now)
         if refusal is None:
             return True
         self._ends[_ENDS.index(refusal)] += 1
-        self._log_refusal(host, refusal, now)
+        if refusal != "denied":
+            self._log_refusal(host, refusal, now)
+        elif (count := self._denials.count(host, now)) is not None:
+            self._say_refused(host, refusal, count)
         return False
 
     def refuse_http(self, session: CommandProtocol) -> None:
@@ -210,14 +215,17 @@ class CommandService(Service):
         self._refusals_unlogged += 1
         if now - self._refusals_logged < 1:
             return
+        self._say_refused(host, refusal, self._refusals_unlogged)
+        self._refusals_logged, self._refusals_unlogged = now, 0
+
+    def _say_refused(self, host: str, refusal: RefusalReason, count: int) -> None:
         self.log.warn(
             "{count} new connection(s) closed at once, the last from {host}: {why}",
-            count=self._refusals_unlogged,
+            count=count,
             host=host,
             why=WHY[refusal],
             event="command.refused",
         )
-        self._refusals_logged, self._refusals_unlogged = now, 0
 
     def arrived(self, session: CommandProtocol) -> None:
         """``session`` has a connection."""

@@ -21,6 +21,7 @@ from labnet.console.control import ControlServer, IControlled, actions_of
 from labnet.console.ring import Ring
 from labnet.console.service import Console, Seen
 from labnet.daemon.running.listen_addresses import host_and_port
+from labnet.daemon.running.reach import doubts
 from labnet.daemon.running.recent_warnings import RecentWarnings
 from labnet.daemon.running.reload import STOPPING, FileWatch, Outcomes, Reloads, load_lab, watched_files
 from labnet.daemon.running.signals import Signals, Terminal
@@ -87,7 +88,7 @@ class BaseService(MultiService):
         self._in_thread = environment.in_thread or self._in_pool
         self._publisher = environment.publisher
         self._started = environment.started or Started(Inherited(), Notifier(reactor, {}))
-        self._warnings = warnings_of(loaded)
+        self._warnings = self._doubts(config, loaded)
         self._recent_warnings = RecentWarnings()
         self._signals = Signals(reactor)
         self._terminal = Terminal()
@@ -279,6 +280,10 @@ class BaseService(MultiService):
         addresses = [host_and_port(port) for port in self.console.ports]
         return [path for path, number in addresses if not number]
 
+    def _doubts(self, config: Config, loaded: Mapping[str, Loaded]) -> list[str]:
+        """What is to be warned of before ``config`` runs."""
+        return warnings_of(config, loaded)
+
     def _watched(self) -> Iterable[str]:
         return watched_files(self.config, self._path) if self.config.lab.watch else ()
 
@@ -298,6 +303,6 @@ def said_to_the_user() -> Iterator[None]:
         raise
 
 
-def warnings_of(loaded: Mapping[str, Loaded]) -> list[str]:
-    """All that is doubtful in the files of the resolvers."""
-    return [warning for files in loaded.values() for warning in files.warnings]
+def warnings_of(config: Config, loaded: Mapping[str, Loaded]) -> list[str]:
+    """All that is doubtful in a configuration and in the files of its resolvers."""
+    return [*doubts(config), *(warning for files in loaded.values() for warning in files.warnings)]

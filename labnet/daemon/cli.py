@@ -67,6 +67,7 @@ def init(folder: str) -> int:
 @click.argument("file", required=False, metavar="[FILE]", help="Default: the one that twistd labnet would run.")
 def check(file: str | None) -> int:
     from labnet import config
+    from labnet.daemon.base import warnings_of
     from labnet.daemon.running.reload import load_lab
 
     path = config.find(file)
@@ -76,9 +77,8 @@ def check(file: str | None) -> int:
         for problem in error.problems:
             print(f"labnet: {quoted(problem)}", file=sys.stderr)
         return 1
-    for files in loaded.values():
-        for warning in files.warnings:
-            print(f"labnet: warning: {quoted(warning)}", file=sys.stderr)
+    for warning in warnings_of(checked, loaded):
+        print(f"labnet: warning: {quoted(warning)}", file=sys.stderr)
     records = sum(files.records for files in loaded.values())
     servers = len(checked.resolver) + (checked.command is not None)
     print(f"{path or 'the built-in lab'}: OK: {servers} server(s), {records} record(s)")

@@ -23,7 +23,6 @@ from labnet.daemon.base import (
     BaseService,
     Environment,
     said_to_the_user,
-    warnings_of,
 )
 from labnet.daemon.running.changeover import Joining, Leaving, change_over
 from labnet.daemon.running.ending import Ending
@@ -191,7 +190,7 @@ class LabService(BaseService):
         listened = set(to_try(*self._ports()))
         changes = partial(self._changes, loaded=loaded)
         self.config, warnings = await change_over(self.config, wanted, changes, self._listening_as, self._reactor)
-        self._outcomes.warn(warnings + warnings_of(loaded))
+        self._outcomes.warn(warnings + self._doubts(self.config, loaded))
         if self._command_has_exited:
             self.log.info(
                 "the command server stays closed since EXIT: labnet command-server open opens it again",

@@ -82,12 +82,26 @@ class RefusalTests(RunningServer):
 
     def test_refusals_are_told_once_a_second_at_most(self) -> None:
         """With their number, and why the last one was."""
+        self.start(clients=0, sessions=1)
+        self.greeted(NEAR)
+        for _ in range(5):
+            self.reactor.connect(NEAR)
+        self.reactor.pass_time(1)
+        self.reactor.connect(NEAR)
+        self.assertEqual([event["count"] for event in self.refusals()], [1, 5])
+        self.assertIn("`sessions`", self.refusals()[0]["why"])
+
+    def test_who_is_not_allowed_is_told_once_a_minute_for_each_network(self) -> None:
+        """With how many they were."""
         self.start(allow=["192.0.2.0/24"])
         for _ in range(5):
             self.reactor.connect(FAR)
         self.reactor.pass_time(1)
         self.reactor.connect(NEAR)
-        self.assertEqual([(event["count"], event["host"]) for event in self.refusals()], [(1, FAR), (5, NEAR)])
+        self.reactor.pass_time(59)
+        self.reactor.connect(FAR)
+        told = [(event["count"], event["host"]) for event in self.refusals()]
+        self.assertEqual(told, [(1, FAR), (1, NEAR), (5, FAR)])
         self.assertIn("`allow`", self.refusals()[0]["why"])
 
     def test_an_http_request_closes_the_connection(self) -> None:

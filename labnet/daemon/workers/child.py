@@ -14,7 +14,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
 from typing import Any, Final, cast
@@ -140,6 +140,9 @@ class WorkerLab(LabService):
     def _surroundings(self, resolver: str) -> Surroundings:
         learned = LearnedBySupervisor(resolver, self._supervisor)
         return replace(super()._surroundings(resolver), learned=learned, secret=bytes.fromhex(self._orders.secret))
+
+    def _doubts(self, config: Config, loaded: Mapping[str, Loaded]) -> list[str]:
+        return []  # its supervisor says them
 
     def learned(self, resolver: str, cached: CachedAnswer) -> None:
         """Another worker's ``resolver`` learned ``cached``."""

@@ -24,7 +24,6 @@ from labnet.daemon.base import (
     BaseService,
     Environment,
     said_to_the_user,
-    warnings_of,
 )
 from labnet.daemon.running.changeover import kept_until_restart
 from labnet.daemon.running.reload import STOPPING
@@ -239,7 +238,7 @@ class SupervisorService(BaseService):
     async def _take(self, wanted: Config, loaded: dict[str, Loaded]) -> list[str]:
         wanted = self._settled.config(wanted)
         config, warnings = kept_until_restart(self.config, wanted)
-        warnings += warnings_of(loaded)
+        warnings += self._doubts(config, loaded)
         before = set(map(str, _listeners(self.config)))
         fresh = [one for one in _listeners(config) if str(one) not in before and not self._settled.has(one)]
         check_free(fresh, self._started.inherited, self.config.lab.freebind)

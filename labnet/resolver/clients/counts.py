@@ -14,6 +14,7 @@ from labnet.events import End, end_of
 from labnet.interfaces import UNWATCHED, AnsweredQuery, IEvents, IQueryLog
 from labnet.metrics import Histogram, Sample
 from labnet.net.addresses import address_text
+from labnet.resolver.clients.refusals import Refusals
 from labnet.wire.dns_request import decode_query
 from labnet.wire.names import key_of
 from labnet.wire.reply_text import told_in
@@ -72,6 +73,12 @@ class Counts:
         self._cells: dict[tuple[str, str, str, str], Cell] = {}
         self._seconds: dict[str, Histogram] = {}
         self._share = 0.0
+        self._refusals = Refusals(name)
+
+    def refused(self, host: str, now: float) -> None:
+        """A question or a connection of ``host``, which is not allowed, is refused ``now``."""
+        self.lost["refused"] += 1
+        self._refusals.note(host, now)
 
     def cell(self, transport: str, protocol: str, result: str, source: str) -> Cell:
         """Where questions with these labels are counted."""

@@ -168,7 +168,9 @@ class Responder:
     def _reply(self, asking: _Asking, query: Query | None, decision: _Decision, message: bytes = b"") -> None:
         """Encode what was decided, have it ready for others who send this ``message``, send it, count it."""
         said, lost = decision.said, decision.lost
-        if lost:
+        if decision is _REFUSED:
+            self.counts.refused(asking.ends[0][0], asking.came)
+        elif lost:
             self.counts.lost[lost] += 1
         if said is None:
             if asking.account is not None:

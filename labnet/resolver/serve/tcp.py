@@ -204,7 +204,10 @@ class DNSStreams(ServerFactory):
         client = self.responder.admission.client(_host_of(addr))
         if client.allowed:
             return DNSStreamProtocol(self)
-        self.responder.counts.lost["denied" if client.denied else "refused"] += 1
+        if client.denied:
+            self.responder.counts.lost["denied"] += 1
+        else:
+            self.responder.counts.refused(client.host, self.responder.clock.seconds())
         return None
 
     def refuse_http(self, stream: DNSStreamProtocol) -> None:

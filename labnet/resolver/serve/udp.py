@@ -153,7 +153,7 @@ class ResolverProtocol(DatagramProtocol):
             self._lose("malformed", account)
             return
         if not client.allowed:
-            counts.lost["refused"] += 1
+            counts.refused(addr[0], came)
             self._tell(name, None, addr, client, account, "refused")
             return
         question = Question(key_of(name), RRType.A, name)
