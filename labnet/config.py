@@ -17,10 +17,12 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from labnet.dialects.library import is_path
 from labnet.net.kernel.regular import read_regular
 from labnet.packages import hint
 from labnet.values import (
     TTL,
+    DialectName,
     Domain,
     Endpoint,
     File,
@@ -34,6 +36,7 @@ from labnet.values import (
     RedisURL,
     Seconds,
     ServerName,
+    Unknown,
 )
 
 LARGEST: Final = 10_000_000
@@ -130,12 +133,17 @@ class ResolverConfig(_Table):
     learned: Path | None = Field(
         None, description="The file that keeps what is learned, below `state`; without it a stop forgets."
     )
-    dialect: Literal["json", "line"] = Field("json", description="Course protocol: the transcript's replies, or lines.")
-    newline: bool = Field(False, description="In dialect line: end each reply with a newline.")
-    unknown: Printable = Field(
-        "{name},not found,0",
+    dialect: DialectName = Field(
+        "json",
+        description="How the course protocol is spoken: json (the transcript's replies), line, zone, … (labnet dialect "
+        "list), or the path of a dialect file, relative to this file.",
+    )
+    newline: bool = Field(False, description="End each reply with a newline, but for dialect json.")
+    unknown: Unknown | None = Field(
+        None,
         max_length=255,
-        description='In dialect line: the reply for an unknown name, which {name} stands for; "": an empty datagram.',
+        description='The reply for an unknown name, which {name} stands for, not in dialect json; "": an empty '
+        "datagram; default: the dialect's, which is {name},not found,0 in line.",
     )
     parent_timeout: Seconds = Field(2.0, description="Seconds that a parent has for each try.")
     parent_tries: int = Field(2, ge=1, le=10, description="Tries with each parent.")
@@ -320,7 +328,8 @@ def _absolute(resolver: ResolverConfig, base: str, state: str) -> ResolverConfig
     records = tuple(file.model_copy(update={"path": path(base, file.path)}) for file in resolver.records)
     learned = None if resolver.learned is None else path(state, resolver.learned)
     hints = None if resolver.hints is None else path(base, resolver.hints)
-    return resolver.model_copy(update={"records": records, "learned": learned, "hints": hints})
+    dialect = path(base, resolver.dialect) if is_path(resolver.dialect) else resolver.dialect
+    return resolver.model_copy(update={"records": records, "learned": learned, "hints": hints, "dialect": dialect})
 
 
 def _readable(table: dict[str, Any]) -> Iterator[ResolverConfig]:

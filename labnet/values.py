@@ -15,6 +15,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.protocol import Factory
 
+from labnet.dialects.library import is_path, shipped
+from labnet.dialects.template import TemplateError, fields_of
+
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
@@ -39,6 +42,8 @@ class UDPListen(BaseModel):
 class ParentAddress(BaseModel):
     """A parent: ``text:ADDRESS:PORT`` speaks the course protocol, ``dns:ADDRESS[:PORT]`` and ``dns+tcp:`` DNS.
 
+    ``text+DIALECT:ADDRESS:PORT`` is asked in that dialect, where others are asked in the resolver's own.
+
     ``system`` stands for the name servers of /etc/resolv.conf, ``root`` for recursion from the root hints; they have no
     address.
     """
@@ -47,6 +52,7 @@ class ParentAddress(BaseModel):
     kind: Literal["text", "dns", "dns+tcp", "system", "root"]
     host: str = ""
     port: int = 0
+    dialect: str = ""
 
 
 class LocalUser(BaseModel):
@@ -123,7 +129,10 @@ def parse_parent(value: object) -> ParentAddress:
         return ParentAddress(kind="root")
     kinds: dict[str, Literal["text", "dns", "dns+tcp"]] = {"text": "text", "dns": "dns", "dns+tcp": "dns+tcp"}
     scheme, _, rest = text.partition(":")
+    scheme, _, dialect = scheme.partition("+") if scheme.startswith("text+") else (scheme, "", "")
     kind = kinds.get(scheme)
+    if dialect:
+        _dialect(dialect)
     if kind is None or not rest:
         raise ValueError(
             f"{value!r} is no parent: write text:ADDRESS:PORT, dns:ADDRESS, dns+tcp:ADDRESS, system or root"
@@ -137,7 +146,10 @@ def parse_parent(value: object) -> ParentAddress:
     if kind == "text" and not rest:
         raise ValueError(f"{value!r} is no parent: write text:ADDRESS:PORT")
     return ParentAddress(
-        kind=kind, host=_address(rest), port=53 if kind != "text" and not port else _port(port, lowest=1)
+        kind=kind,
+        host=_address(rest),
+        port=53 if kind != "text" and not port else _port(port, lowest=1),
+        dialect=dialect,
     )
 
 
@@ -242,6 +254,28 @@ def _printable(value: str) -> str:
     return value
 
 
+def _dialect(value: object) -> str:
+    """The name of a dialect that labnet has, or the path of a file. Raises ValueError."""
+    text = _string(value)
+    if is_path(text):
+        return _path(text)
+    known = shipped()
+    if text not in known:
+        raise ValueError(f"there is no dialect {text!r}: write the path of a file, or one of {', '.join(known)}")
+    return text
+
+
+def _unknown(value: str) -> str:
+    """The form of a reply, of which the name is the only field. Raises ValueError."""
+    try:
+        wrong = [field for field in fields_of(_printable(value)) if field != "name"]
+    except TemplateError as error:
+        raise ValueError(str(error)) from None
+    if wrong:
+        raise ValueError(f"has {{{wrong[0]}}}: only {{name}} is filled in")
+    return value
+
+
 def _short(value: str) -> str:
     """``value``, if an answer has room for it beside everything else. Raises ValueError."""
     if len(value.encode()) > 64:
@@ -281,6 +315,8 @@ Network = Annotated[IPNetwork, BeforeValidator(_network), _text("network")]
 NetworkOrUser = Annotated[IPNetwork | LocalUser, BeforeValidator(parse_network_or_user), _text("network or user")]
 Parent = Annotated[ParentAddress, BeforeValidator(parse_parent), _text("parent")]
 Path = Annotated[str, Field(min_length=1), AfterValidator(_path), _text("path")]
+DialectName = Annotated[str, BeforeValidator(_dialect), _text("dialect")]
+Unknown = Annotated[str, AfterValidator(_unknown)]
 Printable = Annotated[str, AfterValidator(_printable)]
 ServerName = Annotated[str, AfterValidator(_printable), AfterValidator(_short)]
 RedisURL = Annotated[str, BeforeValidator(_redis_url), _text("redis-url")]

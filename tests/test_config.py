@@ -16,6 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from labnet import config, packages
 from labnet import values as notation
 from labnet.config import Config, ConfigError
+from labnet.dialects.library import shipped
 from labnet.values import ParentAddress, RecordsFile, UDPListen
 
 ETC = Path(__file__).resolve().parent.parent / "etc"
@@ -318,7 +319,8 @@ class ErrorTests(FolderTestCase):
                 "resolver.a.listen: this key is needed",
                 "resolver.a.records.1: must be text, not 1",
                 "resolver.a.learned: String should have at least 1 character, not ''",
-                "resolver.a.dialect: must be 'json' or 'line', not 'xml'",
+                "resolver.a.dialect: there is no dialect 'xml': write the path of a file, or one of "
+                + ", ".join(shipped()),
                 "resolver.a.newline: must be a boolean, not 'x'",
                 "resolver.a.unknown: must be printable text",
                 "resolver.a.parent_tries: must be greater than or equal to 1, not 0",

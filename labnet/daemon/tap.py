@@ -18,6 +18,9 @@ from labnet.daemon.garbage import spare_program
 from labnet.daemon.running.reload import load_lab
 from labnet.daemon.service import LabService
 from labnet.daemon.started import Started, owner_of_daemon
+from labnet.dialects.arguments import read_arguments
+from labnet.dialects.library import find as find_dialect
+from labnet.dialects.reader import DialectError
 from labnet.interfaces import IReactor
 from labnet.net.clocks import count_steadily
 from labnet.net.opening.listening import listening_reactor
@@ -145,47 +148,57 @@ class CommandOptions(_Options):
 class ResolverOptions(_Options):
     """twistd labnet-resolver: the assignment's ``server.py MYPORT PARENT_IP PARENT_PORT RECORDS_FILE``."""
 
-    synopsis = "[options] PORT PARENT_IP PARENT_PORT RECORDS_FILE"
+    synopsis = "[options] PORT PARENT_IP PARENT_PORT RECORDS_FILE, or what the course of the dialect has"
     optParameters = [
         ["interface", "i", "127.0.0.1", "Address to listen on."],
-        ["learned", "l", None, "File that keeps what is learned [default: RECORDS_FILE itself]."],
-        ["dialect", "d", "json", "Replies: json (the transcript's) or line (name,address,ttl)."],
-        [
-            "unknown",
-            "u",
-            "{name},not found,0",
-            "In dialect line: the reply for an unknown name; '' is an empty datagram.",
-        ],
+        ["learned", "l", None, "File that keeps what is learned [default: RECORDS_FILE itself, or none; by dialect]."],
+        ["dialect", "d", "json", "json (the transcript's replies), line (name,address,ttl), zone, … or a file."],
+        ["unknown", "u", None, "The reply for an unknown name, {name}; '' is an empty one [default: the dialect's]."],
         ["parent-timeout", "t", "2", "Seconds that the parent has for each try."],
         ["parent-tries", "n", "2", "Tries with the parent."],
         ["allow", "a", None, "Networks that are served [default: loopback; everyone where --interface is not]."],
     ]
-    optFlags = [["newline", None, "In dialect line: end each reply with a newline."]]
-    longdesc = "A UDP resolver with a records file and a parent; -1 -1 for no parent."
+    optFlags = [["newline", None, "End each reply with a newline, but for dialect json."]]
+    longdesc = (
+        "A resolver with a records file and a parent; -1 -1 for no parent. The arguments are those of the programs of "
+        "the dialect's course: labnet dialect list."
+    )
 
     def parseArgs(self, *arguments: str) -> None:
-        if len(arguments) != 4:
-            raise usage.UsageError("wants PORT PARENT_IP PARENT_PORT RECORDS_FILE")
-        port, parent_ip, parent_port, records = arguments
-        self["port"], self["records"] = port, records
-        self["parents"] = [] if (parent_ip, parent_port) == ("-1", "-1") else [f"text:{parent_ip}:{parent_port}"]
+        unknown = ""
+        try:
+            dialect = find_dialect(self["dialect"])
+        except DialectError as error:
+            # The check of the configuration says so, with all else that is wrong, if the arguments can be read.
+            dialect, unknown = find_dialect("json"), "; ".join(error.problems)
+        try:
+            self.arguments = read_arguments(dialect, arguments)
+        except ValueError as error:
+            raise usage.UsageError(unknown or str(error)) from None
+        self.is_kept = dialect.keeps
 
     def build(self) -> Config:
         interface = self["interface"].replace(":", "\\:")
+        said = self.arguments
+        learned = self["learned"] or (said.records if self.is_kept else None)
         table = {
-            "listen": f"udp:{self['port']}:interface={interface}",
-            "records": self["records"],
-            "parents": self["parents"],
-            "learned": os.path.join(self.folder, self["learned"] or self["records"]),
+            "listen": f"udp:{said.port}:interface={interface}",
+            "records": [said.records] if said.records else [],
+            "parents": [f"text:{host}:{port}" for host, port in said.parents],
             "dialect": self["dialect"],
             "newline": bool(self["newline"]),
-            "unknown": self["unknown"],
             "parent_timeout": _number(self["parent-timeout"], float),
             "parent_tries": _number(self["parent-tries"], int),
             "allow": _networks(
                 self["allow"] if self["allow"] is not None else _served_on(f"tcp:0:interface={interface}")
             ),
         }
+        if learned:
+            table["learned"] = os.path.join(self.folder, learned)
+        if self["unknown"] is not None:
+            table["unknown"] = self["unknown"]
+        if said.seconds is not None:
+            table["default_ttl"] = table["course_ttl_max"] = _number(said.seconds, int)
         return config.build({"resolver": {"resolver": table}, **_ALONE}, self.folder, self.rundir, _option)
 
 
@@ -216,7 +229,13 @@ def _number(text: str, kind: type[int] | type[float]) -> Any:
 def _option(key: str) -> str:
     """How an error names the option or argument behind the configuration's ``key``."""
     name = next(part for part in reversed(key.split(".")) if not part.isdigit())
-    arguments = {"listen": "PORT or --interface", "parents": "PARENT_IP PARENT_PORT", "records": "RECORDS_FILE"}
+    arguments = {
+        "listen": "PORT or --interface",
+        "parents": "PARENT_IP PARENT_PORT",
+        "records": "RECORDS_FILE",
+        "default_ttl": "X, the seconds that what is learned lives",
+        "course_ttl_max": "X, the seconds that what is learned lives",
+    }
     if key.startswith("resolver.") and name in arguments:
         return arguments[name]
     return f"--{name.replace('_', '-')}"

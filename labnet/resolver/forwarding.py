@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from random import Random
-from typing import Final
+from typing import Any, Final, cast
+
+from twisted.internet.defer import Deferred
 
 from labnet.config import ResolverConfig
+from labnet.dialects.codec import Codec
+from labnet.dialects.library import find
 from labnet.interfaces import IDatagramSockets, IParent, IReactor
 from labnet.resolver.loading import Loaded
+from labnet.resolver.settings import codec_of
 from labnet.resolver.shared.values import ParentGroup
 from labnet.resolver.upstream.course import TextParent
+from labnet.resolver.upstream.course_exchange import TextNetwork
 from labnet.resolver.upstream.dns import DNSExchange, DNSParent, ExchangeOptions
 from labnet.resolver.upstream.infra import InfraCache
 from labnet.resolver.upstream.selection import Parents
@@ -72,14 +78,7 @@ class Forwarding:
         exchange = DNSExchange(self._sockets, self._reactor, self._random, self._infra, options)
         for address in addresses:
             if address.kind == "text":
-                yield TextParent(
-                    address.host,
-                    address.port,
-                    config.parent_timeout,
-                    config.parent_tries,
-                    self._sockets,
-                    self._reactor,
-                )
+                yield TextParent(address.host, address.port, self._text_network(address, config, loaded))
             elif address.kind == "root":
                 # Most labs forward, and need nothing of recursion.
                 from labnet.resolver.recursive.servers import Network, WalkOptions
@@ -94,9 +93,21 @@ class Forwarding:
             else:
                 yield DNSParent(address.host, address.port, address.kind == "dns+tcp", exchange)
 
+    def _text_network(self, address: ParentAddress, config: ResolverConfig, loaded: Loaded) -> TextNetwork:
+        """How the parent at ``address`` is asked: in the dialect that it is told, or in the resolver's own."""
+        codec = Codec(find(address.dialect)) if address.dialect else codec_of(config, loaded.dialect)
+        timeout, tries = config.parent_timeout, config.parent_tries
+        return TextNetwork(
+            self._sockets, self._reactor, codec, timeout, tries, config.default_ttl, look_up=self._look_up
+        )
+
+    def _look_up(self, host: str) -> Deferred[str]:
+        """The address of a host by the system's own resolver, in a thread."""
+        return cast("Deferred[str]", cast(Any, self._reactor).resolve(host, (2, 3)))
+
 
 def _group_of(resolver: str, domain: bytes, recipe: Recipe) -> ParentGroup:
-    addresses, _, _, _, root, system = recipe
+    addresses, _, _, _, _, root, system = recipe
     assert isinstance(addresses, tuple)
     parents = (*(f"{address.kind}:{address.host}:{address.port}" for address in addresses), repr(root), repr(system))
     return ParentGroup(resolver, domain, parents, all(address.kind == "text" for address in addresses))
@@ -109,6 +120,7 @@ def _recipe(addresses: tuple[ParentAddress, ...], config: ResolverConfig, loaded
         config.parent_timeout,
         config.parent_tries,
         config.mixed_case,
+        (loaded.dialect, config.newline, config.unknown, config.default_ttl) if "text" in kinds else None,
         (config.root_port, loaded.hints and loaded.hints.servers) if "root" in kinds else None,
         loaded.system if "system" in kinds else None,
     )

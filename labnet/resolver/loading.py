@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from typing import BinaryIO, Final
 
 from labnet.config import ResolverConfig
+from labnet.dialects.library import find as find_dialect
+from labnet.dialects.model import Dialect
+from labnet.dialects.reader import DialectError
 from labnet.net.addresses import address_text
 from labnet.net.kernel.memory import trim
 from labnet.net.kernel.regular import open_regular, read_regular
@@ -21,6 +24,7 @@ from labnet.resolver.cache.policy import capped, entry_of_mapping
 from labnet.resolver.cache.tail import Tail, TailReader, without_learned
 from labnet.resolver.files.course import parse_records
 from labnet.resolver.files.detect import kind_of
+from labnet.resolver.files.dialect import parse_forms
 from labnet.resolver.files.hosts import read_hosts
 from labnet.resolver.files.included import IncludedFiles
 from labnet.resolver.files.problem import Problem
@@ -33,6 +37,7 @@ from labnet.resolver.records.zonedata import ZoneData
 from labnet.resolver.records.zonefile_records import ZoneFileRecords
 from labnet.values import IPNetwork, ParentAddress, RecordsFile
 from labnet.wire.names import key_of
+from labnet.wire.types import Mapping, Referral
 
 RESOLV_CONF = "/etc/resolv.conf"
 
@@ -81,6 +86,8 @@ class Loaded:
 
     zone: Zone
     records: int = 0
+    dialect: Dialect = field(default_factory=lambda: find_dialect("json"))
+    referrals: list[Referral] = field(default_factory=list)
     cached: list[CachedAnswer] = field(default_factory=list)
     course_log: LogStart = field(default_factory=LogStart)
     dns_log: LogStart = field(default_factory=LogStart)
@@ -169,6 +176,10 @@ class _Loader:
     def load(self) -> None:
         """Read all of them."""
         config, data = self._config, self.loaded.zone.data
+        try:
+            self.loaded.dialect = find_dialect(config.dialect)
+        except DialectError as error:
+            self.loaded.errors += error.problems
         for file in config.records:
             self._load_records(file)
         data.finish(config.reverse)
@@ -227,8 +238,11 @@ class _Loader:
             return
         loaded, checkpoint = self.loaded, self._reading.checkpoint
         is_log = self._config.learned == file.path
-        kind = file.kind or ("course" if is_log else kind_of(file.path, content))
-        if kind == "course":
+        is_forms = loaded.dialect.records.like == "forms"
+        kind = file.kind or ("course" if is_log or is_forms else kind_of(file.path, content))
+        if kind == "course" and is_forms:
+            self._load_forms(file.path, content)
+        elif kind == "course":
             self._load_course(file.path, content, is_log)
         elif kind == "hosts":
             loaded.note(file.path, read_hosts(content, loaded.zone.data.add_host, checkpoint))
@@ -245,16 +259,28 @@ class _Loader:
         if is_log and len(content) > _LARGE:
             self._load_course_log(path)
             content = without_learned(content)
-        records = parse_records(content, self._now, is_log, self._reading.checkpoint)
-        for mapping in records.static:
-            left_out = loaded.zone.data.add_mapping(mapping)
-            if left_out is not None:
-                loaded.note(path, [Problem(0, left_out, warning=True)])
+        ttl = self._config.default_ttl if loaded.dialect.records.may_lack_ttl else None
+        records = parse_records(content, self._now, is_log, self._reading.checkpoint, ttl)
+        self._add(path, records.static)
         loaded.note(path, records.problems)
         source = os.path.basename(path)
         loaded.cached += [entry_of_mapping(key_of(mapping.name), mapping, source) for mapping in records.learned]
         if is_log and records.learned:
             loaded.course_log = LogStart(loaded.course_log.lines + len(records.learned), records.cut)
+
+    def _load_forms(self, path: str, content: bytes) -> None:
+        loaded = self.loaded
+        checkpoint = self._reading.checkpoint
+        records = parse_forms(content, loaded.dialect, self._now, self._config.default_ttl, checkpoint)
+        self._add(path, records.static)
+        loaded.referrals += records.referrals
+        loaded.note(path, records.problems)
+
+    def _add(self, path: str, static: Iterable[Mapping]) -> None:
+        for mapping in static:
+            left_out = self.loaded.zone.data.add_mapping(mapping)
+            if left_out is not None:
+                self.loaded.note(path, [Problem(0, left_out, warning=True)])
 
     def _load_hints(self, path: str | None) -> None:
         if path is None:

@@ -13,6 +13,7 @@ from twisted.internet.interfaces import IListeningPort
 from zope.interface import implementer
 
 from labnet.config import ResolverConfig
+from labnet.dialects.referrals import Referrals
 from labnet.interfaces import UNWATCHED, IChange, IDatagramSockets, IEvents, IMeasured, IParent, IReactor, StartError
 from labnet.metrics import Sample, version
 from labnet.net.batches.batch import overflowed
@@ -33,12 +34,13 @@ from labnet.resolver.forwarding import Forwarding
 from labnet.resolver.inspection import Inspection
 from labnet.resolver.loading import Loaded, fill
 from labnet.resolver.ready.packetcache import PacketCaches
+from labnet.resolver.serve.course import CourseResponder
 from labnet.resolver.serve.identity import identities
 from labnet.resolver.serve.ports import Listener, Ports, changed
 from labnet.resolver.serve.responder import Responder, ResponderOptions
 from labnet.resolver.serve.tcp import DNSStreams
 from labnet.resolver.serve.udp import ResolverProtocol
-from labnet.resolver.settings import bounds_of, dialect_of, rules_of
+from labnet.resolver.settings import bounds_of, codec_of, rules_of
 from labnet.resolver.shared.cache import SharedCache
 from labnet.resolver.shared.values import Flush, ParentGroup
 from labnet.resolver.upstream.selection import Parents
@@ -100,6 +102,8 @@ class ResolverService(Service):
         self.counts.parent_of = self._parent_of
         self._cookies = Cookies(surroundings.secret or random.randbytes(16))
         self._responder = self._make_responder()
+        referrals = Referrals(loaded.referrals)
+        self._course = CourseResponder(self._resolver, codec_of(config, loaded.dialect), referrals, self._responder)
         self._streams = DNSStreams(
             self._responder, reactor, config.tcp_idle, config.tcp_connections, config.tcp_per_address
         )
@@ -165,10 +169,11 @@ class ResolverService(Service):
             self._shared.flush(Flush(None, self.title))
         self._fast_path.change(config.explain, (config.ttl_min, config.ttl_max), config.mixed_case)
         self._responder = self._make_responder()
+        self._course.change(codec_of(config, loaded.dialect), Referrals(loaded.referrals), self._responder)
         self.admission.change(rules_of(config))
         self._streams.change(self._responder, config.tcp_idle, config.tcp_connections, config.tcp_per_address)
         for listener in self._listeners:
-            listener.protocol.change(dialect_of(config), self._responder)
+            listener.protocol.change(self._responder)
             listener.delay(config.batch_delay)
         self.packets.change(config.packet_cache_bytes, loaded.zone)
 
@@ -265,7 +270,7 @@ class ResolverService(Service):
         }
 
     def _make_protocol(self) -> ResolverProtocol:
-        return ResolverProtocol(self._resolver, dialect_of(self._config), self._responder, self._fast_path)
+        return ResolverProtocol(self._resolver, self._course, self._responder, self._fast_path)
 
     def _make_responder(self) -> Responder:
         config = self._config

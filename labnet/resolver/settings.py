@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from labnet.config import ResolverConfig
+from labnet.dialects.codec import Codec
+from labnet.dialects.model import Dialect
 from labnet.resolver.cache.policy import Bounds
 from labnet.resolver.clients.admission import Rules
-from labnet.wire.course import Dialect
 
 
 def rules_of(config: ResolverConfig) -> Rules:
@@ -35,6 +36,8 @@ def bounds_of(config: ResolverConfig) -> Bounds:
     )
 
 
-def dialect_of(config: ResolverConfig) -> Dialect:
-    """How replies of the course protocol are written."""
-    return Dialect(json=config.dialect == "json", end="\n" if config.newline else "", unknown=config.unknown)
+def codec_of(config: ResolverConfig, dialect: Dialect) -> Codec:
+    """How the course protocol is spoken: ``dialect``, with what ``config`` says otherwise, where it is no JSON."""
+    if not isinstance(dialect.reply.found[0], str):
+        return Codec(dialect)
+    return Codec(dialect, "\n" if config.newline else "", config.unknown)

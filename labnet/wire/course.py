@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 
-from labnet.wire.course_line import TextError, decode_address, decode_name, decode_ttl, information_of, is_course_name
-from labnet.wire.types import CourseReply, Mapping
+from labnet.wire.course_line import TextError, decode_address, decode_name, decode_ttl, is_course_name
+from labnet.wire.types import CourseReply
 
 UNKNOWN_WORDS = frozenset(("not found", "non-existent domain"))
 """What servers of the courses say of a name that they do not know; no address has white space."""
@@ -20,42 +19,6 @@ _HEADERS = 28
 """Bytes of an IPv4 header and a UDP header, which each datagram has on the wire."""
 
 _BARE_ADDRESS = re.compile(r"(?=.*[0-9])(?=.*[.:])[0-9A-Fa-f.:]+")
-_ADDRESS_ALONE = re.compile(r"[0-9]+(?:\.[0-9]+){2,}|[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f.:]*")
-"""Stricter: no name of a course looks like it, although some are a number or have a colon."""
-
-
-@dataclass(frozen=True, slots=True)
-class Dialect:
-    """How one resolver words its replies.
-
-    ``json`` is the transcript's list, otherwise the assignment's ``name,address,ttl`` line, then with ``end`` after it
-    and ``unknown`` for a name that has no answer; ``{name}`` in that stands for the name.
-    """
-
-    json: bool = True
-    end: str = ""
-    unknown: str = "{name},not found,0"
-
-    def encode(self, name: str, mapping: Mapping | None) -> bytes:
-        """The reply datagram for ``mapping``, or where that is None for ``name``, which is unknown."""
-        if self.json:
-            return json.dumps([] if mapping is None else information_of(mapping)).encode()
-        if mapping is None:
-            return (self.unknown.replace("{name}", name) + self.end).encode() if self.unknown else b""
-        return f"{mapping.name},{mapping.address},{mapping.ttl}{self.end}".encode()
-
-    def decode_question(self, datagram: bytes) -> str:
-        """The name a client asks for: the bare name, white space around it ignored.
-
-        Raises TextError for what is no name, and for what a server could have sent in any known dialect: answering that
-        could make two servers talk for ever.
-        """
-        if not self.json and datagram.strip() == self.unknown.strip().encode():
-            raise TextError(_SHAPE)
-        name = decode_bare_name(datagram)
-        if "=" in name or _ADDRESS_ALONE.fullmatch(name):
-            raise TextError(_SHAPE)
-        return name
 
 
 def largest_reply(question: bytes) -> int:

@@ -15,22 +15,27 @@ class TextError(ValueError):
     """The bytes are no message or line of the course protocol; the text says why."""
 
 
-def parse_line(raw: bytes, now: float) -> Mapping:
-    """The mapping in one line; a static one counts as loaded at ``now`` (epoch seconds). Raises :class:`TextError`."""
+def parse_line(raw: bytes, now: float, ttl: int | None = None) -> Mapping:
+    """The mapping in one line; a static one counts as loaded at ``now`` (epoch seconds). Raises :class:`TextError`.
+
+    With ``ttl`` (seconds) a line may be ``name,address`` alone and has that then.
+    """
     try:
         fields = [part.strip() for part in raw.decode().split(",")]
     except UnicodeDecodeError as error:
         raise TextError("the line is not UTF-8") from error
+    if len(fields) == 2 and ttl is not None:
+        return Mapping(decode_name(fields[0]), decode_address(fields[1]), ttl, learned=False, since=now)
     if len(fields) not in (3, 5):
         raise TextError(f"{len(fields)} field(s), expected name,address,ttl or name,address,ttl,flag,epoch")
-    name, address, ttl = decode_name(fields[0]), decode_address(fields[1]), decode_ttl(fields[2])
+    name, address, own = decode_name(fields[0]), decode_address(fields[1]), decode_ttl(fields[2])
     if len(fields) == 3:
-        return Mapping(name, address, ttl, learned=False, since=now)
+        return Mapping(name, address, own, learned=False, since=now)
     if fields[3] not in ("0", "1"):
         raise TextError(f"the flag is {fields[3]!r}, expected 0 (static) or 1 (learned)")
     since = decode_since(fields[4])
     learned = fields[3] == "1"
-    return Mapping(name, address, ttl, learned, since if learned else now)
+    return Mapping(name, address, own, learned, since if learned else now)
 
 
 def encode_record(mapping: Mapping) -> str:

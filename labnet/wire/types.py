@@ -233,6 +233,20 @@ class CourseReply(NamedTuple):
     ttl: int | None
 
 
+class Referral(NamedTuple):
+    """A course server's word that another one, the ``target``, knows the names that end in ``suffix``.
+
+    ``target`` is a host or an address, with ``:port`` where it has one; an empty ``suffix`` fits every name.
+    """
+
+    suffix: str
+    target: str
+
+    def fits(self, name: str) -> bool:
+        """Whether ``name`` is one of those names; case does not count."""
+        return not self.suffix or name.lower().removesuffix(".").endswith(self.suffix.lower())
+
+
 @dataclass(frozen=True, slots=True)
 class Upstream:
     """A parent's reply, checked against the question.

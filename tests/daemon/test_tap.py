@@ -18,6 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.daemon import tap
 from labnet.daemon.service import LabService
+from labnet.dialects.library import shipped
 from tests.fakes import MemoryReactor
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -270,7 +271,7 @@ class ResolverOptionsTests(TapTestCase):
         self.assertEqual([(parent.host, parent.port) for parent in one.parents], [("127.0.0.1", 1200)])
         self.assertEqual([file.path for file in one.records], [f"{self.folder}/ips.txt"])
         self.assertEqual(one.learned, f"{self.folder}/ips.txt")
-        self.assertEqual((one.dialect, one.newline, one.unknown), ("json", False, "{name},not found,0"))
+        self.assertEqual((one.dialect, one.newline, one.unknown), ("json", False, None))
         self.assertEqual((one.parent_timeout, one.parent_tries), (2.0, 2))
 
     def test_minus_one_twice_is_no_parent(self) -> None:
@@ -311,7 +312,7 @@ class ResolverOptionsTests(TapTestCase):
             ["labnet-resolver", "-d", "xml", "-t", "0", "-n", "x", "http", "-1", "1200", "ips.txt"],
             "PORT or --interface: 'http' is no port: a number from 0 to 65535",
             "PARENT_IP PARENT_PORT: '-1' is no IP address",
-            "--dialect: must be 'json' or 'line', not 'xml'",
+            f"--dialect: there is no dialect 'xml': write the path of a file, or one of {', '.join(shipped())}",
             "--parent-timeout: must be greater than 0, not 0.0",
             "--parent-tries: must be an integer, not 'x'",
         )

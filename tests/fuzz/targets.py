@@ -26,6 +26,8 @@ from labnet.command.framing import CommandFramer
 from labnet.console.control import ControlFactory, ControlServer, actions_of
 from labnet.console.http import LimitedSite
 from labnet.console.web import CONNECTIONS, pages_at
+from labnet.dialects.codec import Codec
+from labnet.dialects.library import find, shipped
 from labnet.resolver.cache.lines import decode_line, encode_line
 from labnet.resolver.cache.policy import Bounds
 from labnet.resolver.cache.tail import TailReader
@@ -35,7 +37,6 @@ from labnet.resolver.files.hosts import read_hosts
 from labnet.resolver.files.root_hints import parse_hints
 from labnet.resolver.files.zonefile import read_zone
 from labnet.resolver.shared.values import Looked, decode_flush, decode_value
-from labnet.wire.course import Dialect
 from labnet.wire.course import decode_reply as decode_course_reply
 from labnet.wire.course_line import TextError
 from labnet.wire.dns_forward import forwardable_addresses, matches
@@ -50,6 +51,9 @@ from tests.wire.samples import SENT, WWW
 SEEDS: Final = Path(__file__).with_name("seeds")
 _PEER: Final = IPv4Address("TCP", *CLIENT)
 _ZONE: Final = '$TTL 60\n$ORIGIN lab.\nwww A 10.0.0.1\nalias CNAME www\n*.any TXT "text"\ngone DNAME any\n'
+
+
+_CODECS: Final = [Codec(dialect) for dialect in map(find, shipped()) if dialect.kind == "names"]
 
 
 def quietly(target: Callable[[bytes], None]) -> Callable[[bytes], None]:
@@ -98,9 +102,11 @@ def dns_reply(data: bytes) -> None:
 
 def course(data: bytes) -> None:
     """A client's question and a parent's reply."""
-    for dialect in (Dialect(), Dialect(json=False, unknown="-")):
+    for dialect in _CODECS:
         with contextlib.suppress(TextError):
             dialect.decode_question(data)
+        with contextlib.suppress(TextError):
+            dialect.decode_reply(data)
     with contextlib.suppress(TextError):
         decode_course_reply(data)
 

@@ -39,17 +39,21 @@ class CutLine(TextError):
 
 
 def parse_records(
-    content: bytes, now: float, log: bool = False, checkpoint: Callable[[], None] = lambda: None
+    content: bytes,
+    now: float,
+    log: bool = False,
+    checkpoint: Callable[[], None] = lambda: None,
+    ttl: int | None = None,
 ) -> Records:
     """Read a records file's ``content``; ``now`` (epoch seconds) is when its static mappings count as loaded.
 
     ``log`` says that the resolver appends to this file, so that a last line without its newline may be the work of a
     crash rather than of the author. ``checkpoint`` is called every some thousand lines; what it raises ends
-    the reading.
+    the reading. With ``ttl`` (seconds) lines may do without one, and have that then.
     """
     records = Records()
     line_of: dict[bytes | str, int] = {}
-    for number, _, found in _scan(content, now, log):
+    for number, _, found in _scan(content, now, log, ttl):
         if number % _LINES == 0:
             checkpoint()
         if isinstance(found, TextError):
@@ -78,7 +82,9 @@ def _comparable(name: str) -> bytes | str:
     return fold(name) if name.isascii() and "xn--" not in name.lower() else key_of(name)
 
 
-def _scan(content: bytes, now: float, log: bool) -> Iterator[tuple[int, bytes, Mapping | TextError | None]]:
+def _scan(
+    content: bytes, now: float, log: bool, ttl: int | None = None
+) -> Iterator[tuple[int, bytes, Mapping | TextError | None]]:
     """Each line with its number, its bytes, and its mapping, what is wrong with it, or None for the author's."""
     after_learned = False
     for number, line in enumerate(io.BytesIO(content), 1):  # one by one: of a big file nobody wants a list
@@ -92,7 +98,7 @@ def _scan(content: bytes, now: float, log: bool) -> Iterator[tuple[int, bytes, M
             yield number, raw, None
             continue
         try:
-            mapping = parse_line(text, now)
+            mapping = parse_line(text, now, ttl)
         except TextError as error:
             yield number, raw, CutLine(_CUT) if may_be_cut else error
             continue

@@ -1,57 +1,56 @@
-"""One question to one parent over the course protocol: its socket, its timer, and which reply counts.
+"""A parent that speaks the course protocol, and the servers that it refers to.
 
-A reply has no id: whoever guesses the port of the question, one of 64,512, can forge it. So each question has a fresh
-port, and one that is sent too much that is no reply to it fails.
+A server of some dialects answers with another server instead of an address: ``.co.il,192.0.2.1:777,NS``. Then that one
+is asked, which may refer to a further one. Referrals that lead back to a server that was asked already, or on and on,
+end in a failure: most resolvers of the courses would ask for ever.
 """
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass, field
 from typing import Final
 
 from twisted.internet.defer import Deferred, fail
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from labnet.events import ASKING
-from labnet.interfaces import IDatagramSocket, IDatagramSockets, IParent
+from labnet.dialects.codec import Reply, place_of
+from labnet.interfaces import IParent
 from labnet.net.addresses import address_text
 from labnet.policy.loglimit import LogLimit
-from labnet.resolver.upstream.errors import ParentFailed, unreadable
-from labnet.wire.course import decode_reply, encode_question
-from labnet.wire.course_line import TextError
+from labnet.resolver.upstream.course_exchange import Exchange, Strays, TextNetwork
+from labnet.resolver.upstream.errors import ParentFailed
 from labnet.wire.names import ROOT, text_of
-from labnet.wire.types import Question, Rcode, Upstream, fold, is_name
+from labnet.wire.types import Question, Rcode, Referral, Upstream, is_name
 
-MOST_IGNORED: Final = 20
-"""Datagrams about another name that are let pass for one question; with the next one the question fails."""
+MOST_REFERRALS: Final = 10
+"""Referrals that are followed for one question; with the next one the question fails."""
 
+MOST_REMEMBERED: Final = 1000
+"""Referrals of one parent that are remembered; the oldest goes first."""
 
-@dataclass(slots=True)
-class Strays:
-    """Counts datagrams from a parent's address that are no reply to what it was asked."""
-
-    count: int = 0
+Place = tuple[str, int]
 
 
 @implementer(IParent)
 @dataclass(frozen=True)
 class TextParent:
-    """A parent at ``host`` (an address) and ``port`` that speaks the course protocol.
+    """A parent at ``host`` (an address) and ``port`` that speaks the course protocol, asked by way of ``network``.
 
-    It is given ``timeout`` seconds a try and ``tries`` tries. Whatever the type asked for, it is asked for the name.
+    Whatever the type asked for, it is asked for the name. The servers that it refers to are asked in its place, and
+    remembered.
     """
 
     host: str
     port: int
-    timeout: float
-    tries: int
-    sockets: IDatagramSockets
-    clock: IReactorTime
+    network: TextNetwork
     log_limit: LogLimit = field(default_factory=LogLimit, init=False, compare=False, repr=False)
     strays: Strays = field(default_factory=Strays, init=False, compare=False, repr=False)
+    referrals: dict[str, tuple[Referral, Place, float]] = field(
+        default_factory=dict, init=False, compare=False, repr=False
+    )
+    """By suffix: the referral, where it leads, and the epoch second up to which it is remembered."""
 
     @property
     def address(self) -> str:
@@ -61,93 +60,79 @@ class TextParent:
         name = question.spelled or text_of(question.key)
         if question.key == ROOT or name.startswith("[") or not is_name(name):
             return fail(ParentFailed(f"{self.address} speaks the course protocol, which cannot carry the name {name}"))
-        return _Exchange(self, name).start()
+        known = self._remembered(name)
+        if known is None:
+            return self._ask(name, (self.host, self.port), ())
+        return self._ask(name, known[1], ()).addErrback(self._lost, name, known[0])
 
+    def _ask(self, name: str, place: Place, before: tuple[Place, ...]) -> Deferred[Upstream]:
+        """Ask the server at ``place``, to which the servers ``before`` have led."""
+        asked = self.network.codec.question_for(name)
+        exchange = Exchange(self.network, *place, asked, self.strays, self.log_limit)
+        return exchange.start().addCallback(self._replied, name, place, before)
 
-class _Exchange:
-    """One name asked on a socket of its own."""
-
-    log = Logger()
-
-    def __init__(self, parent: TextParent, name: str) -> None:
-        self._parent = parent
-        self._name = name
-        self._tries_left = parent.tries
-        self._ignored = 0
-        self._story = ASKING.get()
-        self._timer: IDelayedCall | None = None
-        self._socket: IDatagramSocket | None = None
-        self._done: Deferred[Upstream] = Deferred(self._close)
-
-    def start(self) -> Deferred[Upstream]:
-        parent = self._parent
-        try:
-            self._socket = parent.sockets.open(parent.host, parent.port, self._received, self._failed)
-        except OSError as error:
-            self._fail(f"no socket to ask {parent.address}: {error.strerror}")
-        else:
-            self._try()
-        return self._done
-
-    def _try(self) -> None:
-        if self._timer is not None and self._story is not None:
-            self._story.silence(self._parent.address, self._parent.timeout)
-        self._timer = None
-        if not self._tries_left:
-            tries = f"{self._parent.tries} x {self._parent.timeout:g} s"
-            self._fail(f"{self._parent.address} did not answer in {tries}")
-            return
-        self._tries_left -= 1
-        self._timer = self._parent.clock.callLater(self._parent.timeout, self._try)
-        if self._socket is not None:
-            self._socket.send(encode_question(self._name))
-
-    def _received(self, datagram: bytes) -> None:
-        try:
-            reply = decode_reply(datagram)
-        except TextError as error:
-            self._log_no_answer(error)
-            self._close()
-            self._done.errback(Failure(unreadable(self._parent.address, error)))
-            return
-        if reply is None or reply.name is None or fold(reply.name) == fold(self._name):
-            self._close()
+    def _replied(
+        self, reply: Reply, name: str, place: Place, before: tuple[Place, ...]
+    ) -> Upstream | Deferred[Upstream]:
+        address = address_text(*place)
+        if not isinstance(reply, Referral):
             rcode = Rcode.NXDOMAIN if reply is None else Rcode.NOERROR
-            self._done.callback(Upstream(rcode, self._parent.address, course_reply=reply))
+            return Upstream(rcode, address, course_reply=reply)
+        if not reply.fits(name):
+            raise ParentFailed(f"{address} refers to a server for {reply.suffix}, which {name} does not end in")
+        if len(before) >= MOST_REFERRALS:
+            raise ParentFailed(f"more than {MOST_REFERRALS} referrals lead on from {self.address}")
+        host, port = place_of(reply.target, self.network.referral_port or place[1])
+        return self._address_of(host, address).addCallback(self._go_on, port, reply, name, (*before, place))
+
+    def _go_on(
+        self, host: str, port: int, referral: Referral, name: str, before: tuple[Place, ...]
+    ) -> Deferred[Upstream]:
+        place = host, port
+        if place in before:
+            raise ParentFailed(f"{address_text(*before[-1])} refers to {address_text(*place)}, which was asked already")
+        until = self.network.clock.seconds() + self.network.referral_ttl
+        suffix = referral.suffix.lower()
+        self.referrals.pop(suffix, None)
+        if suffix and self.network.referral_ttl:
+            self.referrals[suffix] = (referral, place, until)
+            if len(self.referrals) > MOST_REMEMBERED:
+                del self.referrals[next(iter(self.referrals))]
+        return self._ask(name, place, before)
+
+    def _address_of(self, host: str, by: str) -> Deferred[str]:
+        """The address of the ``host`` that a server refers to."""
+        try:
+            ipaddress.ip_address(host)
+        except ValueError:
+            looked_up = self.network.look_up("127.0.0.1" if host == "localhost" else host)
         else:
-            self._ignore()
+            return _fired(host)
 
-    def _ignore(self) -> None:
-        self._parent.strays.count += 1
-        if self._story is not None:
-            self._story.throw_away(self._parent.address, "it is about another name")
-        self._ignored += 1
-        if self._ignored > MOST_IGNORED:
-            self._fail(f"{self._parent.address} sent too much that is no reply to the question")
+        def unknown(failure: Failure) -> Failure:
+            says = f"{by} refers to {host!r}, whose address cannot be found: {failure.getErrorMessage()}"
+            return Failure(ParentFailed(says))
 
-    def _log_no_answer(self, error: TextError) -> None:
-        more = self._parent.log_limit.more(self._parent.clock.seconds())
-        if more is not None:
-            self.log.info(
-                "{parent} answered {name} with what is no answer: {why}{more}",
-                parent=self._parent.address,
-                name=self._name,
-                why=str(error),
-                more=more,
-                event="parent.no-answer",
-            )
+        return looked_up.addErrback(unknown)
 
-    def _failed(self, error: OSError) -> None:
-        self._fail(f"{self._parent.address} cannot be reached: {error.strerror}")
+    def _remembered(self, name: str) -> tuple[Referral, Place] | None:
+        """The longest referral that fits ``name`` and is remembered."""
+        now, best = self.network.clock.seconds(), None
+        for referral, place, until in list(self.referrals.values()):
+            if until < now:
+                del self.referrals[referral.suffix.lower()]
+            elif referral.fits(name) and (best is None or len(referral.suffix) > len(best[0].suffix)):
+                best = referral, place
+        return best
 
-    def _fail(self, says: str) -> None:
-        self._close()
-        self._done.errback(Failure(ParentFailed(says)))
+    def _lost(self, failure: Failure, name: str, referral: Referral) -> Deferred[Upstream]:
+        """The server of a ``referral`` that was remembered is of no use: begin where it came from."""
+        failure.trap(ParentFailed)
+        self.referrals.pop(referral.suffix.lower(), None)
+        return self._ask(name, (self.host, self.port), ())
 
-    def _close(self, _: object = None) -> None:
-        timer, self._timer = self._timer, None
-        if timer is not None:
-            timer.cancel()
-        sock, self._socket = self._socket, None
-        if sock is not None:
-            sock.close()
+
+def _fired(value: str) -> Deferred[str]:
+    done: Deferred[str] = Deferred()
+    done.callback(value)
+    return done

@@ -6,21 +6,29 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.resolver.upstream.course import MOST_IGNORED, TextParent
+from labnet.dialects.codec import Codec
+from labnet.dialects.library import find
+from labnet.resolver.upstream.course import TextParent
+from labnet.resolver.upstream.course_exchange import MOST_IGNORED, TextNetwork
 from labnet.resolver.upstream.errors import ParentFailed, Unusable
 from labnet.resolver.upstream.selection import Parents
 from tests.resolver.dnsfakes import FakeSockets, question
 
 
+def network(sockets: FakeSockets, clock: Clock, tries: int = 1, dialect: str = "json") -> TextNetwork:
+    """How parents are asked, with a second a try."""
+    return TextNetwork(sockets, clock, Codec(find(dialect)), 1.0, tries)
+
+
 class CourseParentTests(SynchronousTestCase):
     def test_the_address_of_a_parent_on_ipv6_stands_in_brackets(self) -> None:
         for host, address in (("127.0.0.1", "127.0.0.1:1200"), ("::1", "[::1]:1200")):
-            self.assertEqual(TextParent(host, 1200, 1.0, 1, FakeSockets(), Clock()).address, address)
+            self.assertEqual(TextParent(host, 1200, network(FakeSockets(), Clock())).address, address)
 
     def test_nonsense_of_a_parent_is_logged_once_a_second(self) -> None:
         """The line says how many were left out before it: a parent must not be able to fill the log."""
         sockets, clock = FakeSockets(), Clock()
-        parent = TextParent("192.0.2.53", 1200, 1.0, 1, sockets, clock)
+        parent = TextParent("192.0.2.53", 1200, network(sockets, clock))
         with capturedLogs() as events:
             for seconds in (0.0, 1.0):
                 clock.advance(seconds)
@@ -34,7 +42,7 @@ class CourseParentTests(SynchronousTestCase):
     def test_a_question_fails_where_its_port_gets_too_much_that_is_no_reply(self) -> None:
         """Somebody has found the port and guesses; the reply that comes next is not believed. All of it is counted."""
         sockets, clock = FakeSockets(), Clock()
-        parent = TextParent("192.0.2.53", 1200, 1.0, 2, sockets, clock)
+        parent = TextParent("192.0.2.53", 1200, network(sockets, clock, tries=2))
         parents = Parents([parent], clock, 2.0)
         answered = parents.ask(question("www.example"))
         port = sockets.last
