@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from labnet.cli.frame import LabCommand, LabGroup
+from labnet.cli.frame import LabCommand, LabGroup, forms
 from labnet.cli.missing import needs
 from labnet.console.running import Where, control_of, on_running_lab
 from labnet.wire.quoting import quoted
@@ -152,15 +152,23 @@ def _outcome(problems: list[str], done: str) -> int:
 
 @click.command(
     cls=LabCommand,
-    help="Have a running lab forget what it learned of a name and of all names below it. Exit status: 0, 2 no lab "
-    "answers.",
-    examples=[("labnet flush example.org", "example.org and all below it")],
+    help="Have a running lab forget what it learned: of NAME and of all names below it, of every name, or that "
+    "something is not there. NAME is as labnet cache dump prints it. Exit status: 0, 2 no lab answers.",
+    examples=[
+        ("labnet flush example.org", "example.org and all below it"),
+        ("labnet flush --all", "everything"),
+        ("labnet flush --negative", "that names and records are not there, and that parents failed"),
+    ],
 )
-@click.argument("name", metavar="NAME", help="The name, and every name below it.")
+@click.argument("name", required=False, metavar="[NAME]", help="The name, and every name below it.")
+@forms(all="Of every name.", negative="What is not there alone: NXDOMAIN, NODATA, and failures.")
 @on_running_lab
-def flush(where: Where, name: str) -> int:
+def flush(where: Where, name: str | None, form: str | None) -> int:
+    if (name is None) == (form is None):
+        raise click.UsageError("one of NAME, --all and --negative is to be forgotten", click.get_current_context())
     with control_of(where) as control:
-        count = control.ask("flush", name=name)
+        asked = ("flush-negative", {}) if form == "negative" else ("flush", {"name": name or "."})
+        count = control.ask(asked[0], **asked[1])
     print(f"{count} answer(s) forgotten")
     return 0
 

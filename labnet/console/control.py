@@ -23,7 +23,7 @@ from twisted.internet.protocol import Factory, connectionDone
 from twisted.logger import Logger
 from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
-from zope.interface import Interface, implementer
+from zope.interface import implementer
 
 from labnet.interfaces import InUse, StartError
 from labnet.net.opening.unixpath import LONGEST_PATH, remove_dead
@@ -43,68 +43,6 @@ _CHUNK: Final = 65536
 
 class ControlError(Exception):
     """What was asked cannot be done; the text is a sentence for who asked."""
-
-
-class IControlled(Interface):
-    """What a control socket speaks for: a lab, or the supervisor of several."""
-
-    def status() -> Any:
-        """How it is, for JSON, or a Deferred of that."""
-
-    def samples() -> Any:
-        """What was counted (:class:`labnet.metrics.Sample`), or a Deferred of that."""
-
-    def reload() -> Deferred[list[str]]:
-        """Read the configuration and the records anew; fires with what is wrong, where nothing was changed."""
-
-    def flush(name: str) -> Any:
-        """Forget what was learned of ``name`` and every name below it; how many answers, or a Deferred of that."""
-
-    def open_command_server() -> Any:
-        """Have the command server listen again after an EXIT; what hinders that, each in a sentence, or a Deferred."""
-
-    def view(what: str, arguments: Mapping[str, Any]) -> Any:
-        """What is to be seen of ``what``, for JSON, or a Deferred of that. Raises LookupError with a sentence."""
-
-    def stop() -> None:
-        """Begin to stop, as by SIGTERM."""
-
-    def dump(resolver: str | None) -> Iterator[str]:
-        """What is learned, a line each. Raises ValueError where there is no such resolver."""
-
-
-def actions_of(lab: IControlled) -> dict[str, Action]:
-    """What may be asked of ``lab``."""
-
-    def text(request: dict[str, Any], key: str) -> str:
-        if not isinstance(request.get(key), str):
-            raise ControlError(f"the request has no {key}")
-        return str(request[key])
-
-    def dump(request: dict[str, Any]) -> Iterator[str]:
-        try:
-            return iter(lab.dump(request.get("resolver")))
-        except ValueError as error:
-            raise ControlError(str(error)) from None
-
-    def view(request: dict[str, Any]) -> Any:
-        what = text(request, "what")
-        try:
-            return lab.view(what, request)
-        except LookupError as error:
-            raise ControlError(str(error.args[0])) from None
-
-    return {
-        "status": lambda request: lab.status(),
-        "samples": lambda request: maybeDeferred(lab.samples).addCallback(list),
-        "reload": lambda request: lab.reload(),
-        "flush": lambda request: lab.flush(text(request, "name")),
-        "dump": dump,
-        "open-command-server": lambda request: lab.open_command_server(),
-        "view": view,
-        "lookup": lambda request: view({**request, "what": "lookup"}),
-        "stop": lambda request: lab.stop(),
-    }
 
 
 class ControlServer(Service):

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from twisted.logger import ILogObserver, LogEvent, LogPublisher, formatEvent
+from twisted.logger import ILogObserver, InvalidLogLevelError, LogEvent, LogLevel, LogPublisher, formatEvent
 from twisted.python.failure import Failure, format_frames
 from twisted.python.reflect import qual, safe_str
 from zope.interface import implementer
@@ -136,24 +136,62 @@ def _value(value: object) -> Any:
     return quoted(safe_str(value))
 
 
+@implementer(ILogObserver)
+class _FromLevel:
+    """Hands on to ``observer`` what is of ``level`` and above."""
+
+    def __init__(self, observer: ILogObserver, level: Any) -> None:
+        self.observer = observer
+        self._level = level
+
+    def __call__(self, event: LogEvent) -> None:
+        if (event.get("log_level") or LogLevel.info) >= self._level or event.get("isError"):
+            self.observer(event)
+
+
 class Logs:
-    """What the lab adds to ``publisher``: the quoting before every observer, and the JSON log at ``path`` if any."""
+    """What the lab adds to ``publisher``: the quoting before every observer, and the JSON log at ``path`` if any.
+
+    ``level`` is from which level on events are written, by those that observe when it opens and by the JSON log.
+    """
 
     def __init__(self, publisher: LogPublisher, path: str | None = None) -> None:
         self._publisher = publisher
         self._quoting = Quoting()
         self.file = LineFile(path) if path is not None else None
         self._json = JSONLog(self.file) if self.file is not None else None
+        self._writers: list[ILogObserver] = []
+        self.level: str = LogLevel.info.name
 
     def open(self) -> None:
         """From now on every event is quoted, and written."""
+        self._writers = list(self._publisher._observers)
         # A publisher offers no way to be the first, and an observer sees what those before it made of the event.
         self._publisher._observers.insert(0, self._quoting)
         if self._json is not None:
             self._publisher.addObserver(self._json)
+            self._writers.append(self._json)
+
+    def set_level(self, name: str) -> None:
+        """Write events of this level and above from now on. Raises ValueError with a sentence."""
+        try:
+            level = LogLevel.levelWithName(name)
+        except InvalidLogLevelError:
+            levels = ", ".join(one.name for one in LogLevel.iterconstants())
+            raise ValueError(f"{name!r} is no level of the log: {levels}") from None
+        observers = [getattr(one, "observer", one) if isinstance(one, _FromLevel) else one for one in self._observers]
+        if level > LogLevel.info:
+            observers = [_FromLevel(one, level) if one in self._writers else one for one in observers]
+        self._publisher._observers[:] = observers
+        self.level = level.name
+
+    @property
+    def _observers(self) -> list[ILogObserver]:
+        return list(self._publisher._observers)
 
     def close(self) -> None:
         """Leave the publisher as it was and close the file; idempotent."""
+        self.set_level(LogLevel.info.name)
         self._publisher.removeObserver(self._quoting)
         if self._json is not None:
             self._publisher.removeObserver(self._json)

@@ -125,6 +125,12 @@ class Console(MultiService):
                 self._publisher.removeObserver(self._lines)
         self._logs.close()
 
+    def log_level(self, level: str | None) -> str:
+        """Have the log tell what is of ``level`` and above; None changes nothing. The level. Raises ValueError."""
+        if level is not None:
+            self._logs.set_level(level)
+        return self._logs.level
+
     def samples(self) -> Iterator[Sample]:
         yield from self._process.samples()
         yield from self._lag.samples()

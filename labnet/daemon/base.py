@@ -17,7 +17,8 @@ from twisted.logger import Logger, LogPublisher, globalLogPublisher
 from twisted.python.failure import Failure
 
 from labnet.config import Config, ConfigError, ConsoleConfig
-from labnet.console.control import ControlServer, IControlled, actions_of
+from labnet.console.actions import IControlled, actions_of
+from labnet.console.control import ControlServer
 from labnet.console.ring import Ring
 from labnet.console.service import Console, Seen
 from labnet.daemon.running.listen_addresses import host_and_port
@@ -199,6 +200,10 @@ class BaseService(MultiService):
                 event="reload.waits",
             )
         return self._reloads.request()
+
+    def log_level(self, level: str | None) -> str:
+        """Have the log tell what is of ``level`` and above; None changes nothing. The level. Raises ValueError."""
+        return self.console.log_level(level)
 
     def stop(self) -> None:
         """End the process in the reactor's next turn, as SIGTERM does; who asked gets an answer before."""

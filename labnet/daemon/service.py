@@ -27,6 +27,7 @@ from labnet.daemon.base import (
 from labnet.daemon.running.changeover import Joining, Leaving, change_over
 from labnet.daemon.running.ending import Ending
 from labnet.daemon.running.listen_addresses import host_and_port, shown, to_try
+from labnet.daemon.running.operating import operate
 from labnet.daemon.running.reload import STOPPING
 from labnet.daemon.running.views import Views
 from labnet.interfaces import IChange, IDatagramSockets, IMeasured, IReactor, StartError
@@ -37,7 +38,7 @@ from labnet.resolver.loading import Loaded
 from labnet.resolver.service import ResolverService, Surroundings
 from labnet.resolver.shared.cache import SharedCache
 from labnet.resolver.shared.values import Flush
-from labnet.wire.names import ROOT, key_of
+from labnet.wire.names import ROOT, key_of_shown
 
 if TYPE_CHECKING:
     from labnet.capture.record.own_traffic import OwnTraffic
@@ -257,8 +258,11 @@ class LabService(BaseService):
     def flush(self, name: str) -> int:
         """Drop what every resolver learned about ``name`` and the names below it; how many answers that were."""
         if self._shared is not None:
-            self._shared.flush(Flush(key_of(name), None))
+            self._shared.flush(Flush(key_of_shown(name), None))
         return sum(resolver.flush(name) for resolver in self.resolvers.values())
+
+    def operate(self, do: str, request: dict[str, Any]) -> Any:
+        return operate(self.resolvers, do, request, self._shared is not None)
 
     def open_command_server(self) -> list[str]:
         """Have the command server listen again after an EXIT; what hinders that, each in a sentence."""

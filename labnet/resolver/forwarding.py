@@ -22,7 +22,7 @@ from labnet.resolver.upstream.infra import InfraCache
 from labnet.resolver.upstream.selection import Parents
 from labnet.resolver.upstream.watched import WatchedSockets
 from labnet.values import ParentAddress
-from labnet.wire.names import ROOT, key_of
+from labnet.wire.names import ROOT, key_of, text_of
 
 Recipe = tuple[object, ...]
 """All that the parents of a domain are made of: as long as it is equal, so are they."""
@@ -124,3 +124,18 @@ def _recipe(addresses: tuple[ParentAddress, ...], config: ResolverConfig, loaded
         (config.root_port, loaded.hints and loaded.hints.servers) if "root" in kinds else None,
         loaded.system if "system" in kinds else None,
     )
+
+
+def parents_status(parents: Mapping[bytes, Parents], now: float) -> Iterator[dict[str, Any]]:
+    """How each parent is, by its domain, for JSON; times in seconds."""
+    for domain, several in parents.items():
+        for state in several.states():
+            yield {
+                "domain": text_of(domain),
+                "address": state.address,
+                "up": state.down_until is None,
+                "round_trip": state.srtt,
+                "timeout": state.timeout,
+                "failures": state.failures,
+                "asked_again_in": None if state.down_until is None else max(0.0, state.down_until - now),
+            }

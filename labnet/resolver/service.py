@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from random import Random, SystemRandom
 from typing import Any, NamedTuple
@@ -30,9 +30,10 @@ from labnet.resolver.clients.cookies import Cookies
 from labnet.resolver.clients.counts import Counts
 from labnet.resolver.engine.fast_path import FastPath
 from labnet.resolver.engine.resolver import Resolver
-from labnet.resolver.forwarding import Forwarding
+from labnet.resolver.forwarding import Forwarding, parents_status
 from labnet.resolver.inspection import Inspection
 from labnet.resolver.loading import Loaded, fill
+from labnet.resolver.operator import Operator
 from labnet.resolver.ready.packetcache import PacketCaches
 from labnet.resolver.serve.course import CourseResponder
 from labnet.resolver.serve.identity import identities
@@ -43,8 +44,7 @@ from labnet.resolver.serve.udp import ResolverProtocol
 from labnet.resolver.settings import bounds_of, codec_of, rules_of
 from labnet.resolver.shared.cache import SharedCache
 from labnet.resolver.shared.values import Flush, ParentGroup
-from labnet.resolver.upstream.selection import Parents
-from labnet.wire.names import ROOT, key_of, text_of
+from labnet.wire.names import ROOT, key_of_shown
 from labnet.wire.types import Question, RRType
 
 
@@ -92,10 +92,10 @@ class ResolverService(Service):
         self._shared = surroundings.shared
         self._groups: dict[bytes, ParentGroup] = {}
         forwards = self._forwards(config, loaded)
-        self._records = loaded.records
         self._resolver = Resolver(loaded.zone, self._cache, forwards, self._learned, reactor, bounds_of(config))
         self.packets = PacketCaches(config.packet_cache_bytes, reactor)
         self.packets.change(config.packet_cache_bytes, loaded.zone)
+        self.operator = Operator(name, self._resolver, self._records_changed, reactor)
         self.admission = Admission(rules_of(config))
         self.counts = Counts(name)
         self.counts.events = surroundings.events
@@ -157,7 +157,6 @@ class ResolverService(Service):
         """Serve by ``config`` and the files behind it from now on, by all listeners."""
         moved = config.learned != self._config.learned
         self._config = config
-        self._records = loaded.records
         self._cache.resize(config.cache_bytes, config.serve_stale)
         if moved:
             self._move_logs(loaded)
@@ -197,7 +196,7 @@ class ResolverService(Service):
 
     def samples(self) -> Iterator[Sample]:
         name = self.title
-        yield Sample("labnet_records", (name,), self._records)
+        yield Sample("labnet_records", (name,), len(self._resolver.zone))
         yield Sample("labnet_cache_entries", (name,), len(self._cache))
         yield Sample("labnet_cache_bytes", (name,), self._cache.bytes)
         yield Sample("labnet_cache_hits_total", (name,), self._resolver.hits + self.packets.dns.renewed)
@@ -225,7 +224,7 @@ class ResolverService(Service):
         now = self._reactor.seconds()
         return {
             "name": self.title,
-            "records": self._records,
+            "records": len(self._resolver.zone),
             "in_flight": self._resolver.in_flight,
             "cache": {
                 "entries": len(self._cache),
@@ -236,12 +235,12 @@ class ResolverService(Service):
                 "evictions": self._cache.evictions,
             },
             "packet_cache_bytes": self.packets.dns_bytes + self.packets.course.bytes,
-            "parents": list(_parents_status(self._forwarding.parents, now)),
+            "parents": list(parents_status(self._forwarding.parents, now)),
         }
 
     def flush(self, name: str) -> int:
         """Drop what was learned about ``name`` and every name below it, in the logs too; returns how many answers."""
-        return self.forget(key_of(name))
+        return self.forget(key_of_shown(name))
 
     def forget(self, *keys: bytes) -> int:
         """Drop what was learned about the names with these ``keys``, as :meth:`flush` does, in one go."""
@@ -250,6 +249,17 @@ class ResolverService(Service):
         if dropped:
             self._learned_by.rewrite()
         return dropped
+
+    def flush_negative(self) -> int:
+        """Drop what was learned not to be there, in the logs too, and every failure; how many answers that were."""
+        dropped = self._resolver.flush_negative()
+        self.packets.clear()
+        if dropped:
+            self._learned_by.rewrite()
+        return dropped
+
+    def _records_changed(self) -> None:
+        self.packets.change(self._config.packet_cache_bytes, self._resolver.zone)
 
     def dump(self) -> Iterator[str]:
         """What is learned and valid, a line each, as in a master file with the seconds that are left as TTL."""
@@ -350,18 +360,3 @@ class _Change:
         """The service has the lock by itself now, or does not need it."""
         if self._claim is not None:
             self._claim.release()
-
-
-def _parents_status(parents: Mapping[bytes, Parents], now: float) -> Iterator[dict[str, Any]]:
-    """How each parent is, by its domain, for JSON; times in seconds."""
-    for domain, several in parents.items():
-        for state in several.states():
-            yield {
-                "domain": text_of(domain),
-                "address": state.address,
-                "up": state.down_until is None,
-                "round_trip": state.srtt,
-                "timeout": state.timeout,
-                "failures": state.failures,
-                "asked_again_in": None if state.down_until is None else max(0.0, state.down_until - now),
-            }

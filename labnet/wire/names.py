@@ -22,6 +22,7 @@ _OPAQUE: Final = b"\xff"
 _ESCAPED: Final = frozenset(b'."\\();@$')
 _DOTS: Final = re.compile("[.\u3002\uff0e\uff61]")  # RFC 3490, section 3.1
 _ACE: Final = b"xn--"
+_SHOWN: Final = re.compile(r"\\([0-9]{3})|\\([^0-9])|([^\\.]+|\.)", re.DOTALL)
 
 
 def wire_of(name: str) -> bytes | None:
@@ -44,6 +45,18 @@ def key_of(name: str) -> bytes:
     if wire is not None:
         return wire.lower()
     return _OPAQUE + name.lower().removesuffix(".").encode("utf-8", "surrogatepass")
+
+
+def key_of_shown(text: str) -> bytes:
+    """The key of a name as :func:`text_of` or a master file writes it: ``foo\\.bar.test``, ``\\046``.
+
+    Where an escape is none, or DNS cannot carry the name, its backslashes are its own.
+    """
+    labels = _shown_labels(text) if "\\" in text else None
+    if labels is None or not all(0 < len(label) < 64 for label in labels):
+        return key_of(text)
+    wire = b"".join([bytes((len(label),)) + label for label in labels]) + ROOT
+    return wire.lower() if len(wire) <= LONGEST_NAME else key_of(text)
 
 
 def text_of(wire: bytes) -> str:
@@ -101,6 +114,29 @@ def _a_label(label: str) -> bytes:
     except UnicodeError:
         found = b"."
     return label.encode("utf-8", "surrogatepass") if b"." in found else found
+
+
+def _shown_labels(text: str) -> list[bytes] | None:
+    """The labels of a name with escapes, without the root's; None where an escape is none."""
+    found: list[bytes] = [b""]
+    at = 0
+    for part in _SHOWN.finditer(text):
+        if part.start() != at:
+            return None
+        at = part.end()
+        number, sign, plain = part.groups()
+        if plain == ".":
+            found.append(b"")
+        elif plain is not None:
+            is_whole = not found[-1] and text[at : at + 1] in ("", ".")
+            found[-1] += _a_label(plain) if is_whole else plain.encode("utf-8", "surrogatepass")
+        elif sign is not None:
+            found[-1] += sign.encode("utf-8", "surrogatepass")
+        elif int(number) < 256:
+            found[-1] += bytes((int(number),))
+        else:
+            return None
+    return None if at != len(text) else found[:-1] if not found[-1] else found
 
 
 def _u_label(label: bytes) -> str:

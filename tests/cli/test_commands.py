@@ -75,7 +75,7 @@ class CommandLineTests(CLITestCase):
         """Status 2 and no traceback."""
         for words, says in [
             (["dig"], "there is no command 'dig'; labnet --help says more"),
-            (["resolv"], "there is no command 'resolv': did you mean resolve?"),
+            (["explane"], "there is no command 'explane': did you mean explain?"),
             (["cache", "dunp"], "there is no command 'dunp': did you mean dump?; labnet cache --help says more"),
             (["exercise", "ip"], "FILE is missing; labnet exercise --help says more"),
             (["resolve", "@a", "@b"], "@a and @b exclude each other: one server is asked; labnet resolve --help"),

@@ -94,7 +94,7 @@ class CompletionTests(SynchronousTestCase):
         return [item.value for item in found]
 
     def test_commands_options_and_values(self) -> None:
-        self.assertEqual(self.complete("re"), ["resolve", "reload"])
+        self.assertEqual(self.complete("e"), ["explain", "exercise"])
         self.assertEqual(self.complete("cache", ""), ["dump"])
         self.assertEqual(self.complete("resolve", "--ti"), ["--timeout"])
         self.assertEqual(self.complete("resolve", "--type", "AA"), ["AAAA"])

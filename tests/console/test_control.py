@@ -19,13 +19,13 @@ from twisted.logger import Logger, LogLevel, formatEvent
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from labnet.console.actions import actions_of
 from labnet.console.control import (
     LONGEST_REQUEST,
     ControlError,
     ControlFactory,
     ControlProtocol,
     ControlServer,
-    actions_of,
 )
 from labnet.interfaces import StartError
 from labnet.net.opening.unixpath import LONGEST_PATH

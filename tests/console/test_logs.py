@@ -80,6 +80,39 @@ class LogTestCase(SynchronousTestCase):
         return [json.loads(line) for line in self.path.read_text("ascii").split("\n")[:-1]]
 
 
+class LevelTests(LogTestCase):
+    """From which level on the log is written."""
+
+    def test_what_is_below_the_level_is_not_written_anywhere(self) -> None:
+        """An observer that came later, which only counts, has all of it."""
+        counted: list[Any] = []
+        self.publisher.addObserver(counted.append)
+        self.log.info("one")
+        self.logs.set_level("warn")
+        self.log.info("two")
+        self.log.warn("three")
+        self.legacy.msg("four", isError=1)
+        self.logs.set_level("error")
+        self.log.warn("five")
+        self.logs.set_level("info")
+        self.log.info("six")
+        self.assertEqual([line.split("] ")[1] for line in self.lines()], ["one", "three", "four", "six"])
+        self.assertEqual([one["message"] for one in self.objects()], ["one", "three", "four", "six"])
+        self.assertEqual(len(self.syslog), 4)
+        self.assertEqual(len(counted), 6)
+
+    def test_closing_leaves_the_publisher_as_it_was(self) -> None:
+        before = [one for one in self.publisher._observers if not isinstance(one, Quoting | JSONLog)]
+        self.logs.set_level("critical")
+        self.logs.close()
+        self.assertEqual(self.publisher._observers, before)
+
+    def test_a_level_that_is_none_is_a_sentence(self) -> None:
+        with self.assertRaisesRegex(ValueError, "'loud' is no level of the log: debug, info, warn, error, critical"):
+            self.logs.set_level("loud")
+        self.assertEqual(self.logs.level, "info")
+
+
 class ForgeryTests(LogTestCase):
     """Nothing of a client's making looks like a line of its own."""
 

@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from labnet import config
 from labnet.config import ConfigError
-from labnet.console.control import actions_of
+from labnet.console.actions import actions_of
 from labnet.daemon.running.reload import load_lab
 from labnet.daemon.service import LabService
 from labnet.interfaces import StartError

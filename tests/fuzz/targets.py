@@ -23,7 +23,8 @@ from labnet.capture.model import CaptureError
 from labnet.capture.narrative.explain import Understanding, story
 from labnet.capture.traffic.checks import notes
 from labnet.command.framing import CommandFramer
-from labnet.console.control import ControlFactory, ControlServer, actions_of
+from labnet.console.actions import actions_of
+from labnet.console.control import ControlFactory, ControlServer
 from labnet.console.http import LimitedSite
 from labnet.console.web import CONNECTIONS, pages_at
 from labnet.dialects.codec import Codec

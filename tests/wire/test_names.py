@@ -6,7 +6,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.wire.names import ROOT, ancestors, is_below, is_opaque, key_of, labels, parent, text_of, wire_of
+from labnet.wire.names import (
+    ROOT,
+    ancestors,
+    is_below,
+    is_opaque,
+    key_of,
+    key_of_shown,
+    labels,
+    parent,
+    text_of,
+    wire_of,
+)
 
 
 class NamesTests(SynchronousTestCase):
@@ -52,6 +63,28 @@ class NamesTests(SynchronousTestCase):
         self.assertTrue(is_below(key_of("lab"), ROOT))
         self.assertFalse(is_below(key_of("alab"), key_of("lab")))
         self.assertFalse(is_below(b"\5x\3lab\0", key_of("lab")))
+
+    def test_a_name_is_read_as_it_is_shown(self) -> None:
+        """Escapes stand for their bytes (RFC 1035, section 5.1), and what is no escape for itself."""
+        for text, key in [
+            (r"foo\.bar.Test", b"\x07foo.bar\x04test\0"),
+            (r"\046", b"\1.\0"),
+            (r"\046.", b"\1.\0"),
+            (r"\000\255.x.", b"\2\0\xff\1x\0"),
+            (r"a\\b", b"\3a\\b\0"),
+            ("bücher\\.x.bücher", b"\x09b\xc3\xbccher.x\x0dxn--bcher-kva\0"),
+            (r"\256", key_of(r"\256")),
+            ("a\\", key_of("a\\")),
+            (r"a..b\.c", key_of(r"a..b\.c")),
+            (r"\." * 64, key_of(r"\." * 64)),
+        ]:
+            self.assertEqual(key_of_shown(text), key, text)
+
+    @given(st.lists(st.binary(min_size=1, max_size=20), max_size=5))
+    def test_every_key_is_read_from_what_is_shown_of_it(self, labels: list[bytes]) -> None:
+        key = b"".join([bytes((len(label),)) + label.lower() for label in labels]) + ROOT
+        self.assertEqual(key_of_shown(text_of(key)), key)
+        self.assertEqual(key_of_shown(f"{text_of(key)}." if labels else "."), key)
 
     def test_odd_bytes_are_escaped(self) -> None:
         """Bytes that a zone file would escape are escaped (RFC 1035, section 5.1)."""

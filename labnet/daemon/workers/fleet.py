@@ -79,6 +79,8 @@ class Fleet:
         self._reactor = reactor
         self._control = control
         self._journals = journals
+        self.greet: Callable[[ControlClient], object] = lambda client: None
+        """Called with the connection to a worker that has just begun to serve."""
 
     @property
     def up(self) -> list[Worker]:
@@ -211,6 +213,7 @@ class Fleet:
             client.close()
             return None
         worker.client = client
+        self.greet(client)
         return self.refresh()
 
     def _not_connected(self, failure: Failure, worker: Worker, process: WorkerProcess) -> None:

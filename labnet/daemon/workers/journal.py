@@ -15,7 +15,7 @@ from labnet.resolver.cache.lines import CachedAnswer, decode_line, encode_line
 from labnet.resolver.cache.logs import LearnedLogs
 from labnet.resolver.loading import Loaded
 from labnet.wire.course_line import parse_line
-from labnet.wire.names import is_below, key_of
+from labnet.wire.names import ROOT, is_below, key_of, key_of_shown
 from labnet.wire.types import RRType
 
 _LINE_BYTES: Final = 700
@@ -111,14 +111,20 @@ class Journal:
 
     def flush(self, name: str) -> int:
         """Forget ``name`` and every name below it, in the logs too; how many answers that were."""
-        now, below = self._clock.seconds(), key_of(name)
+        now, below = self._clock.seconds(), key_of_shown(name)
         self._flushed = [(zone, at) for zone, at in self._flushed if now - at < _FORGOTTEN_FOR] + [(below, now)]
-        found = [key for key in self._lines if is_below(key[0], below)]
-        for key in found:
+        return self._forget_all([key for key in self._lines if below == ROOT or is_below(key[0], below)])
+
+    def flush_negative(self) -> int:
+        """Forget what was learned not to be there, in the logs too; how many answers that were."""
+        return self._forget_all([key for key, line in self._lines.items() if _is_negative(line)])
+
+    def _forget_all(self, keys: list[Key]) -> int:
+        for key in keys:
             self._forget(key)
-        if found:
+        if keys:
             self._logs.rewrite()
-        return len(found)
+        return len(keys)
 
     def dump(self) -> Iterator[str]:
         """What is learned and valid, a line each, as in a master file with the seconds that are left as TTL."""
@@ -141,7 +147,7 @@ class Journal:
         return (line for line in list(self._lines.values()) if now <= line.until)
 
     def _is_flushed(self, key: Key, line: Line) -> bool:
-        return any(line.since <= at and is_below(key[0], zone) for zone, at in self._flushed)
+        return any(line.since <= at and (zone == ROOT or is_below(key[0], zone)) for zone, at in self._flushed)
 
     def _put(self, key: Key, line: Line) -> None:
         self._forget(key)
@@ -157,6 +163,13 @@ class Journal:
         line = self._lines.pop(key, None)
         if line is not None:
             self._bytes -= line.size
+
+
+def _is_negative(line: Line) -> bool:
+    if line.course_name is not None:
+        return False
+    _, entry = decode_line(line.text, "")
+    return not entry.answer.answer and entry.answer.mapping is None
 
 
 def _shifted(line: Line, later: float) -> str:

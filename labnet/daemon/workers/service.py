@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from labnet.config import Config, ConsoleConfig
-from labnet.console.control import IControlled
+from labnet.console.actions import IControlled
 from labnet.daemon.base import (
     COMMAND_SERVER_IS_OPEN,
     NO_COMMAND_SERVER,
@@ -30,6 +30,7 @@ from labnet.daemon.running.reload import STOPPING
 from labnet.daemon.workers.fleet import Fleet
 from labnet.daemon.workers.journal import Journal
 from labnet.daemon.workers.labfile import LabFile
+from labnet.daemon.workers.operating import Operating
 from labnet.daemon.workers.orders import Orders, Settled, unprivileged
 from labnet.daemon.workers.processes import WorkerProcess, Workers
 from labnet.daemon.workers.status import merged_services
@@ -80,6 +81,7 @@ class SupervisorService(BaseService):
         self.fleet = Fleet(
             reactor, config.lab.workers, self._control_of, self.journals, lambda hung: self.workers.kill(hung)
         )
+        self._operating = Operating(self.fleet, self.journals)
         self._poll = LoopingCall(self.fleet.refresh)
         self._poll.clock = reactor
         self._started.notifier.is_well = lambda: self.fleet.is_well
@@ -162,6 +164,9 @@ class SupervisorService(BaseService):
         count = sum(journal.flush(name) for journal in self.journals.values())
         asked = self.fleet.ask("flush", name=name)
         return asked.addCallback(lambda counts: max([count, *[one for one in counts.values() if isinstance(one, int)]]))
+
+    def operate(self, do: str, request: dict[str, Any]) -> Deferred[Any]:
+        return self._operating.operate(do, request, self.config.shared is not None)
 
     def open_command_server(self) -> Deferred[list[str]]:
         """Have the command server of the first worker listen again after an EXIT; fires with what hinders that."""
@@ -251,6 +256,7 @@ class SupervisorService(BaseService):
             self.config = config
             self._take_journals(config, loaded)
         self._outcomes.warn(warnings)
+        self._operating.forget()
         results = await self.fleet.ask("reload")
         problems: dict[str, None] = {}
         for number, result in results.items():

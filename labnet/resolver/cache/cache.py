@@ -272,6 +272,17 @@ class Cache:
             self.forget(question)
         return len(found)
 
+    def flush_negative(self) -> int:
+        """Drop every entry that says that something is not there; how many that were."""
+        found = [
+            question
+            for question, entry in self._entries.items()
+            if not entry.answer.answer and entry.answer.mapping is None
+        ]
+        for question in found:
+            self.forget(question)
+        return len(found)
+
     def _make_room(self) -> None:
         while self.bytes > self._most_bytes and self._entries:
             self.forget(next(iter(self._entries)))

@@ -27,20 +27,21 @@ def dump_lines(question: Question, entry: Entry, now: float) -> Iterator[str]:
     left = max(0, int(entry.since + entry.ttl - now))
     source = f"; {quoted(entry.source)}"
     for rrset in answer.answer:
-        yield from (f"{line} {source}" for line in _lines(rrset))
+        yield from (f"{line} {source}" for line in record_lines(rrset))
     if answer.answer:
         return
     if answer.mapping is not None:
-        yield f"; {_name(question.key)} {left} IN A {quoted(answer.mapping.address)!r} is no IP address {source}"
+        yield f"; {shown_name(question.key)} {left} IN A {quoted(answer.mapping.address)!r} is no IP address {source}"
     else:
         what = "NXDOMAIN" if answer.rcode == Rcode.NXDOMAIN else "NODATA"
-        yield f"; {_name(question.key)} {left} IN {type_text(question.rrtype)} {what} {source}"
+        yield f"; {shown_name(question.key)} {left} IN {type_text(question.rrtype)} {what} {source}"
 
 
-def _lines(rrset: RRset) -> Iterator[str]:
+def record_lines(rrset: RRset) -> Iterator[str]:
+    """A line for each record of ``rrset``."""
     for wire in rrset.rdatas:
         text = data_text(rrset.rrtype, wire)
-        yield f"{_name(rrset.name)} {rrset.ttl} IN {type_text(rrset.rrtype)} {text}"
+        yield f"{shown_name(rrset.name)} {rrset.ttl} IN {type_text(rrset.rrtype)} {text}"
 
 
 def data_text(rrtype: int, wire: bytes) -> str:
@@ -52,6 +53,7 @@ def data_text(rrtype: int, wire: bytes) -> str:
         return f"\\# {len(wire)} {wire.hex()}"
 
 
-def _name(wire: bytes) -> str:
+def shown_name(wire: bytes) -> str:
+    """A wire form or a key as a line has it, with its final dot."""
     text = quoted(text_of(wire))
     return text if wire == ROOT else f"{text}."

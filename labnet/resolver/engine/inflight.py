@@ -54,7 +54,7 @@ Invariants
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any, Final
 
@@ -114,6 +114,10 @@ class InFlight:
 
     def __len__(self) -> int:
         return len(self._flights)
+
+    def __iter__(self) -> Iterator[Flight]:
+        """Those of now, the oldest first."""
+        return iter(list(self._flights.values()))
 
     @property
     def is_full(self) -> bool:

@@ -144,6 +144,15 @@ class Resolver:
         self.flights.failures.flush(*keys)
         return self._cache.flush(*keys)
 
+    def flush_negative(self) -> int:
+        """Drop what was learned not to be there, and every failure; how many answers that were."""
+        self.flights.failures.flush(ROOT)
+        return self._cache.flush_negative()
+
+    def parent_of(self, question: Question) -> IParent | None:
+        """Who is asked ``question`` where nothing here answers it."""
+        return self._forward(question)
+
     def idle(self) -> Deferred[None]:
         """Fires when no parent is being asked and every client that waited has its answer."""
         return self.flights.idle()

@@ -33,6 +33,11 @@ class PackedRecords:
             self._table.discard(key)
         self._others[key] = value
 
+    def discard(self, key: bytes) -> None:
+        """Take ``key`` out, if it is there."""
+        if self._others.pop(key, None) is None:
+            self._table.discard(key)
+
     def get(self, key: bytes, default: bytes | None = None) -> bytes | None:
         """The value of ``key``."""
         value = self._others.get(key)

@@ -47,6 +47,7 @@ class ReverseNames:
             (entries if len(address) == 4 else others).append(entry)
         entries.sort()
         others.sort()
+        self._added: dict[bytes, list[bytes]] = {}
         self._tables: dict[int, Sequence[int]] = {4: array("Q", entries), 16: others}
 
     def find(self, key: bytes) -> list[bytes]:
@@ -56,7 +57,16 @@ class ReverseNames:
             return []
         table, first, last = self._between(width, digits)
         found = table[first : min(last, first + MOST_NAMES)]
-        return list(dict.fromkeys([self._key(entry & _PLACES) for entry in found]))
+        keys = [self._key(entry & _PLACES) for entry in found]
+        if self._added:
+            keys += self._added.get(bytes.fromhex(digits), [])
+        return list(dict.fromkeys(keys))[:MOST_NAMES]
+
+    def add(self, key: bytes, address: bytes) -> None:
+        """One more key with an address (4 or 16 bytes), of which there are few."""
+        keys = self._added.setdefault(address, [])
+        if key not in keys and len(keys) < MOST_NAMES:
+            keys.append(key)
 
     def has_below(self, key: bytes) -> bool:
         """Whether there is an address at or below the reverse name ``key``, so that the name exists (RFC 8020)."""
@@ -64,7 +74,9 @@ class ReverseNames:
         if not width:
             return False
         _, first, last = self._between(width, digits)
-        return first < last
+        return first < last or any(
+            len(address) == width and address.hex().startswith(digits) for address in self._added
+        )
 
     def _key(self, place: int) -> bytes:
         return self._key_of(place) if place < self._count else self._keys[place - self._count]
@@ -86,6 +98,12 @@ def reverse_name(address: bytes) -> bytes:
         spelled = [digit.encode() for digit in reversed(address.hex())]
         suffix = _IPV6
     return b"".join([bytes((len(label),)) + label for label in spelled]) + suffix
+
+
+def address_of(key: bytes) -> bytes | None:
+    """The address that the reverse name ``key`` spells; None where it is no whole one."""
+    width, digits = _digits(key)
+    return bytes.fromhex(digits) if width and len(digits) == 2 * width else None
 
 
 def _digits(key: bytes) -> tuple[int, str]:

@@ -13,6 +13,7 @@ from typing import Final
 
 from labnet.resolver.records.packed import FROM_HOSTS, HAS_DNAME, HAS_NS, Node, first_mapping
 from labnet.resolver.records.proofs import PROVING
+from labnet.resolver.records.reverse import address_of
 from labnet.resolver.records.special import is_invalid
 from labnet.resolver.records.zonedata import WILDCARD, ZoneData, address_rrset
 from labnet.wire.names import LONGEST_NAME, ROOT, ancestors, is_below, parent, renamed, text_of
@@ -195,9 +196,12 @@ class Zone:
         """TTL and rdatas of the PTR records that follow from addresses; of names of hosts files, the first alone."""
         nodes: list[Node] = []
         has_host = False
+        address = address_of(key)
         for found in self.data.reverse.find(key):
             node = self.data.node(found)
-            if node is not None and not (has_host and node.hosts & FROM_HOSTS):
+            # An address may have been taken out since.
+            has_it = node is not None and any(address in rdatas for _, rdatas in node.rrsets.values())
+            if node is not None and has_it and not (has_host and node.hosts & FROM_HOSTS):
                 nodes.append(node)
                 has_host = has_host or bool(node.hosts & FROM_HOSTS)
         if not nodes:

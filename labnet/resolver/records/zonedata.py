@@ -59,6 +59,8 @@ class ZoneData:
         self.has_cuts = False
         """Whether there is a delegation or a DNAME."""
         self.reverse = ReverseNames()
+        self.has_reverse = False
+        """Whether names of reverse mapping follow from addresses."""
         self.signed: dict[bytes, SignedZone] = {}
         """The authoritative zones that are signed in their files."""
         self._hashed: dict[bytes, dict[bytes, Node]] = defaultdict(dict)  # NSEC3 records by zone and hash
@@ -83,7 +85,7 @@ class ZoneData:
         if node.mapping is None:
             node.mapping = mapping
         says = None if rrset is None else self._merge(key, node, rrset)
-        self._put(key, node)
+        self.put(key, node)
         if rrset is not None and says is None:
             self._growing.begin(rrset, _OF_COURSE)
         return says
@@ -111,7 +113,7 @@ class ZoneData:
         node = self.node(key) or Node(rrset.name, hosts=hosts)
         says = self._merge(key, node, rrset, hosts)
         if says is None:
-            self._put(key, node)
+            self.put(key, node)
             self._growing.begin(rrset, hosts)
         return says
 
@@ -156,11 +158,12 @@ class ZoneData:
             if node is None or RRType.SOA not in node.rrsets:
                 written, node = self.written, node or Node(apex)
                 node.merge(made_up_soa(apex, MADE_UP_TTL, int(self.loaded_at)))
-                self._put(apex, node)
+                self.put(apex, node)
                 self.written = written
         self._find_non_terminals()
         self._find_signed()
         self.records.bulk().settle()
+        self.has_reverse = reverse
         if reverse:
             self.reverse = self._reversed()
 
@@ -223,7 +226,7 @@ class ZoneData:
             hosts = 0 if flags == _OF_COURSE else flags
             node = self.node(rrset.key) or Node(rrset.name, hosts=hosts)
             self._merge(rrset.key, node, rrset, hosts)
-            self._put(rrset.key, node)
+            self.put(rrset.key, node)
 
     def _fill_lower(self) -> None:
         """Give a zone that no file is of what the file of an upper zone has of it."""
@@ -295,7 +298,8 @@ class ZoneData:
             node.hosts &= hosts | ~FROM_HOSTS
         return says
 
-    def _put(self, key: bytes, node: Node) -> None:
+    def put(self, key: bytes, node: Node) -> None:
+        """Have ``node`` stand for all records of the name ``key``."""
         self.written += not self.records.get(key)
         value = pack(node, key, self.loaded_at)
         self.records[key] = value

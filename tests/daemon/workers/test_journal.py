@@ -157,6 +157,24 @@ class FlushTests(JournalTestCase):
         self.assertEqual(list(self.journal().lines()), [dns_line("anexample")])
         self.assertEqual(journal.flush("example"), 0)
 
+    def test_of_every_name(self) -> None:
+        """Those that DNS cannot carry included, and what is on its way."""
+        journal = self.journal()
+        for line in (dns_line(), course_line("a..b")):
+            journal.learn(line)
+        self.assertEqual(journal.flush("."), 2)
+        self.assertFalse(journal.learn(course_line("a..b")))
+
+    def test_of_what_is_not_there(self) -> None:
+        """What is there stays."""
+        journal = self.journal()
+        absent = json.loads(dns_line("none.example.org")) | {"r": 3, "a": []}
+        for line in (dns_line(), course_line("a.example"), json.dumps(absent)):
+            journal.learn(line)
+        self.assertEqual(journal.flush_negative(), 1)
+        self.assertEqual(len(journal), 2)
+        self.assertEqual(journal.flush_negative(), 0)
+
     def test_what_was_on_its_way_is_not_known_again(self) -> None:
         """A line that a worker learned before the flush and tells after it is ignored; one learned later is not."""
         journal = self.journal()
