@@ -4,7 +4,7 @@ PYTHON ?= $(firstword $(foreach p,python3 python3.14 python3.13 python3.12 pytho
 BIN := .venv/bin
 SOURCES := labnet tests twisted/plugins bench docs
 
-.PHONY: run test test-all lint unit soak bench docs changelog release clean
+.PHONY: run test test-all lint unit soak bench docs changelog release deb clean
 VERSION := $(shell sed -n 's/^version = //p' setup.cfg)
 PYTHONS := python3.11 python3.12 python3.13 python3.14
 
@@ -100,6 +100,10 @@ release: .venv/test
 	rm -rf dist
 	$(BIN)/python -m build --no-isolation
 	$(BIN)/twine check --strict dist/*
+
+# The Debian package, into dist, on the Debian that it is for; SOURCE_DATE_EPOCH, DEBFULLNAME and DEBEMAIL count.
+deb:
+	@sh etc/debian/build.sh
 
 clean:
 	rm -rf .venv build dist docs/_build .coverage .coverage.*
