@@ -68,20 +68,18 @@ class Reader(Protocol):
 
 @implementer(IEvents)
 class Ring:
-    """Keeps the last ``most`` events; ``changed`` is called when the first looks, or nobody does any more.
+    """Keeps the last ``most`` events."""
 
-    ``origin`` stands before every id, to tell the processes of a lab apart.
-    """
-
-    def __init__(self, clock: IReactorTime, origin: str = "", most: int = MOST, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, clock: IReactorTime, most: int = MOST, most_bytes: int = MOST_BYTES) -> None:
         self.watched = False
         self.wants = False
         self.changed: list[Callable[[bool], object]] = []
         """Called when somebody begins to look (True), and when nobody looks any more (False)."""
+        self.origin = ""
+        """What stands before every id, to tell the processes of a lab apart."""
         self.last = 0
         """The number of the last event."""
         self._clock = clock
-        self._origin = origin
         self._most = most
         self._most_bytes = most_bytes
         self._noted: deque[Noted] = deque()
@@ -113,7 +111,7 @@ class Ring:
 
     def new_id(self) -> str:
         self._ids += 1
-        return f"{self._origin}{self._ids}"
+        return f"{self.origin}{self._ids}"
 
     def happened(self, event: Event | Skipped) -> None:
         if not (self.watched or isinstance(event, LogLine)):

@@ -119,4 +119,6 @@ class RingTests(SynchronousTestCase):
 
     def test_ids_tell_processes_apart(self) -> None:
         """By what stands before them."""
-        self.assertEqual([Ring(self.clock, "2-").new_id(), self.ring.new_id(), self.ring.new_id()], ["2-1", "1", "2"])
+        self.assertEqual([self.ring.new_id(), self.ring.new_id()], ["1", "2"])
+        self.ring.origin = "2-"
+        self.assertEqual(self.ring.new_id(), "2-3")

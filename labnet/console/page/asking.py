@@ -10,14 +10,13 @@ import dns.exception
 import dns.message
 import dns.rdatatype
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.error import CannotListenError
-from twisted.internet.protocol import DatagramProtocol
+from twisted.internet.interfaces import IReactorTime
 
 from labnet.console.encoding import shown
 from labnet.console.page.queries import BadRequest
 from labnet.console.ring import Ring, Skipped
 from labnet.events import Event, Exchange
-from labnet.interfaces import IReactor
+from labnet.interfaces import IDatagramSockets
 from labnet.wire.course import encode_question
 from labnet.wire.types import is_name
 
@@ -34,9 +33,16 @@ _LOOK: Final = 0.05
 
 
 class Asking:
-    """Asks resolvers that ``view`` knows, and finds in ``ring`` what is told of it."""
+    """Asks resolvers that ``view`` knows over ``sockets``, and finds in ``ring`` what is told of it."""
 
-    def __init__(self, reactor: IReactor, ring: Ring, view: Callable[[str, Mapping[str, Any]], Any]) -> None:
+    def __init__(
+        self,
+        reactor: IReactorTime,
+        ring: Ring,
+        view: Callable[[str, Mapping[str, Any]], Any],
+        sockets: IDatagramSockets,
+    ) -> None:
+        self._sockets = sockets
         self._reactor = reactor
         self._ring = ring
         self._view = view
@@ -61,20 +67,29 @@ class Asking:
 
     async def _exchange(self, server: tuple[str, int], message: bytes) -> tuple[tuple[str, int], bool]:
         """This end's address and port, and whether a reply came."""
-        question = _Question(server, message)
+        done: Deferred[bool] = Deferred()
+
+        def received(datagram: bytes) -> None:
+            if not done.called and (b"\0" not in message or datagram[:2] == message[:2]):
+                done.callback(True)
+
+        def give_up(_: object = None) -> None:
+            if not done.called:
+                done.callback(False)
+
         try:
-            port: Any = self._reactor.listenUDP(0, question, "::1" if ":" in server[0] else "127.0.0.1", 65535)
-        except CannotListenError as error:
-            raise BadRequest(f"no socket to ask from: {error.socketError}", 503) from None
-        host = port.getHost()
-        timer = self._reactor.callLater(PATIENCE, question.give_up)
+            sock = self._sockets.open(*server, received, give_up)
+        except OSError as error:
+            raise BadRequest(f"no socket to ask from: {error.strerror}", 503) from None
+        here = sock.here
+        timer = self._reactor.callLater(PATIENCE, give_up)
+        sock.send(message)
         try:
-            answered = await question.done
+            return here, await done
         finally:
             if timer.active():
                 timer.cancel()
-            port.stopListening()
-        return (host.host, host.port), answered
+            sock.close()
 
     async def _told(self, client: tuple[str, int], answered: bool) -> dict[str, Any]:
         """What the ring has of the question from ``client``."""
@@ -86,32 +101,6 @@ class Asking:
             waited += _LOOK
         why = "more happens than can be told of: ask again" if answered else f"no answer came in {PATIENCE:g} s"
         raise BadRequest(why, 503)
-
-
-class _Question(DatagramProtocol):
-    noisy = False
-
-    def __init__(self, server: tuple[str, int], message: bytes) -> None:
-        self._server = server
-        self._message = message
-        self.done: Deferred[bool] = Deferred()
-
-    def startProtocol(self) -> None:
-        if self.transport is not None:
-            self.transport.connect(*self._server)
-            self.transport.write(self._message, None)
-
-    def datagramReceived(self, datagram: bytes, addr: tuple[str, int]) -> None:
-        if not self.done.called and (b"\0" not in self._message or datagram[:2] == self._message[:2]):
-            self.done.callback(True)
-
-    def connectionRefused(self) -> None:
-        self.give_up()
-
-    def give_up(self) -> None:
-        """No answer comes."""
-        if not self.done.called:
-            self.done.callback(False)
 
 
 def _is_of(event: Event | Skipped, client: tuple[str, int]) -> bool:
@@ -142,7 +131,7 @@ def _server_of(lab: Mapping[str, Any], resolver: str) -> tuple[str, int]:
     raise BadRequest(f"there is no resolver {resolver!r}", 404)
 
 
-def _pause(reactor: IReactor, seconds: float) -> Deferred[None]:
+def _pause(reactor: IReactorTime, seconds: float) -> Deferred[None]:
     pause: Deferred[None] = Deferred()
     reactor.callLater(seconds, pause.callback, None)
     return pause

@@ -26,6 +26,7 @@ from labnet.console.web import Reasons, Samples, pages_of
 from labnet.events import end_of
 from labnet.interfaces import IReactor, StartError
 from labnet.net.addresses import address_text
+from labnet.net.datagrams import SystemSockets
 
 CONNECTIONS: Final = 500
 """Connections at a time; a browser has six of them at most, one of which is the stream."""
@@ -57,7 +58,7 @@ class PageService(SiteService):
         secret = hashlib.sha256(given.encode()).digest() if given else None  # or cookies would end with the lab
         token = given or self._made_token
         access = PageAccess(token, config.page_viewers, config.page_hosts, secret, trusts_loopback=not given)
-        asking = Asking(reactor, ring, backend.view)
+        asking = Asking(reactor, ring, backend.view, SystemSockets(reactor, secrets.SystemRandom()))
         self._traffic = Traffic(pages[0], reactor)
         self.streams = Streams(ring, reactor)
         api = Api(backend, ring, asking.ask, self._traffic.shown, access.page_token)

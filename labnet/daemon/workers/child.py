@@ -38,6 +38,7 @@ from labnet.daemon.service import LabService
 from labnet.daemon.workers.labfile import read_lab_file
 from labnet.daemon.workers.messages import LONGEST_MESSAGE, LearnedOutbox, encoded_message
 from labnet.daemon.workers.orders import Orders, share
+from labnet.daemon.workers.telling import EventRelay
 from labnet.interfaces import StartError
 from labnet.net.clocks import Steady, since_boot
 from labnet.net.opening.listening import listening_reactor
@@ -67,6 +68,8 @@ class SupervisorProtocol(LineOnlyReceiver):
         self._outbox: LearnedOutbox | None = None
         self.learned: Callable[[str, CachedAnswer], object] = lambda resolver, cached: None
         """Called with what another worker learned, and the resolver that did."""
+        self.watch: Callable[[bool], object] = lambda watched: None
+        """Called when somebody begins to look at the supervisor, and when nobody does any more."""
 
     def connectionMade(self) -> None:
         self._outbox = LearnedOutbox(cast(ITransport, self.transport), self._reactor)
@@ -79,6 +82,8 @@ class SupervisorProtocol(LineOnlyReceiver):
         if "stop" in message:
             self._is_to_end = True
             self._ended(True)
+        if "watch" in message:
+            self.watch(bool(message["watch"]))
         for resolver, lines in message.get("learned", {}).items():
             for each in lines:
                 self.learned(resolver, decode_line(each, "another worker"))
@@ -87,6 +92,11 @@ class SupervisorProtocol(LineOnlyReceiver):
         self._outbox = None
         if not self._is_to_end:
             self._ended(False)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether the supervisor does not read."""
+        return self._outbox is None or self._outbox.is_busy
 
     def learn(self, resolver: str, cached: CachedAnswer) -> None:
         """Send what this worker's ``resolver`` of that name learned."""
@@ -136,6 +146,9 @@ class WorkerLab(LabService):
         self._supervisor = supervisor
         supervisor.learned = self.learned
         super().__init__(*arguments, **options)
+        self.ring.origin = f"{orders.number}-"
+        relay = EventRelay(self.ring, lambda events: supervisor.send(events=events), lambda: supervisor.is_busy)
+        supervisor.watch = relay.watch
 
     def _surroundings(self, resolver: str) -> Surroundings:
         learned = LearnedBySupervisor(resolver, self._supervisor)

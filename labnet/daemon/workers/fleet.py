@@ -24,6 +24,8 @@ PATIENCE: Final = 2.0
 MOST_MISSED: Final = 5
 """Polls in a row without an answer, each after :data:`PATIENCE` seconds, after which a worker is hung."""
 
+_OF_THE_FIRST: Final = frozenset({"sessions", "close-session"})
+
 _LOOK: Final = 20.0
 """Seconds that a worker has to show something; it may have to ask a parent for it."""
 
@@ -166,9 +168,11 @@ class Fleet:
 
     def view(self, what: str, arguments: Mapping[str, Any]) -> Deferred[Any]:
         """What the first worker that serves shows of ``what``. Raises LookupError where none does."""
-        if not self.up:
-            raise LookupError("no worker serves yet")
-        return Deferred.fromCoroutine(self._view(self.up[0].number, {**arguments, "what": what}))
+        # The command server is in the first of all.
+        able = [worker for worker in self.up if worker.number == 1 or what not in _OF_THE_FIRST]
+        if not able:
+            raise LookupError("the worker that could show it does not serve just now")
+        return Deferred.fromCoroutine(self._view(able[0].number, {**arguments, "what": what}))
 
     async def _view(self, number: int, arguments: Mapping[str, Any]) -> Any:
         # Over a connection of its own: a parent may be asked for it, and the polls behind it would have to wait.

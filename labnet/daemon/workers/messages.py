@@ -43,6 +43,11 @@ class LearnedOutbox:
             self._bytes -= len(self._lines.popleft()[1])
         self._soon()
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether the other process does not read."""
+        return self._paused
+
     def pauseProducing(self) -> None:
         self._paused = True
 

@@ -67,7 +67,7 @@ def share(config: Config, orders: Orders) -> Config:
     if capture is not None:
         stem, suffix = os.path.splitext(capture)
         capture = f"{stem}.{orders.number}{suffix}"
-    console = {"listen": (), "log": None, "control": orders.control}
+    console = {"listen": (), "page": (), "log": None, "control": orders.control}
     return config.model_copy(
         update={
             "lab": config.lab.model_copy(update={"watch": False}),

@@ -107,6 +107,11 @@ class WorkerProcess(ProcessProtocol):
             self.outbox = LearnedOutbox(self.transport, self.service.reactor)
             self.service.watch.started(self)
 
+    def watch(self, watched: bool) -> None:
+        """Have the worker tell what happens in it from now on, or no more."""
+        if self.transport is not None and self.has_orders:
+            self.transport.write(encoded_message(watch=watched))
+
     def stop(self) -> None:
         """Have the worker answer what is in flight and end, and no other take its place."""
         if self._again is not None:

@@ -18,6 +18,7 @@ from zope.interface import implementer
 
 from labnet.config import Config, ConsoleConfig
 from labnet.console.actions import IControlled
+from labnet.console.encoding import unpacked
 from labnet.daemon.base import (
     COMMAND_SERVER_IS_OPEN,
     NO_COMMAND_SERVER,
@@ -89,6 +90,12 @@ class SupervisorService(BaseService):
         names = [str(worker.number) for worker in self.fleet.workers]
         self.workers = Workers(self._reactor, names, self._orders, self, config.lab.grace + CLOSING)
         self.workers.setServiceParent(self)
+        self.ring.changed.append(self._watch)
+
+    def _watch(self, watched: bool) -> None:
+        """Somebody looks at the lab from now on, or nobody does any more."""
+        for process in self.workers.processes.values():
+            process.watch(watched)
 
     def privilegedStartService(self) -> None:
         """Find out what would keep a worker from opening its ports: a shared port does not notice another process's."""
@@ -209,8 +216,13 @@ class SupervisorService(BaseService):
             self.fleet.logged(process, message["log"])
         elif "up" in message:
             self.fleet.serves(process)
+            if self.ring.watched:
+                process.watch(True)
             if len(self.fleet.up) == len(self.fleet.workers):
                 self._started.notifier.ready(self._serving())
+        elif "events" in message:
+            for event in message["events"]:
+                self.ring.happened(unpacked(event))
         elif "exited" in message:
             self._command_has_exited = True
         elif "failed" in message:

@@ -18,6 +18,8 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet import config
+from labnet.console.encoding import unpacked
+from labnet.console.ring import TICK
 from labnet.daemon.running.reload import load_lab
 from labnet.daemon.workers.child import ORPHANED, SupervisorProtocol, WorkerLab, read_orders
 from labnet.daemon.workers.messages import encoded_message
@@ -26,6 +28,7 @@ from labnet.resolver.cache.lines import decode_line, encode_line
 from labnet.resolver.cache.policy import entry_of_mapping
 from labnet.wire.names import key_of
 from labnet.wire.types import Mapping
+from tests.console.happenings import exchange
 from tests.fakes import MemoryReactor
 
 ORDERS = Orders(1, 2, 3, "control.sock.1", "00" * 16, True, 0.0, [])
@@ -162,3 +165,16 @@ class LabTests(ProtocolTestCase):
         lab = self.lab()
         lab.hurry()
         self.assertEqual(lab.config.lab.grace, ORPHANED)
+
+    def test_what_happens_is_told_while_the_supervisor_watches(self) -> None:
+        """Its ids tell the workers apart."""
+        lab = self.lab()
+        self.protocol.makeConnection(self.transport)
+        self.protocol.dataReceived(encoded_message(watch=True))
+        self.assertTrue(lab.resolvers["main"].counts.events.watched)
+        lab.ring.happened(exchange(lab.ring.new_id()))
+        self.reactor.advance(TICK)
+        (message,) = self.told()
+        self.assertEqual(unpacked(message["events"][0]), exchange("1-1"))
+        self.protocol.dataReceived(encoded_message(watch=False))
+        self.assertFalse(lab.ring.watched)

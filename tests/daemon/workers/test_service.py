@@ -19,6 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from labnet import config
 from labnet.config import Config
 from labnet.console.control import ControlError
+from labnet.console.encoding import packed
 from labnet.daemon.base import NO_COMMAND_SERVER, Environment
 from labnet.daemon.running.reload import STOPPING, load_lab
 from labnet.daemon.started import Owner, Started
@@ -28,6 +29,7 @@ from labnet.daemon.workers.labfile import LabFile, read_lab_file
 from labnet.daemon.workers.service import SupervisorService
 from labnet.interfaces import StartError
 from labnet.net.opening.systemd import Inherited, Notifier
+from tests.console.happenings import exchange
 from tests.daemon.workers.fakes import FakeProcess, ProcessReactor
 from tests.daemon.workers.test_fleet import FakeClient
 from tests.fakes import MemoryReactor
@@ -389,6 +391,41 @@ class ReloadTests(SupervisorTestCase):
         self.patch(LabFile, "write", mock.Mock(side_effect=RuntimeError("no")))
         self.assertEqual(self.reload(service), ["the reload failed by a fault in labnet itself; the log has it"])
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+
+
+class WatchTests(SupervisorTestCase):
+    """Somebody looks."""
+
+    def test_workers_tell_what_happens_while_somebody_looks(self) -> None:
+        """All of it is in one ring; a worker that is started meanwhile tells too."""
+        service, _ = self.serving()
+        for process in self.reactor.processes:
+            process.messages()
+        service.ring.look()
+        first, second = self.reactor.processes
+        self.assertEqual([process.messages() for process in (first, second)], [[{"watch": True}]] * 2)
+        first.tell(events=[packed(exchange("1-1"))])
+        second.tell(events=[packed(exchange("2-1"))])
+        self.assertEqual([noted.event for noted in service.ring.after(0, 9)], [exchange("1-1"), exchange("2-1")])
+        first.tell(ended=1)
+        self.reactor.advance(0)
+        first.tell(up=77)
+        self.assertIn({"watch": True}, first.messages())
+        service.ring.stop()
+        self.assertEqual(second.messages(), [{"watch": False}])
+
+    def test_what_a_worker_shows_is_the_labs(self) -> None:
+        """The command server's sessions are the first worker's."""
+        service, _ = self.serving()
+        asked: list[tuple[int, dict[str, Any]]] = []
+        self.patch(service.fleet, "_view", mock.AsyncMock(side_effect=lambda *what: asked.append(what)))
+        self.successResultOf(service.view("names", {"find": "x"}))
+        self.assertEqual(asked, [(1, {"find": "x", "what": "names"})])
+        self.reactor.processes[0].tell(ended=1)
+        self.successResultOf(service.view("names", {}))
+        self.assertEqual(asked[-1][0], 2)
+        with self.assertRaises(LookupError):
+            service.view("sessions", {})
 
 
 class StopTests(SupervisorTestCase):
