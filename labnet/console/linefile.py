@@ -8,6 +8,8 @@ from typing import Final
 
 from twisted.logger import Logger
 
+from labnet.net.kernel.regular import open_made
+
 MODE: Final = 0o640
 """What clients ask and do is their business: the file is for its owner and a group that may read logs."""
 
@@ -89,6 +91,5 @@ class LineFile:
             self._cut = False
         os.makedirs(os.path.dirname(self.path), exist_ok=True)
         # Without O_NONBLOCK a FIFO without a reader would stop the server.
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
-        self._file = os.open(self.path, flags, MODE)
+        self._file = open_made(self.path, os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK, MODE)
         return self._file

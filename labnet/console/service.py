@@ -95,17 +95,22 @@ class Console(MultiService):
             at: Any = port.getHost()
             path = getattr(at, "name", b"") or b""
             if path:
-                self.log.info(
-                    "console listens on {path} (UNIX); try: curl --unix-socket {path} http://lab/health",
-                    path=os.fsdecode(path),
-                    event="lab.listens",
+                self._say_listens(
+                    os.fsdecode(path), "UNIX", f"curl --unix-socket {os.fsdecode(path)} http://lab/health"
                 )
             else:
-                self.log.info(
-                    "console listens on {at} (HTTP); try: curl http://{at}/health",
-                    at=address_text(at.host, at.port),
-                    event="lab.listens",
-                )
+                where = address_text(at.host, at.port)
+                self._say_listens(where, "HTTP", f"curl http://{where}/health")
+
+    def _say_listens(self, at: str, transports: str, example: str) -> None:
+        self.log.info(
+            "{service} listens on {at} ({transports}); try: {example}",
+            service="console",
+            at=at,
+            transports=transports,
+            example=example,
+            event="lab.listens",
+        )
 
     @property
     def page(self) -> list[str]:
@@ -140,6 +145,8 @@ class Console(MultiService):
         status = self._status()
         for problem in status.get("reload", {}).get("problems", ()):
             yield f"the last reload failed: {problem}"
+        if status.get("shared_up") is False:
+            yield "the server of the shared cache is gone: each lab goes on with what it knows itself"
         for worker in status.get("workers", ()):
             if not worker["answers"]:
                 yield f"worker {worker['number']} does not answer"

@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Protocol, cast
 
 from twisted.application.service import MultiService
@@ -24,14 +25,22 @@ from labnet.console.service import Console, Seen
 from labnet.daemon.running.listen_addresses import host_and_port
 from labnet.daemon.running.reach import doubts
 from labnet.daemon.running.recent_warnings import RecentWarnings
-from labnet.daemon.running.reload import STOPPING, FileWatch, Outcomes, Reloads, load_lab, watched_files
+from labnet.daemon.running.reload import (
+    STOPPING,
+    FileWatch,
+    Outcomes,
+    Reloads,
+    load_lab,
+    waits_for_system,
+    watched_files,
+)
 from labnet.daemon.running.signals import Signals, Terminal
 from labnet.daemon.started import Started
 from labnet.interfaces import IReactor, StartError
 from labnet.metrics import Sample, version
 from labnet.net.clocks import wall_of
 from labnet.net.opening.systemd import Inherited, Notifier
-from labnet.resolver.loading import Loaded, Reading
+from labnet.resolver.loading import RESOLV_CONF, Loaded, Reading
 
 NO_COMMAND_SERVER: Final = "there is no command server: the configuration has no [command]"
 COMMAND_SERVER_IS_OPEN: Final = "the command server is open"
@@ -103,6 +112,7 @@ class BaseService(MultiService):
         self._has_ports = False
         self._stop_is_asked = False
         self.ring = Ring(reactor)
+        self._waits_for_system = waits_for_system(config, loaded)
         seen = self._seen(config.console)
         self.console = Console(
             seen, reactor, self._publisher, self.samples, self.last_status, self.hindrances, Seen(self.ring, self)
@@ -174,6 +184,9 @@ class BaseService(MultiService):
             self._open()
             super().startService()
         self._signals.catch(signal.SIGHUP, self._hung_up)
+        for number in signal.SIGUSR1, signal.SIGUSR2:
+            if signal.getsignal(number) == signal.SIG_DFL:  # twistd has the first one turn its log over
+                self._signals.catch(number, partial(self._unasked, signal.Signals(number).name))
         self._outcomes.warn(self._warnings)
 
     def _stopped(self, result: object) -> None:
@@ -225,7 +238,10 @@ class BaseService(MultiService):
             config, loaded = await self._in_thread(lambda: load_lab(self._read, self._reactor.seconds(), reading))
             if self._stopping:
                 return [STOPPING]
+            waits = waits_for_system(config, loaded)
             problems += await self._take(config, loaded)
+            if not problems:
+                self._waits_for_system = waits
         except ConfigError as error:
             problems += [STOPPING] if self._stopping else error.problems
         except StartError as error:
@@ -243,6 +259,9 @@ class BaseService(MultiService):
             self._reactor.stop()
         else:
             self.reload()
+
+    def _unasked(self, name: str) -> None:
+        self.log.info("{name} asks for nothing here: see labnet --help", name=name, event="lab.signal-ignored")
 
     def _status(self, services: list[dict[str, Any]]) -> dict[str, Any]:
         return {
@@ -290,7 +309,9 @@ class BaseService(MultiService):
         return warnings_of(config, loaded)
 
     def _watched(self) -> Iterable[str]:
-        return watched_files(self.config, self._path) if self.config.lab.watch else ()
+        if self.config.lab.watch:
+            return watched_files(self.config, self._path)
+        return (RESOLV_CONF,) if self._waits_for_system else ()
 
     def _in_pool(self, work: Callable[[], Lab]) -> Deferred[Lab]:
         reactor: Any = self._reactor

@@ -26,7 +26,7 @@ from labnet.daemon.base import (
 )
 from labnet.daemon.running.changeover import Joining, Leaving, change_over
 from labnet.daemon.running.ending import Ending
-from labnet.daemon.running.listen_addresses import host_and_port, shown, to_try
+from labnet.daemon.running.listen_addresses import LISTENS, host_and_port, shown, to_try
 from labnet.daemon.running.operating import operate
 from labnet.daemon.running.reload import STOPPING
 from labnet.daemon.running.views import Views
@@ -148,8 +148,8 @@ class LabService(BaseService):
 
     def startService(self) -> None:
         super().startService()
-        for line in to_try(*self._ports()):
-            self.log.info("{line}", line=line, event="lab.listens")
+        for listening in to_try(*self._ports()):
+            self.log.info(LISTENS, **listening._asdict(), event="lab.listens")
         self._started.warn_of_unused()
         self._started.notifier.ready(self._serving())
 
@@ -197,9 +197,9 @@ class LabService(BaseService):
                 "the command server stays closed since EXIT: labnet command-server open opens it again",
                 event="command.stays-closed",
             )
-        for line in to_try(*self._ports()):
-            if line not in listened:
-                self.log.info("{line}", line=line, event="lab.listens")
+        for listening in to_try(*self._ports()):
+            if listening not in listened:
+                self.log.info(LISTENS, **listening._asdict(), event="lab.listens")
         return []
 
     def _changes(self, config: Config, loaded: Mapping[str, Loaded]) -> Iterator[Callable[[], IChange]]:
@@ -253,7 +253,8 @@ class LabService(BaseService):
         for resolver in self.resolvers.values():
             listeners = [shown(port) for port in resolver.ports]
             services.append({"kind": "resolver", "state": "running", "listeners": listeners, **resolver.status()})
-        return self._status(services)
+        shared_up = None if self._shared is None else self._shared.store.is_up
+        return self._status(services) | {"shared_up": shared_up}
 
     def flush(self, name: str) -> int:
         """Drop what every resolver learned about ``name`` and the names below it; how many answers that were."""
@@ -275,8 +276,8 @@ class LabService(BaseService):
         except StartError as error:
             return [str(error).removeprefix("labnet: ")]
         self._command_has_exited = False
-        for line in to_try(self.command.ports, ()):
-            self.log.info("{line}", line=line, event="lab.listens")
+        for listening in to_try(self.command.ports, ()):
+            self.log.info(LISTENS, **listening._asdict(), event="lab.listens")
         return []
 
     def _dumps(self) -> Mapping[str, ResolverService]:

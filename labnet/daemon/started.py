@@ -82,7 +82,9 @@ def make_folder(folder: str, owner: Owner | None) -> None:
     with contextlib.suppress(FileExistsError):
         os.makedirs(before)
     with contextlib.suppress(FileExistsError):
-        os.mkdir(folder, 0o750 if owner else 0o777)
+        os.mkdir(folder)
+        if owner is not None:
+            os.chmod(folder, 0o750)  # whatever the umask: twistd's own keeps the group out
     if owner is None:
         return
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

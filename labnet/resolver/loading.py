@@ -293,10 +293,11 @@ class _Loader:
 
     def _load_system(self) -> None:
         loaded = self.loaded
-        content = self._read(RESOLV_CONF)
+        # At boot it may be a link to nowhere, or empty, until the network is there.
+        content = self._read(RESOLV_CONF) if os.path.exists(RESOLV_CONF) else b""
         if content is not None:
             system = parse_resolv_conf(content)
             loaded.system = system.addresses
             loaded.note(RESOLV_CONF, system.problems, harmless=True)
             if not loaded.system:
-                loaded.errors.append(f"{RESOLV_CONF}: names no server: write the parents' addresses instead of system")
+                loaded.warnings.append(f"{RESOLV_CONF}: names no server, so nobody is asked until it does")

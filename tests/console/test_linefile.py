@@ -49,6 +49,19 @@ class LineFileTests(SynchronousTestCase):
         self.assertEqual(self.path.read_bytes(), b"one\ntwo\n")
         self.assertFalse(stat.S_IMODE(self.path.stat().st_mode) & ~linefile.MODE)
 
+    def test_a_new_file_has_its_mode_under_any_umask(self) -> None:
+        """Also the one behind a rotation; that of a file that is there already is its owner's to say."""
+        self.addCleanup(os.umask, os.umask(0o077))
+        self.file.write(b"one\n")
+        self.assertEqual(stat.S_IMODE(self.path.stat().st_mode), linefile.MODE)
+        self.path.rename(self.path.with_suffix(".1"))
+        self.file.write(b"two\n")
+        self.assertEqual(stat.S_IMODE(self.path.stat().st_mode), linefile.MODE)
+        self.path.chmod(0o600)
+        self.file.close()
+        self.file.write(b"three\n")
+        self.assertEqual(stat.S_IMODE(self.path.stat().st_mode), 0o600)
+
     def test_a_renamed_file_is_left(self) -> None:
         """After logrotate has moved the file away the next line goes into a new one of the old name."""
         self.file.write(b"one\n")

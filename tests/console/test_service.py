@@ -121,6 +121,7 @@ class ConsoleTests(SynchronousTestCase):
         self.reactor.pass_time(1)
         self.status = {
             "reload": {"problems": ["main.toml: is no TOML"]},
+            "shared_up": False,
             "services": [
                 {"name": "command"},
                 {"name": "main", "parents": [{"address": "up", "up": True}, {"address": "dns:192.0.2.1", "up": False}]},
@@ -130,6 +131,7 @@ class ConsoleTests(SynchronousTestCase):
             list(console.problems()),
             [
                 "the last reload failed: main.toml: is no TOML",
+                "the server of the shared cache is gone: each lab goes on with what it knows itself",
                 "main: the parent dns:192.0.2.1 is down",
                 f"{self.folder}/lab.json cannot be written",
                 f"{self.folder}/q.json cannot be written",

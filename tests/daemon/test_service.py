@@ -115,6 +115,20 @@ class StartTests(LabTestCase):
             ],
         )
 
+    def test_what_listens_is_told_in_fields_too(self) -> None:
+        """A program need not read the sentence."""
+        seen: list[dict[str, object]] = []
+        self.patch(LabService, "log", Logger(namespace="lab", observer=seen.append))
+        self.started(COMMAND, PARENT)
+        fields = ("service", "at", "transports", "example")
+        self.assertEqual(
+            [tuple(event[field] for field in fields) for event in seen if event.get("event") == "lab.listens"],
+            [
+                ("command server", "127.0.0.1:8080", "TCP", "labnet command 127.0.0.1 8080 TIME"),
+                ("resolver parent", "127.0.0.1:1200", "UDP, TCP", "labnet resolve 127.0.0.1 1200 NAME"),
+            ],
+        )
+
     def test_a_listener_on_ipv6_is_named_with_its_address_in_brackets(self) -> None:
         """And the command to try has no brackets."""
         self.started(PARENT.replace("127.0.0.1", r"\\:\\:1"))

@@ -18,12 +18,15 @@ from twisted.logger import LogLevel, LogPublisher
 
 from labnet import config
 from labnet.config import Config, ConfigError
+from labnet.daemon import base
 from labnet.daemon.base import NO_COMMAND_SERVER, Environment, Lab
+from labnet.daemon.running import reload
 from labnet.daemon.running.reload import POLL, STOPPING, load_lab
 from labnet.daemon.running.signals import Terminal
 from labnet.daemon.service import LabService
 from labnet.interfaces import InUse
 from labnet.metrics import FAMILIES
+from labnet.resolver import loading
 from tests.daemon.test_service import COMMAND, MAIN, PARENT, LabTestCase
 from tests.resolver.cache.test_lock import held_elsewhere
 
@@ -331,6 +334,72 @@ class ReloadTests(ReloadTestCase):
         self.reload(lab, '[capture]\nfile = "lab.pcapng"\n', PARENT, MAIN)
         for name in "parent", "main":
             self.assertFalse(lab._resolver_config(name, lab.config).batch)
+
+
+class SystemServersTests(ReloadTestCase):
+    """A lab that is there before the network is."""
+
+    LAB = '[resolver.main]\nlisten = "udp:1199"\nparents = "system"\n'
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.resolv_conf = self.folder / "resolv.conf"
+        for module in loading, reload, base:
+            self.patch(module, "RESOLV_CONF", str(self.resolv_conf))
+
+    def servers(self, lab: LabService) -> list[str]:
+        return [parent["address"] for parent in lab.resolvers["main"].status()["parents"]]
+
+    def wait(self) -> None:
+        for _ in range(3):
+            self.reactor.pass_time(POLL)
+
+    def test_it_starts_says_so_and_takes_the_servers_when_they_come(self) -> None:
+        """Without `watch` too; from then on only a reload looks again."""
+        self.resolv_conf.write_text("search example\n")
+        lab = self.started(self.LAB)
+        says = f"{self.resolv_conf}: names no server, so nobody is asked until it does"
+        self.assertIn(says, self.said(LogLevel.warn))
+        self.assertEqual(self.servers(lab), [])
+        self.resolv_conf.write_text("nameserver 192.0.2.1\n")
+        self.wait()
+        self.assertEqual(self.servers(lab), ["192.0.2.1:53"])
+        self.resolv_conf.write_text("nameserver 192.0.2.22\n")
+        self.wait()
+        self.assertEqual(self.servers(lab), ["192.0.2.1:53"])
+
+    def test_a_change_is_taken_where_files_are_watched(self) -> None:
+        """As one of a records file is."""
+        self.resolv_conf.write_text("nameserver 192.0.2.1\n")
+        lab = self.started(self.LAB + "[lab]\nwatch = true\n")
+        self.resolv_conf.write_text("nameserver 192.0.2.22\n")
+        self.wait()
+        self.assertEqual(self.servers(lab), ["192.0.2.22:53"])
+
+
+class SignalTests(ReloadTestCase):
+    """Signals that ask for nothing."""
+
+    def test_none_that_a_hand_may_send_kills_the_lab(self) -> None:
+        """SIGUSR1 and SIGUSR2 are said, and whoever had them before has them again."""
+        before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGUSR1, signal.SIGUSR2)}
+        for number, action in before.items():
+            self.addCleanup(signal.signal, number, action)
+        lab = self.started(PARENT)
+        for number in before:
+            os.kill(os.getpid(), number)
+        says = [f"{name} asks for nothing here: see labnet --help" for name in ("SIGUSR1", "SIGUSR2")]
+        self.assertEqual([said for said in self.said(LogLevel.info) if "SIGUSR" in said], says)
+        self._stop(lab, self.reactor)
+        self.assertEqual([signal.getsignal(number) for number in before], [signal.SIG_DFL] * 2)
+
+    def test_one_that_turns_the_log_over_stays_twistds(self) -> None:
+        """It has SIGUSR1 where it writes a log file."""
+        turned: list[int] = []
+        self.addCleanup(signal.signal, signal.SIGUSR1, signal.signal(signal.SIGUSR1, lambda *_: turned.append(1)))
+        self.started(PARENT)
+        os.kill(os.getpid(), signal.SIGUSR1)
+        self.assertEqual(turned, [1])
 
 
 class AskingTests(ReloadTestCase):

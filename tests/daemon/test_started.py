@@ -77,6 +77,12 @@ class FolderTests(HandOverTestCase):
         self.assertEqual(self.given, {"var/lab"})
         self.assertEqual(stat.S_IMODE((self.state / "lab").stat().st_mode) & 0o027, 0)
 
+    def test_its_group_may_look_into_it_under_twistds_umask_too(self) -> None:
+        """Which is 077."""
+        self.addCleanup(os.umask, os.umask(0o077))
+        make_folder(str(self.state), OTHER)
+        self.assertEqual(stat.S_IMODE(self.state.stat().st_mode), 0o750)
+
     def test_what_an_earlier_start_left_in_it_goes_along(self) -> None:
         """Files and sockets of ours; no links, no files with a second name, no folders, nothing of others."""
         self.state.mkdir(0o755)

@@ -207,6 +207,7 @@ def make_room(redis: Redis) -> None:
     ],
 )
 def test_without_the_server_each_lab_goes_on_alone_and_rejoins(
+    tmp_path: Path,
     parent: CountingParent,
     fleet: list[Daemon],
     redis: Redis,
@@ -229,6 +230,8 @@ def test_without_the_server_each_lab_goes_on_alone_and_rejoins(
         until(lambda daemon=daemon: bool(ask_both() or re.search(says, daemon.log)), says)
     for _ in range(10):
         ask_both()
+    for name in "one", "two":
+        until(lambda name=name: not control(tmp_path / name, do="status")["shared_up"], "the status says so")
     begins(redis)
     for daemon in fleet:
         until(lambda daemon=daemon: bool(ask_both() or says_again in daemon.log), says_again)

@@ -21,6 +21,7 @@ from labnet.capture.files.writing import PcapngWriter
 from labnet.capture.model import OWN_MARK, RAW
 from labnet.capture.traffic.checks import ones_sum
 from labnet.interfaces import ITraffic
+from labnet.net.kernel.regular import open_made
 
 End = tuple[str, int]
 INTERFACE: Final = "labnet's own sockets"
@@ -87,7 +88,7 @@ class OwnTraffic:
         try:
             os.makedirs(os.path.dirname(os.path.abspath(self._path)), exist_ok=True)
             # Without O_NONBLOCK a FIFO that nobody reads would stop the server.
-            opener = lambda name, flags: os.open(name, flags | os.O_NONBLOCK, 0o640)  # noqa: E731
+            opener = lambda name, flags: open_made(name, flags | os.O_NONBLOCK, 0o640)  # noqa: E731
             self._file = open(self._path, "wb", opener=opener)  # noqa: SIM115
             self.write_to(PcapngWriter(self._file, RAW, INTERFACE))
         except OSError as error:

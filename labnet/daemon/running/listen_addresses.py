@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from typing import Final, NamedTuple
 
 from twisted.internet.interfaces import IListeningPort
 
@@ -23,14 +24,27 @@ def shown(port: IListeningPort) -> str:
     return address_text(host, number) if number else host
 
 
-def to_try(command: Iterable[IListeningPort], resolvers: Iterable[tuple[str, IListeningPort]]) -> Iterator[str]:
-    """A line for each port, with a command to try; the resolvers' behind their names."""
+class Listening(NamedTuple):
+    """A port: ``service`` listens ``at`` an address or path, by ``transports``; ``example`` is a command to try."""
+
+    service: str
+    at: str
+    transports: str
+    example: str
+
+
+LISTENS: Final = "{service} listens on {at} ({transports}); try: {example}"
+"""How the log says a :class:`Listening`."""
+
+
+def to_try(command: Iterable[IListeningPort], resolvers: Iterable[tuple[str, IListeningPort]]) -> Iterator[Listening]:
+    """Each port with a command to try; the resolvers' behind their names."""
     for port in command:
         host, number = host_and_port(port)
         if number:
-            yield f"command server listens on {shown(port)} (TCP); try: labnet command {host} {number} TIME"
+            yield Listening("command server", shown(port), "TCP", f"labnet command {host} {number} TIME")
         else:
-            yield f"command server listens on {host} (UNIX); try: nc -U {host}"
+            yield Listening("command server", host, "UNIX", f"nc -U {host}")
     for name, port in resolvers:
         host, number = host_and_port(port)
-        yield f"resolver {name} listens on {shown(port)} (UDP, TCP); try: labnet resolve {host} {number} NAME"
+        yield Listening(f"resolver {name}", shown(port), "UDP, TCP", f"labnet resolve {host} {number} NAME")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from twisted.application.service import Service
@@ -12,11 +12,11 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from labnet.config import Config, ConfigError
+from labnet.config import Config, ConfigError, ResolverConfig
 from labnet.metrics import Sample
 from labnet.net.clocks import wall_of
 from labnet.resolver.cache.logs import DNS_LOG_SUFFIX
-from labnet.resolver.loading import Loaded, Reading, ReadingEnded, load_files
+from labnet.resolver.loading import RESOLV_CONF, Loaded, Reading, ReadingEnded, every_parent, load_files
 
 POLL: Final = 1.0
 """Seconds between two looks at the watched files; a change is taken once a look has found no further one."""
@@ -235,6 +235,18 @@ def watched_files(config: Config, path: str | None) -> Iterator[str]:
         yield from (file.path for file in resolver.records if file.path != resolver.learned)
         if resolver.hints is not None:
             yield resolver.hints
+    if any(map(uses_system, config.resolver.values())):
+        yield RESOLV_CONF
+
+
+def uses_system(resolver: ResolverConfig) -> bool:
+    """Whether any parent of ``resolver`` is one of the system's servers."""
+    return any(parent.kind == "system" for parent in every_parent(resolver))
+
+
+def waits_for_system(config: Config, loaded: Mapping[str, Loaded]) -> bool:
+    """Whether a resolver asks the system's servers, and the system has ``loaded`` none yet."""
+    return any(uses_system(resolver) and not loaded[name].system for name, resolver in config.resolver.items())
 
 
 def _identity(path: str) -> tuple[int, ...]:

@@ -164,7 +164,8 @@ class SupervisorService(BaseService):
     def last_status(self) -> dict[str, Any]:
         """How the lab was when the workers were asked last."""
         statuses = [worker.status for worker in self.fleet.up if worker.status is not None]
-        return self._status(merged_services(statuses)) | {"workers": self.fleet.status()}
+        shared_up = all(status["shared_up"] for status in statuses) if self.config.shared is not None else None
+        return self._status(merged_services(statuses)) | {"shared_up": shared_up, "workers": self.fleet.status()}
 
     def flush(self, name: str) -> Deferred[int]:
         """Drop what was learned about ``name`` and the names below it, in every worker; how many answers that were."""

@@ -17,6 +17,16 @@ _PART: Final = 1 << 22
 """Bytes that are read between two calls of a checkpoint."""
 
 
+def open_made(path: str, flags: int, mode: int) -> int:
+    """A descriptor of the file at ``path``; a new one has this ``mode``, whatever the umask. Raises OSError."""
+    try:
+        file = os.open(path, flags | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    except FileExistsError:
+        return os.open(path, flags | os.O_CREAT | os.O_CLOEXEC, mode)
+    os.fchmod(file, mode)
+    return file
+
+
 def open_regular(path: str, flags: int = os.O_RDONLY) -> int:
     """A descriptor of the regular file at ``path``. Raises OSError, also where there is something else."""
     # Without O_NONBLOCK the opening of a FIFO waits for another program to open it too.

@@ -89,6 +89,8 @@ class Parents:
 
     def first(self, now: float) -> tuple[DNSParent, Health] | None:
         """The parent to be asked next, where that is a DNS server that works and is asked by UDP."""
+        if not self._parents:  # the system names no server yet
+            return None
         parent, health = (self._parents if len(self._parents) == 1 else order(self._parents, now))[0]
         if not isinstance(parent, DNSParent) or parent.tcp or health.is_down:
             return None

@@ -143,6 +143,12 @@ class FileTests(SynchronousTestCase):
         with recorded() as record:
             self.assertEqual(os.stat(record.path).st_mode & 0o137, 0)
 
+    def test_its_mode_is_the_same_under_twistds_umask(self) -> None:
+        """The group may read it."""
+        self.addCleanup(os.umask, os.umask(0o077))
+        with recorded() as record:
+            self.assertEqual(os.stat(record.path).st_mode & 0o777, 0o640)
+
     def test_a_fifo_is_not_waited_for(self) -> None:
         """It is said in a sentence, and nothing is written."""
         with tempfile.TemporaryDirectory() as folder:

@@ -222,6 +222,8 @@ class FileWatchTests(SynchronousTestCase):
         self.assertEqual([*watched_files(built, "/base/lab.toml")], ["/base/lab.toml", "/base/r", "/base/h"])
         alone = config.build({"resolver": {"a": {"listen": "udp:1"}}}, "/base", "/run")
         self.assertEqual([*watched_files(alone, None)], [])
+        system = config.build({"resolver": {"a": {"listen": "udp:1", "forward": {"b": "system"}}}}, "/base", "/run")
+        self.assertEqual([*watched_files(system, None)], ["/etc/resolv.conf"])
 
 
 class OutcomesTests(SynchronousTestCase):
