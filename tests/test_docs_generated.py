@@ -83,7 +83,8 @@ class SchemaTests(SynchronousTestCase):
 
     def test_the_configurations_that_come_with_labnet_are_valid(self) -> None:
         """Those of etc/, and the built-in one."""
-        files = [*(ROOT / "etc").rglob("*.toml"), ROOT / "labnet/builtin/labnet.toml"]
+        etc = [path for path in (ROOT / "etc").rglob("*.toml") if path.parent.name != "grading"]
+        files = [*etc, ROOT / "labnet/builtin/labnet.toml"]
         self.assertGreater(len(files), 2)
         for file in files:
             self.validator.validate(tomllib.loads(file.read_text(encoding="utf-8")))

@@ -17,6 +17,7 @@ ASK: Final = "Ask a server"
 SERVE: Final = "Serve"
 LOOK: Final = "Look at a running lab, and tell it what to do"
 PACKETS: Final = "Packets and exercises"
+GRADE: Final = "Is a program right?"
 
 COMMANDS: Final = {
     "run": Entry("labnet.daemon.cli:run", SERVE, "run the lab in this terminal"),
@@ -39,5 +40,6 @@ COMMANDS: Final = {
     "capture": Entry("labnet.capture.cli:capture", PACKETS, "capture packets into a file"),
     "explain": Entry("labnet.capture.cli:explain", PACKETS, "tell what is in a capture"),
     "exercise": Entry("labnet.capture.cli:exercise", PACKETS, "answer an exercise from a capture"),
+    "grade": Entry("labnet.grade.cli:grade", GRADE, "say what of an assignment a program meets"),
 }
 """In the order of ``labnet --help``; commands of one heading stand together."""

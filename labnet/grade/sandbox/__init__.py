@@ -1,0 +1,1 @@
+"""Where a student's program runs: a world of its own, whose sockets are the judge's."""

@@ -1,0 +1,92 @@
+"""Grades many programs side by side, as the tests of the grader need them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+from labnet.grade.assignment import load
+from labnet.grade.model import Grade
+from labnet.grade.run import grade
+from labnet.grade.sandbox.levels import choose
+from labnet.grade.submission import collect
+from tests.grade.mutants import Mutant
+
+PROGRAMS = Path(__file__).parent / "programs"
+NEEDED = {".js": "node", ".java": "java", ".c": "gcc"}
+"""What a program of each language needs on the machine."""
+
+WITH_TWISTED = "tx.py"
+
+
+class Reference(NamedTuple):
+    """A program that conforms to ``assignment``."""
+
+    assignment: str
+    path: Path
+
+    @property
+    def id(self) -> str:
+        return f"{self.assignment}: {self.path.name}"
+
+    @property
+    def missing(self) -> str:
+        """The program that is not installed and that it needs; nothing where it can run."""
+        needed = NEEDED.get(self.path.suffix)
+        return needed if needed and shutil.which(needed) is None else ""
+
+
+def references() -> Iterator[Reference]:
+    """Every reference program; those of ``command`` whose commands are lines meet ``command-lines`` too."""
+    for folder in sorted(PROGRAMS.iterdir()):
+        for path in sorted(folder.iterdir()):
+            if not path.name.startswith("__"):
+                yield Reference(folder.name, path)
+    yield Reference("command-lines", PROGRAMS / "command" / "lines.py")
+
+
+def mutated(mutant: Mutant, into: Path) -> Path:
+    """The mutant's program, written into the folder ``into``; raises where one of its changes changes nothing."""
+    folder = "command" if mutant.assignment == "command-lines" else mutant.assignment
+    source = PROGRAMS / folder / mutant.program
+    text = source.read_text()
+    for old, new in mutant.changes:
+        if old not in text:
+            raise ValueError(f"{mutant.id}: {old!r} is not in {mutant.program}")
+        text = text.replace(old, new)
+    if source.parent.name != folder:
+        shutil.copytree(source.parent, into, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+    (into / source.name).write_text(text)
+    return into if source.parent.name != folder else into / source.name
+
+
+def graded(assignment: str, path: Path, only: tuple[str, ...] = (), level: str | None = None, seed: int = 7) -> Grade:
+    """The grade of the program at ``path``."""
+    run = f"{sys.executable} {{file}}" if path.name == WITH_TWISTED else None
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o711)
+        submission = collect([str(path)], run, folder)
+        return grade(load(assignment), submission, choose(is_trusted=True, wanted=level), seed, only)
+
+
+def grade_mutants(mutants: Iterable[Mutant], at_once: int) -> dict[str, Grade]:
+    """The grade of each mutant by its id."""
+
+    def one(mutant: Mutant) -> tuple[str, Grade]:
+        with tempfile.TemporaryDirectory() as folder:
+            return mutant.id, graded(mutant.assignment, mutated(mutant, Path(folder)))
+
+    with ThreadPoolExecutor(at_once) as pool:
+        return dict(pool.map(one, mutants))
+
+
+def grade_references(programs: Iterable[Reference], at_once: int) -> dict[str, Grade]:
+    """The grade of each reference program by its id."""
+    with ThreadPoolExecutor(at_once) as pool:
+        return dict(pool.map(lambda one: (one.id, graded(one.assignment, one.path)), programs))
