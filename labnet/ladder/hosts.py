@@ -41,7 +41,7 @@ class Hosts:
         }
         ends = [one["client"] for one in (*exchanges, *sessions) if address_of(one["client"]) not in asking]
         each = {address_of(end) for end in ends}
-        machines = {end["host"] for end in ends}
+        self._machines = machines = {end["host"] for end in ends}
         self._by_port = alone and len(each) <= _MOST_CLIENTS
         self._by_host = not self._by_port and len(machines) <= _MOST_CLIENTS
 
@@ -51,7 +51,8 @@ class Hosts:
         if ("asks", address) in self._places:
             return self._places["asks", address]
         if self._by_port:
-            return self._seat("client", address, f"port {end['port']} of {end['host']}", "client")
+            where = address if len(self._machines) > 1 else f"port {end['port']}"
+            return self._seat("client", address, where, "client")
         if self._by_host:
             return self._seat("client", end["host"], end["host"], "client")
         return self._seat("client", "", "", "clients")

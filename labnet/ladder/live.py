@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from labnet.ladder.hosts import Hosts, address_of
@@ -88,10 +88,7 @@ def _title(shown: Sequence[_Group]) -> str:
 
 
 def _placed(arrow: Arrow, order: Sequence[int]) -> Arrow:
-    return Arrow(
-        arrow.time_ns, order[arrow.start], order[arrow.end], arrow.says, arrow.detail, arrow.kind, arrow.fault,
-        arrow.exchange, arrow.number,
-    )  # fmt: skip
+    return replace(arrow, start=order[arrow.start], end=order[arrow.end])
 
 
 def _groups(exchanges: Sequence[Value], sessions: Sequence[Value]) -> Iterator[_Group]:
@@ -146,28 +143,29 @@ def _add(ladder: Ladder, group: _Group, seats: Hosts) -> None:
         for arrow in _session(group.session, seats):
             ladder.add(arrow)
         return
-    waits: dict[tuple[str, int], tuple[int, int]] = {}
+    waits: dict[int, tuple[int, int]] = {}
     arrows = [(arrow, way) for one in group.exchanges for arrow, way in _exchange(one, seats)]
     arrows.sort(key=lambda one: one[0].time_ns)
     counted: Counter[tuple[str, Any]] = Counter()
-    drawn: set[tuple[int, Any]] = set()
+    drawn: dict[tuple[int, Any], int] = {}
     for arrow, (source, target, is_upward) in arrows:
         key = (source, target, arrow.says, arrow.kind)
         counted[arrow.exchange, key] += 1
-        if (counted[arrow.exchange, key], key) in drawn:
-            continue  # one end of the same process sent it, the other received it
-        drawn.add((counted[arrow.exchange, key], key))
+        place = drawn.setdefault((counted[arrow.exchange, key], key), len(ladder.rows))
         if is_upward:
-            at = (arrow.exchange, seats.resolver(arrow.exchange))
-            waits[at] = (waits[at][0] if at in waits else len(ladder.rows), len(ladder.rows))
-        ladder.add(arrow)
-    ladder.bars += [Bar(column, *rows) for (_, column), rows in waits.items()]
+            column = seats.resolver(arrow.exchange)
+            first, last = waits.get(column, (place, place))
+            waits[column] = (min(first, place), max(last, place))
+        if place == len(ladder.rows):  # else one end of the same process sent it, and the other received it
+            ladder.add(arrow)
+    ladder.bars += [Bar(column, *rows) for column, rows in waits.items()]
 
 
 def _exchange(one: Value, seats: Hosts) -> Iterator[tuple[Arrow, tuple[str, str, bool]]]:
     """Its arrows, each with both addresses and whether it is between the resolver and a parent."""
     seats.enter(one)
     resolver, client = seats.resolver(one["id"]), seats.client(one["client"])
+    asked = next((at for at, one_of in enumerate(one["datagrams"]) if one_of["from"] == one["client"]), None)
     is_answered = any(datagram["to"] == one["client"] for datagram in one["datagrams"])
     for number, datagram in enumerate(one["datagrams"]):
         start, end = seats.way(one, datagram)
@@ -177,9 +175,9 @@ def _exchange(one: Value, seats: Hosts) -> Iterator[tuple[Arrow, tuple[str, str,
         if kind is Kind.SILENCE:
             start, end = end, start  # who was silent is named first, and who waited is drawn
             says, detail = detail or says, ""
-        elif number == 0 and start == client and one.get("joined_to"):
+        elif number == asked and one.get("joined_to"):
             kind = Kind.JOINED
-        elif number == 0 and start == client and not is_answered and one["result"] in _ENDS:
+        elif number == asked and not is_answered and one["result"] in _ENDS:
             kind, detail = _ENDS[one["result"]], detail or _reason(one)
         says, detail = seats.hidden(says, one["client"]), seats.hidden(detail, one["client"])
         arrow = Arrow(
@@ -203,6 +201,6 @@ def _session(events: Sequence[Value], seats: Hosts) -> Iterator[Arrow]:
         says = seats.hidden(str(text or _CONNECTION.get(what, what)), event["client"])
         if says:
             ends = (server, client) if by_server else (client, server)
-            yield Arrow(when, *ends, says, why, exchange=ident, number=number)
+            yield Arrow(when, *ends, says, why, session=ident, number=number)
         if reply:
-            yield Arrow(when, server, client, seats.hidden(reply, event["client"]), exchange=ident, number=number)
+            yield Arrow(when, server, client, seats.hidden(reply, event["client"]), session=ident, number=number)

@@ -56,7 +56,8 @@ class Arrow:
     """One datagram or segment from column ``start`` to column ``end``.
 
     ``says`` stands on it and ``detail`` below. Of a silence, ``start`` is who waited and ``end`` who was waited for.
-    ``fault`` names the fault on order that was done to it. ``exchange`` and ``number`` are what a click opens.
+    ``fault`` names the fault on order that was done to it. A click opens the datagram ``number`` of ``exchange``, or
+    what happened in ``session``.
     """
 
     time_ns: int
@@ -68,6 +69,7 @@ class Arrow:
     fault: str = ""
     exchange: str = ""
     number: int = 0
+    session: str = ""
 
 
 @dataclass(frozen=True, slots=True)

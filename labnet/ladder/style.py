@@ -37,7 +37,7 @@ _DARK: Final = {
 }
 _RULES: Final = """
 .ladder text{font:13px system-ui,sans-serif;fill:INK;text-anchor:middle;unicode-bidi:isolate;direction:ltr}
-.ladder .who{font-weight:650;font-size:14px}
+.ladder .who{font-weight:650;font-size:13px}
 .ladder .where,.ladder .time,.ladder .says{font:12px ui-monospace,monospace}
 .ladder .where,.ladder .time,.ladder .small{fill:MUTED}.ladder .small{font-size:12px}
 .ladder .time,.ladder text.left{text-anchor:end}.ladder text.heading,.ladder text.right{text-anchor:start}
@@ -45,7 +45,8 @@ _RULES: Final = """
 .ladder .host{fill:HOST;stroke:RULE}.ladder .rule{stroke:RULE}.ladder .life{stroke:LIFE;stroke-dasharray:2 4}
 .ladder .row{fill:transparent}.ladder .paper{fill:PAPER}
 .ladder .way{stroke:WAY;stroke-width:2}.ladder .head{fill:WAY}.ladder .waits{fill:WAITS}
-.ladder .says,.ladder .arrow .small{paint-order:stroke;stroke:PAPER;stroke-width:4px;stroke-linejoin:round}
+.ladder .words{pointer-events:none}
+.ladder .says,.ladder .words .small{paint-order:stroke;stroke:PAPER;stroke-width:4px;stroke-linejoin:round}
 .ladder .retry .way{stroke-dasharray:7 5}
 .ladder .joined .way{stroke:JOINED}.ladder .joined .ring{stroke:JOINED;stroke-width:2.5;fill:PAPER}
 .ladder .silence .says{fill:SILENCE}.ladder .gap{stroke:SILENCE;stroke-width:3;stroke-dasharray:3 4}

@@ -12,8 +12,8 @@ from labnet.ladder.style import style
 from labnet.wire.quoting import quoted
 
 _TOP, _STEP, _HEADING = 66, 50, 46
-_MARGIN, _COLUMN, _NARROWEST, _GUTTER = 100, 300, 120, 84
-_LETTER, _ROLE_LETTER, _WIDE_LETTER = 7.3, 8.1, 7.0
+_MARGIN, _COLUMN, _NARROWEST, _GUTTER = 100, 300, 122, 84
+_LETTER, _ROLE_LETTER, _WIDE_LETTER = 7.3, 8.2, 7.0
 _HEAD: Final = 8
 _NARROW: Final = 560
 """Below this width the times have no column of their own."""
@@ -37,9 +37,9 @@ def ladder_svg(ladder: Ladder, is_alone: bool = False, width: int = 0) -> str:
     opened, each is a button: the first is reached by Tab, its neighbours by what the page does with arrow keys.
     """
     frame = _frame(ladder, width)
-    opens = any(arrow.exchange for arrow in ladder.arrows)
+    opens = any(arrow.exchange or arrow.session for arrow in ladder.arrows)
     size = f' width="{frame.width}" height="{frame.height}"' if width else ""
-    alone = ' xmlns="http://www.w3.org/2000/svg"' if is_alone or opens else ""
+    alone = ' xmlns="http://www.w3.org/2000/svg"' if is_alone or opens or width else ""
     role, name = ("group", f' aria-label="{_text(ladder.title)}"') if opens else ("img", "")
     kind = "ladder alone" if is_alone else "ladder"
     parts = [
@@ -66,7 +66,7 @@ def _frame(ladder: Ladder, width: int) -> _Frame:
     between = max(1, len(ladder.columns) - 1)
     gutter = _GUTTER if not width or width >= _NARROW else 0
     if width:
-        margin = min(_MARGIN, max(60, width // 8))
+        margin = min(_MARGIN, max(62, width // 8))
         step = max(_NARROWEST, (width - gutter - 2 * margin) // between)
     else:
         margin, step = _MARGIN, _COLUMN
@@ -105,7 +105,8 @@ def _rows(ladder: Ladder, frame: _Frame, opens: bool) -> Iterator[str]:
         button = ""
         if opens:
             reached = 0 if is_first else -1
-            button = f' tabindex="{reached}" data-exchange="{_text(row.exchange)}" data-arrow="{row.number}"'
+            of, ident = ("session", row.session) if row.session else ("exchange", row.exchange)
+            button = f' tabindex="{reached}" data-{of}="{_text(ident)}" data-arrow="{row.number}"'
             is_first = False
         said = _text(ladder.sentence(row, after))
         kind = f"arrow {row.kind}{' fault' if row.fault else ''}"
@@ -114,7 +115,11 @@ def _rows(ladder: Ladder, frame: _Frame, opens: bool) -> Iterator[str]:
         yield f"<title>{said}</title>"
         left = 0 if frame.gutter else 2
         yield f'<rect class="row" x="{left}" y="{middle - 26}" width="{frame.width - left}" height="{_STEP}"/>'
-        yield from _arrow(row, after, frame, middle)
+        yield from _line(row, frame, middle)
+        yield "</g>"
+        # Beside the arrow, whose sentence says the same: a button's name has to be what is written in it.
+        yield f'<g class="words {kind.removeprefix("arrow ")}" aria-hidden="true">'
+        yield from _words(row, after, frame, middle)
         yield "</g>"
 
 
@@ -133,7 +138,20 @@ def _heading(row: Heading, frame: _Frame, y: int) -> Iterator[str]:
     )
 
 
-def _arrow(row: Arrow, after: int, frame: _Frame, y: int) -> Iterator[str]:
+def _line(row: Arrow, frame: _Frame, y: int) -> Iterator[str]:
+    start, end = frame.xs[row.start], frame.xs[row.end]
+    if row.start == row.end or row.kind is Kind.SILENCE:
+        yield f'<line class="gap" x1="{start}" y1="{y - 22}" x2="{start}" y2="{y + 22}"/>'
+        return
+    way = 1 if end > start else -1
+    tip = end - way * (14 if row.kind is Kind.IGNORED else 2)
+    if row.kind is Kind.DROPPED:
+        tip = start + (end - start) * 3 // 4
+    yield f'<line class="way" x1="{start}" y1="{y}" x2="{tip}" y2="{y}"/>'
+    yield _tip(row.kind, tip, y, way)
+
+
+def _words(row: Arrow, after: int, frame: _Frame, y: int) -> Iterator[str]:
     start, end = frame.xs[row.start], frame.xs[row.end]
     meant = MEANING[row.kind] if row.kind is Kind.JOINED else ""
     told = [f"fault: {row.fault}" if row.fault else "", row.detail or meant]
@@ -143,17 +161,10 @@ def _arrow(row: Arrow, after: int, frame: _Frame, y: int) -> Iterator[str]:
         told.insert(0, milliseconds(after))
     below = " · ".join(filter(None, told))
     if row.start == row.end or row.kind is Kind.SILENCE:
-        yield f'<line class="gap" x1="{start}" y1="{y - 22}" x2="{start}" y2="{y + 22}"/>'
         yield from _beside(row.says, "says", start, frame, y - 1)
         yield from _beside(below, "small", start, frame, y + 15)
         return
-    way = 1 if end > start else -1
-    tip = end - way * (14 if row.kind in (Kind.DROPPED, Kind.IGNORED) else 2)
-    if row.kind is Kind.DROPPED:
-        tip = start + (end - start) * 3 // 4
     yield from _above(row.says, "says", (start + end) // 2, frame, y - 7)
-    yield f'<line class="way" x1="{start}" y1="{y}" x2="{tip}" y2="{y}"/>'
-    yield _tip(row.kind, tip, y, way)
     if below:
         yield from _above(below, "small", (start + end) // 2, frame, y + 15)
 

@@ -53,9 +53,12 @@ def miss(ident: str = "2", at: float = 1.0, **changes: Any) -> dict[str, Any]:
 
 
 def joined(ident: str = "3", to: str = "2", at: float = 1.0) -> dict[str, Any]:
+    """The question to the parent is its own as well, and older than it."""
     return exchange(
         ident, "shop.lab.test", "joined",
+        datagram(at + 0.001, OWN, PARENT, "Query shop.lab.test A"),
         datagram(at + 0.010, OTHER, LISTENER, "Query shop.lab.test A"),
+        datagram(at + 0.020, PARENT, OWN, "Reply 192.0.2.9"),
         datagram(at + 0.022, LISTENER, OTHER, "Reply 192.0.2.9"),
         client=end(OTHER), joined_to=to,
     )  # fmt: skip

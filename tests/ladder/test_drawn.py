@@ -77,7 +77,7 @@ class PictureTests(SynchronousTestCase):
     def test_it_has_the_width_that_is_there(self) -> None:
         """And every text stays inside it, however long."""
         long = happened.hit(name=".".join(["w" * 63] * 4))
-        for width in (360, 600, 1400):
+        for width in (370, 600, 1400):
             root = drawn(live_ladder([long, happened.miss()]), width)
             self.assertEqual(root.get("width"), str(width))
             for text in root.iter(f"{SVG}text"):

@@ -44,6 +44,7 @@ class CaseTests(SynchronousTestCase):
         self.assertEqual(sum(isinstance(row, Heading) for row in ladder.rows), 1)
         self.assertEqual(sum(arrow.end == 3 for arrow in ladder.arrows), 1)
         self.assertEqual([arrow.kind for arrow in ladder.arrows].index(Kind.JOINED), 2)
+        self.assertEqual(ladder.bars, [Bar(2, 2, 4)])
 
     def test_silence_and_the_question_again_are_drawn(self) -> None:
         """Who waited, for whom, and how long in words."""
@@ -88,6 +89,7 @@ class WholeTests(SynchronousTestCase):
         ladder = live_ladder([inner, happened.miss()])
         self.assertEqual(roles(ladder), ["client", "resolver main", "resolver parent"])
         self.assertEqual([(one[0], one[1]) for one in ways(ladder)], [(0, 1), (1, 2), (2, 1), (1, 0)])
+        self.assertEqual(ladder.bars, [Bar(MAIN, 2, 3)])
 
     def test_the_last_are_shown_where_not_all_have_room(self) -> None:
         """Whole exchanges, the newest at the bottom."""
@@ -116,4 +118,4 @@ class WholeTests(SynchronousTestCase):
     def test_exchanges_that_join_in_a_circle_are_each_drawn(self) -> None:
         """What arrived over the network of another worker may be anything."""
         ladder = live_ladder([happened.joined("1", "2"), happened.joined("2", "1")])
-        self.assertEqual(len([row for row in ladder.rows if isinstance(row, Arrow)]), 4)
+        self.assertEqual(len([row for row in ladder.rows if isinstance(row, Arrow)]), 2 * 4)
