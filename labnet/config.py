@@ -145,6 +145,9 @@ class ResolverConfig(_Table):
         description='The reply for an unknown name, which {name} stands for, not in dialect json; "": an empty '
         "datagram; default: the dialect's, which is {name},not found,0 in line.",
     )
+    referral_port: int | None = Field(
+        None, ge=1, le=65535, description="The port of a server that is referred to without one; default: the own port."
+    )
     parent_timeout: Seconds = Field(2.0, description="Seconds that a parent has for each try.")
     parent_tries: int = Field(2, ge=1, le=10, description="Tries with each parent.")
     mixed_case: bool = Field(True, description="Ask DNS servers in letters of random case, against forged replies.")

@@ -11,11 +11,12 @@ from random import SystemRandom
 from typing import Final, NamedTuple
 
 from labnet.dialects.model import Dialect, Form
-from labnet.dialects.template import reader_of, writer_of
+from labnet.dialects.sections import reply_of, sections_of
+from labnet.dialects.template import fields_of, reader_of, writer_of
 from labnet.wire.course import decode_bare_name
 from labnet.wire.course import decode_reply as decode_any_line
 from labnet.wire.course_line import TextError, decode_address, decode_name, decode_ttl, information_of
-from labnet.wire.types import CourseReply, Referral
+from labnet.wire.types import Answer, CourseReply, Referral
 from labnet.wire.types import Mapping as NameMapping
 
 _SHAPE: Final = "the question has the shape of a reply"
@@ -64,6 +65,10 @@ class Codec:
         """Bytes of an id before the text of each message."""
         self._is_bare = question.forms == ("{name}",) and not self.id_bytes
         self._sources = dict(reply.source)
+        self.has_sections = "answer" in fields_of(reply.found[0])
+        """Whether a reply has whole sections of records."""
+        self.tells_again = "again" in reply.source
+        """Whether a record that is given again has another word for where it comes from."""
         own_unknown: tuple[Form, ...] = reply.unknown if unknown is None else (unknown,)
         self._write_question = writer_of(question.forms[0])
         self._write_found = writer_of(reply.found[0])
@@ -82,6 +87,10 @@ class Codec:
         unknown = self._unknown
         given = unknown if isinstance(unknown, str) and unknown not in self.dialect.reply.unknown else None
         return Codec, (self.dialect, self._end, given)
+
+    def ends(self, message: bytes) -> bool:
+        """Whether ``message`` is the client's word that it ends the connection."""
+        return message.strip().decode(errors="replace") in self.dialect.question.end
 
     @property
     def is_plain(self) -> bool:
@@ -140,6 +149,12 @@ class Codec:
         values |= {"flag": str(flag), "since": str(since), "source": self._word_for(source)}
         return self._reply(asked, self._write_found(values))
 
+    def encode_answer(self, asked: Asked, answer: Answer) -> bytes | None:
+        """The reply with the sections of ``answer``; None where there is nothing in them."""
+        if not (answer.answer or answer.is_referral):
+            return None
+        return self._reply(asked, self._write_found({**_said(asked), **sections_of(answer)}))
+
     def encode_unknown(self, asked: Asked) -> bytes | None:
         """The reply where the name is not known; None is silence."""
         write = self._write_unknown
@@ -195,6 +210,8 @@ class Codec:
         if found is None:
             return None
         name, ttl = found.get("name"), found.get("ttl")
+        if "answer" in found:
+            return OwnReply(reply_of(found), "")
         address = decode_address(found["address"])
         reply = CourseReply(name and decode_name(name), address, None if ttl is None else decode_ttl(ttl))
         return OwnReply(reply, found.get("id", ""))

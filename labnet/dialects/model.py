@@ -44,12 +44,14 @@ class QuestionForms:
 
     ``register`` are those with which a client gives a name its address. ``id_bytes`` bytes of an id stand before the
     text of a question and of its reply. ``wish`` has the words that say who is to walk: for the client, for the server.
+    With one of ``end`` in place of a question a client ends the connection.
     """
 
     forms: tuple[Form, ...] = ("{name}",)
     register: tuple[Form, ...] = ()
     id_bytes: int = 0
     wish: tuple[str, ...] = ()
+    end: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -253,6 +253,7 @@ _QUESTION: Final[dict[str, Check]] = {
     "register": _forms("name", "type", "id", "address", "ttl"),
     "id_bytes": _number(0, 8),
     "wish": _texts,
+    "end": _texts,
 }
 _REPLY: Final[dict[str, Check]] = {
     "found": _forms(*_MAPPED, *_SAID, *_SECTIONS),

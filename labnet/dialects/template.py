@@ -39,6 +39,9 @@ _FIELDS: Final[dict[str, str]] = {
 }
 """What a field may be, as a pattern; in the braces go the characters that the form has behind the field."""
 
+_SECTIONS: Final = frozenset(("answer", "authority", "additional"))
+"""Fields that may be empty, so that no white space is needed around them."""
+
 _ADDRESS_ALONE: Final = r"(?=[^\s,]*[0-9])(?=[^\s,]*[.:])[0-9A-Fa-f.:]{1,255}"
 """A form that has an address without a name must not take any word for one."""
 
@@ -100,7 +103,9 @@ def _pattern(form: str) -> str:
     for index, piece in enumerate(pieces):
         name = piece[1]
         if name is None:
-            made.append(_literal({"{{": "{", "}}": "}"}.get(piece[0], piece[0])))
+            text = {"{{": "{", "}}": "}"}.get(piece[0], piece[0])
+            around = [pieces[at][1] for at in (index - 1, index + 1) if 0 <= at < len(pieces)]
+            made.append(rf"\s*{_literal(text.strip())}\s*" if _SECTIONS & set(around) else _literal(text))
             continue
         behind = pieces[index + 1][0].lstrip()[:1] if index + 1 < len(pieces) else ""
         alone = name == "address" and "{name}" not in form

@@ -12,6 +12,7 @@ from labnet.config import ResolverConfig
 from labnet.dialects.codec import Codec
 from labnet.dialects.library import find
 from labnet.interfaces import IDatagramSockets, IParent, IReactor
+from labnet.net.streams import StreamSockets
 from labnet.resolver.loading import Loaded
 from labnet.resolver.settings import codec_of
 from labnet.resolver.shared.values import ParentGroup
@@ -47,6 +48,9 @@ class Forwarding:
     def take(self, config: ResolverConfig, loaded: Loaded) -> dict[bytes, IParent]:
         """The parents as ``config`` and the files behind it (``loaded``) have them, by the domain's key."""
         domains = {ROOT: config.parents, **{key_of(domain): some for domain, some in config.forward.items()}}
+        for domain, server in loaded.servers:  # those that the records refer to; the configuration's own come first
+            if not domains.get(domain):
+                domains[domain] = (server,)
         made: dict[bytes, tuple[Recipe, Parents]] = {}
         for domain, addresses in domains.items():
             if not addresses:
@@ -96,9 +100,16 @@ class Forwarding:
     def _text_network(self, address: ParentAddress, config: ResolverConfig, loaded: Loaded) -> TextNetwork:
         """How the parent at ``address`` is asked: in the dialect that it is told, or in the resolver's own."""
         codec = Codec(find(address.dialect)) if address.dialect else codec_of(config, loaded.dialect)
-        timeout, tries = config.parent_timeout, config.parent_tries
+        dialect = codec.dialect
         return TextNetwork(
-            self._sockets, self._reactor, codec, timeout, tries, config.default_ttl, look_up=self._look_up
+            WatchedSockets(StreamSockets(self._reactor, dialect.framing)) if dialect.is_stream else self._sockets,
+            self._reactor,
+            codec,
+            config.parent_timeout,
+            config.parent_tries,
+            config.default_ttl,
+            config.referral_port or 0,
+            self._look_up,
         )
 
     def _look_up(self, host: str) -> Deferred[str]:

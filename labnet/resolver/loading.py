@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import socket
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO, Final
 
 from labnet.config import ResolverConfig
+from labnet.dialects.codec import place_of
 from labnet.dialects.library import find as find_dialect
 from labnet.dialects.model import Dialect
 from labnet.dialects.reader import DialectError
@@ -23,7 +25,7 @@ from labnet.resolver.cache.logs import DNS_LOG_SUFFIX
 from labnet.resolver.cache.policy import capped, entry_of_mapping
 from labnet.resolver.cache.tail import Tail, TailReader, without_learned
 from labnet.resolver.files.course import parse_records
-from labnet.resolver.files.detect import kind_of
+from labnet.resolver.files.detect import kind_of, without_mark
 from labnet.resolver.files.dialect import parse_forms
 from labnet.resolver.files.hosts import read_hosts
 from labnet.resolver.files.included import IncludedFiles
@@ -36,7 +38,7 @@ from labnet.resolver.records.zone import Zone
 from labnet.resolver.records.zonedata import ZoneData
 from labnet.resolver.records.zonefile_records import ZoneFileRecords
 from labnet.values import IPNetwork, ParentAddress, RecordsFile
-from labnet.wire.names import key_of
+from labnet.wire.names import ROOT, key_of
 from labnet.wire.types import Mapping, Referral
 
 RESOLV_CONF = "/etc/resolv.conf"
@@ -81,6 +83,9 @@ class Reading:
 class Loaded:
     """What the files of one resolver hold; ``cached`` is what its logs do, the newest of each last.
 
+    ``referrals`` are the servers that the records name for the names of a domain; ``servers`` has those of them that
+    the resolver asks itself, by the domain's key.
+
     ``errors`` prevent its start, ``warnings`` do not; each names file and line.
     """
 
@@ -88,6 +93,7 @@ class Loaded:
     records: int = 0
     dialect: Dialect = field(default_factory=lambda: find_dialect("json"))
     referrals: list[Referral] = field(default_factory=list)
+    servers: list[tuple[bytes, ParentAddress]] = field(default_factory=list)
     cached: list[CachedAnswer] = field(default_factory=list)
     course_log: LogStart = field(default_factory=LogStart)
     dns_log: LogStart = field(default_factory=LogStart)
@@ -238,7 +244,7 @@ class _Loader:
             return
         loaded, checkpoint = self.loaded, self._reading.checkpoint
         is_log = self._config.learned == file.path
-        is_forms = loaded.dialect.records.like == "forms"
+        is_forms = loaded.dialect.records.like != "course"
         kind = file.kind or ("course" if is_log or is_forms else kind_of(file.path, content))
         if kind == "course" and is_forms:
             self._load_forms(file.path, content)
@@ -247,12 +253,19 @@ class _Loader:
         elif kind == "hosts":
             loaded.note(file.path, read_hosts(content, loaded.zone.data.add_host, checkpoint))
         else:
-            loaded.zone.data.records.expect(content.count(b"\n"))
-            own = ZoneFileRecords(loaded.zone.data)
-            include = IncludedFiles(file.path, lambda path: read_regular(path, checkpoint))
-            problems = read_zone(content, own.add, own.add_addresses, checkpoint, include)
-            self._files |= dict.fromkeys(own.own, file.path)
-            loaded.note(file.path, problems)
+            self._load_zone(file.path, content)
+
+    def _load_zone(self, path: str, content: bytes, default_ttl: int | None = None) -> None:
+        """Read a master file; with ``default_ttl`` (seconds) its names need no origin and its records no TTL."""
+        loaded, checkpoint = self.loaded, self._reading.checkpoint
+        loaded.zone.data.records.expect(content.count(b"\n"))
+        own = ZoneFileRecords(loaded.zone.data)
+        include = IncludedFiles(path, lambda included: read_regular(included, checkpoint))
+        head = b"" if default_ttl is None else b"$ORIGIN .\n$TTL %d\n" % default_ttl
+        problems = read_zone(head + without_mark(content), own.add, own.add_addresses, checkpoint, include)
+        self._files |= dict.fromkeys(own.own, path)
+        lines = head.count(b"\n")
+        loaded.note(path, [replace(each, line=max(0, each.line - lines)) for each in problems] if lines else problems)
 
     def _load_course(self, path: str, content: bytes, is_log: bool) -> None:
         loaded = self.loaded
@@ -270,11 +283,34 @@ class _Loader:
 
     def _load_forms(self, path: str, content: bytes) -> None:
         loaded = self.loaded
+        if loaded.dialect.records.like == "master":
+            self._load_zone(path, content, default_ttl=self._config.default_ttl)
+            return
         checkpoint = self._reading.checkpoint
         records = parse_forms(content, loaded.dialect, self._now, self._config.default_ttl, checkpoint)
         self._add(path, records.static)
         loaded.referrals += records.referrals
         loaded.note(path, records.problems)
+        if loaded.dialect.walk in ("server", "asked"):
+            loaded.note(path, self._find_servers(records.referrals))
+
+    def _find_servers(self, referrals: Iterable[Referral]) -> Iterator[Problem]:
+        """Find the addresses of the servers that the resolver is to ask; those without one are warnings."""
+        config = self._config
+        for referral in referrals:
+            host, port = place_of(referral.target, config.referral_port or config.listen[0].port)
+            try:
+                address = str(ipaddress.ip_address(host))
+            except ValueError:
+                try:
+                    address = str(socket.getaddrinfo(host, None, proto=socket.IPPROTO_TCP)[0][4][0])
+                except (OSError, UnicodeError):
+                    says = f"{host!r} is no address, and the system knows none for it: names there are not asked for"
+                    yield Problem(0, says, warning=True)
+                    continue
+            domain = referral.suffix.lstrip(".")
+            server = ParentAddress(kind="text", host=address, port=port)
+            self.loaded.servers.append((key_of(domain) if domain else ROOT, server))
 
     def _add(self, path: str, static: Iterable[Mapping]) -> None:
         for mapping in static:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from random import Random, SystemRandom
 from typing import Any, NamedTuple
@@ -24,7 +24,7 @@ from labnet.resolver.cache.interfaces import ILearned
 from labnet.resolver.cache.lines import CachedAnswer, course_name, encode_line
 from labnet.resolver.cache.lock import LogLock
 from labnet.resolver.cache.logs import LearnedLogs
-from labnet.resolver.cache.policy import capped
+from labnet.resolver.cache.policy import capped, entry_of_mapping
 from labnet.resolver.clients.admission import Admission
 from labnet.resolver.clients.cookies import Cookies
 from labnet.resolver.clients.counts import Counts
@@ -36,15 +36,17 @@ from labnet.resolver.loading import Loaded, fill
 from labnet.resolver.operator import Operator
 from labnet.resolver.ready.packetcache import PacketCaches
 from labnet.resolver.serve.course import CourseResponder
+from labnet.resolver.serve.course_stream import CourseStreamProtocol
 from labnet.resolver.serve.identity import identities
 from labnet.resolver.serve.ports import Listener, Ports, changed
 from labnet.resolver.serve.responder import Responder, ResponderOptions
-from labnet.resolver.serve.tcp import DNSStreams
+from labnet.resolver.serve.tcp import DNSStreamProtocol, DNSStreams
 from labnet.resolver.serve.udp import ResolverProtocol
 from labnet.resolver.settings import bounds_of, codec_of, rules_of
 from labnet.resolver.shared.cache import SharedCache
 from labnet.resolver.shared.values import Flush, ParentGroup
 from labnet.wire.names import ROOT, key_of_shown
+from labnet.wire.types import Mapping as NameMapping
 from labnet.wire.types import Question, RRType
 
 
@@ -102,13 +104,14 @@ class ResolverService(Service):
         self.counts.parent_of = self._parent_of
         self._cookies = Cookies(surroundings.secret or random.randbytes(16))
         self._responder = self._make_responder()
-        referrals = Referrals(loaded.referrals)
-        self._course = CourseResponder(self._resolver, codec_of(config, loaded.dialect), referrals, self._responder)
+        codec, referrals = codec_of(config, loaded.dialect), Referrals(loaded.referrals)
+        self._course = CourseResponder(self._resolver, codec, referrals, self._responder, self._register)
         self._streams = DNSStreams(
             self._responder, reactor, config.tcp_idle, config.tcp_connections, config.tcp_per_address
         )
         self.inspection = Inspection(name, self._resolver, self._cache, self._forwarding, reactor)
         """What it knows and would do, for who looks at it."""
+        self._streams.make_protocol = self._stream_protocol()
         self._fast_path = FastPath(
             reactor, self._resolver, config.explain, (config.ttl_min, config.ttl_max), config.mixed_case
         )
@@ -169,6 +172,7 @@ class ResolverService(Service):
         self._fast_path.change(config.explain, (config.ttl_min, config.ttl_max), config.mixed_case)
         self._responder = self._make_responder()
         self._course.change(codec_of(config, loaded.dialect), Referrals(loaded.referrals), self._responder)
+        self._streams.make_protocol = self._stream_protocol()
         self.admission.change(rules_of(config))
         self._streams.change(self._responder, config.tcp_idle, config.tcp_connections, config.tcp_per_address)
         for listener in self._listeners:
@@ -281,6 +285,27 @@ class ResolverService(Service):
 
     def _make_protocol(self) -> ResolverProtocol:
         return ResolverProtocol(self._resolver, self._course, self._responder, self._fast_path)
+
+    def _register(self, question: Question, address: str, ttl: int | None) -> bool:
+        """A client gives a name its address; whether it may: the records come first.
+
+        It lives for ``course_ttl_max`` seconds, or until somebody registers it anew, whatever its TTL says to clients.
+        """
+        if self._resolver.recorded(question) is not None:
+            return False
+        now, config = self._reactor.seconds(), self._config
+        mapping = NameMapping(question.spelled, address, config.default_ttl if ttl is None else ttl, True, now)
+        learned, entry = entry_of_mapping(question.key, mapping, "a client")
+        entry.ttl = config.course_ttl_max
+        self._cache.put(learned, entry)
+        self.packets.clear()
+        return True
+
+    def _stream_protocol(self) -> Callable[[DNSStreams], DNSStreamProtocol]:
+        """What serves a connection: DNS, and the dialect where that is for TCP."""
+        if not self._course.codec.dialect.is_stream:
+            return DNSStreamProtocol
+        return lambda streams: CourseStreamProtocol(streams, self._course)
 
     def _make_responder(self) -> Responder:
         config = self._config

@@ -42,6 +42,14 @@ def type_text(rrtype: int) -> str:
     return str(dns.rdatatype.to_text(dns.rdatatype.RdataType.make(rrtype)))
 
 
+def type_of(text: str) -> int | None:
+    """The number of the type with this mnemonic, None where there is none."""
+    try:
+        return int(dns.rdatatype.from_text(text))
+    except (dns.rdatatype.UnknownRdatatype, ValueError):
+        return None
+
+
 class Rcode(IntEnum):
     """The RCODEs that the resolver gives (RFC 1035, section 4.1.1; RFC 6672; RFC 6891; RFC 8945)."""
 

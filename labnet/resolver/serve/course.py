@@ -18,8 +18,8 @@ from labnet.resolver.serve.account import Account
 from labnet.resolver.serve.responder import Responder
 from labnet.wire.course import largest_reply
 from labnet.wire.course_line import TextError
-from labnet.wire.names import key_of
-from labnet.wire.types import Answer, Mapping, Question, Rcode, Referral, RRType
+from labnet.wire.names import ancestors, key_of
+from labnet.wire.types import Answer, Mapping, Question, Rcode, Referral, RRType, fold, type_of
 
 UNKNOWNS_AT_ONCE: Final = 10
 """Replies in a moment to one client that one name is unknown; then it gets one a second.
@@ -30,17 +30,31 @@ A person or a script may ask again at once. A server that takes the reply for a 
 Send = Callable[[bytes | None], None]
 """Takes the reply to one question, None where it gets none; it is called once."""
 
+LARGEST_SECTIONS: Final = 512
+"""Bytes of a reply with sections that goes to any client by UDP, however short its question: as much as DNS has."""
+
+MOST_GIVEN: Final = 10_000
+"""Names whose records were given, that are remembered; the oldest goes first."""
+
+Register = Callable[[Question, str, "int | None"], bool]
+"""Gives a name an address, for a number of seconds; whether it did."""
+
 _UNKNOWN: Final = Answer(Rcode.REFUSED)
 
 
 class CourseResponder:
     """Answers messages in the dialect of ``codec`` from ``resolver``; ``responder`` knows who may ask and counts.
 
-    ``referrals`` are the servers that the records name for the names below a domain.
+    ``referrals`` are the servers that the records name for the names below a domain; ``register`` gives a name the
+    address that a client says.
     """
 
-    def __init__(self, resolver: IResolver, codec: Codec, referrals: Referrals, responder: Responder) -> None:
+    def __init__(
+        self, resolver: IResolver, codec: Codec, referrals: Referrals, responder: Responder, register: Register
+    ) -> None:
         self._resolver = resolver
+        self._register_name = register
+        self._given: dict[str, None] = {}
         self._waiting: set[tuple[tuple[str, int], str]] = set()
         self._unknowns = TokenBuckets(1.0, UNKNOWNS_AT_ONCE)
         self.change(codec, referrals, responder)
@@ -97,7 +111,11 @@ class CourseResponder:
         asked, client, account = asking.asked, asking.client, asking.account
         question = _question_of(asked)
         answer: Answer | None
-        if not client.may_recurse:
+        if asked.address:
+            self._register(asking, question)
+            return
+        walks_itself = asked.wish != "" and asked.wish == self.codec.dialect.question.wish[0]
+        if not client.may_recurse or walks_itself:
             answer = self._resolver.recorded(question) or _UNKNOWN
         elif account is None:
             answer = self._resolver.known(question, failures=False)
@@ -110,10 +128,65 @@ class CourseResponder:
         if answer is None:
             self._ask(asking, question)
             return
-        source = source_of(answer, asked=False) if client.may_recurse else "records"
+        source = source_of(answer, asked=False) if client.may_recurse and not walks_itself else "records"
+        if self.codec.has_sections:
+            self._tell_sections(asking, answer, source)
+            return
+        source = self._again(asked.name) if source == "records" and self.codec.tells_again else source
         self._keep_ready(asking, answer, source)
         self._count(asking, answer, source)
         self._tell(asking, answer.mapping, source)
+
+    def _again(self, name: str) -> str:
+        """Where a record comes from: another word where it was given before."""
+        name = fold(name)
+        if name in self._given:
+            return "again"
+        self._given[name] = None
+        if len(self._given) > MOST_GIVEN:
+            del self._given[next(iter(self._given))]
+        return "records"
+
+    def _register(self, asking: _Asking, question: Question) -> None:
+        """Give a name the address that the client says, unless the records have it or the client may not."""
+        asked = asking.asked
+        done = asking.client.may_recurse and self._register_name(question, asked.address, asked.ttl)
+        if not done:
+            self._lose("refused", asking.account, asking.send, self.codec.encode_error())
+            return
+        reply = self.codec.encode_registered(asked)
+        cell = self._counts.cell(asking.transport, self.codec.name, "registered", "none")
+        times = asking.came, self._responder.clock.seconds()
+        self._counts.answered(cell, asking.ends, times, partial(_text_of, asked), reply or b"")
+        asking.send(reply)
+        if asking.account is not None:
+            asking.account.answered(cell, reply or b"")
+
+    def _tell_sections(self, asking: _Asking, answer: Answer, source: str) -> None:
+        """Send the sections of ``answer``; where there is nothing in them the client hears nothing."""
+        if not (answer.answer or answer.is_referral):
+            answer = self._closest(_question_of(asking.asked)) or answer
+        reply = self.codec.encode_answer(asking.asked, answer)
+        cell = self._cell(asking, answer.mapping, source)
+        lost = "" if asking.stream or reply is None else self._harm(asking, reply, is_unknown=False)
+        if lost:
+            self._counts.lost[lost] += 1
+        asking.send(None if lost else reply)
+        times = asking.came, self._responder.clock.seconds()
+        self._counts.answered(cell, asking.ends, times, partial(_text_of, asking.asked), reply or b"", answer.origin)
+        if asking.account is not None:
+            asking.account.told(reply or b"", lost, cell)
+
+    def _closest(self, question: Question) -> Answer | None:
+        """The name servers of the closest domain above a name that the records have any for, with their addresses."""
+        for domain in ancestors(question.key):
+            found = self._resolver.recorded(Question(domain, RRType.NS))
+            servers = [rrset for rrset in found.answer if rrset.rrtype == RRType.NS] if found is not None else []
+            if servers:
+                known = [self._resolver.recorded(Question(host.lower(), RRType.A)) for host in servers[0].rdatas]
+                glue = tuple([rrset for answer in known if answer is not None for rrset in answer.answer])
+                return Answer(Rcode.NOERROR, authority=tuple(servers), additional=glue)
+        return None
 
     def _refer(self, asking: _Asking, referral: Referral) -> bool:
         """Name the server that knows better, where the client is to ask it; whether it is."""
@@ -166,6 +239,9 @@ class CourseResponder:
             return
         self._waiting.discard((asking.source, asking.asked.name))
         source = source_of(answer, asked=True)
+        if self.codec.has_sections:
+            self._tell_sections(asking, answer, source)
+            return
         self._tell(asking, answer.mapping, source)
         self._count(asking, answer, source)
 
@@ -195,7 +271,8 @@ class CourseResponder:
         asked = f"{host} {port} {asking.asked.name}".encode()
         if is_unknown and not self._unknowns.take(asked, self._responder.clock.seconds()):
             return "repeated"
-        return "amplified" if asking.client.limited and len(reply) > largest_reply(asking.message) else ""
+        most = max(largest_reply(asking.message), LARGEST_SECTIONS if self.codec.has_sections else 0)
+        return "amplified" if asking.client.limited and len(reply) > most else ""
 
     def _lose(self, reason: str, account: Account | None, send: Send, reply: bytes | None = None) -> None:
         """A question counts by ``reason``, and gets no answer."""
@@ -242,4 +319,5 @@ def _text_of(asked: Asked) -> QueryText:
 
 
 def _question_of(asked: Asked) -> Question:
-    return Question(key_of(asked.name), RRType.A, asked.name)
+    rrtype = RRType.A if asked.rrtype == "A" else type_of(asked.rrtype) or RRType.A
+    return Question(key_of(asked.name), rrtype, asked.name)

@@ -198,12 +198,14 @@ class DNSStreams(ServerFactory):
         self._by_address: dict[str, dict[DNSStreamProtocol, None]] = {}
         self._waiting_for_close: list[Deferred[None]] = []
         self._http_logged = float("-inf")
+        self.make_protocol: Callable[[DNSStreams], DNSStreamProtocol] = DNSStreamProtocol
+        """Makes what serves a new connection; that of a dialect over TCP tells DNS and text apart."""
 
     def buildProtocol(self, addr: IAddress | None) -> DNSStreamProtocol | None:
         """None closes the connection at once: its client is not served."""
         client = self.responder.admission.client(_host_of(addr))
         if client.allowed:
-            return DNSStreamProtocol(self)
+            return self.make_protocol(self)
         if client.denied:
             self.responder.counts.lost["denied"] += 1
         else:
