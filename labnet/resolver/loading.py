@@ -23,8 +23,8 @@ from labnet.resolver.cache.lines import CachedAnswer
 from labnet.resolver.cache.log import LogStart
 from labnet.resolver.cache.logs import DNS_LOG_SUFFIX
 from labnet.resolver.cache.policy import capped, entry_of_mapping
-from labnet.resolver.cache.tail import Tail, TailReader, without_learned
-from labnet.resolver.files.course import parse_records
+from labnet.resolver.cache.tail import Tail, TailReader, authors_lines
+from labnet.resolver.files.course import Records, parse_lines, parse_records
 from labnet.resolver.files.detect import kind_of, without_mark
 from labnet.resolver.files.dialect import parse_forms
 from labnet.resolver.files.hosts import read_hosts
@@ -233,12 +233,15 @@ class _Loader:
         self.loaded.note(path, tail.problems, harmless=True)
         return tail
 
-    def _load_course_log(self, path: str) -> None:
-        tail = self._log(path, lambda file: self._tail.course(file, os.path.basename(path)))
+    def _load_course_log(self, path: str, is_records: bool = False) -> None:
+        tail = self._log(path, lambda file: self._tail.course(file, os.path.basename(path), is_records))
         if tail is not None:
             self.loaded.course_log = tail.start
 
     def _load_records(self, file: RecordsFile) -> None:
+        if self._is_log_of_lines(file) and _size_of(file.path) > _LARGE:
+            self._load_large_course(file.path)
+            return
         content = self._read(file.path)
         if content is None:
             return
@@ -249,7 +252,8 @@ class _Loader:
         if kind == "course" and is_forms:
             self._load_forms(file.path, content)
         elif kind == "course":
-            self._load_course(file.path, content, is_log)
+            records = parse_records(content, self._now, is_log, checkpoint, self._missing_ttl)
+            self._take_records(file.path, records, is_log)
         elif kind == "hosts":
             loaded.note(file.path, read_hosts(content, loaded.zone.data.add_host, checkpoint))
         else:
@@ -267,13 +271,29 @@ class _Loader:
         lines = head.count(b"\n")
         loaded.note(path, [replace(each, line=max(0, each.line - lines)) for each in problems] if lines else problems)
 
-    def _load_course(self, path: str, content: bytes, is_log: bool) -> None:
+    def _is_log_of_lines(self, file: RecordsFile) -> bool:
+        is_of_lines = file.kind in ("course", None) and self.loaded.dialect.records.like == "course"
+        return is_of_lines and self._config.learned == file.path
+
+    @property
+    def _missing_ttl(self) -> int | None:
+        """The TTL of a line that has none, in seconds; None where each has to have one."""
+        return self._config.default_ttl if self.loaded.dialect.records.may_lack_ttl else None
+
+    def _load_large_course(self, path: str) -> None:
+        """Read a course's file that is a log: what was learned from its end, of the rest a part at a time."""
+        self._load_course_log(path, is_records=True)
+        checkpoint = self._reading.checkpoint
+        try:
+            with open(open_regular(path), "rb", buffering=0) as file:
+                lines = authors_lines(file, checkpoint)
+                records = parse_lines(lines, self._now, True, checkpoint, self._missing_ttl)
+        except OSError:
+            return  # it was said of the log
+        self._take_records(path, records, is_log=True)
+
+    def _take_records(self, path: str, records: Records, is_log: bool) -> None:
         loaded = self.loaded
-        if is_log and len(content) > _LARGE:
-            self._load_course_log(path)
-            content = without_learned(content)
-        ttl = self._config.default_ttl if loaded.dialect.records.may_lack_ttl else None
-        records = parse_records(content, self._now, is_log, self._reading.checkpoint, ttl)
         self._add(path, records.static)
         loaded.note(path, records.problems)
         source = os.path.basename(path)
@@ -337,3 +357,11 @@ class _Loader:
             loaded.note(RESOLV_CONF, system.problems, harmless=True)
             if not loaded.system:
                 loaded.warnings.append(f"{RESOLV_CONF}: names no server, so nobody is asked until it does")
+
+
+def _size_of(path: str) -> int:
+    """Bytes of the file at ``path``; 0 where there is none, which is said when it is read."""
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0

@@ -6,11 +6,13 @@ import os
 import tempfile
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.config import ResolverConfig
 from labnet.resolver import loading
+from labnet.resolver.cache import lines as lines_of_logs
 from labnet.resolver.cache.log import LogStart
 from labnet.resolver.loading import LONGEST, Loaded, Reading, ReadingEnded, every_parent, load_files
 from labnet.wire.types import Rcode
@@ -268,6 +270,26 @@ class LogTests(LoadingTests):
         self.assertEqual((loaded.course_log.lines, len(loaded.cached), loaded.records), (1, 1, 1))
         self.write(other="b.course,10.0.0.1,60,1,5.0\n")
         self.assertEqual((self.load("other").course_log.lines, len(self.load("other").cached)), (0, 1))
+
+    def test_a_large_records_file_that_is_a_log_is_read_as_a_small_one(self) -> None:
+        """A part at a time; a learned line is parsed once."""
+        learned = [
+            f"host{number}.course,10.0.{number // 250}.{number % 250},60,1,{990 + number % 10}\n"
+            for number in range(100)
+        ]
+        lines = [COURSE, "# a comment\n", "#off.course,10.0.0.1,60,1,999\n", *learned[:50], "nonsense\n", *learned[50:]]
+        self.write(ips__txt="".join(lines) + "cut.course,10.0.")
+        path = self.path("ips.txt")
+        small = self.load("ips.txt", learned=path)
+        parsed = mock.patch.object(lines_of_logs, "parse_line", wraps=lines_of_logs.parse_line)
+        with mock.patch.object(loading, "_LARGE", 100), parsed as parse:
+            large = self.load("ips.txt", learned=path)
+            self.assertLessEqual(parse.call_count, 102)  # the last two lines twice
+        for loaded in small, large:
+            self.assertEqual(len(loaded.zone), 1)
+            self.assertEqual({str(asked) for asked, _ in loaded.cached}, {f"host{n}.course A" for n in range(100)})
+        self.assertEqual((large.warnings, large.errors), (small.warnings, small.errors))
+        self.assertEqual(large.course_log.cut, small.course_log.cut)
 
     def test_log_that_cannot_be_read(self) -> None:
         """A log that is there and cannot be read keeps the resolver from starting: it would be lost."""

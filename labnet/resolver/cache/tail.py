@@ -7,6 +7,7 @@ lines takes about two seconds, and no more memory than what is taken of it.
 
 from __future__ import annotations
 
+import io
 import os
 import re
 from collections import deque
@@ -29,9 +30,12 @@ _MOST_PARTS: Final = 4  # of one line; a longer one is none of ours
 _CUT: Final = "the last line is cut in the middle and was skipped"
 _DNS: Final = re.compile(rb'\{"q":"([0-9a-f]*)","t":([0-9]{1,5}),"s":([0-9.e+]{1,30}),"l":([0-9]{1,10}),')
 _COURSE: Final = re.compile(
-    rb"([^,\n]+),[^,\n]+,[ \t]*([0-9]{1,10})[ \t]*,[ \t]*1[ \t]*,[ \t]*([0-9.e+]{1,30})[ \t\r]*"
+    rb"(?![ \t]*#)([^,\n]+),[^,\n]+,[ \t]*([0-9]{1,10})[ \t]*,[ \t]*1[ \t]*,[ \t]*([0-9.e+]{1,30})[ \t\r]*"
 )
-_LEARNED: Final = re.compile(rb"^" + _COURSE.pattern + rb"$", re.MULTILINE)
+_LEARNED: Final = re.compile(  # lines that are as _COURSE has them, in a row
+    rb"(?:(?![ \t]*#)[^,\n]++,[^,\n]++,[ \t]*+[0-9]{1,10}+[ \t]*+,[ \t]*+1[ \t]*+,"
+    rb"[ \t]*+[0-9.e+]{1,30}+[ \t\r]*+\n){1,1000}+"
+)
 _AUTHORS: Final = re.compile(rb"\s*(?:#.*)?|[^,]*,[^,]*,[^,]*(?:,[ \t]*0[ \t]*,[^,]*)?", re.DOTALL)
 
 
@@ -55,6 +59,7 @@ class TailReader:
         self._checkpoint = checkpoint
         self._cached: list[CachedAnswer] = []
         self._seen: set[int] = set()
+        self._passes_over_all = False
 
     def dns(self, file: BinaryIO) -> Tail:
         """The newest answers in a DNS log. Raises OSError."""
@@ -74,11 +79,13 @@ class TailReader:
                     bad.add(lines, f"{error}; it was skipped")
         return Tail(self._taken(), LogStart(lines, cut or bad.count > 0), bad.problems(lines))
 
-    def course(self, file: BinaryIO, source: str) -> Tail:
+    def course(self, file: BinaryIO, source: str, is_records: bool = False) -> Tail:
         """The newest answers in a course log, whose lines do not name their ``source``; other lines are passed over.
 
+        Where it ``is_records`` too, whatever is wrong with those is found by who reads them (:func:`authors_lines`).
         Raises OSError.
         """
+        self._passes_over_all = is_records
         blocks = self._blocks(file)
         last = next(blocks, b"")
         lines = learned = 0
@@ -101,7 +108,7 @@ class TailReader:
             lines = 1
             learned += self._take_course(last, source, lines, bad)
         problems = bad.problems(lines)
-        if cut:
+        if cut and not is_records:
             problems.append(Problem(lines, _CUT, warning=True))
         return Tail(self._taken(), LogStart(learned, cut), problems)
 
@@ -116,7 +123,7 @@ class TailReader:
     def _take_course(self, line: bytes, source: str, number: int, bad: _Bad) -> int:
         """Take the answer in ``line``, if it is a learned one: 1 then, and else 0."""
         fields = _COURSE.fullmatch(line)
-        if fields is None and _AUTHORS.fullmatch(line):
+        if fields is None and (self._passes_over_all or _AUTHORS.fullmatch(line)):
             return 0
         try:
             if fields is None:
@@ -173,10 +180,37 @@ class TailReader:
             yield block
 
 
-def without_learned(content: bytes) -> bytes:
-    """``content`` of a records file with an empty line in place of each learned one, but for the last two lines."""
-    end = content.rfind(b"\n", 0, max(0, content.rfind(b"\n", 0, max(0, len(content) - 1)))) + 1
-    return _LEARNED.sub(b"", content[:end]) + content[end:]
+def authors_lines(file: BinaryIO, checkpoint: Callable[[], object] = lambda: None) -> Iterator[tuple[int, bytes]]:
+    """The lines of a records file that are not learned, with their numbers, and the last two or three in any case.
+
+    Learned lines are passed over many at a time. Raises OSError.
+    """
+    number, parts = 1, [b""]
+    while part := file.read(_PART):
+        checkpoint()
+        parts.append(part)
+        if b"\n" not in part:
+            continue
+        block = b"".join(parts)
+        end = block.rfind(b"\n", 0, max(0, block.rfind(b"\n", 0, max(0, len(block) - 1)))) + 1
+        yield from _not_learned(block[:end], number)
+        number += block.count(b"\n", 0, end)
+        parts = [block[end:]]
+    yield from enumerate(io.BytesIO(b"".join(parts)), number)
+
+
+def _not_learned(block: bytes, number: int) -> Iterator[tuple[int, bytes]]:
+    """The lines in ``block``, of which the first has this ``number``, that are not learned."""
+    at = 0
+    while at < len(block):
+        found = _LEARNED.match(block, at)
+        if found is not None:
+            number += block.count(b"\n", at, found.end())
+            at = found.end()
+        else:
+            end = block.index(b"\n", at) + 1
+            yield number, block[at:end]
+            number, at = number + 1, end
 
 
 class _Bad:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import ipaddress
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -51,10 +51,21 @@ def parse_records(
     crash rather than of the author. ``checkpoint`` is called every some thousand lines; what it raises ends
     the reading. With ``ttl`` (seconds) lines may do without one, and have that then.
     """
+    return parse_lines(_numbered(content), now, log, checkpoint, ttl)
+
+
+def parse_lines(
+    lines: Iterable[tuple[int, bytes]],
+    now: float,
+    log: bool = False,
+    checkpoint: Callable[[], None] = lambda: None,
+    ttl: int | None = None,
+) -> Records:
+    """Read some lines of a records file, each with its number and its newline, as :func:`parse_records` reads all."""
     records = Records()
     line_of: dict[bytes | str, int] = {}
-    for number, _, found in _scan(content, now, log, ttl):
-        if number % _LINES == 0:
+    for count, (number, _, found) in enumerate(_scan(lines, now, log, ttl)):
+        if count % _LINES == 0:
             checkpoint()
         if isinstance(found, TextError):
             records.cut = isinstance(found, CutLine)
@@ -73,9 +84,13 @@ def authored(content: bytes) -> Iterator[bytes]:
 
     A line that cannot be read is the author's too, unless a crash cut it. What comes has its newline.
     """
-    for _, raw, found in _scan(content, 0, log=True):
+    for _, raw, found in _scan(_numbered(content), 0, log=True):
         is_learned = isinstance(found, CutLine) or (isinstance(found, Mapping) and found.learned)
         yield b"" if is_learned else raw + b"\n"
+
+
+def _numbered(content: bytes) -> Iterator[tuple[int, bytes]]:
+    return enumerate(io.BytesIO(content), 1)  # one by one: of a big file nobody wants a list
 
 
 def _comparable(name: str) -> bytes | str:
@@ -83,11 +98,11 @@ def _comparable(name: str) -> bytes | str:
 
 
 def _scan(
-    content: bytes, now: float, log: bool, ttl: int | None = None
+    lines: Iterable[tuple[int, bytes]], now: float, log: bool, ttl: int | None = None
 ) -> Iterator[tuple[int, bytes, Mapping | TextError | None]]:
     """Each line with its number, its bytes, and its mapping, what is wrong with it, or None for the author's."""
     after_learned = False
-    for number, line in enumerate(io.BytesIO(content), 1):  # one by one: of a big file nobody wants a list
+    for number, line in lines:
         raw = line.removesuffix(b"\n")
         text = raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw
         # A learned line is longer than a static one, so a cut one can look static; only what was

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from unittest import mock
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,12 +13,13 @@ from labnet.resolver.cache import tail
 from labnet.resolver.cache.cache import size_of
 from labnet.resolver.cache.lines import decode_line, encode_line
 from labnet.resolver.cache.log import LogStart
-from labnet.resolver.cache.tail import MOST_PROBLEMS, Tail, TailReader, without_learned
-from labnet.resolver.files.course import parse_records
+from labnet.resolver.cache.tail import MOST_PROBLEMS, Tail, TailReader, authors_lines
+from labnet.resolver.files.course import parse_lines, parse_records
 from labnet.wire.names import key_of
 from labnet.wire.types import Answer, Question, Rcode, RRset, RRType
 
 NOW = 1_700_000_000.0
+COMMENT = "#a,1.2.3.4,60,1,5 "
 STATIC = "# ours\nwww.static,1.2.3.4,60\n"
 
 
@@ -107,9 +109,25 @@ class TailTests(SynchronousTestCase):
             self.assertIn("a", names(found))
 
     def test_the_records_beside_learned_lines_keep_their_line_numbers(self) -> None:
-        """Learned lines are emptied, the author's stay, and so do the last two lines, of which one may be cut."""
-        text = STATIC + course("a") + "\nx\n" + course("b") + "\n" + course("c") + "\nd,1.2.3.4,6"
-        left = without_learned(text.encode())
-        self.assertEqual(left, (STATIC + "\nx\n\n" + course("c") + "\nd,1.2.3.4,6").encode())
-        whole, part = (parse_records(content, NOW, log=True) for content in (text.encode(), left))
+        """Learned lines are passed over, the author's stay, and so do the last two lines, of which one may be cut."""
+        text = (STATIC + course("a") + "\nx\n" + course("b") + "\n" + course("c") + "\nd,1.2.3.4,6").encode()
+        left = list(authors_lines(io.BytesIO(text)))
+        kept = [line.encode() for line in STATIC.splitlines(keepends=True)]
+        numbers = [number for number, _ in left]
+        self.assertEqual([line for _, line in left], [*kept, b"x\n", course("c").encode() + b"\n", b"d,1.2.3.4,6"])
+        self.assertEqual(numbers, [*range(1, len(kept) + 1), len(kept) + 2, len(kept) + 4, len(kept) + 5])
+        whole, part = parse_records(text, NOW, log=True), parse_lines(left, NOW, log=True)
         self.assertEqual((part.static, part.problems, part.cut), (whole.static, whole.problems, whole.cut))
+
+    @given(st.lists(st.sampled_from([course("a"), course("b") + "\r", "www,1,60", COMMENT, "", "x\ry"])), st.booleans())
+    def test_lines_are_the_authors_wherever_the_parts_begin(self, lines: list[str], is_whole: bool) -> None:
+        """Of any file, read any number of bytes at a time."""
+        content = ("\n".join(lines) + "\n" * is_whole).encode()
+        every = list(enumerate(io.BytesIO(content), 1))
+        last = len(every) - 1
+        expected = [(number, line) for number, line in every if line[:2] not in (b"a,", b"b,") or number >= last]
+        for part in (1, 7, 64, 1 << 20):
+            with mock.patch.object(tail, "_PART", part):
+                found = list(authors_lines(io.BytesIO(content)))
+            self.assertEqual([each for each in found if each in expected or each[0] < last - 1], expected, part)
+            self.assertLessEqual(set(found), set(every))
