@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from labnet.cli.frame import LabCommand, LabGroup, forms
 from labnet.cli.missing import needs
-from labnet.console.running import Where, control_of, on_running_lab
+from labnet.console.running import Looking, Where, control_of, on_running_lab
 from labnet.wire.quoting import quoted
 
 if TYPE_CHECKING:
@@ -27,10 +29,10 @@ _BETWEEN: Final = 1.0
 
 @click.command(
     cls=LabCommand,
-    help="Show services, listeners, queries a second, parents, workers and the last errors of a running lab; in a "
-    "terminal until Ctrl-C. Exit status: 0, or 2 where no lab answers.",
+    help="Show the troubles of a running lab, then services, listeners, queries a second, parents and workers; in a "
+    "terminal until q or Ctrl-C, with keys to filter and sort. Exit status: 0, or 2 where no lab answers.",
     examples=[
-        ("labnet status", "the page, until Ctrl-C"),
+        ("labnet status", "the page, until q or Ctrl-C"),
         ("labnet status --json", "the same for a program, once"),
     ],
 )
@@ -51,12 +53,29 @@ def status(where: Where, as_json: bool, once: bool) -> int:
             print(json.dumps({**now.status, "rates": rates(before, now), "samples": now.samples}, indent=2))
         elif once or not sys.stdout.isatty():
             _print(before, now)
+        elif _has_screen():
+            _show_screen(Looking(where, control), before, now)
         else:
             _watch(control, before, now)
     return 0
 
 
-def _snapshot(control: Control) -> Snapshot:
+def _has_screen() -> bool:
+    """Whether a terminal takes keys and moves its cursor, and textual, which draws on stderr, is installed."""
+    is_able = (
+        sys.stdin.isatty() and sys.stderr.isatty() and os.environ.get("TERM", "dumb") not in ("", "dumb", "unknown")
+    )
+    return is_able and find_spec("textual") is not None
+
+
+def _show_screen(looking: Looking, before: Snapshot, now: Snapshot) -> None:
+    from labnet.console.screen import StatusScreen
+
+    with looking:
+        StatusScreen(before, now, lambda: _snapshot(looking), _BETWEEN).run()
+
+
+def _snapshot(control: Control | Looking) -> Snapshot:
     from labnet.console.rates import Snapshot
 
     status, samples = control.ask("status"), control.ask("samples")

@@ -60,6 +60,41 @@ def control_of(where: Where, timeout: float = 10.0) -> Control:
     return asking.Control(where.socket or _socket_of(where.config), timeout)
 
 
+class Looking:
+    """A connection to the lab ``where`` for many looks: it is opened anew where the lab has gone and come again.
+
+    It begins with the open connection ``control``, and closes what it leaves.
+    """
+
+    def __init__(self, where: Where, control: Control) -> None:
+        self._where = where
+        self._control: Control | None = control
+
+    def ask(self, do: str) -> Any:
+        """The result of the action ``do``. Raises ControlError."""
+        from labnet.console.control import ControlError
+
+        if self._control is None:
+            self._control = control_of(self._where)
+        try:
+            return self._control.ask(do)
+        except ControlError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the connection; the next look opens another."""
+        if self._control is not None:
+            self._control.close()
+            self._control = None
+
+    def __enter__(self) -> Looking:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
 def _socket_of(named: str | None) -> str:
     """The control socket of the lab that ``twistd labnet`` would run here, even where its configuration is wrong."""
     from labnet import config

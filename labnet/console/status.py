@@ -3,37 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from labnet.console.overview import clock, size, span, troubles
 from labnet.console.rates import Snapshot, rates
 from labnet.wire.quoting import quoted
 
 
 def page(before: Snapshot, now: Snapshot) -> RenderableType:
-    """Everything, for a terminal of any width."""
+    """Everything, for a terminal of any width: troubles first."""
     status = now.status
-    parts: list[RenderableType] = [_head(status), _services(before, now)]
+    is_well = not troubles(status)
+    parts: list[RenderableType] = [_head(status)]
+    if not is_well:
+        parts.append(_troubles(status))
+    parts.append(_services(before, now))
     parents = [(service["name"], parent) for service in status["services"] for parent in service.get("parents", ())]
     if parents:
         parts.append(_parents(parents))
     if status.get("workers"):
         parts.append(_workers(before, now))
-    parts.append(_troubles(status))
+    if is_well:
+        parts.append(Text("no warnings, no errors"))
     return Group(*parts)
 
 
 def _head(status: Mapping[str, Any]) -> Text:
     config = status["config"] or "the built-in lab"
-    head = f"labnet {status['version']}  process {status['pid']}  up {_span(status['uptime'])}  {config}"
+    head = f"labnet {status['version']}  process {status['pid']}  up {span(status['uptime'])}  {config}"
     reload = status["reload"]
     if reload["at"] is not None:
         how = "failed" if reload["problems"] else "done"
-        head += f"\nlast reload {how} at {_clock(reload['at'])}"
+        head += f"\nlast reload {how} at {clock(reload['at'])}"
     return Text(head)
 
 
@@ -49,7 +54,7 @@ def _services(before: Snapshot, now: Snapshot) -> Table:
                 "-" if rate is None else f"{rate:,.0f}",
                 "-" if ratio is None else f"{ratio:.1%}",
                 str(service["in_flight"]),
-                f"{cache['entries']:,} ({_bytes(cache['bytes'])})",
+                f"{cache['entries']:,} ({size(cache['bytes'])})",
                 f"{service['records']:,}",
             ]
         else:
@@ -100,17 +105,10 @@ def _state(worker: Mapping[str, Any]) -> Text:
     return Text("up", "green") if worker["answers"] else Text("no answer", "red")
 
 
-def _troubles(status: Mapping[str, Any]) -> RenderableType:
-    said = {trouble["text"] for trouble in status["troubles"]}
-    problems = [f"the last reload failed: {one}" for one in status["reload"]["problems"] if one not in said]
-    if not status["troubles"] and not problems:
-        return Text("no warnings, no errors")
-    table = _table("last warnings and errors", "", "")
-    for problem in problems:
-        table.add_row(_clock(status["reload"]["at"]), "", _cell(problem))
-    for trouble in reversed(status["troubles"]):
-        times = f"{trouble['times']} times" if trouble["times"] > 1 else ""
-        table.add_row(_clock(trouble["at"]), times, _cell(trouble["text"]))
+def _troubles(status: Mapping[str, Any]) -> Table:
+    table = _table("troubles", "", "")
+    for trouble in troubles(status):
+        table.add_row("now" if trouble.at is None else clock(trouble.at), trouble.times, _cell(trouble.text))
     return table
 
 
@@ -124,23 +122,3 @@ def _table(*heads: str) -> Table:
 def _cell(text: object) -> Text:
     """``text`` as it is: nothing in it is markup, and nothing that a terminal would obey gets through."""
     return Text(quoted(str(text), keep="\n"))
-
-
-def _clock(at: float) -> str:
-    return datetime.fromtimestamp(at).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _span(seconds: float) -> str:
-    minutes, left = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    parts = [f"{days} d" if days else "", f"{hours} h" if hours else "", f"{minutes} min" if minutes else ""]
-    return " ".join([part for part in parts if part][:2]) or f"{left} s"
-
-
-def _bytes(count: float) -> str:
-    for unit in ("B", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} GB"

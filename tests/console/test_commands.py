@@ -9,6 +9,7 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -16,8 +17,10 @@ from unittest import mock
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet import cli, packages
-from labnet.console import asking, running
+from labnet.console import asking, running, screen
+from labnet.console import cli as commands
 from labnet.console.control import ControlError
+from labnet.console.rates import Snapshot
 from tests.console.test_status import BEFORE, NOW
 
 
@@ -29,6 +32,7 @@ class FakeControl:
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.answers: dict[str, list[Any]] = {}
         self.fails: Exception | None = None
+        self.closed = 0
 
     def __call__(self, path: str, timeout: float = 10.0) -> FakeControl:
         self.opened.append((path, timeout))
@@ -53,7 +57,10 @@ class FakeControl:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Nothing is open."""
+        self.close()
+
+    def close(self) -> None:
+        self.closed += 1
 
 
 class CommandTestCase(SynchronousTestCase):
@@ -263,13 +270,42 @@ class StatusTests(CommandTestCase):
             self.assertEqual(self.run_command("status", "--json"), 0)
 
     def test_in_a_terminal(self) -> None:
-        """In a terminal it is shown anew until Ctrl-C."""
+        """In a terminal without textual it is shown anew until Ctrl-C."""
+        self.patch(commands, "find_spec", lambda name: None)
         self.patch(self.out, "isatty", lambda: True)
         self.control.answers["status"].append(KeyboardInterrupt())
         with mock.patch.dict(os.environ, {"TERM": "xterm", "COLUMNS": "120", "LINES": "30"}):
             self.assertEqual(self.run_command("status"), 0)
         self.assertEqual(len([do for do, _ in self.control.asked if do == "status"]), 4)
         self.assertGreaterEqual(self.out.getvalue().count("127.0.0.1:8080"), 2)
+
+    def test_a_terminal_that_takes_keys_has_the_screen(self) -> None:
+        """With textual; it looks again by itself, and again over another connection where the lab was gone."""
+        self.patch(self.out, "isatty", lambda: True)
+        looks: list[Any] = []
+
+        class Screen:
+            def __init__(self, before: Snapshot, now: Snapshot, look: Callable[[], Snapshot], seconds: float) -> None:
+                looks.append((before.status, now.status, seconds))
+                self.look = look
+
+            def run(self) -> None:
+                try:
+                    self.look()
+                except ControlError as error:
+                    looks.append(str(error))
+                looks.append(self.look().status)
+
+        self.patch(screen, "StatusScreen", Screen)
+        self.control.answers["status"][2:] = [ControlError("it is gone"), NOW.status]
+        self.patch(self.err, "isatty", lambda: True)
+        terminal = io.StringIO()
+        self.patch(terminal, "isatty", lambda: True)
+        with mock.patch.dict(os.environ, {"TERM": "xterm"}), mock.patch.object(sys, "stdin", terminal):
+            self.assertEqual(self.run_command("status"), 0)
+            self.assertEqual(looks, [(BEFORE.status, NOW.status, 1.0), "it is gone", NOW.status])
+            self.assertEqual(len(self.control.opened), 2)
+            self.assertGreaterEqual(self.control.closed, 2)
 
     def test_once_in_a_terminal(self) -> None:
         """With --once it is printed once there, too."""

@@ -87,15 +87,16 @@ class PageTests(SynchronousTestCase):
         return next(" ".join(line.split()) for line in shown.splitlines() if line.startswith(start))
 
     def test_everything_of_a_lab(self) -> None:
-        """Services, listeners, rates, sessions, parents and that nothing is wrong."""
+        """What is wrong, then services, listeners, rates, sessions and parents."""
         shown = self.shown(BEFORE, NOW)
         head = " ".join(shown.splitlines()[0].split())
         self.assertEqual(head, "labnet 0.1.0 process 99 up 1 d 1 h /etc/labnet/labnet.toml")
         self.assertEqual(self.row(shown, "command"), "command running 127.0.0.1:8080 sessions: 1 served, 3 waiting")
         self.assertEqual(self.row(shown, "main  "), "main running 127.0.0.1:53 1,000 90.0% 7 1,234 (2.5 MB) 42")
         parents = [" ".join(line.split()) for line in shown.splitlines() if "192.0.2" in line]
-        self.assertEqual(parents, ["main . 192.0.2.1:53 up 12.3 ms 0", "main . 192.0.2.2:53 down - 0"])
-        self.assertIn("no warnings, no errors", shown)
+        trouble = "now main: 1 of 2 parents down: 192.0.2.2:53"
+        self.assertEqual(parents, [trouble, "main . 192.0.2.1:53 up 12.3 ms 0", "main . 192.0.2.2:53 down - 0"])
+        self.assertNotIn("no warnings, no errors", shown)
         self.assertNotIn("worker", shown)
 
     def test_workers(self) -> None:
@@ -110,14 +111,16 @@ class PageTests(SynchronousTestCase):
         self.assertEqual(self.row(shown, "1  "), "1 5 up - 2")
 
     def test_troubles(self) -> None:
-        """The newest trouble is first, repeated ones are counted, a failed reload is there once."""
+        """They come before the rest, the newest first; repeated ones are counted, a failed reload is there once."""
         troubles = [
             {"at": 0.0, "level": "warn", "text": "older", "times": 1},
             {"at": 60.0, "level": "error", "text": "newer \x1b[31m", "times": 3},
         ]
         reload = {"at": 60.0, "problems": ["older", "no such key"], "done": 0, "failed": 1}
         shown = self.shown(BEFORE, Snapshot(12.0, a_status(troubles=troubles, reload=reload), []))
-        lines = [" ".join(line.split()[2:]) for line in shown.splitlines()[-3:]]
+        start = shown.splitlines().index(next(line for line in shown.splitlines() if line.startswith("troubles")))
+        self.assertLess(start, 3)
+        lines = [" ".join(line.split()[2:]) for line in shown.splitlines()[start + 2 : start + 5]]
         self.assertEqual(lines, ["the last reload failed: no such key", "3 times newer \\x1b[31m", "older"])
         self.assertIn("last reload failed at", shown)
 
@@ -146,6 +149,7 @@ class PageTests(SynchronousTestCase):
         status["services"][1]["parents"] = []
         status["services"][1]["cache"] = {"entries": 1, "bytes": 5_000_000_000}
         shown = self.shown(Snapshot(1.0, status, []), Snapshot(1.0, status, []))
+        self.assertIn("no warnings, no errors", shown)
         self.assertIn("up 59 s", shown)
         self.assertEqual(self.row(shown, "main  "), "main running 127.0.0.1:53 - - 7 1 (5.0 GB) 42")
         status["services"][1]["cache"]["bytes"] = 12
