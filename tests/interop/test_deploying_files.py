@@ -7,10 +7,13 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from unittest import mock
 
+import click
 import pytest
 
-from labnet import cli, config
+from labnet import config
+from labnet.cli.program import labnet
 from labnet.metrics import FAMILIES
 from tests.interop.daemon import DEADLINE
 from tests.interop.peers import tool
@@ -108,7 +111,8 @@ def test_the_container_file_has_what_it_copies_and_runs_without_rights() -> None
     assert text.index("\nUSER ") < text.index("\nENTRYPOINT ")
     health = json.loads(re.findall(r"^HEALTHCHECK .* CMD (.*)$", text, re.MULTILINE)[0])
     assert health[0] == "labnet"
-    cli._parser().parse_args(health[1:])
+    with mock.patch.object(click.Command, "invoke"):
+        labnet.invoke(labnet.make_context("labnet", health[1:]))
     assert json.loads(re.findall(r"^ENTRYPOINT (.*)$", text, re.MULTILINE)[0]) == [
         "twistd",
         "-n",
@@ -122,7 +126,7 @@ def test_the_container_file_has_what_it_copies_and_runs_without_rights() -> None
 
 
 def test_compose_mounts_files_that_exist_and_publishes_on_this_machine_alone(tmp_path: Path) -> None:
-    """What it publishes of the lab is what the container exposes; Prometheus takes its configuration."""
+    """It publishes what the container exposes; docker-compose and Prometheus take their configurations."""
     text = (CONTAINER / "compose.yaml").read_text()
     mounts = re.findall(r"^ +- (\.\.?/[^:]+):", text, re.MULTILINE)
     assert len(mounts) == 5
@@ -136,5 +140,8 @@ def test_compose_mounts_files_that_exist_and_publishes_on_this_machine_alone(tmp
     shutil.copy(ETC / "alerts.yml", tmp_path)
     checked = promtool("check", "config", "prometheus.yml", cwd=tmp_path)
     assert checked.returncode == 0, checked.stdout + checked.stderr
+    compose = [tool("docker-compose", "docker-compose"), "-f", CONTAINER / "compose.yaml", "config", "-q"]
+    valid = subprocess.run(compose, capture_output=True, text=True, timeout=DEADLINE)
+    assert valid.returncode == 0, valid.stderr
     target = re.findall(r'targets: \["(\w+):(\d+)"\]', (CONTAINER / "prometheus.yml").read_text())
     assert target == [("labnet", "9153")]
