@@ -17,7 +17,9 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from labnet.dialects.library import find as find_dialect
 from labnet.dialects.library import is_path
+from labnet.dialects.reader import DialectError
 from labnet.net.kernel.regular import read_regular
 from labnet.packages import hint
 from labnet.values import (
@@ -89,6 +91,11 @@ class CommandConfig(_Table):
     turn: Seconds = Field(600.0, description="Seconds that a session may last in all while others wait for its place.")
     replies: Literal["handout", "transcript"] = Field(
         "handout", description="The assignment's words, or the published solution's."
+    )
+    dialect: DialectName | None = Field(
+        None,
+        description="Another course's commands and words: bare, jam, prefixed, echo, … (labnet dialect list), or the "
+        "path of a dialect file, relative to this file; default: what replies says.",
     )
     exit_from: Many[NetworkOrUser] = Field(
         LOOPBACK,
@@ -314,14 +321,38 @@ def build(table: dict[str, Any], base: str, rundir: str, where: Any = lambda key
             update={key: os.path.join(state, path) for key, path in given.items() if path is not None}
         )
 
+    command = config.command
+    if command is not None and command.dialect is not None and is_path(command.dialect):
+        command = command.model_copy(update={"dialect": os.path.abspath(os.path.join(base, command.dialect))})
+    problems = list(_dialect_problems(command, resolvers))
+    if problems:
+        raise ConfigError([f"{where(key)}: {says}" for key, says in problems], list(resolvers.values()))
     return config.model_copy(
         update={
+            "command": command,
             "lab": config.lab.model_copy(update={"state": state}),
             "resolver": resolvers,
             "capture": below_state(config.capture, "file"),
             "console": below_state(config.console, "control", "log", "query_log"),
         }
     )
+
+
+def _dialect_problems(
+    command: CommandConfig | None, resolvers: Mapping[str, ResolverConfig]
+) -> Iterator[tuple[str, str]]:
+    """What is wrong with the dialects, each by its key."""
+    named = [(f"resolver.{name}.dialect", each.dialect, "names") for name, each in resolvers.items()]
+    if command is not None and command.dialect is not None:
+        named.append(("command.dialect", command.dialect, "commands"))
+    for key, dialect, kind in named:
+        try:
+            found = find_dialect(dialect)
+        except DialectError as error:
+            yield from ((key, problem) for problem in error.problems)
+        else:
+            if found.kind != kind:
+                yield key, f"{dialect!r} is a dialect of {found.kind}, not of {kind}"
 
 
 def _absolute(resolver: ResolverConfig, base: str, state: str) -> ResolverConfig:

@@ -8,6 +8,7 @@ commands however it is cut into segments.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from labnet.wire.http import is_request
@@ -35,11 +36,15 @@ _REST_OF_LINE: Final = re.compile(rb"[ \t\v\f\r]*(?:\n|\r\0)")
 
 
 class CommandFramer:
-    """Collects the bytes of one connection and gives its commands, white space around each taken off."""
+    """Collects the bytes of one connection and gives its commands, white space around each taken off.
 
-    __slots__ = ("_answered", "_overlong", "_rest", "is_http")
+    ``words`` are the commands that need no end of their line.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_answered", "_overlong", "_rest", "_words", "is_http")
+
+    def __init__(self, words: Sequence[bytes] = COMMANDS) -> None:
+        self._words = words
         self._rest = b""
         self._overlong = False  # the line that goes on was answered as too long
         self._answered = False  # what came last counted as a command before its line ended
@@ -112,10 +117,10 @@ class CommandFramer:
         text = self._rest.strip(_SPACE)
         if self._overlong:
             return GIVE_UP
-        if text in COMMANDS:
+        if text in self._words:
             return SETTLE
         begun = self._rest.lstrip(_SPACE)
-        return None if any(command.startswith(begun) for command in COMMANDS) else GIVE_UP
+        return None if any(command.startswith(begun) for command in self._words) else GIVE_UP
 
     def pause(self) -> list[bytes]:
         """The client has been silent for :attr:`patience`: the command that its unfinished input counts as."""

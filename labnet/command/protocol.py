@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+from collections.abc import Callable
 from typing import Any, Final, Protocol, cast
 
 from twisted.internet.interfaces import IAddress, IHalfCloseableProtocol, IPushProducer
@@ -12,12 +13,12 @@ from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from labnet.command.framing import COMMANDS, SETTLE, CommandFramer
+from labnet.command.framing import SETTLE, CommandFramer
 from labnet.command.reader import SEGMENT, SharedReader
-from labnet.command.replies import ReplyStyle
 from labnet.command.states import TRANSITIONS, SessionEvent, SessionState
 from labnet.command.stream import DirectStream
 from labnet.command.telling import Telling
+from labnet.dialects.commands import CommandCodec
 from labnet.interfaces import ISession, IStreamTransport
 from labnet.net.deadlines import Deadlines
 
@@ -39,7 +40,8 @@ _FLUSHING: Final = SessionState.FLUSHING
 class Server(Protocol):
     """What a connection needs of the command server that it is to."""
 
-    style: ReplyStyle
+    protocol: Callable[[Server], CommandProtocol]
+    style: CommandCodec
     reader: SharedReader | None
     telling: Telling
     deadlines: Deadlines[CommandProtocol]
@@ -61,6 +63,12 @@ class Server(Protocol):
 
     def left(self, session: CommandProtocol) -> None:
         """``session`` lost its connection."""
+
+    def new_framer(self) -> CommandFramer:
+        """What collects the commands of one connection."""
+
+    def counted(self, command: bytes) -> float:
+        """``command``, which does not end the connection, is answered now: the time of day in epoch seconds."""
 
     def replies_to(self, commands: list[bytes]) -> bytes:
         """The replies to ``commands``, none of which is EXIT, in one piece."""
@@ -152,7 +160,7 @@ class CommandProtocol(DirectStream, LineReceiver):
         elif self._state < _FLUSHING:
             self._fast = False
             if self._framer is _FRESH:
-                self._framer = CommandFramer()
+                self._framer = self._server.new_framer()
             self._data_received(data)
             if self._framer.is_fresh:
                 self._framer = _FRESH
@@ -256,7 +264,7 @@ class CommandProtocol(DirectStream, LineReceiver):
         self._silence = None
         commands = self._framer.pause()
         # What else dribbles in is answered too, but it does not keep the connection alive.
-        self._take(commands, complete=any(command in COMMANDS for command in commands))
+        self._take(commands, complete=any(self._server.style.is_command(command) for command in commands))
         self._flush()
 
     def readConnectionLost(self) -> None:
@@ -356,4 +364,4 @@ class CommandFactory(Factory):
 
     def buildProtocol(self, addr: IAddress | None) -> CommandProtocol | None:
         """None closes the connection at once."""
-        return CommandProtocol(self._server) if self._server.admits(host_of(addr)) else None
+        return self._server.protocol(self._server) if self._server.admits(host_of(addr)) else None

@@ -13,15 +13,17 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from labnet.command.admission import WHY, RefusalReason, SessionAdmission
-from labnet.command.framing import GIVE_UP, SETTLE
+from labnet.command.dialects import codec_of, framer_of, protocol_of, with_dialect
+from labnet.command.framing import GIVE_UP, SETTLE, CommandFramer
 from labnet.command.gate import Gate
 from labnet.command.ports import WelcomePort, WelcomePorts, close
 from labnet.command.protocol import CommandFactory, CommandProtocol
 from labnet.command.reader import shared_reader
-from labnet.command.replies import STYLES
 from labnet.command.telling import Telling
 from labnet.config import CommandConfig
-from labnet.interfaces import UNWATCHED, IChange, IEvents, IMeasured, IReactor
+from labnet.dialects.commands import CommandCodec
+from labnet.dialects.reader import DialectError
+from labnet.interfaces import UNWATCHED, IChange, IEvents, IMeasured, IReactor, StartError
 from labnet.metrics import Sample
 from labnet.net.clocks import wall_of
 from labnet.net.deadlines import Deadlines
@@ -64,7 +66,9 @@ class CommandService(Service):
     ) -> None:
         self.reactor = reactor
         self.telling = Telling(events, reactor)
-        self.style = STYLES[config.replies]
+        self.style = codec_of(config)
+        self.protocol = protocol_of(self.style)
+        config = with_dialect(config, self.style)
         self.gate: Gate[CommandProtocol] = Gate(config.clients, self._hold, reactor.seconds)
         self.reader = shared_reader(reactor, self.look_at_the_clock)
         self.deadlines: Deadlines[CommandProtocol] = Deadlines(reactor, config.timeout, CommandProtocol.expire)
@@ -107,17 +111,25 @@ class CommandService(Service):
         Raises StartError where one cannot be opened; then nothing has changed. After an EXIT that closed the server
         nothing is opened: it stays closed.
         """
+        try:
+            style = codec_of(config)
+        except DialectError as error:
+            raise StartError(", ".join(config.listen), error) from None
         opened = [] if self._closed else self._welcome.opened_for(config.listen)
-        return _Change(self, config, opened)
+        return _Change(self, with_dialect(config, style), style, opened)
 
-    def change(self, config: CommandConfig, opened: Sequence[WelcomePort]) -> None:
-        """Run by ``config`` from now on, with the ports ``opened`` for it. Every session goes on."""
+    def change(self, config: CommandConfig, style: CommandCodec, opened: Sequence[WelcomePort]) -> None:
+        """Run by ``config`` and in the words of ``style`` from now on, with the ports ``opened`` for it.
+
+        Every session goes on.
+        """
         if self._closed:
             close(opened)
         else:
             self._welcome.exchange(config.listen, opened)
         self._config = config
-        self.style = STYLES[config.replies]
+        self.style = style
+        self.protocol = protocol_of(style)
         self._second = -1
         self._admission.change(config)
         self.deadlines.change(config.timeout)
@@ -127,7 +139,8 @@ class CommandService(Service):
         """Listen again after an EXIT, by ``config``. Raises StartError where a port cannot be opened."""
         opened = self._welcome.opened_for(config.listen)
         self._closed = False
-        self.change(config, opened)
+        style = codec_of(config)
+        self.change(with_dialect(config, style), style, opened)
 
     def drain(self) -> Deferred[None]:
         """Accept no more connections, and say to each client that the server closes; fires when all are closed.
@@ -158,6 +171,19 @@ class CommandService(Service):
         if int(now) != self._second:
             self._second = int(now)
             self.time_reply = self.style.time(now)
+
+    def new_framer(self) -> CommandFramer:
+        """What collects the commands of one connection."""
+        return framer_of(self.style)
+
+    def counted(self, command: bytes) -> float:
+        """``command``, which does not end the connection, is answered now: the time of day in epoch seconds."""
+        self.look_at_the_clock()
+        if command == b"TIME":
+            self.times += 1
+        elif not self.style.is_command(command):
+            self._invalids += 1
+        return self._wall()
 
     def replies_to(self, commands: list[bytes]) -> bytes:
         """The replies to ``commands``, none of which is EXIT, in one piece."""
@@ -341,15 +367,18 @@ class CommandService(Service):
 
 @implementer(IChange)
 class _Change:
-    """The configuration ``config`` with its new ports ``opened``, to be taken by ``service`` or dropped."""
+    """The configuration ``config``, the words of ``style`` and the new ports ``opened``, to be taken or dropped."""
 
-    def __init__(self, service: CommandService, config: CommandConfig, opened: Sequence[WelcomePort]) -> None:
+    def __init__(
+        self, service: CommandService, config: CommandConfig, style: CommandCodec, opened: Sequence[WelcomePort]
+    ) -> None:
         self._service = service
         self._config = config
+        self._style = style
         self._opened = opened
 
     def commit(self) -> None:
-        self._service.change(self._config, self._opened)
+        self._service.change(self._config, self._style, self._opened)
 
     def cancel(self) -> None:
         close(self._opened)

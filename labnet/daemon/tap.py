@@ -125,8 +125,9 @@ class CommandOptions(_Options):
     synopsis = "[options]"
     optParameters = [
         ["listen", "l", "tcp:8080:interface=127.0.0.1", "Twisted endpoint string to listen on."],
-        ["clients", "n", "1", "Clients served at a time, the others wait; 0: no limit."],
-        ["timeout", "t", "15", "Seconds without a command until a connection is closed."],
+        ["dialect", "d", None, "Another course's words: bare, jam, prefixed, echo, … or a file [default: --replies]."],
+        ["clients", "n", None, "Clients served at a time, the others wait; 0: no limit [default: the dialect's: 1]."],
+        ["timeout", "t", None, "Seconds without a command until it closes a connection [default: the dialect's: 15]."],
         ["replies", "r", "handout", "handout (the assignment's words) or transcript (the published solution's)."],
         ["exit-from", "e", LOOPBACK, "Networks and users (user:NAME) whose EXIT closes every socket, by commas."],
         ["allow", "a", None, "Networks that are served [default: loopback; everyone where --listen is not]."],
@@ -136,12 +137,16 @@ class CommandOptions(_Options):
     def build(self) -> Config:
         table = {
             "listen": self["listen"],
-            "clients": _number(self["clients"], int),
-            "timeout": _number(self["timeout"], float),
             "replies": self["replies"],
             "exit_from": _networks(self["exit-from"]),
             "allow": _networks(self["allow"] if self["allow"] is not None else _served_on(self["listen"])),
         }
+        if self["clients"] is not None:
+            table["clients"] = _number(self["clients"], int)
+        if self["timeout"] is not None:
+            table["timeout"] = _number(self["timeout"], float)
+        if self["dialect"] is not None:
+            table["dialect"] = self["dialect"]
         return config.build({"command": table, **_ALONE}, self.folder, self.rundir, _option)
 
 

@@ -14,6 +14,9 @@ FRAMINGS: Final = ("whole", "lf", "crlf", "digits-2", "bytes-2", "bytes-4")
 WALKERS: Final = ("nobody", "client", "resolver", "server", "asked")
 SOURCES: Final = ("records", "again", "parent", "cache")
 
+REPLY_FIELDS: Final = ("ctime", "year", "month", "day", "hour", "minute", "second", "ip", "port", "name", "random")
+"""What a command's reply may tell: the time, the client's address, the server's name, a number from 1 to 10."""
+
 
 @dataclass(frozen=True, slots=True)
 class RecordsForms:
@@ -74,9 +77,11 @@ class ReplyForms:
 class CommandForms:
     """What a command server answers: ``replies`` by command, and ``invalid`` to anything else, None for silence.
 
-    A command that ends in ``{text}`` takes any text there. ``greeting`` is the first word, if there is one; ``end`` are
-    the commands that close the connection, with ``closing`` as the last reply; ``ends_all`` says that they close the
-    server too. ``line_end`` is behind each reply.
+    A command that ends in ``{text}`` takes any text there. ``greeting`` is the first word, None where the client speaks
+    first. ``end`` are the commands that close the connection, ``farewell`` is the reply to them; ``ends_all`` says that
+    the first of them closes the server too. ``closing`` is said where the server stops. ``greetings`` and ``invalids``
+    are what other servers of the course say instead. It serves ``clients`` at a time, 0 for any number, and closes a
+    connection without a command for ``idle`` seconds.
     """
 
     replies: Mapping[str, str] = field(default_factory=dict)
@@ -88,8 +93,6 @@ class CommandForms:
     ends_all: bool = False
     farewell: str | None = None
     closing: str | None = None
-    line_end: str = "\n"
-    greeting_end: str = "\n"
     clients: int = 1
     idle: float = 15.0
 

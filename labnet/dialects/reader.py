@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 
 from labnet.dialects.model import (
     FRAMINGS,
+    REPLY_FIELDS,
     SOURCES,
     TRANSPORTS,
     WALKERS,
@@ -226,9 +227,35 @@ def _forms(*fields: str) -> Check:
     return check
 
 
-def _optional_text(value: Any) -> str | None:
-    """A text; ``false`` stands for none."""
-    return None if value is False else _text(value)
+def _said_by_server(*fields: str) -> Check:
+    """A text with ``fields`` alone; ``false`` stands for none."""
+
+    def check(value: Any) -> str | None:
+        return None if value is False else _with_fields(_text(value), fields)
+
+    return check
+
+
+def _with_fields(text: str, fields: Sequence[str]) -> str:
+    found = re.findall(r"\{([^{}]*)\}", text.replace("{{", "").replace("}}", ""))
+    wrong = [name for name in found if name not in fields]
+    if wrong:
+        there = ", ".join(f"{{{name}}}" for name in fields) or "none"
+        raise ValueError(f"{_shown(text)} has {{{wrong[0]}}}: the fields here are {there}")
+    if text.replace("{{", "").replace("}}", "").count("{") != len(found):
+        raise ValueError(f"{_shown(text)} has a brace alone: write {{{{ or }}}}")
+    return text
+
+
+def _replies(value: Any) -> dict[str, str]:
+    """Replies by command."""
+    replies = _texts_by(None)(value)
+    for command, reply in replies.items():
+        if not command.strip() or command.partition("{text}")[2]:
+            raise ValueError(f"{command!r} is no command: a word, with {{text}} at its end or without")
+        has_text = command.endswith("{text}")
+        _with_fields(reply, (*REPLY_FIELDS, "text") if has_text else REPLY_FIELDS)
+    return dict(replies)
 
 
 def _shown(value: Any) -> str:
@@ -264,17 +291,15 @@ _REPLY: Final[dict[str, Check]] = {
     "source": _texts_by(SOURCES),
 }
 _COMMANDS: Final[dict[str, Check]] = {
-    "replies": _texts_by(None),
-    "greeting": _optional_text,
+    "replies": _replies,
+    "greeting": _said_by_server("ip", "port"),
     "greetings": _texts,
-    "invalid": _optional_text,
+    "invalid": _said_by_server(),
     "invalids": _texts,
     "end": _texts,
     "ends_all": _yes_or_no,
-    "farewell": _optional_text,
-    "closing": _optional_text,
-    "line_end": _text,
-    "greeting_end": _text,
+    "farewell": _said_by_server(),
+    "closing": _said_by_server(),
     "clients": _number(0, 1_000_000),
     "idle": _seconds,
 }

@@ -6,7 +6,8 @@ import re
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.command.replies import STYLES
+from labnet.command.dialects import codec_of
+from labnet.config import CommandConfig
 from tests.fakes import START
 
 
@@ -15,7 +16,7 @@ class ReplyStyleTests(SynchronousTestCase):
 
     def test_the_handout_speaks_the_assignments_words(self) -> None:
         """Each reply ends in a newline, and EXIT closes all."""
-        style = STYLES["handout"]
+        style = codec_of(CommandConfig(replies="handout"))
         self.assertEqual(
             style.greet("127.0.0.1", 39770), b"Connected: your IP address is 127.0.0.1 and your port is 39770\n"
         )
@@ -25,7 +26,7 @@ class ReplyStyleTests(SynchronousTestCase):
 
     def test_the_transcript_speaks_the_published_solutions_words(self) -> None:
         """The time has no newline there, and EXIT closes one connection."""
-        style = STYLES["transcript"]
+        style = codec_of(CommandConfig(replies="transcript"))
         self.assertEqual(
             style.greet("127.0.0.1", 39770), b"MESSAGE!!! ----> We are now connected to ('127.0.0.1', 39770)\n"
         )
@@ -37,4 +38,4 @@ class ReplyStyleTests(SynchronousTestCase):
         """Weekday, month, day in two columns, time and year."""
         form = rb"[A-Z][a-z]{2} [A-Z][a-z]{2} [ 123]\d \d\d:\d\d:\d\d \d{4}\n"
         for days in range(40):
-            self.assertTrue(re.fullmatch(form, STYLES["handout"].time(START + days * 86400.5)))
+            self.assertTrue(re.fullmatch(form, codec_of(CommandConfig(replies="handout")).time(START + days * 86400.5)))

@@ -11,12 +11,16 @@ TABLES = Path(__file__).with_name("tables")
 
 
 class Case(NamedTuple):
-    """What a client sends, in segments, and what comes back, None for nothing; ``closed`` by the server then."""
+    """What a client sends, in segments, and what comes back, None for nothing; ``closed`` by the server then.
+
+    In place of ``out`` a pattern may stand, which that is ``like``.
+    """
 
     what: str
     segments: list[bytes]
     out: bytes | None
     closed: bool = False
+    like: bytes | None = None
 
 
 class Reply(NamedTuple):
@@ -44,7 +48,13 @@ def tables() -> Iterator[Table]:
 
 def _table(dialect: str, found: dict[str, Any]) -> Table:
     server = [
-        Case(each["what"], _segments(each["in"]), _bytes(each.get("out")), each.get("closed", False))
+        Case(
+            each["what"],
+            _segments(each["in"]),
+            _bytes(each.get("out")),
+            each.get("closed", False),
+            _bytes(each.get("like")),
+        )
         for each in found["server"]
     ]
     client = [Reply(each["what"], _bytes(each["in"]) or b"", each["says"]) for each in found.get("client", [])]

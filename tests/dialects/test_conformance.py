@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from twisted.internet.address import IPv4Address
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
@@ -11,6 +13,7 @@ from labnet.dialects.library import find, shipped
 from labnet.dialects.recognise import decode_reply
 from labnet.wire.course_line import TextError
 from labnet.wire.types import CourseReply, Referral
+from tests.command.running import RunningServer
 from tests.dialects.tables import Case, Table, tables
 from tests.resolver.lab import CLIENT, Lab
 
@@ -53,6 +56,34 @@ class ServerTests(SynchronousTestCase):
         self.assertEqual(transport.disconnecting, case.closed, case.what)
         stream.connectionLost(None)
         return transport.value() or None
+
+
+class CommandServerTests(RunningServer):
+    """What a command server answers."""
+
+    def test_each_case_is_answered_to_the_byte(self) -> None:
+        for table in tables():
+            if find(table.dialect).kind != "commands":
+                continue
+            for case in table.server:
+                self.setUp()
+                said, closed = self.said(table.dialect, case)
+                where = f"{table.dialect}: {case.what}"
+                if case.like is None:
+                    self.assertEqual(said or None, case.out, where)
+                else:
+                    self.assertRegex(said, re.compile(rb"(?:%s)\Z" % case.like), where)
+                self.assertEqual(closed, case.closed, where)
+                self.tearDown()
+        del self.service
+
+    def said(self, dialect: str, case: Case) -> tuple[bytes, bool]:
+        self.start(dialect=dialect)
+        client = self.reactor.connect()
+        for segment in case.segments:
+            client.send(segment)
+        self.reactor.pass_time(0.6)  # the pause that ends a command without a newline
+        return client.received(), client.closed
 
 
 class ClientTests(SynchronousTestCase):
