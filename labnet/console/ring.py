@@ -187,6 +187,10 @@ class Ring:
 
     # What there is.
 
+    def seconds(self) -> float:
+        """The epoch second, as events have it."""
+        return self._clock.seconds()
+
     @property
     def oldest(self) -> int:
         """The number of the oldest event that is kept; where there is none, that of the next one."""

@@ -1,4 +1,4 @@
-"""What a resolver knows and would do, for who looks at it: names, parents, and why a question has its answer."""
+"""What a resolver knows, for who looks at it: names of all kinds, and its parents."""
 
 from __future__ import annotations
 
@@ -14,14 +14,13 @@ from labnet.events import ASKING, Story
 from labnet.interfaces import IParent
 from labnet.resolver.cache.cache import Cache, Entry
 from labnet.resolver.cache.dump import data_text
-from labnet.resolver.clients.counts import source_of
 from labnet.resolver.engine.resolver import Resolver
 from labnet.resolver.forwarding import Forwarding
 from labnet.resolver.records.packed import unpack
 from labnet.resolver.upstream.errors import ParentFailed
 from labnet.wire.names import key_of, text_of
 from labnet.wire.quoting import quoted
-from labnet.wire.types import Answer, Question, Rcode, RRType, Upstream, type_text
+from labnet.wire.types import Question, Rcode, RRType, Upstream, type_text
 
 KINDS: Final = ("record", "learned", "negative", "failure")
 
@@ -137,33 +136,6 @@ class Inspection:
         why = [{"kind": step.kind, "sentence": quoted(step.sentence)} for step in story.steps]
         return {"address": parent.address, "answered": answered, "says": quoted(says), "milliseconds": took, "why": why}
 
-    def lookup(self, name: str, rrtype: int, is_course: bool) -> Deferred[Row]:
-        """The answer to a question, a parent asked if need be, and the steps that lead to it."""
-        return Deferred.fromCoroutine(self._lookup(Question(key_of(name), rrtype, name if is_course else "")))
-
-    async def _lookup(self, question: Question) -> Row:
-        story = Story(self._name, "", self._clock.seconds)
-        began = self._clock.seconds()
-        answer = self._resolver.known(question, not question.spelled, story)
-        asked = answer is None
-        if answer is None:
-            answer = await self._resolver.ask(question, story)
-        return {
-            "resolver": self._name,
-            "name": quoted(text_of(question.key)),
-            "type": type_text(question.rrtype),
-            "rcode": answer.rcode.name,
-            "source": source_of(answer, asked),
-            "records": list(_records_in(answer)),
-            "errors": [{"code": int(error.code), "text": quoted(error.text)} for error in answer.errors],
-            "origin": quoted(answer.origin),
-            "milliseconds": round(1000 * max(0.0, self._clock.seconds() - began), 3),
-            "steps": [
-                {"kind": step.kind, "values": dict(step.values), "sentence": quoted(step.sentence)}
-                for step in story.steps
-            ],
-        }
-
 
 def _record(name: bytes, rrtype: str, data: str, ttl: int) -> Row:
     table = {"name": quoted(text_of(name)), "type": rrtype, "data": quoted(data), "ttl": ttl, "left": None}
@@ -195,21 +167,6 @@ def _learned(question: Question, entry: Entry, now: float, is_negative: bool) ->
         "since": entry.since,
     }
     return [row]
-
-
-def _records_in(answer: Answer) -> Iterator[Row]:
-    if answer.mapping is not None and not answer.answer:
-        mapping = answer.mapping
-        yield {"name": quoted(mapping.name), "type": "A", "ttl": mapping.ttl, "data": quoted(mapping.address)}
-    for rrset in answer.answer:
-        for rdata in rrset.rdatas:
-            data = quoted(data_text(rrset.rrtype, rdata))
-            yield {
-                "name": quoted(text_of(rrset.name)),
-                "type": type_text(rrset.rrtype),
-                "ttl": rrset.ttl,
-                "data": data,
-            }
 
 
 def _said(upstream: Upstream) -> str:

@@ -26,8 +26,14 @@ FILTERS: Final = ("client", "name", "resolver", "protocol", "result")
 SVG: Final = "image/svg+xml"
 PCAPNG: Final = "application/vnd.tcpdump.pcap"
 
+DRAWN_FOR: Final = 1.0
+"""Seconds for which a ladder is given again to who asks for the same."""
+
 _MOST_DRAWN: Final = 60
 """Exchanges and sessions of one ladder, at most."""
+
+_MOST_KEPT: Final = 50
+"""Ladders that are kept."""
 
 
 class Backend(Protocol):
@@ -92,7 +98,7 @@ class Api:
         self.ask = ask
         self.traffic = traffic
         self.page_token = page_token
-        self.drawn: dict[tuple[object, ...], tuple[int, bytes]] = {}
+        self._drawn: dict[object, tuple[int, float, Any]] = {}
 
     def answer(self, asked: Asked) -> Any:
         """The value for JSON, an :class:`Answer`, or a Deferred of one. Raises :class:`BadRequest`."""
@@ -112,6 +118,22 @@ class Api:
         if methods:
             raise BadRequest(f"only {' and '.join(sorted(set(methods)))}", 405)
         raise BadRequest("there is no such endpoint: see docs/openapi.json", 404)
+
+    def drawn(self, asked: Asked, draw: Callable[[], Any]) -> Any:
+        """What ``draw`` gives, or gave to the same question a moment ago: a class has the same page open."""
+        now = self.ring.seconds()
+        key = (asked.path, asked.query.key, asked.role)
+        number, until, value = self._drawn.get(key, (-1, 0.0, None))
+        if value is not None and (number == self.ring.last or until - DRAWN_FOR <= now < until):
+            return value
+        if len(self._drawn) >= _MOST_KEPT:
+            self._drawn.clear()
+
+        def keep(value: Any) -> Any:
+            self._drawn[key] = (self.ring.last, now + DRAWN_FOR, value)
+            return value
+
+        return _then(draw(), keep)
 
     def view(self, what: str, **arguments: Any) -> Any:
         """What the lab gives for ``what``."""
@@ -188,7 +210,11 @@ def _ladder(api: Api, asked: Asked) -> Any:
             if len(seen) > limit:
                 break
             sessions.append(shown(each))
-    return _drawn(api, asked, exchanges[::-1], sessions[::-1])
+    return _svg(api, asked, exchanges[::-1], sessions[::-1])
+
+
+def _ladder_again(api: Api, asked: Asked) -> Any:
+    return api.drawn(asked, lambda: _ladder(api, asked))
 
 
 def _narrows(query: Query) -> bool:
@@ -211,7 +237,7 @@ def _exchange_ladder(api: Api, asked: Asked) -> Any:
             and (event.id in ids or event.joined_to == own.id or (event.client, event.listener) in ends)
         )
 
-    return _drawn(api, asked, [shown(each) for each in api.ring.newest(belongs)][:_MOST_DRAWN][::-1], [])
+    return _svg(api, asked, [shown(each) for each in api.ring.newest(belongs)][:_MOST_DRAWN][::-1], [])
 
 
 def _session_ladder(api: Api, asked: Asked) -> Any:
@@ -220,10 +246,10 @@ def _session_ladder(api: Api, asked: Asked) -> Any:
     ][:MOST_LISTED]
     if not sessions:
         raise BadRequest(f"nothing is kept of a session {asked.id!r}", 404)
-    return _drawn(api, asked, [], sessions[::-1])
+    return _svg(api, asked, [], sessions[::-1])
 
 
-def _drawn(api: Api, asked: Asked, exchanges: list[dict[str, Any]], sessions: list[dict[str, Any]]) -> Any:
+def _svg(api: Api, asked: Asked, exchanges: list[dict[str, Any]], sessions: list[dict[str, Any]]) -> Any:
     width = asked.query.number("width", 0, 4000, 0)
     hides = bool(asked.query.number("projector", 0, 1, 0))
 
@@ -327,7 +353,16 @@ ROUTES: Final = (
     _route("GET", "exchanges/ID", _exchange, viewers=True),
     _route("GET", "exchanges/ID/ladder.svg", _exchange_ladder, *_DRAWING, viewers=True),
     _route("GET", "exchanges/ID/capture.pcapng", _exchange_capture, viewers=True),
-    _route("GET", "ladder.svg", _ladder, *FILTERS, "limit", "kind", *_DRAWING, viewers=True),
+    _route(
+        "GET",
+        "ladder.svg",
+        lambda api, asked: api.drawn(asked, lambda: _ladder(api, asked)),
+        *FILTERS,
+        "limit",
+        "kind",
+        *_DRAWING,
+        viewers=True,
+    ),
     _route("GET", "names", _names, "resolver", "find", "kind", "limit", "after", viewers=True),
     _route("GET", "sessions", lambda api, asked: api.view("sessions")),
     _route("GET", "sessions/ID/ladder.svg", _session_ladder, *_DRAWING),

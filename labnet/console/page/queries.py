@@ -47,6 +47,11 @@ class Query:
                 raise BadRequest(f"{name!r} has more than {LONGEST} characters")
             self._values[name] = value
 
+    @property
+    def key(self) -> tuple[tuple[str, str], ...]:
+        """The same for queries that ask for the same."""
+        return tuple(sorted(self._values.items()))
+
     def only(self, *known: str) -> None:
         """Raise :class:`BadRequest` for a key that is not among the ``known``."""
         for name in self._values:

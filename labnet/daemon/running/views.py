@@ -1,12 +1,9 @@
-"""What a running lab shows of itself, and does for who looks at it, by name: for its page and ``labnet lookup``."""
+"""What a running lab shows of itself, and does for who looks at it, by name, as on its page."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Protocol
-
-import dns.exception
-import dns.rdatatype
 
 from labnet.command.service import CommandService
 from labnet.config import Config
@@ -58,7 +55,6 @@ class Views:
             "parents": self._of_parents,
             "map": self._of_map,
             "faults": lambda arguments: {"faults": [], "kinds": []},
-            "lookup": self._lookup,
             "flush": self._flush,
             "ask-parent": self._ask_parent,
             "close-session": self._close_session,
@@ -184,18 +180,6 @@ class Views:
             says = "open" if about["open"] else "closed by EXIT"
             nodes.append(_node("command", "command", "command server", about["listens"], says))
         return {"nodes": nodes[:MOST_ROWS], "edges": edges[:MOST_ROWS]}
-
-    def _lookup(self, arguments: Arguments) -> Any:
-        """The answer to a question and the steps that lead to it; a parent is asked if need be."""
-        resolver = self._resolver(str(arguments.get("resolver") or ""))
-        name, rrtype = str(arguments.get("name") or ""), str(arguments.get("type") or "A")
-        try:
-            kind = int(dns.rdatatype.from_text(rrtype))
-        except (dns.exception.DNSException, ValueError):
-            raise LookupError(f"{rrtype!r} is no type of records") from None
-        if not name:
-            raise LookupError("a name to look up is missing")
-        return resolver.inspection.lookup(name, kind, arguments.get("protocol") == "course")
 
     def _flush(self, arguments: Arguments) -> Any:
         name, resolver = str(arguments.get("name") or ""), str(arguments.get("resolver") or "")
