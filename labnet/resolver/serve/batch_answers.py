@@ -179,7 +179,7 @@ class BatchAnswers:
         key = self._in.keys(1, cache.skipped)[0]
         packet = cache.packets.get(key)
         counts = self.protocol.counts
-        if packet is None or counts.log is not None or counts.events.watched or not self._clients.first_is_unlimited():
+        if packet is None or counts.log is not None or not self._clients.first_is_unlimited():
             self._answer(1)
             return
         vector: Any = packet[0]
@@ -189,6 +189,8 @@ class BatchAnswers:
             out.reply_first(cache.turns[key].next()[0])
         packet[1].ready += 1
         counts.ready_seconds.observe(max(0.0, self._packets.clock.seconds() - came))
+        if counts.events.watched:
+            self._tell(1, None)
 
     def _way(self) -> tuple[PacketCache, Outgoing]:
         """Where to look first, and what replies: a batch is mostly of one protocol, that of its first datagram."""
@@ -271,8 +273,13 @@ class BatchAnswers:
             question, ends = self._in.datagram(slot), (self._in.address(slot), self.protocol.transport)
             counts.note(cell, READY, ends, (came, now), asked_in(question), self._packets.peek(question))
         if counts.events.watched:
-            told = range(counts.events.take(count, ready=True))
-            picked = told if slots is None else slots[: len(told)]
+            self._tell(count, slots)
+
+    def _tell(self, count: int, slots: Sequence[int] | None) -> None:
+        """Tell whoever watches of some of ``count`` questions that were answered just now."""
+        told = range(self.protocol.counts.events.take(count, ready=True))
+        picked = told if slots is None else slots[: len(told)]
+        if picked:
             self.protocol.tell_ready([(self._in.datagram(slot), self._in.address(slot)) for slot in picked])
 
     def now(self) -> float:
