@@ -116,7 +116,8 @@ class Api:
             asked.query.only(*route.parameters)
             return route.handler(self, replace(asked, id=match["id"] if "id" in match.re.groupindex else ""))
         if methods:
-            raise BadRequest(f"only {' and '.join(sorted(set(methods)))}", 405)
+            allowed = sorted({*methods, *(("HEAD",) if "GET" in methods else ())})
+            raise BadRequest(f"only {' and '.join(allowed)}", 405, ", ".join(allowed))
         raise BadRequest("there is no such endpoint: see docs/openapi.json", 404)
 
     def drawn(self, asked: Asked, draw: Callable[[], Any]) -> Any:

@@ -58,7 +58,7 @@ class Front(Resource):
         try:
             self._answer(request)
         except BadRequest as error:
-            self._refuse(request, error.code, str(error))
+            self._refuse(request, error)
         except Exception:
             self._failed(request, Failure(), request.path.decode("ascii", "replace"))
         return NOT_DONE_YET
@@ -77,7 +77,7 @@ class Front(Resource):
             return
         if path.strip(b"/") in self._pages:
             if request.method not in (b"GET", b"HEAD"):
-                raise BadRequest("only GET and HEAD", 405)
+                raise BadRequest("only GET and HEAD", 405, "GET, HEAD")
             self._pages[path.strip(b"/")].show(request)
             return
         if role is None:
@@ -86,7 +86,7 @@ class Front(Resource):
             self._answer_api(request, path[len(API) :].decode("ascii", "replace"), role, host, peer)
             return
         if request.method not in (b"GET", b"HEAD"):
-            raise BadRequest("only GET and HEAD", 405)
+            raise BadRequest("only GET and HEAD", 405, "GET, HEAD")
         name = "index.html" if path == b"/" else path.decode("ascii", "replace").removeprefix("/static/")
         found = self._files.get(name)
         if found is None:
@@ -167,17 +167,19 @@ class Front(Resource):
     def _failed(self, request: Request, failure: Failure, what: str) -> None:
         """Answer that ``what`` failed; a fault of labnet itself is logged once."""
         if isinstance(failure.value, BadRequest):
-            self._refuse(request, failure.value.code, str(failure.value))
+            self._refuse(request, failure.value)
         elif failure.check(ControlError, LookupError):
-            self._refuse(request, 404, failure.getErrorMessage().strip("'"))
+            self._refuse(request, BadRequest(failure.getErrorMessage().strip("'"), 404))
         else:
             if what not in self._failing:
                 self._failing.add(what)
                 self.log.failure("the page cannot answer {what}", failure, what=what[:80], event="console.page-failed")
-            self._refuse(request, 500, "this failed by a fault in labnet itself; the log has it")
+            self._refuse(request, BadRequest("this failed by a fault in labnet itself; the log has it", 500))
 
-    def _refuse(self, request: Request, code: int, says: str) -> None:
-        respond(request, code, json.dumps({"error": says}).encode("ascii") + b"\n", JSON)
+    def _refuse(self, request: Request, error: BadRequest) -> None:
+        if error.allowed:
+            request.setHeader(b"Allow", error.allowed.encode("ascii"))
+        respond(request, error.code, json.dumps({"error": str(error)}).encode("ascii") + b"\n", JSON)
 
 
 def _field(request: Request, name: bytes) -> str:

@@ -25,9 +25,11 @@ LEVELS: Final = ("debug", "info", "warn", "error", "critical")
 class BadRequest(Exception):
     """A request that cannot be answered; the text is a sentence, ``code`` the status of HTTP."""
 
-    def __init__(self, says: str, code: int = 400) -> None:
+    def __init__(self, says: str, code: int = 400, allowed: str = "") -> None:
         super().__init__(says)
         self.code = code
+        self.allowed = allowed
+        """The methods that are allowed, where that is what is wrong."""
 
 
 class Query:
@@ -71,8 +73,8 @@ class Query:
 
     def number(self, name: str, least: int, most: int, default: int) -> int:
         """The value of ``name``, a whole number from ``least`` to ``most``."""
-        value = self._values.get(name, "")
-        if not value:
+        value = self._values.get(name)
+        if value is None:
             return default
         if not (value.isascii() and value.isdigit() and len(value) < 20 and least <= int(value) <= most):
             raise BadRequest(f"{name} is a number from {least} to {most}, not {value!r}")
