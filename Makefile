@@ -93,6 +93,7 @@ bench: .venv/bench
 docs: .venv/docs
 	$(BIN)/python docs/generate.py
 	$(BIN)/sphinx-build -q -W -b html docs docs/_build
+	$(BIN)/python -m docs.shipped docs/_build/prefix $(VERSION)
 
 # Takes the fragments of docs/changes into CHANGELOG.md, as what is new in the version that setup.cfg names.
 changelog: .venv/test

@@ -45,6 +45,13 @@ chmod 644 "$root"/opt/labnet/lib/python*/site-packages/twisted/plugins/dropin.ca
 find "$root/opt/labnet/lib" -name '*.so*' -type f -exec strip --strip-unneeded {} +
 
 # What Debian puts where it belongs.
+share=$root/opt/labnet/share
+mkdir -p "$root/usr/share/man/man1" "$root/usr/share/zsh/vendor-completions"
+gzip -9n "$share"/man/man1/*
+mv "$share"/man/man1/* "$root/usr/share/man/man1"
+mv "$share/zsh/site-functions/_labnet" "$root/usr/share/zsh/vendor-completions"
+mv "$share/bash-completion" "$share/fish" "$root/usr/share"
+rm -r "$share/man" "$share/zsh"
 ln -s /opt/labnet/bin/labnet "$root/usr/bin/labnet"
 sed 's#^state = "var".*#state = "/var/lib/labnet"          \# what it learned; the unit makes the folder#' etc/labnet.toml \
     >"$root/etc/labnet/labnet.toml"

@@ -16,9 +16,6 @@ from labnet.wire.quoting import quoted
 INTERRUPTED: Final = 130
 """The exit status after Ctrl-C, as shells have it."""
 
-_COMPLETE: Final = "_LABNET_COMPLETE"
-"""The variable by which a shell asks for completions."""
-
 BEGIN: Final = (
     ("labnet run", "start the lab in this terminal; then, in another one:"),
     ("labnet command TIME", "ask the command server of the lab that runs here for the time"),
@@ -57,10 +54,12 @@ labnet: Final = LazyGroup(
 
 def run(argv: Sequence[str] | None = None) -> int:
     """Run what ``argv``, without the program's name, or the process's own arguments say; the exit status."""
-    if argv is None and _COMPLETE in os.environ:
+    if argv is None and "_LABNET_COMPLETE" in os.environ:
         from click.shell_completion import shell_complete
 
-        return shell_complete(labnet, {}, "labnet", _COMPLETE, os.environ[_COMPLETE])
+        from labnet.cli.completion import VARIABLE
+
+        return shell_complete(labnet, {}, "labnet", VARIABLE, os.environ[VARIABLE])
     try:
         with labnet.make_context("labnet", list(sys.argv[1:] if argv is None else argv)) as ctx:
             status: Any = labnet.invoke(ctx)

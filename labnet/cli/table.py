@@ -16,6 +16,7 @@ class Entry(NamedTuple):
 ASK: Final = "Ask a server"
 SERVE: Final = "Serve"
 LOOK: Final = "Look at a running lab, and tell it what to do"
+SHELL: Final = "In a shell"
 PACKETS: Final = "Packets and exercises"
 GRADE: Final = "Is a program right?"
 
@@ -41,5 +42,6 @@ COMMANDS: Final = {
     "explain": Entry("labnet.capture.cli:explain", PACKETS, "tell what is in a capture"),
     "exercise": Entry("labnet.capture.cli:exercise", PACKETS, "answer an exercise from a capture"),
     "grade": Entry("labnet.grade.cli:grade", GRADE, "say what of an assignment a program meets"),
+    "completion": Entry("labnet.cli.completion:completion", SHELL, "print what a shell needs to complete all this"),
 }
 """In the order of ``labnet --help``; commands of one heading stand together."""

@@ -52,7 +52,12 @@ def _asks(timeout: float) -> Callable[[Decorated], Decorated]:
             click.option("--tries", type=TRIES, default=3, show_default=True, metavar="N", help="How often to try."),
             click.option("-v", "--verbose", is_flag=True, help="Show what is sent and received, with its time."),
             click.option("--timeout", type=SECONDS, default=timeout, show_default=True, help="Seconds a try."),
-            click.option("--capture", metavar="FILE", help="Write what is sent and received to this pcapng file."),
+            click.option(
+                "--capture",
+                type=click.Path(),
+                metavar="FILE",
+                help="Write what is sent and received to this pcapng file.",
+            ),
             click.option("-p", "--port", type=PORT, metavar="PORT", help="The server's port."),
         ):
             decorated = one(decorated)

@@ -33,8 +33,10 @@ def on_running_lab(run: Callable[..., int]) -> Callable[..., int]:
     What goes wrong is a sentence and status 2.
     """
 
-    @click.option("--config", metavar="FILE", help="The configuration that the lab runs [twistd labnet's].")
-    @click.option("--socket", metavar="PATH", help="Its control socket [the configuration's].")
+    @click.option(
+        "--config", type=click.Path(), metavar="FILE", help="The configuration that the lab runs [twistd labnet's]."
+    )
+    @click.option("--socket", type=click.Path(), metavar="PATH", help="Its control socket [the configuration's].")
     @functools.wraps(run)
     def guarded(*, config: str | None, socket: str | None, **given: Any) -> int:
         from labnet.console.control import ControlError

@@ -64,7 +64,9 @@ def init(folder: str) -> int:
         ("labnet check /etc/labnet/labnet.toml", "another one, before a reload"),
     ],
 )
-@click.argument("file", required=False, metavar="[FILE]", help="Default: the one that twistd labnet would run.")
+@click.argument(
+    "file", type=click.Path(), required=False, metavar="[FILE]", help="Default: the one that twistd labnet would run."
+)
 def check(file: str | None) -> int:
     from labnet import config
     from labnet.daemon.base import warnings_of

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from docs import shipped
 from tests.interop import peers
 from tests.interop.daemon import DEADLINE, Daemon
 from tests.interop.namespaces import inside, namespace
@@ -155,6 +156,14 @@ def test_the_wheel_has_what_an_operator_takes(copy: Path, released: Path) -> Non
     assert files.keys() == {*units, "labnet.schema.json", "grafana.json", "alerts.yml", *tree, *dissector}
     for name, content in files.items():
         assert content == (copy / "etc" / name).read_bytes(), name
+
+
+def test_the_wheel_has_man_pages_and_completions_of_the_commands_as_they_are(released: Path) -> None:
+    """For PREFIX/share, where man and the shells look for them."""
+    (built,) = released.glob("*.whl")
+    archive, version = zipfile.ZipFile(built), built.name.split("-")[1]
+    for path, text in shipped.shipped(version).items():
+        assert archive.read(f"txlabnet-{version}.data/data/{path}").decode() == text
 
 
 def test_the_sdist_has_everything_that_is_in_the_repository(copy: Path, released: Path) -> None:
