@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from struct import Struct
 from typing import Final, Self
 
 import dns.edns
 
+from labnet.wire.address_runs import HEAD, KIND, has_runs, in_row, same_in_row
 from labnet.wire.dns_common import (
     AA,
     CD,
@@ -51,9 +51,6 @@ from labnet.wire.types import (
 
 MOST_ERRORS: Final = 8
 """Extended errors of one reply that are passed on."""
-
-_RUNS: Final = {int(rrtype): Struct(f"!6sIH{size}s") for rrtype, size in ADDRESS_BYTES.items()}
-"""An address record behind a pointer: pointer, type and class, TTL, length, address."""
 
 _RCODES: Final = {int(rcode): rcode for rcode in Rcode}
 _INFO_CODES: Final = {int(code): code for code in InfoCode}
@@ -245,25 +242,22 @@ class _Reader:
                 if (rrset := found.get(key)) is None:
                     rrset = found[key] = _Found(name)
                 rrset.add(ttl, rdata)
-                if at - start == 12 and rrtype in _RUNS and data[end : end + 6] == data[start : start + 6]:
-                    left -= self._run(rrset, rrtype, data[start : start + 6], left)
+                is_like = at - start == HEAD and data[end : end + KIND] == data[start : start + KIND]
+                if is_like and has_runs(rrtype):
+                    left -= self._run(rrset, rrtype, data[start:at], left)
         return tuple(
             [RRset(rrset.name, rrtype, rrset.ttl, tuple(rrset.rdatas)) for (_, rrtype), rrset in found.items()]
         )
 
     def _run(self, rrset: _Found, rrtype: int, head: bytes, most: int) -> int:
-        """Read addresses of one name that stand in a row, of a large RRset in one pass; how many they are."""
-        form, size = _RUNS[rrtype], ADDRESS_BYTES[rrtype]
-        most = min(most, (len(self._data) - self._at) // form.size)
-        count = 0
-        for began, ttl, length, rdata in form.iter_unpack(
-            memoryview(self._data)[self._at : self._at + most * form.size]
-        ):
-            if began != head or length != size:
-                break
+        """Read addresses of one name that stand in a row; how many they are."""
+        count, addresses = same_in_row(self._data, self._at, rrtype, head, most)
+        rrset.rdatas.update(dict.fromkeys(addresses))
+        self._at += count * (HEAD + ADDRESS_BYTES[rrtype])
+        for ttl, rdata in in_row(self._data, self._at, rrtype, head[:KIND], most - count):
             rrset.add(ttl, rdata)
+            self._at += HEAD + ADDRESS_BYTES[rrtype]
             count += 1
-        self._at += count * form.size
         return count
 
     def _rdata(self, rrtype: int, at: int, end: int) -> bytes:
