@@ -93,6 +93,7 @@ class FakeSocket:
     send_error: OSError | None = None
     sent: list[bytes] = field(default_factory=list)
     closed: bool = False
+    here: tuple[str, int] = ("127.0.0.1", 5353)
 
     def send(self, datagram: bytes) -> None:
         assert not self.closed, "a closed socket cannot send"
