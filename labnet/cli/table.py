@@ -28,6 +28,7 @@ COMMANDS: Final = {
     "resolve": Entry("labnet.clients.cli:resolve", ASK, "ask a resolver for names"),
     "command": Entry("labnet.clients.cli:command", ASK, "talk to a command server"),
     "status": Entry("labnet.console.cli:status", LOOK, "show how a running lab is"),
+    "watch": Entry("labnet.console.watch_cli:watch", LOOK, "draw what happens in it, live"),
     "reload": Entry("labnet.console.cli:reload", LOOK, "have it read its configuration anew"),
     "lookup": Entry("labnet.console.orders_cli:lookup", LOOK, "tell why it would answer what"),
     "add": Entry("labnet.console.orders_cli:add", LOOK, "have it serve one more record"),
