@@ -276,6 +276,22 @@ def test_flush_reaches_every_worker(lab: tuple[Daemon, Daemon, Path]) -> None:
     assert kept(folder) == []
 
 
+def test_a_record_that_is_added_is_served_by_every_worker_until_a_reload(lab: tuple[Daemon, Daemon, Path]) -> None:
+    """Also by one that is started again since, and by none after a reload."""
+    daemon, _, folder = lab
+    server = daemon.address("resolver main")
+    before = pids(folder)
+    done = ask(folder, "add", record="added.test 60 A 192.0.2.77")
+    assert done == {"resolver": "main", "lines": ["added.test. 60 IN A 192.0.2.77"]}
+    os.kill(before[0], signal.SIGKILL)
+    eventually(lambda: set(before) - set(pids(folder)))
+    found = ask(folder, "lookup", name="added.test", type="A")
+    assert (found["status"], found["answer"]) == ("NOERROR", done["lines"])
+    eventually(lambda: {address_of(server, "added.test") for _ in range(20)} == {"192.0.2.77"})  # by whichever worker
+    assert ask(folder, "reload") == []
+    assert ask(folder, "remove", name="added.test") == {"resolver": "main", "count": 0}
+
+
 def test_exit_closes_for_good(lab: tuple[Daemon, Daemon, Path]) -> None:
     """The command server is one worker's; EXIT closes it, and a worker that is started again does not open it."""
     daemon, _, folder = lab
