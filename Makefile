@@ -14,7 +14,7 @@ run: .venv/run
 	@echo "  $(BIN)/labnet command 127.0.0.1 8080 TIME"
 	@echo "  $(BIN)/labnet resolve 127.0.0.1 1199 www.google.co.il"
 	@echo "  $(BIN)/labnet resolve 127.0.0.1 1199"
-	@trap : INT; $(BIN)/twistd -n --pidfile= labnet || test $$? = 130
+	@trap : INT; $(BIN)/labnet run
 
 test: lint unit
 

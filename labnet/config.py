@@ -241,6 +241,9 @@ class ConsoleConfig(_Table):
     )
     query_log: Path | None = Field(None, description="Write questions and their answers to this file, below `state`.")
     query_sample: float = Field(1.0, gt=0, le=1, description="The share of the questions that the query log takes.")
+    session_log: Path | None = Field(
+        None, description="Write each connection to the command server to this file, below `state`, when it is over."
+    )
 
 
 class SharedConfig(_Table):
@@ -333,7 +336,7 @@ def build(table: dict[str, Any], base: str, rundir: str, where: Any = lambda key
             "lab": config.lab.model_copy(update={"state": state}),
             "resolver": resolvers,
             "capture": below_state(config.capture, "file"),
-            "console": below_state(config.console, "control", "log", "query_log"),
+            "console": below_state(config.console, "control", "log", "query_log", "session_log"),
         }
     )
 

@@ -130,7 +130,7 @@ class Exchange(NamedTuple):
 class Session(NamedTuple):
     """Something in a connection to the command server: ``what`` is opened, waiting, served, command or closed.
 
-    ``text`` is the command or the reply in words, ``why`` the reason of its end.
+    ``text`` is the command or the reply in words, ``commands`` how many came with it, ``why`` the reason of its end.
     """
 
     time: float
@@ -141,6 +141,7 @@ class Session(NamedTuple):
     text: str = ""
     reply: str = ""
     why: str = ""
+    commands: int = 1
 
 
 class ParentState(NamedTuple):

@@ -49,7 +49,7 @@ class ReleaseTests(SynchronousTestCase):
         at = arguments.index("labnet")
         self.assertEqual(["notify"], unit["Type"])
         self.assertEqual(["-n", "--pidfile="], arguments[1:at])
-        self.assertEqual({"--config"}, {option for option in arguments[at:] if option.startswith("-")})
+        self.assertEqual({"--config", "--quiet"}, {option for option in arguments[at:] if option.startswith("-")})
         self.assertIn("config", options(tap.LabOptions))
 
     def test_the_unit_can_write_its_state_and_nothing_else(self) -> None:

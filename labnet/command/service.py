@@ -30,7 +30,7 @@ from labnet.net.deadlines import Deadlines
 from labnet.net.kernel import memory
 from labnet.net.kernel.peer_user import user_of
 from labnet.policy.access import address_of
-from labnet.policy.loglimit import NetworkLogLimit
+from labnet.policy.loglimit import LogLimit, NetworkLogLimit
 from labnet.values import LocalUser
 
 GRACE: Final = 0.5
@@ -95,6 +95,7 @@ class CommandService(Service):
         self._refusals_logged = float("-inf")
         self._refusals_unlogged = 0
         self._denials = NetworkLogLimit()
+        self._exits_alone = LogLimit()
         self._turn: IDelayedCall | None = None  # the next look at who is served for how long, while others wait
 
     @property
@@ -205,6 +206,13 @@ class CommandService(Service):
             self.log.info("EXIT from {host}: the command server closes", host=session.host, event="command.exit")
             self._close("exit").addCallback(self._exit_done)
         else:
+            if self.style.exit_closes_all and (more := self._exits_alone.more(self.reactor.seconds())) is not None:
+                self.log.info(
+                    "EXIT from {host} closes its connection alone: `exit_from` does not name it{more}",
+                    host=session.host,
+                    more=more,
+                    event="command.exit-alone",
+                )
             session.close("exit")
 
     def _may_close_all(self, session: CommandProtocol) -> bool:

@@ -15,7 +15,7 @@ _LONGEST: Final = 200
 
 _ENDS: Final = {
     "client": "the client closed it",
-    "exit": "EXIT closed the command server",
+    "exit": "EXIT",
     "server": "the server closed it",
     "timeout": "no command came in time",
     "turn": "its turn was over, for others waited",
@@ -50,10 +50,11 @@ class Telling:
         """The commands of ``session`` that were seen."""
         return self._commands.get(session, 0)
 
-    def tell(self, session: Any, what: str, text: str = "", reply: bytes = b"") -> None:
+    def tell(self, session: Any, what: str, text: str = "", reply: bytes = b"", commands: int = 1) -> None:
         """``what`` happened in ``session`` just now."""
         said = reply.decode(errors="backslashreplace").strip()[:_LONGEST]
-        self.events.happened(Session(self._clock.seconds(), *self._of(session), what, text[:_LONGEST], said))
+        told = self._of(session)
+        self.events.happened(Session(self._clock.seconds(), *told, what, text[:_LONGEST], said, commands=commands))
 
     def tell_commands(self, session: Any, commands: Sequence[bytes], reply: bytes) -> None:
         """``commands`` of ``session`` were answered by ``reply``."""
@@ -62,7 +63,7 @@ class Telling:
             return
         first = commands[0].decode(errors="backslashreplace") if commands else ""
         more = f" and {len(commands) - 1} more" if len(commands) > 1 else ""
-        self.tell(session, "command", f"{first[:_LONGEST]}{more}", reply)
+        self.tell(session, "command", f"{first[:_LONGEST]}{more}", reply, len(commands))
 
     def closed(self, session: Any, why: str) -> None:
         """``session`` is over: its transport knows no more where it was."""

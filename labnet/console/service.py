@@ -20,6 +20,7 @@ from labnet.console.logs import LogLines, Logs
 from labnet.console.process import Process
 from labnet.console.querylog import QueryLog
 from labnet.console.ring import Ring
+from labnet.console.watchers import Watching
 from labnet.interfaces import IMeasured, IReactor
 from labnet.metrics import Sample
 from labnet.net.addresses import address_text
@@ -30,10 +31,14 @@ if TYPE_CHECKING:
 
 
 class Seen(NamedTuple):
-    """What is seen of a lab as it happens: its events, and what it answers to questions about itself."""
+    """What is seen of a lab as it happens: its events, and what it answers to questions about itself.
+
+    With ``requests`` the log has a line for each.
+    """
 
     ring: Ring
     backend: Any
+    requests: bool = False
 
 
 @implementer(IMeasured)
@@ -74,6 +79,9 @@ class Console(MultiService):
             web = WebService(config.listen, reactor, counted, lambda: list(self.problems()), hindrances)
             web.setServiceParent(self)
             self._ports = lambda: web.ports
+        ring = Ring(reactor) if seen is None else seen.ring
+        self.watching = Watching(ring, reactor, seen is not None and seen.requests, config.session_log)
+        self.watching.setServiceParent(self)
         self._page: PageService | None = None
         if config.page and seen is not None:
             from labnet.console.page.service import PageService
@@ -128,6 +136,7 @@ class Console(MultiService):
         if self._lines is not None:
             with contextlib.suppress(ValueError):
                 self._publisher.removeObserver(self._lines)
+        self.watching.close()
         self._logs.close()
 
     def log_level(self, level: str | None) -> str:
@@ -163,3 +172,5 @@ class Console(MultiService):
             yield self._logs.file
         if self.query_log is not None:
             yield self.query_log.file
+        if self.watching.session_log is not None:
+            yield self.watching.session_log.file

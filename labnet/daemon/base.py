@@ -62,13 +62,15 @@ class Environment:
     """What a lab uses of the process that it runs in.
 
     ``in_thread`` is how files are read without holding up the reactor (default: its thread pool), ``started`` is what
-    was found at the start of the process, and ``failed`` has it end with status 1 once the reactor has stopped.
+    was found at the start of the process, and ``failed`` has it end with status 1 once the reactor has stopped. With
+    ``requests`` the log has a line for each of them, for who sits before it.
     """
 
     publisher: LogPublisher = globalLogPublisher
     started: Started | None = None
     in_thread: Callable[[Callable[[], Lab]], Deferred[Lab]] | None = None
     failed: Callable[[], object] = lambda: None
+    requests: bool = False
 
 
 class BaseService(MultiService):
@@ -115,7 +117,13 @@ class BaseService(MultiService):
         self._waits_for_system = waits_for_system(config, loaded)
         seen = self._seen(config.console)
         self.console = Console(
-            seen, reactor, self._publisher, self.samples, self.last_status, self.hindrances, Seen(self.ring, self)
+            seen,
+            reactor,
+            self._publisher,
+            self.samples,
+            self.last_status,
+            self.hindrances,
+            Seen(self.ring, self, environment.requests),
         )
         self.console.setServiceParent(self)
 

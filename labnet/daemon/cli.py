@@ -25,10 +25,11 @@ from labnet.wire.quoting import quoted
 @click.option(
     "--config", metavar="FILE", type=click.Path(), help="The configuration [the one that labnet check finds]."
 )
-def run(config: str | None) -> int:
+@click.option("-q", "--quiet", is_flag=True, help="No line for each request.")
+def run(config: str | None, quiet: bool) -> int:
     from labnet.daemon import foreground
 
-    return foreground.run(config)
+    return foreground.run(config, quiet)
 
 
 @click.command(

@@ -40,15 +40,16 @@ class ShortLog:
         self._out.flush()
 
 
-def run(config: str | None = None) -> int:
+def run(config: str | None = None, quiet: bool = False) -> int:
     """Run the lab of the file ``config``, or the one that is found, until Ctrl-C, SIGTERM or ``labnet stop``.
 
-    Gives the exit status: 0 when it was stopped, 1 where the configuration is wrong or a port cannot be had, which is
-    said in a sentence each.
+    With ``quiet`` there is no line in the log for each request. Gives the exit status: 0 when it was stopped, 1 where
+    the configuration is wrong or a port cannot be had, which is said in a sentence each.
     """
     options: Any = cast(Any, LabOptions)()
+    words = [*(["--config", config] if config is not None else []), *(["--quiet"] if quiet else [])]
     try:
-        options.parseOptions(["--config", config] if config is not None else [])
+        options.parseOptions(words)
     except (SystemExit, usage.UsageError) as error:
         for line in str(error).splitlines():
             print(quoted(line), file=sys.stderr)

@@ -75,7 +75,7 @@ class LabService(BaseService):
         self._services_reactor = reactor
         self._traffic: OwnTraffic | None = None
         self._views = Views(self, reactor)
-        self.ring.changed.append(self._watch)
+        self.console.watching.when_command_is_watched(self._watch)
         if config.capture.file is not None:
             # Only a lab that writes a capture needs what writes one.
             from labnet.capture.record import own_traffic
@@ -110,7 +110,9 @@ class LabService(BaseService):
 
     def _make_command(self, config: Config) -> CommandService:
         assert config.command is not None
-        return CommandService(config.command, self._services_reactor, self._command_exited, self.ring)
+        return CommandService(
+            config.command, self._services_reactor, self._command_exited, self.console.watching.command
+        )
 
     def _watch(self, watched: bool) -> None:
         """Somebody looks at the lab from now on, or nobody does any more."""
@@ -128,7 +130,7 @@ class LabService(BaseService):
 
     def _surroundings(self, resolver: str) -> Surroundings:
         """What the ``resolver`` of this name uses of this process."""
-        return Surroundings(self._sockets, shared=self._shared, events=self.ring)
+        return Surroundings(self._sockets, shared=self._shared, events=self.console.watching.resolvers)
 
     def _resolver_config(self, name: str, config: Config) -> ResolverConfig:
         if self._traffic is None:
@@ -161,7 +163,7 @@ class LabService(BaseService):
         """The folder that something of this lab's is written to, if there is any."""
         config = self.config
         console = config.console
-        files = [config.capture.file, console.control, console.log, console.query_log]
+        files = [config.capture.file, console.control, console.log, console.query_log, console.session_log]
         files += [resolver.learned for resolver in config.resolver.values()]
         state = config.lab.state + os.sep
         return config.lab.state if any(file is not None and file.startswith(state) for file in files) else None

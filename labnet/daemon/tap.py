@@ -37,6 +37,10 @@ LOOPBACK: Final = "127.0.0.0/8,::1/128"
 class _Options(usage.Options):
     """Options that end in a checked configuration with its records read: all errors come before anything runs."""
 
+    optFlags: list[list[str | None]] = [
+        ["quiet", "q", "No line in the log for each request; without -n there is none anyway."]
+    ]
+
     config: Config
     loaded: dict[str, Loaded]
     path: str | None = None
@@ -63,6 +67,12 @@ class _Options(usage.Options):
         files = (os.path.join(self.folder, log),) if log not in ("", "-") and not twistd.get("syslog") else ()
         return Started(Inherited.of_process(), Notifier(reactor), owner_of_daemon(twistd), files)
 
+    @property
+    def shows_requests(self) -> bool:
+        """Whether somebody sits before the log, and wants to see what is asked."""
+        twistd: Any = self.parent or {}
+        return bool(twistd.get("nodaemon", True)) and not self["quiet"]
+
     def build(self) -> Config:
         """The configuration that the options ask for, as it is now. Raises :class:`~labnet.config.ConfigError`."""
         raise NotImplementedError
@@ -83,7 +93,7 @@ def _make(options: _Options, reactor: IReactor | None = None) -> IService:
     if options.config.lab.workers > 1 and options.config.resolver:
         return supervisor(options, reactor, started)
     listening = listening_reactor(reactor, started.inherited, freebind=options.config.lab.freebind)
-    environment = Environment(started=started)
+    environment = Environment(started=started, requests=options.shows_requests)
     made = LabService(options.config, options.loaded, listening, options.build, options.path, environment)
     return cast(IService, made)
 
@@ -98,7 +108,7 @@ def supervisor(options: _Options, reactor: IReactor, started: Started) -> IServi
     from labnet.daemon.workers.service import SupervisorService  # a lab in one process has no use for it
 
     config, loaded, read, path = options.config, options.loaded, options.build, options.path
-    environment = Environment(started=started, failed=failed)
+    environment = Environment(started=started, failed=failed, requests=options.shows_requests)
     return cast(IService, SupervisorService(config, loaded, reactor, read, path, environment))
 
 

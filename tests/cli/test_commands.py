@@ -387,16 +387,16 @@ class RunTests(CLITestCase):
 
     def test_run_runs_the_lab_of_the_file(self) -> None:
         """Its status is that of the command."""
-        configs: list[str | None] = []
+        ran: list[tuple[str | None, bool]] = []
 
-        def run(config: str | None) -> int:
-            configs.append(config)
+        def run(config: str | None, quiet: bool) -> int:
+            ran.append((config, quiet))
             return 1
 
         self.patch(foreground, "run", run)
         self.assertEqual(self.labnet("run"), (1, "", ""))
-        self.assertEqual(self.labnet("run", "--config", "my.toml"), (1, "", ""))
-        self.assertEqual(configs, [None, "my.toml"])
+        self.assertEqual(self.labnet("run", "--config", "my.toml", "--quiet"), (1, "", ""))
+        self.assertEqual(ran, [(None, False), ("my.toml", True)])
 
     def test_init_writes_what_check_finds_right(self) -> None:
         status, out, err = self.labnet("init", "my lab")

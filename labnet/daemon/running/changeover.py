@@ -23,6 +23,9 @@ Changes = Callable[[Config], Iterable[Callable[[], IChange]]]
 _MOMENT: Final = 0.01
 """Seconds in which a port that closes in the reactor's next turn has closed."""
 
+_PATHS: Final = ("learned", "file", "control", "log", "query_log", "session_log")
+"""The keys of all tables that name a file below `state`."""
+
 _NOT_ALLOWED: Final = (errno.EACCES, errno.EPERM)
 _PORT: Final = re.compile(r":(?:port=)?(\d+)")
 
@@ -104,7 +107,7 @@ def _with_state(config: Config, state: str) -> Config:
     was = config.lab.state + os.sep
 
     def moved(table: Any) -> Any:
-        paths = {key: getattr(table, key, None) for key in ("learned", "file", "control", "log", "query_log")}
+        paths = {key: getattr(table, key, None) for key in _PATHS}
         below = {key: path for key, path in paths.items() if path is not None and path.startswith(was)}
         return table.model_copy(
             update={key: os.path.join(state, path.removeprefix(was)) for key, path in below.items()}

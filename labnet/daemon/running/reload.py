@@ -71,6 +71,7 @@ def shared_files(config: Config) -> Iterator[str]:
         ("capture.file", config.capture.file),
         ("console.log", console.log),
         ("console.query_log", console.query_log),
+        ("console.session_log", console.session_log),
         ("console.control", console.control),
     ]
     writers: dict[str, str] = {}

@@ -222,8 +222,9 @@ def run(orders: Orders, reactor: Any) -> int:
     inherited = Inherited(zip(orders.inherited, count(FIRST_INHERITED)))
     try:
         config, loaded = reading()
+        environment = Environment(in_thread=in_thread, requests=orders.requests)
         shared = listening_reactor(reactor, inherited, orders.workers, config.lab.freebind)
-        lab = WorkerLab(orders, supervisor, config, loaded, shared, environment=Environment(in_thread=in_thread))
+        lab = WorkerLab(orders, supervisor, config, loaded, shared, environment=environment)
         lab.privilegedStartService()
         lab.startService()
     except StartError as error:

@@ -25,7 +25,7 @@ class Orders(NamedTuple):
     (:mod:`labnet.daemon.workers.labfile`), ``control`` the path of its own control socket, ``secret`` what the DNS
     cookies of all workers are made with (hex), ``command`` whether the command server is still wanted, ``clock`` the
     epoch second at which the machine started, as the supervisor counts, ``inherited`` the names of the sockets that
-    systemd passed.
+    systemd passed. With ``requests`` it logs a line for each of them.
     """
 
     number: int
@@ -36,6 +36,7 @@ class Orders(NamedTuple):
     command: bool
     clock: float
     inherited: list[str]
+    requests: bool = False
 
 
 def share(config: Config, orders: Orders) -> Config:

@@ -9,6 +9,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred, maybeDeferred
@@ -69,7 +70,8 @@ class SupervisorService(BaseService):
         path: str | None = None,
         environment: Environment = _ORDINARY,
     ) -> None:
-        super().__init__(config, loaded, reactor, read, path, environment)
+        super().__init__(config, loaded, reactor, read, path, replace(environment, requests=False))
+        self._requests = environment.requests
         self._loaded = dict(loaded)
         self._fail = environment.failed
         self._settled = Settled()
@@ -151,7 +153,7 @@ class SupervisorService(BaseService):
         self._settled.close()
 
     def _seen(self, config: ConsoleConfig) -> ConsoleConfig:
-        return config.model_copy(update={"query_log": None})
+        return config.model_copy(update={"query_log": None, "session_log": None})
 
     def samples(self) -> Deferred[Iterable[Sample]]:
         """What all workers counted and how each is; the memory and processor time are those of all processes."""
@@ -300,6 +302,7 @@ class SupervisorService(BaseService):
             not self._command_has_exited,
             self._reactor.seconds() - since_boot(),
             self._inherited,
+            self._requests,
         )
 
     @property
