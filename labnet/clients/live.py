@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import io
 import sys
 import time
 from collections.abc import Callable
@@ -119,11 +121,16 @@ class _Dialogue:
         return await _typed(self._prompts, prompt)
 
     def _arrived(self) -> None:
+        verbose = io.StringIO()
         try:
-            received = self._connection.receive()
+            with contextlib.redirect_stderr(verbose):  # -v speaks there, and the cursor may be in the prompt
+                received = self._connection.receive()
         except NoAnswer as error:
             self._close(str(error))
             return
+        finally:
+            if verbose.getvalue():
+                run_in_terminal(lambda: print(verbose.getvalue(), end="", file=sys.stderr, flush=True))
         if not received:
             self._close()
         elif (awaited := self._waiting()) is not None:

@@ -132,14 +132,16 @@ class DNSClientTests(ClientCase):
     def test_another_questions_reply_is_ignored(self) -> None:
         """A late one, perhaps; where nothing else comes the error quotes it."""
         late = replying("www.lab. 60 A 6.6.6.6")
-        network = self.network(lambda query: b"\0\0" + late(query)[2:], replying("www.lab. 60 A 10.0.0.1"))
+        network = self.network(
+            lambda query: bytes([query[0] ^ 1]) + late(query)[1:], replying("www.lab. 60 A 10.0.0.1")
+        )
         self.assertEqual(self.client().ask("www.lab"), "10.0.0.1")
         self.assertEqual(len(network.sent), 1)
         self.network(lambda query: query)
-        with self.assertRaisesRegex(NoAnswer, "in 1 tries of 2 s; it replied to another question: '.*www.*'$"):
+        with self.assertRaisesRegex(NoAnswer, "in 1 tries of 2 s; it replied to another question: .*www"):
             self.client(tries=1).ask("www.lab")
         network = self.network(
-            lambda query: framed("www.lab. 60 A 6.6.6.6")(query[:2] + b"\0\0" + query[4:]),
+            lambda query: framed("www.lab. 60 A 6.6.6.6")(query[:2] + bytes([query[2] ^ 1]) + query[3:]),
             framed("www.lab. 60 A 10.0.0.1"),
         )
         self.assertEqual(self.client(tcp=True).ask("www.lab"), "10.0.0.1")

@@ -7,6 +7,7 @@ import contextlib
 import io
 import os
 import socket
+import sys
 import tempfile
 from collections.abc import Awaitable, Callable
 from unittest import mock
@@ -217,6 +218,33 @@ class LiveTests(SynchronousTestCase):
         out, err = self.play(script, timeout=0.01)
         self.assertEqual(out, "MESSAGE!!! ----> Server Message: hello\n")
         self.assertTrue(err.startswith("labnet: no greeting from 192.0.2.1 port 8080 in 0.01 s: a server that "), err)
+
+    def test_what_verbose_shows_of_an_arrival_is_printed_outside_of_the_prompt(self) -> None:
+        """By what moves the cursor out of it; it is in the order of what happens."""
+        real = CommandConnection.receive
+        told: list[str] = []
+
+        def receive(connection: CommandConnection) -> str:
+            print("received", file=sys.stderr)
+            return real(connection)
+
+        def run_in_terminal(call: Callable[[], None]) -> None:
+            told.append("left the prompt")
+            call()
+
+        self.patch(CommandConnection, "receive", receive)
+        self.patch(live, "run_in_terminal", run_in_terminal)
+
+        async def script(scene: Scene) -> None:
+            scene.says(HELLO)
+            await scene.shows("hello")
+            scene.closes()
+            await scene.shows("closed")
+            scene.type("\r")
+
+        _, err = self.play(script)
+        self.assertEqual(len(told), 2)
+        self.assertTrue(err.startswith("received\nreceived\nlabnet: the server closed"), err)
 
     def test_an_error_of_the_connection_is_said(self) -> None:
         """In the system's words."""

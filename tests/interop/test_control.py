@@ -128,6 +128,23 @@ def test_json_for_programs(lab: tuple[Daemon, Path]) -> None:
     assert status["rates"]["main"]["queries_per_second"] == 0
 
 
+def test_the_page_in_a_pipe_needs_no_textual(lab: tuple[Daemon, Path]) -> None:
+    """It is an extra; the page is plain text there, with what is wrong first."""
+    _, folder = lab
+    program = "import sys; sys.modules['textual'] = None; from labnet.cli import main; sys.exit(main(sys.argv[1:]))"
+    done = subprocess.run(
+        [sys.executable, "-c", program, "status", "--config", "labnet.toml"],
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\x1b" not in done.stdout
+    assert re.search(r"(?m)^main +running ", done.stdout), done.stdout
+
+
 def of_terminal() -> None:
     """Be a process of the terminal that standard input is, with the Ctrl-C that a shell in the background ignores."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
