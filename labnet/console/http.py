@@ -52,6 +52,7 @@ def begin(request: Request, code: int, kind: str, policy: str = NOTHING) -> None
         ("Cache-Control", "no-store"),
         ("X-Content-Type-Options", "nosniff"),
         ("Referrer-Policy", "no-referrer"),
+        ("Cross-Origin-Resource-Policy", "same-origin"),
         ("Content-Security-Policy", policy),
     ):
         request.setHeader(name.encode("ascii"), value.encode("ascii"))

@@ -116,8 +116,12 @@ class Front(Resource):
 
     def _answer_api(self, request: PageRequest, path: str, role: Role, host: str, peer: str) -> None:
         method = "GET" if request.method == b"HEAD" else request.method.decode("ascii", "replace")
+        origin = _field(request, b"origin") or None
+        # Another page could not read the answer, but hold a stream, and have all be watched.
+        if not self._access.is_same_origin(host, origin, _field(request, b"sec-fetch-site") or None):
+            raise BadRequest("this comes from a page of another origin", 403)
         if method == "POST":
-            self._check_post(request, role, host)
+            self._check_post(request, role)
         query = Query(request.args)
         if path == "events" and method == "GET":
             self._stream(request, query, role, peer)
@@ -135,13 +139,10 @@ class Front(Resource):
             lambda failure: None if gone else self._failed(request, failure, path),
         )
 
-    def _check_post(self, request: PageRequest, role: Role, host: str) -> None:
+    def _check_post(self, request: PageRequest, role: Role) -> None:
         """Raise :class:`BadRequest` unless a page of ours sends this, or a program that has a token."""
         if request.body_bytes > MOST_BODY:
             raise BadRequest(f"a body has at most {MOST_BODY} bytes", 413)
-        origin = _field(request, b"origin") or None
-        if not self._access.is_same_origin(host, origin, _field(request, b"sec-fetch-site") or None):
-            raise BadRequest("this comes from a page of another origin", 403)
         if not self._access.is_page_token(_field(request, b"x-labnet-token"), role):
             raise BadRequest("X-Labnet-Token has to be the token that GET /api/1/lab gives", 403)
 

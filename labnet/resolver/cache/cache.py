@@ -105,7 +105,12 @@ class Entry:
 
     def origin(self, now: float) -> str:
         """Where it comes from, in words."""
-        return f"from the cache, learned {self.age(now)} s ago from {self.source}"
+        return "from the cache, learned {age} s ago from {source}".format_map(self.lifetime(now))
+
+    def lifetime(self, now: float) -> dict[str, str | float]:
+        """Its ``age`` at ``now``, its ``ttl`` and what is ``left`` of that, in whole seconds, and its ``source``."""
+        age = self.age(now)
+        return {"age": age, "ttl": self.ttl, "left": max(0, self.ttl - age), "source": self.source}
 
     def stale(self, now: float) -> Answer:
         """The answer past its lifetime (RFC 8767)."""

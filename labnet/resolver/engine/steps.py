@@ -25,9 +25,7 @@ def note_own(story: Story, question: Question, own: Answer | None) -> None:
 
 def note_entry(story: Story, question: Question, entry: Entry, now: float) -> None:
     """Note that the cache has ``entry`` for ``question`` at ``now`` (epoch seconds)."""
-    age = entry.age(now)
-    left = max(0, entry.ttl - age)
-    lifetime: dict[str, str | float] = {"age": age, "ttl": entry.ttl, "left": left, "source": entry.source}
+    lifetime = entry.lifetime(now)  # the same that the extended error says
     if entry.answer.answer or entry.answer.mapping is not None:
         story.step("cache", **lifetime)
     else:

@@ -307,6 +307,19 @@ class HostTests(FrontTestCase):
         self.assertEqual(self.get("/", "X-Host: 127.0.0.1\r\n").code, 421)
 
 
+class OriginTests(FrontTestCase):
+    """Pages of others, in a browser of this machine."""
+
+    def test_another_page_reads_nothing_and_holds_no_stream(self) -> None:
+        """Nor is anything watched for it; a link to the page itself is fine."""
+        for fields in ("Sec-Fetch-Site: cross-site\r\n", "Origin: http://evil.example\r\n"):
+            for path in ("/api/1/events", "/api/1/lab", "/api/1/ladder.svg"):
+                self.assertEqual(self.get(path, fields).code, 403)
+        self.assertFalse(self.ring.watched)
+        self.assertEqual(len(self.service.streams.open), 0)
+        self.assertEqual(self.get("/health", "Sec-Fetch-Site: cross-site\r\n").code, 200)
+
+
 class StreamTests(FrontTestCase):
     """What happens, as it happens."""
 
