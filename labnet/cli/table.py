@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "check": Entry("labnet.daemon.cli:check", SERVE, "check a configuration and its records"),
     "resolve": Entry("labnet.clients.cli:resolve", ASK, "ask a resolver for names"),
     "command": Entry("labnet.clients.cli:command", ASK, "talk to a command server"),
+    "dialect": Entry("labnet.clients.dialect_cli:dialect", ASK, "show and check how courses word the protocols"),
     "status": Entry("labnet.console.cli:status", LOOK, "show how a running lab is"),
     "watch": Entry("labnet.console.watch_cli:watch", LOOK, "draw what happens in it, live"),
     "reload": Entry("labnet.console.cli:reload", LOOK, "have it read its configuration anew"),

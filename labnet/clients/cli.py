@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -18,6 +18,9 @@ from labnet.cli.readers import PORT, SECONDS, TRIES, Reader
 from labnet.clients.running_lab import DNS_PORT, place_of
 from labnet.clients.server import Tap
 from labnet.clients.words import read_command, read_question, rrtype_of
+
+if TYPE_CHECKING:
+    from labnet.dialects.model import Dialect
 
 _TYPES: Final = ("A", "AAAA", "MX", "TXT", "NS", "SOA", "CNAME", "PTR", "SRV", "CAA", "DS", "DNSKEY", "ANY")
 """Record types that a shell completes."""
@@ -42,6 +45,25 @@ def _read_reverse(text: str) -> str:
 
 RRTYPE: Final = Reader("type", _read_type, lambda: _TYPES)
 REVERSE: Final = Reader("address", _read_reverse)
+
+
+def _read_dialect(text: str) -> Dialect:
+    from labnet.dialects.library import find
+    from labnet.dialects.reader import DialectError
+
+    try:
+        return find(text)
+    except DialectError as error:
+        raise ValueError("; ".join(error.problems)) from None
+
+
+def _shipped_dialects() -> tuple[str, ...]:
+    from labnet.dialects.library import shipped
+
+    return tuple(shipped())
+
+
+DIALECT: Final = Reader("dialect", _read_dialect, _shipped_dialects)
 
 
 def _asks(timeout: float) -> Callable[[Decorated], Decorated]:
@@ -80,6 +102,8 @@ class Asked:
     tcp: bool
     trace: bool
     verbose: bool
+    dialect: Dialect | None = None
+    next_port: int | None = None
 
 
 @click.command(
@@ -94,6 +118,7 @@ class Asked:
         ("labnet resolve --dns 127.0.0.1 1199 www.google.co.il", "the same by DNS"),
         ("labnet resolve @127.0.0.1 -p 1199 example.org MX +tcp", "words as dig takes them, by DNS"),
         ("labnet resolve @127.0.0.1 -x 192.0.2.1", "the name of an address"),
+        ("labnet resolve --dialect zone 127.0.0.1 1200 www.biu.ac.il", "as another course's client asks"),
     ],
 )
 @_asks(timeout=3.0)
@@ -108,6 +133,8 @@ class Asked:
 @click.option("--tcp", is_flag=True, help="Ask by DNS over TCP.")
 @click.option("-t", "--type", "rrtype", type=RRTYPE, metavar="TYPE", help="Ask by DNS for records of this type.")
 @click.option("-x", "--reverse", type=REVERSE, multiple=True, metavar="ADDR", help="Ask by DNS for its name (PTR).")
+@click.option("-d", "--dialect", type=DIALECT, metavar="NAME", help="Ask as this course does (labnet dialect list).")
+@click.option("--next-port", type=PORT, metavar="PORT", help="The port of servers that are referred to without one.")
 @click.option("--trace", is_flag=True, help="Walk down from SERVER as from a root, telling each step.")
 def resolve(words: tuple[str, ...], port: int | None, **given: Any) -> int:
     from labnet.clients.errors import NoAnswer
@@ -127,7 +154,23 @@ def resolve(words: tuple[str, ...], port: int | None, **given: Any) -> int:
         types = types or (("PTR",) if reverse else ("A",))
         timeout, tries = said.timeout or given["timeout"], said.tries or given["tries"]
         names = (*reverse, *said.rest)
-        asked = Asked(server, number, timeout, tries, given["capture"], names, types, tcp, trace, given["verbose"])
+        dialect = _dialect_of(given["dialect"], "names")
+        if dialect is not None and is_dns:
+            return _failed("--dialect is for the course protocol, and this asks by DNS")
+        asked = Asked(
+            server,
+            number,
+            timeout,
+            tries,
+            given["capture"],
+            names,
+            types,
+            tcp,
+            trace,
+            given["verbose"],
+            dialect,
+            given["next_port"],
+        )
         return _resolve_by_dns(asked) if is_dns else _resolve_by_course(asked)
     except (CaptureError, NoAnswer) as error:
         return _failed(error)
@@ -137,11 +180,31 @@ def _resolve_by_course(asked: Asked) -> int:
     from labnet.clients.course import CourseClient, converse, run
     from labnet.clients.lines import name_reader
 
+    if asked.dialect is not None:
+        return _resolve_in_dialect(asked, asked.dialect)
     with _tapped(asked.capture, asked.verbose) as tap:
         client = CourseClient(asked.server, asked.port, asked.timeout, asked.tries, tap)
         if asked.names:
             return run(client, asked.names)
         return converse(client, name_reader())
+
+
+def _resolve_in_dialect(asked: Asked, dialect: Dialect) -> int:
+    from labnet.clients.course import converse, run
+    from labnet.clients.dialect import DialectClient, until
+    from labnet.clients.lines import name_reader
+    from labnet.dialects.codec import Codec
+
+    with _tapped(asked.capture, asked.verbose) as tap:
+        client = DialectClient(
+            Codec(dialect), asked.server, asked.port, asked.timeout, asked.tries, tap, asked.next_port
+        )
+        try:
+            if asked.names:
+                return run(client, asked.names)
+            return converse(client, until((*dialect.client_end, *dialect.question.end), name_reader()))
+        finally:
+            client.close()
 
 
 def _resolve_by_dns(asked: Asked) -> int:
@@ -178,14 +241,22 @@ def _resolve_by_dns(asked: Asked) -> int:
         ("labnet command TIME", "ask the lab that runs here for the time"),
         ("labnet command", "a dialogue; EXIT or Ctrl-D ends it"),
         ("labnet command 127.0.0.1 8080 TIME", "ask another server"),
+        ("labnet command --dialect prefixed 127.0.0.1 8080 TIME RAND", "as another course's client asks"),
     ],
 )
 @_asks(timeout=5.0)
+@click.option("-d", "--dialect", type=DIALECT, metavar="NAME", help="Ask as this course does (labnet dialect list).")
 @click.argument("words", nargs=-1, metavar="[SERVER PORT] [TEXT…]", help="TIME, EXIT, …; without one, a dialogue.")
 def command(
-    words: tuple[str, ...], port: int | None, timeout: float, tries: int, capture: str | None, verbose: bool
+    words: tuple[str, ...],
+    port: int | None,
+    timeout: float,
+    tries: int,
+    capture: str | None,
+    verbose: bool,
+    dialect: Dialect | None,
 ) -> int:
-    from labnet.clients.command import CommandConnection, run
+    from labnet.clients.command import CommandConnection, converse, run
     from labnet.clients.errors import NoAnswer
     from labnet.clients.lines import command_dialogue
 
@@ -195,10 +266,24 @@ def command(
         raise click.UsageError(str(error), click.get_current_context()) from None
     try:
         server, number = place_of("command", said.server, said.port)
-        with _tapped(capture, verbose) as tap, CommandConnection(server, number, timeout, tries, tap) as connection:
-            return run(connection, said.rest) if said.rest else command_dialogue()(connection)
+        found = _dialect_of(dialect, "commands")
+        with (
+            _tapped(capture, verbose) as tap,
+            CommandConnection(server, number, timeout, tries, tap, dialect=found) as connection,
+        ):
+            if said.rest:
+                return run(connection, said.rest)
+            return converse(connection) if connection.speaks_first else command_dialogue()(connection)
     except (CaptureError, NoAnswer) as error:
         return _failed(error)
+
+
+def _dialect_of(dialect: Dialect | None, kind: str) -> Dialect | None:
+    if dialect is not None and dialect.kind != kind:
+        raise click.UsageError(
+            f"{dialect.name} is a dialect of {dialect.kind}, not of {kind}", click.get_current_context()
+        )
+    return dialect
 
 
 def _failed(why: object) -> int:

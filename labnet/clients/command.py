@@ -10,6 +10,8 @@ from types import TracebackType
 from typing import Final, Self
 
 from labnet.clients.errors import NoAnswer
+from labnet.dialects.framing import Framer, FramingError, frame
+from labnet.dialects.model import Dialect
 from labnet.wire.quoting import quoted
 
 PREFIX: Final = "MESSAGE!!! ----> "
@@ -39,7 +41,13 @@ class CommandConnection:
         timeout: float = 5.0,
         tries: int = 3,
         tap: Callable[[socket.socket], socket.socket] = lambda sock: sock,
+        dialect: Dialect | None = None,
     ) -> None:
+        self._framing = "whole" if dialect is None else dialect.framing
+        self._framer = Framer(self._framing, by_line=False)
+        self._ends = ("EXIT",) if dialect is None else dialect.commands.end
+        self.speaks_first = dialect is not None and dialect.commands.greeting is None
+        """Whether the server does not greet."""
         self.where = f"{host} port {port}"
         self.timeout = timeout
         self._is_greeted = False
@@ -67,12 +75,16 @@ class CommandConnection:
         """The descriptor of its socket, for waiting until something comes."""
         return self._socket.fileno()
 
+    def is_exit(self, command: str) -> bool:
+        """Whether ``command`` is one that ends the connection."""
+        return command.strip() in self._ends
+
     def receive(self) -> str:
         """The next reply, without its newline; empty where the server has closed the connection."""
         if self._early:
             return self._early.popleft()
         try:
-            received = self._socket.recv(LONGEST_REPLY)
+            received = self._receive()
         except TimeoutError as error:
             why = "" if self._is_greeted else f", nor a greeting: {TURN}"
             raise NoAnswer(f"no answer from {self.where} in {self.timeout:g} s{why}") from error
@@ -82,6 +94,20 @@ class CommandConnection:
             raise NoAnswer(f"no answer from {self.where}: {error.strerror}") from error
         self._is_greeted = True
         return received.decode(errors="replace").rstrip("\n")
+
+    def _receive(self) -> bytes:
+        """One receive, or where the dialect frames its messages one of them."""
+        messages: list[bytes] = []
+        while not messages:
+            received = self._socket.recv(LONGEST_REPLY)
+            if not received:
+                return b"".join(self._framer.end())
+            try:
+                messages = self._framer.receive(received)
+            except FramingError as error:
+                raise NoAnswer(f"{self.where} sent a reply that cannot be read: {error}") from None
+        self._early += [message.decode(errors="replace").rstrip("\n") for message in messages[1:]]
+        return messages[0]
 
     def closes(self) -> bool:
         """Whether the server closes the connection now, within :data:`CLOSES_WITHIN`; what it says is not lost."""
@@ -99,7 +125,9 @@ class CommandConnection:
     def send(self, command: str) -> bool:
         """Send ``command``; False where the server has closed the connection."""
         try:
-            self._socket.sendall(command.encode(errors="surrogateescape"))
+            self._socket.sendall(frame(self._framing, command.encode(errors="surrogateescape")))
+        except FramingError as error:
+            raise NoAnswer(f"cannot send to {self.where}: {error}") from None
         except (BrokenPipeError, ConnectionResetError):
             return False
         except OSError as error:
@@ -121,14 +149,15 @@ def run(connection: CommandConnection, commands: Sequence[str]) -> int:
 
     What stands behind an ``EXIT`` that closes the connection is not sent.
     """
-    connection.receive()
+    if not connection.speaks_first:
+        connection.receive()
     for number, command in enumerate(commands, 1):
         reply = connection.ask(command)
         if reply:
             print(shown(reply), flush=True)
-        elif not is_exit(command):
+        elif not connection.is_exit(command):
             raise NoAnswer("the server closed the connection")
-        if is_exit(command) and (not reply or (number < len(commands) and connection.closes())):
+        if connection.is_exit(command) and (not reply or (number < len(commands) and connection.closes())):
             break
     return 0
 
@@ -136,7 +165,8 @@ def run(connection: CommandConnection, commands: Sequence[str]) -> int:
 def converse(connection: CommandConnection) -> int:
     """The transcript's loop: greet, then commands until EXIT, end of file, Ctrl-C, or until the server closes."""
     try:
-        print(f"{PREFIX}Server Message: {shown(connection.receive())}", flush=True)
+        if not connection.speaks_first:
+            print(f"{PREFIX}Server Message: {shown(connection.receive())}", flush=True)
         while True:
             command = input(PROMPT)
             if not command:
@@ -144,9 +174,9 @@ def converse(connection: CommandConnection) -> int:
             reply = connection.ask(command)
             if reply:
                 print(f"{PREFIX}Server Response: {shown(reply)}", flush=True)
-                if not (is_exit(command) and connection.closes()):
+                if not (connection.is_exit(command) and connection.closes()):
                     continue
-            elif not is_exit(command):
+            elif not connection.is_exit(command):
                 print("labnet: the server closed the connection", file=sys.stderr)
             input(LAST_PROMPT)
             return 0

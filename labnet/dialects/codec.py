@@ -114,6 +114,10 @@ class Codec:
         text = self._write_question(_said(asked))
         return self._head(asked) + text.encode()
 
+    def encode_registration(self, asked: Asked) -> bytes:
+        """The message that gives a name its address, in a dialect that has one."""
+        return self._head(asked) + writer_of(self.dialect.question.register[0])(_said(asked)).encode()
+
     def decode_question(self, message: bytes) -> Asked:
         """What a client asks; white space around it is ignored.
 

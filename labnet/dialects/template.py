@@ -107,7 +107,7 @@ def _pattern(form: str) -> str:
             around = [pieces[at][1] for at in (index - 1, index + 1) if 0 <= at < len(pieces)]
             made.append(rf"\s*{_literal(text.strip())}\s*" if _SECTIONS & set(around) else _literal(text))
             continue
-        behind = pieces[index + 1][0].lstrip()[:1] if index + 1 < len(pieces) else ""
+        behind = pieces[index + 1][0][:1].strip() if index + 1 < len(pieces) else ""
         alone = name == "address" and "{name}" not in form
         made.append(f"(?P<{name}>{_ADDRESS_ALONE if alone else _FIELDS[name].format(re.escape(behind))})")
     return "".join(made)

@@ -93,7 +93,8 @@ class MessageStream(Protocol):
             return
         self._is_over = True
         if self._is_open:
-            self.transport.abortConnection()
+            # A reset ends many a server of the courses: its next receive raises.
+            self.transport.loseConnection()
         elif self.connector is not None:
             self.connector.disconnect()
 

@@ -29,7 +29,9 @@ class FakeConnection:
     replies = {"TIME": "Sun Oct  1 13:33:03 2023"}
     opened: list[tuple[Any, ...]] = []
 
-    def __init__(self, *arguments: Any) -> None:
+    speaks_first = False
+
+    def __init__(self, *arguments: Any, dialect: object = None) -> None:
         *where, tap = arguments
         assert tap(self) is self
         self.opened.append(tuple(where))
@@ -43,6 +45,9 @@ class FakeConnection:
 
     def __exit__(self, *_: object) -> None:
         """Nothing is open."""
+
+    def is_exit(self, text: str) -> bool:
+        return text == "EXIT"
 
     def receive(self) -> str:
         return "hello"

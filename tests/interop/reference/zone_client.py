@@ -1,0 +1,11 @@
+"""A client of zones with NS lines: HOST PORT NAME…"""
+
+import socket
+import sys
+
+sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sock.settimeout(10)
+for name in sys.argv[3:]:
+    sock.sendto(name.encode(), (sys.argv[1], int(sys.argv[2])))
+    reply = sock.recvfrom(1024)[0].decode()
+    print(reply if reply == "non-existent domain" else reply.split(",")[1], flush=True)
