@@ -105,10 +105,10 @@ class Entry:
 
     def origin(self, now: float) -> str:
         """Where it comes from, in words."""
-        return "from the cache, learned {age} s ago from {source}".format_map(self.lifetime(now))
+        return f"from the cache, learned {self.age(now)} s ago from {self.source}"
 
     def lifetime(self, now: float) -> dict[str, str | float]:
-        """Its ``age`` at ``now``, its ``ttl`` and what is ``left`` of that, in whole seconds, and its ``source``."""
+        """The facts of :meth:`origin`: ``age``, ``ttl``, what is ``left`` of it, in whole seconds, and ``source``."""
         age = self.age(now)
         return {"age": age, "ttl": self.ttl, "left": max(0, self.ttl - age), "source": self.source}
 

@@ -25,7 +25,7 @@ def note_own(story: Story, question: Question, own: Answer | None) -> None:
 
 def note_entry(story: Story, question: Question, entry: Entry, now: float) -> None:
     """Note that the cache has ``entry`` for ``question`` at ``now`` (epoch seconds)."""
-    lifetime = entry.lifetime(now)  # the same that the extended error says
+    lifetime = entry.lifetime(now)
     if entry.answer.answer or entry.answer.mapping is not None:
         story.step("cache", **lifetime)
     else:

@@ -209,14 +209,19 @@ class BatchAnswers:
         also_known = {slot: made for slot, made in seen.items() if made is not None}
         self._reply_to(self._out, also_known, came)
         fast_path = self.protocol.fast_path
-        if self.protocol.counts.events.wants:
+        events, passed_on = self.protocol.counts.events, 0
+        if events.wants:
             fast_path = None  # what is to be told of takes the path on which everything is seen
         for slot, datagram in others.items():
             if slot in also_known:
                 continue
             taken = slot not in limited
-            if not (taken and fast_path is not None and self._forward(fast_path, datagram, slot, came)):
+            if taken and fast_path is not None and self._forward(fast_path, datagram, slot, came):
+                passed_on += 1
+            else:
                 self.hand_on(datagram, self._in.address(slot), taken)
+        if passed_on and events.watched:
+            events.take(passed_on)  # they are left out
         if fast_path is not None:
             fast_path.send()
 
