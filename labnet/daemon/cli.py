@@ -39,22 +39,32 @@ def run(config: str | None, quiet: bool) -> int:
     examples=[
         ("labnet init", "etc/labnet.toml and its records, in this folder"),
         ("labnet init mylab", "the same in mylab, which is made"),
+        ("labnet init --course zone", "a lab as another course has it (labnet dialect list)"),
     ],
 )
 @click.argument("folder", required=False, default=".", metavar="[FOLDER]", help="Default: this folder.")
-def init(folder: str) -> int:
+@click.option("--course", metavar="NAME", help="A lab in this dialect: a name of labnet dialect list.")
+def init(folder: str, course: str | None) -> int:
     from labnet.builtin.example import ExampleError, write_example
+    from labnet.dialects.reader import DialectError
 
     try:
-        paths = write_example(folder)
-    except ExampleError as error:
-        print(f"labnet: {error}", file=sys.stderr)
+        paths = write_example(folder, None if course is None else _files_of(course))
+    except (ExampleError, DialectError) as error:
+        print(f"labnet: {quoted(str(error))}", file=sys.stderr)
         return 1
     for path in paths:
         print(f"wrote {quoted(path)}")
     there = "" if os.path.samefile(folder, ".") else f"cd {quoted(shlex.quote(folder))} && "
     print(f"now: {there}labnet check && labnet run")
     return 0
+
+
+def _files_of(course: str) -> dict[str, str]:
+    from labnet.builtin.course import files_of
+    from labnet.dialects.library import find
+
+    return files_of(find(course))
 
 
 @click.command(

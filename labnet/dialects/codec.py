@@ -63,7 +63,8 @@ class Codec:
         self._end = end
         self.id_bytes = question.id_bytes
         """Bytes of an id before the text of each message."""
-        self._is_bare = question.forms == ("{name}",) and not self.id_bytes
+        self.is_bare = question.forms == ("{name}",) and not self.id_bytes
+        """Whether a question is a name and nothing else."""
         self._sources = dict(reply.source)
         self.has_sections = "answer" in fields_of(reply.found[0])
         """Whether a reply has whole sections of records."""
@@ -95,7 +96,7 @@ class Codec:
     @property
     def is_plain(self) -> bool:
         """Whether a question is a name and nothing else, so that equal questions have equal replies."""
-        return self._is_bare and not self._sources
+        return self.is_bare and not self._sources
 
     def question_for(self, name: str) -> Asked:
         """What to ask a server about ``name``: the server is to walk, where a question says who is."""
@@ -109,7 +110,7 @@ class Codec:
 
     def encode_question(self, asked: Asked) -> bytes:
         """The message that asks."""
-        if self._is_bare:
+        if self.is_bare:
             return asked.name.encode()
         text = self._write_question(_said(asked))
         return self._head(asked) + text.encode()
@@ -124,7 +125,7 @@ class Codec:
         Raises TextError for what is no question, and for what a server could have sent: answering that could make two
         servers talk for ever.
         """
-        if self._is_bare:
+        if self.is_bare:
             if _first(self._read_unknown, message.decode(errors="replace").strip()) is not None:
                 raise TextError(_SHAPE)
             name = decode_bare_name(message)

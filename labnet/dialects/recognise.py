@@ -10,6 +10,7 @@ from functools import cache
 from labnet.dialects.codec import Asked, Codec, Reply, Stray
 from labnet.dialects.library import find, shipped
 from labnet.wire.course_line import TextError
+from labnet.wire.types import type_of
 
 
 def decode_reply(codec: Codec, message: bytes, asked: Asked | None = None) -> Reply:
@@ -31,17 +32,28 @@ def decode_reply(codec: Codec, message: bytes, asked: Asked | None = None) -> Re
 
 def recognise(message: bytes) -> tuple[str, Reply] | None:
     """The shipped dialect in which ``message`` is a reply, and what it says there; None where it is none in any."""
-    try:
-        text = message.decode().strip()
-    except UnicodeDecodeError:
-        return None
     for codec in _shipped():
         try:
-            own = codec.read_own(text)
-        except TextError:
+            own = codec.read_own(message[codec.id_bytes :].decode().strip())
+        except (TextError, UnicodeDecodeError):
             continue
         if own is not None:
             return codec.name, own.reply
+    return None
+
+
+def recognise_question(message: bytes) -> tuple[str, Asked] | None:
+    """The shipped dialect in which ``message`` asks for more than a bare name, and what; None where there is none."""
+    for codec in _shipped():
+        if codec.is_bare:
+            continue
+        try:
+            asked = codec.decode_question(message)
+        except TextError:
+            continue
+        # Behind an id any two words are a name and a type.
+        if not codec.id_bytes or type_of(asked.rrtype) is not None:
+            return codec.name, asked
     return None
 
 

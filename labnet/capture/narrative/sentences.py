@@ -121,6 +121,11 @@ def _icmpv6(_: Dissected, layer: Layer) -> str:
 
 def _course(_: Dissected, layer: Layer) -> str:
     name, address = layer.text("labnet.course.name"), layer.text("labnet.course.address")
+    dialect, target = layer.text("labnet.course.dialect"), layer.text("labnet.course.target")
+    if target is not None:
+        return f"The answer: ask the server at {target}, which knows more (dialect {dialect})."
+    if dialect is not None and address is None and name is not None:
+        return f"Somebody asks for the address of {name} (dialect {dialect})."
     if address is None and name is not None:
         return f"Somebody asks for the address of {name}: {layer.length} bytes, the bare name and nothing else."
     if address is None:

@@ -14,6 +14,7 @@ from typing import Final
 
 from labnet.capture import names
 from labnet.capture.model import Dissected, Field, Layer
+from labnet.capture.packet.dialects import fields_of, is_command, is_unmistakable, question_in, reply_in
 from labnet.capture.packet.dns import DNSError, read_message
 from labnet.capture.packet.headers import BOOTP, read_header
 from labnet.capture.packet.options import read_dhcp_options
@@ -22,7 +23,8 @@ from labnet.command.framing import COMMANDS
 from labnet.wire.course import decode_bare_name, decode_reply
 from labnet.wire.course_line import TextError
 from labnet.wire.dns_request import Refusal, Silence, decode_query
-from labnet.wire.types import CourseReply
+from labnet.wire.quoting import quoted
+from labnet.wire.types import CourseReply, Referral
 
 _COOKIE: Final = b"\x63\x82\x53\x63"
 _HTTP: Final = re.compile(
@@ -186,7 +188,7 @@ def _course(frame: Dissected, answers: bool, asks_course: Callable[[Dissected], 
         try:
             name = decode_bare_name(data)
         except TextError:
-            return None
+            return _in_dialect(data, at) if is_unmistakable(data) else None
         if not asks_course(frame):
             return None
         layer.title = "Course protocol (question)"
@@ -196,7 +198,7 @@ def _course(frame: Dissected, answers: bool, asks_course: Callable[[Dissected], 
     try:
         reply = decode_reply(data)
     except TextError:
-        return None
+        return _in_dialect(data, at)
     layer.title = "Course protocol (reply)"
     if reply is None:
         layer.fields.append(Field("labnet.course.unknown", "Reply", at, len(data), data, "the name is not known"))
@@ -213,8 +215,35 @@ def is_course_reply(data: bytes) -> bool:
     try:
         reply = decode_reply(data)
     except TextError:
-        return False
+        return is_unmistakable(data) and reply_in(data) is not None
     return reply is None or (reply.name is not None and reply.ttl is not None)
+
+
+def _in_dialect(data: bytes, at: int) -> ApplicationData | None:
+    """A message of another dialect than the assignment's."""
+    layer = Layer("course", "Course protocol (reply)", at, len(data))
+    shown = quoted(data.decode(errors="replace").strip())
+    asked = question_in(data)
+    if asked is not None:
+        dialect, name = asked
+        layer.title = "Course protocol (question)"
+        where, length = at + max(0, data.find(name.encode())), len(name.encode())
+        layer.fields.append(Field("labnet.course.name", "Name", where, length, name, name))
+        layer.fields.append(Field("labnet.course.dialect", "Dialect", at, len(data), dialect, dialect))
+        return ApplicationData("Course", f"Question {shown}", layer, "question", name)
+    found = reply_in(data)
+    if found is None:
+        return None
+    dialect, reply = found
+    layer.fields.extend(fields_of(dialect, reply, data, at))
+    if reply is None:
+        layer.fields.append(Field("labnet.course.unknown", "Reply", at, len(data), data, "the name is not known"))
+        return ApplicationData("Course", f"Reply {shown}: not known", layer, "reply", None)
+    if isinstance(reply, Referral):
+        return ApplicationData(
+            "Course", f"Reply {shown}: ask {reply.target}", layer, "reply", None, outcome=reply.target
+        )
+    return ApplicationData("Course", f"Reply {shown}", layer, "reply", reply.name, outcome=reply.address)
 
 
 def _reply_fields(data: bytes, at: int, reply: CourseReply) -> list[Field]:
@@ -242,7 +271,7 @@ def _segment(frame: Dissected, ports: tuple[int, int]) -> ApplicationData | None
     data, at = frame.data, frame.payload[0]
     if not data:
         return None
-    ways: list[Callable[[bytes, int], ApplicationData | None]] = [_tls, _http, _command, _whole_dns]
+    ways: list[Callable[[bytes, int], ApplicationData | None]] = [_tls, _http, _command, _whole_dns, _stream_dialect]
     if len(data) > 14 and int.from_bytes(data[:2], "big") == len(data) - 2 and b"\0" in data:
         ways.insert(0, lambda data, at: _dns(data[2:], at + 2, 53 not in ports, frame.packet.is_own))
     for way in ways:
@@ -250,6 +279,17 @@ def _segment(frame: Dissected, ports: tuple[int, int]) -> ApplicationData | None
         if message is not None:
             return message
     return None
+
+
+def _stream_dialect(data: bytes, at: int) -> ApplicationData | None:
+    """A segment of a dialect over TCP, of names or of commands, that cannot be mistaken."""
+    if is_command(data):
+        text = data.decode(errors="replace").strip()
+        kind, says = ("reply", "Reply: ") if text.startswith("JAM") else ("question", "Command ")
+        layer = Layer("command", "Command server", at, len(data))
+        layer.fields.append(Field("command.reply", "Text", at, len(data), text, text))
+        return ApplicationData("Command", f"{says}{text}", layer, kind)
+    return _in_dialect(data, at) if is_unmistakable(data) else None
 
 
 def _tls(data: bytes, at: int) -> ApplicationData | None:
