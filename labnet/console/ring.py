@@ -165,9 +165,7 @@ class Ring:
             self._end()
             return
         self._tick_call = self._clock.callLater(TICK, self._tick)
-        self._room = min(AT_ONCE, self._room + A_TICK)
-        self._ready_room = min(READY_AT_ONCE, self._ready_room + READY_A_TICK)
-        self.wants = True
+        self.refill()
         if self._left_out:
             left_out, self._left_out = self._left_out, 0
             self.happened(Skipped(now, left_out))
@@ -175,6 +173,12 @@ class Ring:
             self._told = self.last
             for reader in list(self._readers):
                 reader.ready()
+
+    def refill(self) -> None:
+        """A moment has passed: some more questions may be told of."""
+        self._room = min(AT_ONCE, self._room + A_TICK)
+        self._ready_room = min(READY_AT_ONCE, self._ready_room + READY_A_TICK)
+        self.wants = True
 
     def _end(self) -> None:
         if self._tick_call is not None:

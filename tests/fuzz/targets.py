@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import math
 from collections.abc import Callable
 from functools import lru_cache, wraps
@@ -25,10 +26,20 @@ from labnet.capture.traffic.checks import notes
 from labnet.command.framing import CommandFramer
 from labnet.console.actions import actions_of
 from labnet.console.control import ControlFactory, ControlServer
+from labnet.console.encoding import packed, shown, unpacked
 from labnet.console.http import LimitedSite
+from labnet.console.page.access import PageAccess
+from labnet.console.page.api import Api
+from labnet.console.page.front import Front
+from labnet.console.page.packets import capture_of, layers_of
+from labnet.console.page.streams import Streams
+from labnet.console.ring import Ring
 from labnet.console.web import CONNECTIONS, pages_at
 from labnet.dialects.codec import Codec
 from labnet.dialects.library import find, shipped
+from labnet.events import Exchange
+from labnet.ladder.live import live_ladder
+from labnet.ladder.svg import ladder_svg
 from labnet.resolver.cache.lines import decode_line, encode_line
 from labnet.resolver.cache.policy import Bounds
 from labnet.resolver.cache.tail import TailReader
@@ -158,6 +169,48 @@ def http(data: bytes) -> None:
     channel.connectionLost(Failure(EOFError()))
 
 
+class _Backend:
+    """The lab behind the live page."""
+
+    def view(self, what: str, arguments: Any) -> Any:
+        return {"resolvers": [], "command": None} if what == "lab" else {}
+
+
+@quietly
+def live_page(data: bytes) -> None:
+    """A connection to the live page."""
+    clock: Any = Clock()
+    ring = Ring(clock)
+    access, streams = PageAccess("token", {"main": "other"}), Streams(ring, clock)
+    api = Api(_Backend(), ring, lambda *asked: {}, dict, access.page_token)
+    site = LimitedSite(Front(access, api, streams, {}), clock, CONNECTIONS, takes_bodies=True)
+    channel, transport = site.buildProtocol(_PEER), StringTransport(hostAddress=_PEER, peerAddress=_PEER)
+    assert channel is not None
+    channel.makeConnection(transport)
+    channel.dataReceived(data)
+    clock.pump([0.0] * 5)
+    channel.connectionLost(Failure(EOFError()))
+    ring.stop()
+
+
+@quietly
+def watched(data: bytes) -> None:
+    """A datagram to a resolver that somebody watches: all that is made of it can be shown."""
+    lab, ring = _watched_lab()
+    begin = ring.last
+    ring.refill()
+    lab.send(data)
+    lab.network.sent.clear()
+    for noted in ring.after(begin, 100):
+        json.dumps(shown(noted, whole=True))
+        assert unpacked(json.loads(json.dumps(packed(noted.event)))) == noted.event
+        if isinstance(noted.event, Exchange):
+            for datagram in noted.event.datagrams:
+                layers_of(datagram)
+            capture_of(noted.event.datagrams, 0.0)
+            ladder_svg(live_ladder([shown(noted)]))
+
+
 class _Lab:
     """What a control socket speaks for."""
 
@@ -220,7 +273,7 @@ TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
     each.__name__: each
     for each in (
         dns_query, dns_reply, course, resolver_udp, resolver_tcp, commands, http, control, learned, shared, records,
-        capture,
+        capture, live_page, watched,
     )
 }  # fmt: skip
 
@@ -228,6 +281,15 @@ TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
 @lru_cache
 def _lab() -> Lab:
     return Lab(_Endless("lasts"), {"zone.lab": _ZONE}, parents=[], learned=None, rate_limit=0)
+
+
+@lru_cache
+def _watched_lab() -> tuple[Lab, Ring]:
+    lab = Lab(_Endless("lasts"), {"zone.lab": _ZONE}, parents=[], learned=None, rate_limit=0)
+    ring = Ring(lab.reactor)
+    ring.look()
+    lab.service.counts.events = ring
+    return lab, ring
 
 
 class _Endless(SynchronousTestCase):
