@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -93,7 +94,9 @@ class Hosts:
         """``text`` without the address of its ``client``, where clients are not to be named."""
         if not self._hide:
             return text
-        return text.replace(address_of(client), "the client").replace(f"port {client['port']}", "its port")
+        text = text.replace(address_of(client), "the client")
+        text = re.sub(rf"(?<![\w.]){re.escape(client['host'])}(?![\w.:])", "the client's", text)
+        return re.sub(rf"\bport (is )?{client['port']}\b", r"port \1its own", text)
 
     def columns(self) -> list[Column]:
         """All columns, from left to right."""

@@ -32,7 +32,7 @@ _RESULTS: Final = {
 _KINDS: Final = {"again": Kind.RETRY, "silence": Kind.SILENCE, "thrown-away": Kind.IGNORED}
 _ENDS: Final = {"refused": Kind.REFUSED, "dropped": Kind.DROPPED, "limited": Kind.LIMITED}
 """What the mark is of a question that got no reply, by its result."""
-_CONNECTION: Final = {"opened": "connects", "waiting": "waits for its turn", "served": "", "closed": "closes"}
+_CONNECTION: Final = {"opened": "connects", "waiting": "waits for its turn: place", "served": "", "closed": "closes"}
 
 
 @dataclass(slots=True)
@@ -198,7 +198,8 @@ def _session(events: Sequence[Value], seats: Hosts) -> Iterator[Arrow]:
         why = seats.hidden(event.get("why") or "", event["client"])
         by_server = what in ("served", "waiting") or (what == "closed" and "client" not in why)
         when, ident = int(event["time"] * 1e9), event["id"]
-        says = seats.hidden(str(text or _CONNECTION.get(what, what)), event["client"])
+        says = f"{_CONNECTION['waiting']} {text}" if what == "waiting" else str(text or _CONNECTION.get(what, what))
+        says = seats.hidden(says.strip(), event["client"])
         if says:
             ends = (server, client) if by_server else (client, server)
             yield Arrow(when, *ends, says, why, session=ident, number=number)

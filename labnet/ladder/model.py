@@ -135,9 +135,9 @@ class Ladder:
 
 
 def milliseconds(nanoseconds: int) -> str:
-    """A time between two rows: in microsecond steps below a second, in milliseconds below a minute."""
+    """A time between two rows: in microseconds below a tenth of a second, in tenths of milliseconds below a second."""
     if abs(nanoseconds) < 1_000_000_000:
-        return f"{nanoseconds / 1e6:.3f} ms"
+        return f"{nanoseconds / 1e6:.{3 if abs(nanoseconds) < 100_000_000 else 1}f} ms"
     return f"{nanoseconds / 1e9:.3f} s"
 
 

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.interop.browsers import NARROW, WIDE, Looked, chromium, looking, violations
-from tests.interop.page_lab import TOKEN, PageLab, page_lab
+from tests.interop.page_lab import LOG, TOKEN, PageLab, page_lab
 from tests.ladder import happened
 
 VIEWS = ("ladder", "names", "sessions", "parents", "traffic", "map", "log", "ask", "faults")
@@ -172,11 +172,15 @@ def test_a_fault_is_ordered_seen_everywhere_and_ended(looked: Looked, lab: tuple
     page = looked.open("?view=faults")
     page.locator("[name=kind]").select_option("spoof")
     expect(page.locator("form")).to_contain_text("A forged reply comes before the real one.")
+    page.locator("[name=kind]").select_option("reset")
+    expect(page.locator("[name=where]")).to_have_text("command server")
+    expect(page.locator("[name=side]")).to_be_disabled()
+    page.locator("[name=kind]").select_option("spoof")
     page.locator("[name=side]").select_option("parent")
     page.get_by_label("Name", exact=True).fill("bank.lab.test")
     page.get_by_role("button", name="Order").click()
     assert posted(looked, lab[0], "faults") == {
-        "kind": "spoof", "where": "main", "side": "parent", "direction": "in", "name": "bank.lab.test", "until": "10"
+        "kind": "spoof", "where": "main", "side": "parent", "name": "bank.lab.test", "until": "10"
     }  # fmt: skip
     with_everything(lab[0])
     lab[0].tell("fault", {"id": "f1"})
@@ -216,6 +220,9 @@ def test_a_projector_shows_large_and_no_client(looked: Looked, lab: tuple[PageLa
     page.get_by_role("link", name="Sessions").click()
     expect(page.locator("tbody tr").first).to_contain_text("client 1")
     assert "127.0.0.1:52000" not in str(page.evaluate("document.body.textContent"))
+    lab[0].found["log"]["lines"].append({**LOG[0], "text": "127.0.0.1:52000 asks 127.0.0.1:1199, says 192.0.2.77"})
+    page.get_by_role("link", name="Log").click()
+    expect(page.locator("tbody tr", has_text="asks")).to_contain_text("… asks 127.0.0.1:1199, says …")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

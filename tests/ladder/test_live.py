@@ -113,6 +113,10 @@ class WholeTests(SynchronousTestCase):
         ladder = live_ladder([one], hide_clients=True)
         self.assertNotIn("192.0.2.77", repr(ladder))
         self.assertEqual(ladder.columns[0].role, "client 1")
+        events = [{**event, "client": client} for event in happened.session()]
+        events[1]["text"] = "Connected: your IP address is 192.0.2.77 and your port is 5353"
+        greeting = live_ladder((), events, hide_clients=True).arrows[1].says
+        self.assertEqual(greeting, "Connected: your IP address is the client's and your port is its own")
         self.assertIn("192.0.2.77", repr(live_ladder([one])))
 
     def test_exchanges_that_join_in_a_circle_are_each_drawn(self) -> None:

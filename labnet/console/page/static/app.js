@@ -56,6 +56,14 @@ class Page {
     return `client ${this.clients.get(end.host)}`;
   }
 
+  /** Text of the lab that may name clients, as it may be shown here: only the lab's own addresses are left in it. */
+  hide(text) {
+    if (!this.isProjector) return text;
+    const listens = [...this.lab.resolvers, this.lab.command ?? {}].flatMap(one => [...(one.listens ?? []), ...(one.parents ?? [])]);
+    const own = new Set(listens.map(one => one.replace(/^(udp|tcp) /, "")));
+    return String(text ?? "").replace(/\[[0-9a-f:.%\w]+\](:\d+)?|\b\d+\.\d+\.\d+\.\d+(:\d+)?/g, found => (own.has(found) ? found : "…"));
+  }
+
   /** Says something once, to everybody: in words for who listens. */
   say(text, isWrong = false) {
     at("said").textContent = quoted(text);

@@ -46,8 +46,8 @@ export class Detail {
     const event = events[number];
     if (!event || !["opened", "waiting"].includes(events[0].what)) throw new Error("this session began before the page was opened");
     const list = events.map((one, at) => h("li", { "aria-current": at === number && "true" },
-      h("span", { class: "small" }, clock(one.time)), " ", one.what, " ", outside(one.text), one.reply ? [" → ", outside(one.reply)] : null, one.why ? ` (${one.why})` : null));
-    this.fill(event.text || event.what, [
+      h("span", { class: "small" }, clock(one.time)), " ", one.what, " ", outside(this.page.hide(one.text)), one.reply ? [" → ", outside(this.page.hide(one.reply))] : null, one.why ? ` (${one.why})` : null));
+    this.fill(this.page.hide(event.text) || event.what, [
       facts([["When", clock(event.time)], ["Client", this.page.client(event.client)], ["Server", address(event.server)], ["Why", event.why]]),
       h("h3", {}, "The whole session"), h("ol", { class: "why" }, list),
     ]);

@@ -46,6 +46,7 @@ export const clock = seconds => new Date(seconds * 1000).toLocaleTimeString("en-
 /** A length of time as one says it. */
 export function lasting(seconds) {
   if (seconds === null || seconds === undefined) return "";
+  if (seconds === 0) return "0 ms";
   if (seconds < 0.0995) return `${(seconds * 1000).toFixed(seconds < 0.00995 ? 2 : 1)} ms`;
   if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
   if (seconds < 100) return `${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s`;

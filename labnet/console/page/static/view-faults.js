@@ -15,7 +15,7 @@ export function openFaults(root, page) {
       if (isOver || mine !== turn) return;
       page.showFaults(found.faults);
       list.replaceChildren(found.faults.length ? h("div", { class: "scroll" }, table("Faults on order", COLUMNS, found.faults.map(one => line(one, page, load)))) : nothing());
-      if (!kinds && page.isOperator) { kinds = found.kinds; form.replaceChildren(order(kinds, page, load)); }
+      if (!kinds && page.isOperator && found.kinds.length) { kinds = found.kinds; form.replaceChildren(order(kinds, page, load)); }
     } catch (error) {
       list.replaceChildren(empty("The faults cannot be listed now.", `${error.message}.`));
     }
@@ -36,30 +36,47 @@ function line(one, page, load) {
     one.when || "each", left, String(one.count ?? 0), one.by ?? "", page.isOperator ? h("button", { class: "quiet", type: "button", "aria-label": `End ${one.kind}`, on: { click: end } }, "End") : null]);
 }
 
-/** The form; what each kind does is said as it is chosen. */
+const SIDES = { client: "clients", parent: "parents", session: "command server" };
+const WHICH = [["", "each"], ["1", "the first"], ["2", "the second"], ["every 2", "every second"], ["every 3", "every third"], ["share 0.1", "a tenth"], ["share 0.5", "half"]];
+
+/** The form; what each kind does is said as it is chosen, and what does not go with it is not offered. */
 function order(kinds, page, load) {
   const says = h("p", { class: "small", "aria-live": "polite" });
-  const places = [...page.lab.resolvers.map(one => one.name), ...(page.lab.command ? ["command"] : [])];
+  const side = choice("side", []), where = choice("where", []);
+  const direction = choice("direction", [["", "as usual"], ["in", "coming in"], ["out", "going out"]], "");
+  const amount = h("input", { name: "amount", type: "number", class: "short", min: 0, max: 60000 });
+  const asked = field("Milliseconds", amount);
   const form = h("form", { class: "card" }, h("h2", {}, "Order a fault"),
-    h("div", { class: "bar" },
-      field("Fault", choice("kind", kinds.map(one => one.kind), kinds[0]?.kind)),
-      field("Where", choice("where", places, places[0])),
-      field("Side", choice("side", [["client", "clients"], ["parent", "parents"]], "client")),
-      field("Direction", choice("direction", [["in", "coming in"], ["out", "going out"]], "in"))),
+    h("div", { class: "bar" }, field("Fault", choice("kind", kinds.map(one => one.kind), kinds[0]?.kind)), field("Where", where), field("Side", side), field("Direction", direction), asked),
     says,
     h("div", { class: "bar" },
       field("Client network", h("input", { name: "client", placeholder: "everybody", maxlength: 60, spellcheck: "false" })),
       field("Name", h("input", { name: "name", placeholder: "every name", maxlength: 255, spellcheck: "false" })),
-      field("Which", choice("when", [["", "each"], ["1", "the first"], ["2", "the second"], ["every 2", "every second"], ["every 3", "every third"], ["share 0.1", "a tenth"], ["share 0.5", "half"]], "")),
+      field("Which", choice("when", WHICH, "")),
       field("Minutes", h("input", { name: "until", type: "number", class: "short", min: 1, max: 1440, value: 10 })),
       h("button", { type: "submit", class: "main" }, "Order")));
-  const told = () => { says.textContent = kinds.find(one => one.kind === form.elements.kind.value)?.sentence ?? ""; };
-  form.addEventListener("input", told);
+  const fit = () => {
+    const { sentence, transport, sides, amount: unit } = kinds.find(one => one.kind === form.elements.kind.value) ?? {};
+    const isSession = transport === "tcp";
+    says.textContent = sentence ?? "";
+    offer(side, (sides ?? (isSession ? ["session"] : ["client", "parent"])).map(one => [one, SIDES[one] ?? one]));
+    offer(where, isSession ? [["command", "command server"]] : page.lab.resolvers.map(one => [one.name, one.name]));
+    side.disabled = direction.disabled = isSession;
+    asked.hidden = !unit;
+    amount.disabled = !unit;
+  };
+  form.elements.kind.addEventListener("input", fit);
   form.addEventListener("submit", async event => {
     event.preventDefault();
     const given = Object.fromEntries([...new FormData(form)].filter(([, value]) => value !== ""));
     if (await page.act("faults", given, `${given.kind} is on order.`)) load();
   });
-  told();
+  fit();
   return form;
+}
+
+/** Has the select offer these, keeping what was chosen where it is among them. */
+function offer(select, choices) {
+  const chosen = select.value;
+  select.replaceChildren(...choices.map(([value, text]) => h("option", { value, selected: value === chosen }, text)));
 }

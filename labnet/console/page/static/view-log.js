@@ -14,7 +14,7 @@ export function openLog(root, page) {
     try {
       const { lines } = await get("log", { level: page.parameters.level, limit: LIMIT });
       const newest = [...lines].sort((one, other) => other.time - one.time);
-      box.replaceChildren(newest.length ? table("Log", COLUMNS, newest.map(line)) : nothing(page));
+      box.replaceChildren(newest.length ? table("Log", COLUMNS, newest.map(one => line(one, page))) : nothing(page));
     } catch (error) {
       box.replaceChildren(empty("The log cannot be read now.", `${error.message}.`));
     }
@@ -30,7 +30,7 @@ export function openLog(root, page) {
   };
 }
 
-const line = one => row(COLUMNS, [clock(one.time), h("span", { class: `pill ${LEVELS[one.level] ?? ""}` }, one.level), h("code", {}, one.event ?? ""), outside(one.text)]);
+const line = (one, page) => row(COLUMNS, [clock(one.time), h("span", { class: `pill ${LEVELS[one.level] ?? ""}` }, one.level), h("code", {}, one.event ?? ""), outside(page.hide(one.text))]);
 
 const nothing = page => (page.parameters.level
   ? empty("Nothing of this level.", "That is good news, if it was for warnings.", h("button", { type: "button", on: { click: () => page.go("log") } }, "Show all"))

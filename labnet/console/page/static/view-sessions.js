@@ -39,7 +39,7 @@ function content(page, found, live) {
   else if (command.open) parts.push(empty("Nobody is connected.", `The command server waits at ${host}:${port}. Connect in a terminal:`, h("code", {}, `labnet command ${host} ${port} TIME`)));
   if (found.waiting?.length)
     parts.push(h("h2", {}, `${found.waiting.length} before the welcome port`),
-      h("div", { class: "scroll" }, table("Waiting", WAITING, found.waiting.map(one => row(WAITING, [String(one.place), page.client(one.client), clock(one.since)])))));
+      h("div", { class: "scroll" }, table("Waiting", WAITING, found.waiting.map(one => row(WAITING, [String(one.place), page.client(one.client), one.since ? clock(one.since) : ""])))));
   return parts;
 }
 

@@ -29,10 +29,10 @@ function content(found, page) {
   const last = series.at(-1), timed = series.findLast(one => one.p50 !== null) ?? {}, slow = Math.max(...series.map(one => one.p99 ?? 0));
   return [
     h("div", { class: "cards" },
-      figure("Questions a second", String(Math.round(last.questions)), chart(series, ["questions"], one => String(Math.round(one)))),
+      figure("Questions a second", String(Math.round(last.questions)), chart(series, ["questions"], one => String(Math.round(one)), 2)),
       figure("From memory", `${Math.round((100 * hits) / asked)} %`, chart(series.map(one => ({ time: one.time, ratio: one.questions ? (100 * one.hits) / one.questions : null })), ["ratio"], one => `${Math.round(one)} %`, 100)),
       figure(["Latency: ", h("span", { class: "key one" }, "median"), " / ", h("span", { class: "key two" }, "99 %")], `${lasting(timed.p50) || "–"} / ${lasting(timed.p99) || "–"}`, chart(series, ["p50", "p99"], lasting, slow)),
-      figure([h("span", { class: "key one" }, "Failed"), " / ", h("span", { class: "key two" }, "over the rate")], String(series.reduce((sum, one) => sum + one.failures + one.limited, 0)), chart(series, ["failures", "limited"], one => String(Math.round(one)))),
+      figure([h("span", { class: "key one" }, "Failed"), " / ", h("span", { class: "key two" }, "over the rate")], String(series.reduce((sum, one) => sum + one.failures + one.limited, 0)), chart(series, ["failures", "limited"], one => String(Math.round(one)), 2)),
       shares("By protocol", found.by_protocol), shares("By result", found.by_result)),
   ];
 }
