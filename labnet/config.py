@@ -257,6 +257,37 @@ class SharedConfig(_Table):
     lock: Seconds = Field(5.0, description="Seconds that one lab asks the parents for a name while the others wait.")
 
 
+class FaultConfig(_Table):
+    """``[[fault]]``: something that goes wrong on purpose, from the start on."""
+
+    kind: str = Field(description="What goes wrong; `labnet fault kinds` lists them.")
+    where: str | None = Field(None, description="The resolver, or `command`; default: the first.")
+    side: Literal["client", "parent", "session"] | None = Field(None, description="Of the resolver; default: client.")
+    direction: Literal["in", "out"] | None = Field(None, description="What comes to the lab, or what leaves it.")
+    client: str | None = Field(None, description="For clients in this network alone.")
+    name: str | None = Field(None, description="About this name alone; `.example.org` is all below it.")
+    nth: int | None = Field(None, ge=1, description="The one of this number that fits, and no other.")
+    every: int | None = Field(None, ge=1, description="Each of so many that fit.")
+    share: float | None = Field(None, ge=0, le=1, description="A share of all that fit, drawn by `seed`.")
+    seed: int = Field(0, ge=0, description="The seed of what is drawn.")
+    amount: int | None = Field(None, ge=0, le=60_000, description="Milliseconds, for kinds that take some.")
+    seconds: float = Field(600.0, ge=1, le=86_400, description="When it ends by itself, after the start.")
+
+    def given(self) -> dict[str, Any]:
+        """The order, as the switchboard takes it."""
+        return {key: value for key, value in self.model_dump().items() if value is not None}
+
+    def problems(self, resolvers: list[str]) -> list[str]:
+        """What is wrong with the order in a lab of these ``resolvers``."""
+        from labnet.faults.model import OrderError, order_of  # few labs have any
+
+        try:
+            order_of(self.given(), resolvers, 0.0)
+        except OrderError as error:
+            return error.problems
+        return []
+
+
 class Config(_Table):
     """The whole lab, as the composition root takes it."""
 
@@ -266,6 +297,7 @@ class Config(_Table):
     capture: CaptureConfig = Field(default_factory=lambda: CaptureConfig(file=None))
     console: ConsoleConfig = Field(default_factory=lambda: ConsoleConfig.model_validate({}))
     shared: SharedConfig | None = None
+    fault: Many[FaultConfig] = ()
 
 
 def find(named: str | None = None) -> str | None:
@@ -315,6 +347,13 @@ def build(table: dict[str, Any], base: str, rundir: str, where: Any = lambda key
         if name not in config.resolver:
             says = f"there is no such resolver; there are {', '.join(config.resolver) or 'none'}"
             raise ConfigError([f"{where(f'console.page_viewers.{name}')}: {says}"])
+    wrong_orders = [
+        f"{where(f'fault.{number}')}: {problem}"
+        for number, fault in enumerate(config.fault)
+        for problem in fault.problems(list(config.resolver))
+    ]
+    if wrong_orders:
+        raise ConfigError(wrong_orders)
     state = os.path.abspath(os.path.join(rundir, config.lab.state))
     resolvers = {name: _absolute(resolver, base, state) for name, resolver in config.resolver.items()}
 

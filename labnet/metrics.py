@@ -104,6 +104,8 @@ FAMILIES: Final[dict[str, Family]] = {
     "labnet_shared_waiting": Family("gauge", "Questions that wait for another lab."),
     "labnet_shared_seconds": Family("histogram", "Seconds that the server of the shared cache took for a look."),
     "labnet_start_time_seconds": Family("gauge", "When the process started, in epoch seconds.", (), "max"),
+    "labnet_faults_active": Family("gauge", "Faults that are ordered now.", (), "max"),
+    "labnet_faults_done_total": Family("counter", "What was done on order, by the kind of fault.", ("kind",)),
     "labnet_build_info": Family("gauge", "1; the labels say which program this is.", ("version", "python"), "max"),
     "process_cpu_seconds_total": Family("counter", "Seconds of processor time used."),
     "process_resident_memory_bytes": Family("gauge", "Bytes of memory in use."),

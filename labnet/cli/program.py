@@ -63,6 +63,7 @@ def run(argv: Sequence[str] | None = None) -> int:
     try:
         with labnet.make_context("labnet", list(sys.argv[1:] if argv is None else argv)) as ctx:
             status: Any = labnet.invoke(ctx)
+            sys.stdout.flush()
     except click.exceptions.Exit as ended:
         return ended.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
@@ -75,6 +76,9 @@ def run(argv: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         print(f"labnet: {quoted(error.format_message())}", file=sys.stderr)
         return error.exit_code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader left; Python's own flush at exit would complain
+        return 0
     except KeyboardInterrupt:
         return INTERRUPTED
     return int(status or 0)

@@ -40,6 +40,7 @@ COMMANDS: Final = {
     "flush": Entry("labnet.console.cli:flush", LOOK, "have it forget what it learned"),
     "cache": Entry("labnet.console.cli:cache", LOOK, "look into what it learned"),
     "command-server": Entry("labnet.console.cli:command_server", LOOK, "open its command server again"),
+    "fault": Entry("labnet.console.fault_cli:fault", LOOK, "have something go wrong in it, on purpose"),
     "capture": Entry("labnet.capture.cli:capture", PACKETS, "capture packets into a file"),
     "explain": Entry("labnet.capture.cli:explain", PACKETS, "tell what is in a capture"),
     "exercise": Entry("labnet.capture.cli:exercise", PACKETS, "answer an exercise from a capture"),

@@ -78,7 +78,8 @@ class CommandService(Service):
         self._config = config
         self._exited = exited
         self._wall = wall_of(reactor)
-        self._welcome = WelcomePorts(reactor, CommandFactory(self))
+        self.factory = CommandFactory(self)
+        self._welcome = WelcomePorts(reactor, self.factory)
         self._admission = SessionAdmission(config)
         self._closed = False
         self._most = 0

@@ -80,6 +80,8 @@ class Ring:
         self.last = 0
         """The number of the last event."""
         self._clock = clock
+        self.mark: Callable[[Exchange], Exchange] | None = None
+        """Says of an exchange what was done to its datagrams on purpose."""
         self._most = most
         self._most_bytes = most_bytes
         self._noted: deque[Noted] = deque()
@@ -117,6 +119,8 @@ class Ring:
         if not (self.watched or isinstance(event, LogLine)):
             return
         self.last += 1
+        if isinstance(event, Exchange) and self.mark is not None:
+            event = self.mark(event)
         noted = Noted(self.last, event, ahead(self._clock))
         if isinstance(event, LogLine):
             self._lines.append(noted)

@@ -26,6 +26,7 @@ from labnet.daemon.base import (
 )
 from labnet.daemon.running.changeover import Joining, Leaving, change_over
 from labnet.daemon.running.ending import Ending
+from labnet.daemon.running.faults import LabFaults
 from labnet.daemon.running.listen_addresses import LISTENS, host_and_port, shown, to_try
 from labnet.daemon.running.operating import operate
 from labnet.daemon.running.reload import STOPPING
@@ -74,6 +75,8 @@ class LabService(BaseService):
         self._sockets: IDatagramSockets = SystemSockets(reactor, SystemRandom())
         self._services_reactor = reactor
         self._traffic: OwnTraffic | None = None
+        self.faults = LabFaults(self, reactor, self.ring)
+        self.ring.mark = self.faults.marked
         self._views = Views(self, reactor)
         self.console.watching.when_command_is_watched(self._watch)
         if config.capture.file is not None:
@@ -130,7 +133,8 @@ class LabService(BaseService):
 
     def _surroundings(self, resolver: str) -> Surroundings:
         """What the ``resolver`` of this name uses of this process."""
-        return Surroundings(self._sockets, shared=self._shared, events=self.console.watching.resolvers)
+        sockets = self.faults.sockets_for(resolver, self._sockets)
+        return Surroundings(sockets, shared=self._shared, events=self.console.watching.resolvers)
 
     def _resolver_config(self, name: str, config: Config) -> ResolverConfig:
         if self._traffic is None:
@@ -153,6 +157,8 @@ class LabService(BaseService):
         for listening in to_try(*self._ports()):
             self.log.info(LISTENS, **listening._asdict(), event="lab.listens")
         self._started.warn_of_unused()
+        for fault in self.config.fault:
+            self.faults.order({**fault.given(), "by": "the configuration"})
         self._started.notifier.ready(self._serving())
 
     def _unix_sockets(self) -> list[str]:
@@ -186,6 +192,7 @@ class LabService(BaseService):
         return maybeDeferred(super().stopService).addBoth(self._stopped)
 
     def _close(self) -> None:
+        self.faults.stop()
         if self._traffic is not None:
             self._traffic.close()
 
@@ -194,6 +201,7 @@ class LabService(BaseService):
         changes = partial(self._changes, loaded=loaded)
         self.config, warnings = await change_over(self.config, wanted, changes, self._listening_as, self._reactor)
         self._outcomes.warn(warnings + self._doubts(self.config, loaded))
+        self.faults.apply()
         if self._command_has_exited:
             self.log.info(
                 "the command server stays closed since EXIT: labnet command-server open opens it again",
@@ -238,6 +246,7 @@ class LabService(BaseService):
     def samples(self) -> Iterator[Sample]:
         yield from self.console.samples()
         yield from self._outcomes.samples()
+        yield from self.faults.samples()
         for service in (self.command, *self.resolvers.values(), self._shared):
             if service is not None:
                 yield from service.samples()
@@ -256,7 +265,7 @@ class LabService(BaseService):
             listeners = [shown(port) for port in resolver.ports]
             services.append({"kind": "resolver", "state": "running", "listeners": listeners, **resolver.status()})
         shared_up = None if self._shared is None else self._shared.store.is_up
-        return self._status(services) | {"shared_up": shared_up}
+        return self._status(services) | {"shared_up": shared_up, "faults": self.faults.active()}
 
     def flush(self, name: str) -> int:
         """Drop what every resolver learned about ``name`` and the names below it; how many answers that were."""

@@ -71,6 +71,14 @@ class UDPPort:
         if packet_info.ask_for_destination(sock):
             self._receive = self._receive_message
 
+    def divert(self, protocol: Any) -> None:
+        """Give datagrams to ``protocol``, one at a time, until :meth:`restore`."""
+        self.protocol = protocol
+
+    def restore(self, protocol: Any) -> None:
+        """Give datagrams to ``protocol``, which this port began with, as before :meth:`divert`."""
+        self.protocol = protocol
+
     def stopReading(self) -> None:
         """Take no further datagrams; replies to earlier ones can still be sent."""
         self._reactor.removeReader(self)

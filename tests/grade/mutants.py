@@ -48,7 +48,7 @@ COMMAND = (
     _command("who would have to wait is sent away", "one-at-a-time", ("    with one_at_a_time:\n", "    if one_at_a_time.locked():\n        client.close()\n        return\n    with one_at_a_time:\n"), program="threads.py"),
     _command("EXIT is no command", "exit", ('b"EXIT"', 'b"QUIT"')),
     _command("EXIT closes one connection", "exit-all", ("                running = False\n", "")),
-    _command("EXIT leaves who waits connected", "exit-all", ("                os._exit(0)\n", "                break\n"), program="threads.py"),
+    _command("EXIT leaves who waits connected", "exit-all", ("                os._exit(0)\n", "                break\n"), ("daemon=True", "daemon=False"), program="threads.py"),
     _command("after EXIT a closed socket is read", "exit-is-clean", ("                running = False\n                break", "                client.close()\n                welcome.close()"), ("except OSError", "except TimeoutError")),
     _command("there is no time-out", "timeout", ("    client.settimeout(15)\n", "")),
     _command("the time-out is ten seconds", "timeout", ("settimeout(15)", "settimeout(10)")),
@@ -89,8 +89,8 @@ RESOLVER = (
     _resolver("the TTL counts from the start", "ttl-from-learning", ("table = {}\n", "table = {}\nstarted = time.time()\n"), ("True, time.time()]", "True, started]")),
     _resolver("lines of the file expire", "static-stays", ("if entry and entry[2] and", "if entry and")),
     _resolver("an unknown name ends the root", "unknown-at-root", ('    if entry:\n        server', '    if True:\n        server')),
-    _resolver("the CR is part of the TTL", "crlf-file", ("int(fields[2]), learned", "fields[2], learned"), ("> entry[1]", "> int(entry[1])"), ("line.strip().split", 'line.rstrip("\n").split'), ("open(path) as file", 'open(path, newline="") as file')),
-    _resolver("the parent's answer goes to who asked last", "two-at-once", ("        if text in learned and", "        last = source\n        if text in learned and"), ('server.sendto(text.encode() + b"\n", client)', 'server.sendto(text.encode() + b"\n", last)'), program="line.py"),
+    _resolver("the CR is part of the TTL", "crlf-file", ("int(fields[2]), learned", "fields[2], learned"), ("> entry[1]", "> int(entry[1])"), ("line.strip().split", 'line.rstrip("\\n").split'), ("open(path) as file", 'open(path, newline="") as file')),
+    _resolver("the parent's answer goes to who asked last", "two-at-once", ("        if text in learned and", "        last = source\n        if text in learned and"), ('server.sendto(text.encode() + b"\\n", client)', 'server.sendto(text.encode() + b"\\n", last)'), program="line.py"),
     _resolver("no time-out on the parent", "silent-parent", ("    asking.settimeout(3)\n", "")),
 )  # fmt: skip
 

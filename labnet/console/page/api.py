@@ -16,6 +16,7 @@ from labnet.console.page.queries import (
     Query,
     body_of,
     filter_of,
+    order_in,
     texts_in,
     wanted_by,
 )
@@ -326,6 +327,15 @@ def _open_command(api: Api, asked: Asked) -> Any:
     return _then(api.view("open-command-server"), lambda problems: {"problems": problems})
 
 
+def _order_fault(api: Api, asked: Asked) -> Any:
+    return api.view("order-fault", order={**order_in(body_of(asked.body, asked.kind)), "by": "the page"})
+
+
+def _end_fault(api: Api, asked: Asked) -> Any:
+    asked.fields()
+    return api.view("end-fault", id=asked.id)
+
+
 def _then(value: Any, do: Callable[[Any], Any]) -> Any:
     """``do`` with ``value``, now or once it is there."""
     return value.addCallback(do) if hasattr(value, "addCallback") else do(value)
@@ -372,6 +382,8 @@ ROUTES: Final = (
     _route("GET", "map", lambda api, asked: api.view("map", resolver=asked.resolver), "resolver", viewers=True),
     _route("GET", "log", _log, "level", "limit"),
     _route("GET", "faults", lambda api, asked: api.view("faults"), viewers=True),
+    _route("POST", "faults", _order_fault),
+    _route("POST", "faults/ID/end", _end_fault),
     _route("POST", "ask", lambda api, asked: api.ask(*_four(asked)), viewers=True),
     _route("POST", "flush", _flush),
     _route("POST", "sessions/ID/close", _close_session),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -177,3 +178,30 @@ def _is_in(host: str, network: ipaddress.IPv4Network | ipaddress.IPv6Network) ->
         return ipaddress.ip_address(host.partition("%")[0]) in network
     except ValueError:
         return False
+
+
+_WHEN: Final = re.compile(r"(?P<nth>[0-9]{1,9})|every (?P<every>[0-9]{1,9})|share (?P<share>[0-9.]{1,9})")
+
+
+def order_in(body: Any) -> dict[str, Any]:
+    """The order for a fault in ``body``, as the switchboard takes it. Raises :class:`BadRequest`.
+
+    ``when`` may stand for nth, every or share ("3", "every 3", "share 0.1"), and ``until`` for seconds (minutes).
+    """
+    if not isinstance(body, dict) or not all(isinstance(value, str | int | float) for value in body.values()):
+        raise BadRequest("the body is no order: a JSON object of texts and numbers")
+    order = dict(body)
+    when, until = str(order.pop("when", "")), order.pop("until", None)
+    found = _WHEN.fullmatch(when)
+    if when and found is None:
+        raise BadRequest(f"when is a number, every N or share P, not {when!r}")
+    if found is not None:
+        order |= {key: value for key, value in found.groupdict().items() if value is not None}
+    if until is not None:
+        try:
+            order["seconds"] = float(until) * 60
+        except ValueError:
+            raise BadRequest(f"until is a number of minutes, not {until!r}") from None
+    if order.get("where") == "command":
+        order = {key: value for key, value in order.items() if key not in ("side", "direction")}
+    return order

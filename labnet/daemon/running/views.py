@@ -7,6 +7,7 @@ from typing import Any, Final, Protocol
 
 from labnet.command.service import CommandService
 from labnet.config import Config
+from labnet.daemon.running.faults import LabFaults
 from labnet.daemon.running.listen_addresses import shown
 from labnet.interfaces import IReactor
 from labnet.metrics import version
@@ -26,6 +27,7 @@ class Viewed(Protocol):
     config: Config
     command: CommandService | None
     resolvers: dict[str, ResolverService]
+    faults: LabFaults
 
     @property
     def command_is_open(self) -> bool:
@@ -54,7 +56,9 @@ class Views:
             "sessions": self._of_sessions,
             "parents": self._of_parents,
             "map": self._of_map,
-            "faults": lambda arguments: {"faults": [], "kinds": []},
+            "faults": lambda arguments: self._lab.faults.shown(),
+            "order-fault": lambda arguments: self._lab.faults.order(arguments["order"]),
+            "end-fault": lambda arguments: self._lab.faults.end(str(arguments.get("id") or "")),
             "flush": self._flush,
             "ask-parent": self._ask_parent,
             "close-session": self._close_session,
@@ -91,7 +95,7 @@ class Views:
             "workers": lab.config.lab.workers,
             "resolvers": [self._of_resolver(resolver) for resolver in self._resolvers(arguments)],
             "command": None if lab.command is None or arguments.get("resolver") else self._of_command(lab.command),
-            "faults": [],
+            "faults": self._lab.faults.active(),
         }
 
     def _of_resolver(self, resolver: ResolverService) -> dict[str, Any]:

@@ -174,6 +174,14 @@ class Fleet:
             raise LookupError("the worker that could show it does not serve just now")
         return Deferred.fromCoroutine(self._view(able[0].number, {**arguments, "what": what}))
 
+    def view_of_all(self, what: str, arguments: Mapping[str, Any]) -> Deferred[Any]:
+        """Have every worker that serves do ``what``; what came of it in the first. Raises LookupError where none is."""
+        numbers = [worker.number for worker in self.up]
+        if not numbers:
+            raise LookupError("no worker serves just now")
+        asked = [Deferred.fromCoroutine(self._view(number, {**arguments, "what": what})) for number in numbers]
+        return DeferredList(asked, consumeErrors=True).addCallback(lambda results: results[0][1])
+
     async def _view(self, number: int, arguments: Mapping[str, Any]) -> Any:
         # Over a connection of its own: a parent may be asked for it, and the polls behind it would have to wait.
         client = await self._connect(number)

@@ -202,6 +202,8 @@ class SupervisorService(BaseService):
             return self.flush(str(arguments.get("name") or ""))
         if what == "open-command-server":
             return self.open_command_server()
+        if what in ("order-fault", "end-fault"):
+            return self.fleet.view_of_all(what, arguments)
         return self.fleet.view(what, arguments)
 
     def _dumps(self) -> Mapping[str, Journal]:

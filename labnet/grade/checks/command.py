@@ -20,6 +20,9 @@ EARLY: Final = 0.3
 LATE: Final = 3.0
 """Seconds after the fifteen that a program may take: one that looks at its clock once a second or two conforms."""
 
+_NOTICED: Final = 0.3
+"""Seconds that a server may take to see that its client has closed."""
+
 _CTIME: Final = re.compile(
     rb"(Mon|Tue|Wed|Thu|Fri|Sat|Sun) [A-Z][a-z]{2} [ 0-9][0-9] ([0-9]{2}):([0-9]{2}):([0-9]{2}) [0-9]{4}"
 )
@@ -156,6 +159,7 @@ def two_in_one(scene: Scene) -> None:
 def client_closes(scene: Scene) -> None:
     port = serve(scene)
     greeted(scene, port, "first client").close()
+    scene.sleep(_NOTICED)
     if not is_time(ask(scene, greeted(scene, port, "second client"), b"TIME")):
         raise Failed("after a client has closed, the next one's TIME is not answered")
     if scene.ended() is not None:
@@ -169,6 +173,7 @@ def many(scene: Scene) -> None:
         if not is_time(ask(scene, client, b"TIME")):
             raise Failed(f"client number {number} in a row is not answered")
         client.close()
+        scene.sleep(_NOTICED)
 
 
 def one_at_a_time(scene: Scene) -> None:

@@ -35,6 +35,7 @@ until ``stopListening``, and then *closed*. While much comes it waits for datagr
 from __future__ import annotations
 
 import socket
+from typing import Any
 
 from twisted.internet.posixbase import PosixReactorBase
 from twisted.python.failure import Failure
@@ -44,6 +45,7 @@ from labnet.net.batches.batch import overflowed
 from labnet.net.batches.busypoll import BusyPoll
 from labnet.net.batches.coalescing import Coalescing
 from labnet.net.batches.selftest import is_trusted
+from labnet.net.kernel import packet_info
 from labnet.net.opening.listening import OpenSocket, open_datagrams
 from labnet.net.udp_port import UDPPort
 from labnet.resolver.ready.packetcache import PacketCaches
@@ -63,6 +65,7 @@ class BatchPort(UDPPort):
     """
 
     protocol: BatchProtocol
+    _is_diverted = False
 
     def __init__(
         self,
@@ -90,6 +93,20 @@ class BatchPort(UDPPort):
         """Give datagrams so long to gather from now on."""
         self._coalescing.change(seconds)
 
+    def divert(self, protocol: Any) -> None:
+        if self.socket is not None:
+            self._busy_poll.disable()
+            self._reactor.addReader(self)  # a poll that went on has left the reader out
+            packet_info.ask_for_destination(self.socket)
+            self._is_diverted = True
+        super().divert(protocol)
+
+    def restore(self, protocol: Any) -> None:
+        super().restore(protocol)
+        self._is_diverted = False
+        if self.socket is not None:
+            self._busy_poll.enable()
+
     def stopReading(self) -> None:
         self._busy_poll.disable()
         super().stopReading()
@@ -100,6 +117,9 @@ class BatchPort(UDPPort):
         return 0 if self.socket is None else self.answers.unsent
 
     def doRead(self) -> None:
+        if self._is_diverted:
+            super().doRead()
+            return
         self._busy_poll.woken(*self._drain())
 
     def connectionLost(self, reason: Failure | None = None) -> None:
