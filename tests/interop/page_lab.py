@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from labnet.console.page.front import POLICY
 from labnet.ladder.live import live_ladder
 from labnet.ladder.style import style
 from labnet.ladder.svg import ladder_svg
@@ -19,7 +20,6 @@ from tests.interop.daemon import DEADLINE
 from tests.ladder import happened
 
 STATIC = Path(__file__).resolve().parents[2] / "labnet/console/page/static"
-POLICY = "default-src 'self'"
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 TOKEN = "the page's token"
 

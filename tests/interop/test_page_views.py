@@ -202,6 +202,7 @@ def test_a_viewer_gets_no_button_that_changes_anything(looked: Looked, lab: tupl
     expect(page.get_by_role("navigation").get_by_role("link")).to_have_text(
         ["Ladder", "Names", "Parents", "Map", "Ask", "Faults"]
     )
+    expect(looked.open("?view=log").locator("h1")).to_have_text("Ladder")
 
 
 def test_a_projector_shows_large_and_no_client(looked: Looked, lab: tuple[PageLab, str]) -> None:

@@ -8,6 +8,7 @@ import { VIEWS } from "./views.js";
 
 const at = id => document.getElementById(id);
 const MOST_SESSIONS = 200;
+const MOST_CLIENTS = 1000;
 
 /** What every view gets: the lab, the address's parameters, and the ways to ask, to say and to open. */
 class Page {
@@ -52,6 +53,7 @@ class Page {
   /** A client as it may be shown here. */
   client(end) {
     if (!this.isProjector) return address(end);
+    if (this.clients.size >= MOST_CLIENTS) this.clients.clear();
     if (!this.clients.has(end.host)) this.clients.set(end.host, this.clients.size + 1);
     return `client ${this.clients.get(end.host)}`;
   }
@@ -111,13 +113,14 @@ class Page {
 
   /** Shows the view that the address names; isMove puts the focus there, as a click on a link does. */
   show(isMove = false) {
-    const name = VIEWS[this.parameters.view] ? this.parameters.view : "ladder";
+    const allowed = Object.entries(VIEWS).filter(([, one]) => !one.forAll || this.isOperator);
+    const name = allowed.some(([key]) => key === this.parameters.view) ? this.parameters.view : "ladder";
     const { title, about, open } = VIEWS[name];
     this.view?.close?.();
     this.detail.close(false);
     document.body.classList.toggle("projector", this.isProjector);
     at("projector").setAttribute("aria-pressed", String(this.isProjector));
-    at("views").replaceChildren(...Object.entries(VIEWS).filter(([, one]) => !one.forAll || this.lab.role === "operator").map(([key, one]) =>
+    at("views").replaceChildren(...allowed.map(([key, one]) =>
       h("li", {}, h("a", { href: this.projected(`?view=${key}`), "aria-current": key === name && "page" }, one.title))));
     at("views").querySelector("[aria-current]").scrollIntoView({ block: "nearest", inline: "nearest" });
     document.title = `${title} · labnet`;

@@ -14,7 +14,7 @@ export function openFaults(root, page) {
       const found = await get("faults");
       if (isOver || mine !== turn) return;
       page.showFaults(found.faults);
-      list.replaceChildren(found.faults.length ? h("div", { class: "scroll" }, table("Faults on order", COLUMNS, found.faults.map(one => line(one, page, load)))) : nothing());
+      list.replaceChildren(found.faults.length ? h("div", { class: "scroll" }, table("Faults on order", COLUMNS, found.faults.map(one => line(one, page, load)))) : nothing(page));
       if (!kinds && page.isOperator && found.kinds.length) { kinds = found.kinds; form.replaceChildren(order(kinds, page, load)); }
     } catch (error) {
       list.replaceChildren(empty("The faults cannot be listed now.", `${error.message}.`));
@@ -26,7 +26,8 @@ export function openFaults(root, page) {
   return { event: kind => { if (kind === "fault" || kind === "again") load(); }, close: () => { isOver = true; clearInterval(fetching); } };
 }
 
-const nothing = () => empty("Nothing goes wrong on order.", "What fails now fails by itself. Order a fault below to see what a client, a resolver or a parent makes of it.");
+const nothing = page => empty("Nothing goes wrong on order.",
+  page.isOperator ? "What fails now fails by itself. Order a fault below to see what a client, a resolver or a parent makes of it." : "What fails now fails by itself.");
 
 function line(one, page, load) {
   const left = one.until === null || one.until === undefined ? "" : lasting(Math.max(0, one.until - Date.now() / 1000));
