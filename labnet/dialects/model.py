@@ -99,10 +99,11 @@ class CommandForms:
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """One dialect. ``walk`` says who follows a referral; ``cache`` how long what was learned lives, in seconds.
+    """One dialect. ``walk`` says who follows a referral; ``cache`` how long what was learned lives.
 
-    None there stands for each record's own TTL. ``keeps`` says that what is learned is written to the records file.
-    ``lines`` are the command lines of the course's programs by role, ``client_end`` the words that end its client.
+    That is in seconds, where a reply has no TTL; None leaves it to the configuration. ``keeps`` says that what is
+    learned is written to the records file. ``lines`` are the command lines of the course's programs by role,
+    ``client_end`` the words that end its client. ``ignores_case`` is about the letters of names.
     """
 
     name: str

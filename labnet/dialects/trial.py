@@ -69,7 +69,8 @@ def _names(dialect: Dialect) -> Iterator[Trial]:
     if dialect.question.register:
         yield Trial("a name that is registered", list(_registered(codec)))
     error = codec.encode_error()
-    yield Trial("what is no question", [Message("client", b"\x01\x02", "nothing"), Message("server", error, "")])
+    silence_or_error = Message("server", None if error is None else _on_wire(codec, error), "")
+    yield Trial("what is no question", [Message("client", _on_wire(codec, b"\x01\x02"), "nothing"), silence_or_error])
 
 
 def _asked(codec: Codec, asked: Asked) -> Iterator[Message]:

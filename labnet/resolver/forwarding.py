@@ -14,7 +14,7 @@ from labnet.dialects.library import find
 from labnet.interfaces import IDatagramSockets, IParent, IReactor
 from labnet.net.streams import StreamSockets
 from labnet.resolver.loading import Loaded
-from labnet.resolver.settings import codec_of
+from labnet.resolver.settings import codec_of, default_ttl_of
 from labnet.resolver.shared.values import ParentGroup
 from labnet.resolver.upstream.course import TextParent
 from labnet.resolver.upstream.course_exchange import TextNetwork
@@ -107,7 +107,7 @@ class Forwarding:
             codec,
             config.parent_timeout,
             config.parent_tries,
-            config.default_ttl,
+            default_ttl_of(config, loaded.dialect),
             config.referral_port or 0,
             self._look_up,
         )

@@ -94,7 +94,9 @@ class ResolverService(Service):
         self._shared = surroundings.shared
         self._groups: dict[bytes, ParentGroup] = {}
         forwards = self._forwards(config, loaded)
-        self._resolver = Resolver(loaded.zone, self._cache, forwards, self._learned, reactor, bounds_of(config))
+        self._resolver = Resolver(
+            loaded.zone, self._cache, forwards, self._learned, reactor, bounds_of(config, loaded.dialect)
+        )
         self.packets = PacketCaches(config.packet_cache_bytes, reactor)
         self.packets.change(config.packet_cache_bytes, loaded.zone)
         self.operator = Operator(name, self._resolver, self._records_changed, reactor)
@@ -164,7 +166,7 @@ class ResolverService(Service):
         if moved:
             self._move_logs(loaded)
         groups = self._groups
-        self._resolver.change(loaded.zone, self._forwards(config, loaded), bounds_of(config))
+        self._resolver.change(loaded.zone, self._forwards(config, loaded), bounds_of(config, loaded.dialect))
         if self._shared is not None and self._groups != groups:
             # Other parents are asked from now on: what was learned so far counts no more, in no lab.
             self.forget(ROOT)
@@ -279,7 +281,7 @@ class ResolverService(Service):
         self._groups = self._forwarding.groups(self.title)
         patience = config.parent_timeout * config.parent_tries
         return {
-            domain: self._shared.parent(self._groups[domain], parents, bounds_of(config), patience)
+            domain: self._shared.parent(self._groups[domain], parents, bounds_of(config, loaded.dialect), patience)
             for domain, parents in forwards.items()
         }
 

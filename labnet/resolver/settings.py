@@ -23,10 +23,10 @@ def rules_of(config: ResolverConfig) -> Rules:
     )
 
 
-def bounds_of(config: ResolverConfig) -> Bounds:
-    """The limits on lifetimes (seconds) and on questions in flight."""
+def bounds_of(config: ResolverConfig, dialect: Dialect) -> Bounds:
+    """The limits on lifetimes (seconds) and on questions in flight; ``dialect`` may lay down the one of a reply."""
     return Bounds(
-        default_ttl=config.default_ttl,
+        default_ttl=default_ttl_of(config, dialect),
         course_ttl_max=config.course_ttl_max,
         ttl_min=config.ttl_min,
         ttl_max=config.ttl_max,
@@ -34,6 +34,13 @@ def bounds_of(config: ResolverConfig) -> Bounds:
         prefetch=config.prefetch,
         in_flight=config.in_flight,
     )
+
+
+def default_ttl_of(config: ResolverConfig, dialect: Dialect) -> int:
+    """Seconds for a course reply without a TTL: those of ``config``, if it says any, else the dialect's."""
+    if dialect.cache is None or "default_ttl" in config.model_fields_set:
+        return config.default_ttl
+    return dialect.cache
 
 
 def codec_of(config: ResolverConfig, dialect: Dialect) -> Codec:

@@ -151,9 +151,10 @@ def test_the_wheel_has_what_an_operator_takes(copy: Path, released: Path) -> Non
             files[match[1]] = archive.read(name)
     tree = [f"tree/{path.name}" for path in (copy / "etc/tree").iterdir()]
     assert {"tree/tree.toml", "tree/root.zone"} <= set(tree)
+    dialects = [f"dialects/{path.name}" for path in (copy / "etc/dialects").iterdir()]
     dissector = ["wireshark/labnet.lua", "wireshark/labnet_forms.lua"]
     units = ["labnet.service", "labnet.socket"]
-    assert files.keys() == {*units, "labnet.schema.json", "grafana.json", "alerts.yml", *tree, *dissector}
+    assert files.keys() == {*units, "labnet.schema.json", "grafana.json", "alerts.yml", *tree, *dialects, *dissector}
     for name, content in files.items():
         assert content == (copy / "etc" / name).read_bytes(), name
 

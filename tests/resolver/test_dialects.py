@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+from pathlib import Path
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.resolver.upstream.course import MOST_REFERRALS
@@ -38,6 +42,60 @@ class AddressTests(SynchronousTestCase):
         lab.pass_time(0.5)
         lab.course("www.a")
         lab.take(COURSE)
+
+
+class OwnFileTests(SynchronousTestCase):
+    """What a file of one's own lays down."""
+
+    def lab(self, extra: str, **config: object) -> Lab:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        path = Path(folder.name) / "own.toml"
+        path.write_text('title = "own"\n' + extra + '[records]\nlike = "course"\n[reply]\nfound = ["{address}"]\n')
+        return Lab(self, {"ips": "www.A,1.2.3.4,60\n"}, dialect=os.fspath(path), **config)
+
+    def test_case_counts_where_the_file_says_so(self) -> None:
+        """Silence is for unknown names, where the file has no reply for them."""
+        lab = self.lab("ignores_case = false\n", parents=[])
+        for name, replies in (("www.A", 1), ("www.a", 0), ("www.A", 1)):
+            lab.course(name)
+            self.assertEqual(len(lab.network.sent), replies)
+            lab.network.sent.clear()
+
+    def test_what_is_learned_lives_as_long_as_the_file_says(self) -> None:
+        """Unless the configuration says otherwise."""
+        for config, seconds in (({}, 7), ({"default_ttl": 20}, 20)):
+            lab = self.lab("cache = 7\n", parents=PARENTS, **config)
+            lab.course("www.b")
+            lab.network.deliver(b"1.2.3.5", COURSE, lab.take(COURSE).source)
+            lab.course_told()
+            lab.pass_time(seconds)
+            lab.course("www.b")
+            self.assertEqual(lab.course_told(), b"1.2.3.5")
+            lab.pass_time(0.5)
+            lab.course("www.b")
+            lab.take(COURSE)
+
+
+class JSONRecordsTests(SynchronousTestCase):
+    """``key-value``, whose records may be JSON."""
+
+    def test_an_object_or_a_list_of_objects_is_read(self) -> None:
+        for content, ttl in (('{"www.a": "1.2.3.4"}', 60), ('[{"NAME": "www.a", "VALUE": "1.2.3.4", "TTL": 10}]', 10)):
+            lab = Lab(self, {"records": content}, dialect="key-value", parents=[])
+            lab.send(b"TYPE=A\nNAME=www.a\n")
+            self.assertEqual(lab.course_told(), b"TYPE=A\nNAME=www.a VALUE=1.2.3.4 TTL=%d\n" % ttl)
+            lab.stop()
+
+    def test_what_is_wrong_in_it_is_told(self) -> None:
+        for content, says in (
+            ("{", "the file is no JSON"),
+            ('{"www.a": 1}', "record 1: has no VALUE that is text"),
+            ("[1]", "record 1: has no NAME that is text"),
+            ('[{"NAME": "w w", "VALUE": "1.2.3.4"}]', "record 1: 'w w' is no name"),
+        ):
+            with self.assertRaisesRegex(AssertionError, says):
+                Lab(self, {"records": content}, dialect="key-value", parents=[])
 
 
 class ZoneTests(SynchronousTestCase):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from labnet.dialects.codec import decode_target
 from labnet.dialects.model import Dialect
@@ -38,6 +39,8 @@ def parse_forms(
     referrals = [reader_of(form) for form in forms.referral]
     shapes = " or ".join(str(form) for form in (*forms.found, *forms.referral))
     records = FormRecords()
+    if forms.json and content.lstrip()[:1] in (b"{", b"["):
+        return _from_json(content, now, ttl)
     first: dict[str, int] = {}
     for number, raw in enumerate(io.BytesIO(content.removeprefix(b"\xef\xbb\xbf")), 1):
         if number % _LINES == 0:
@@ -66,6 +69,34 @@ def parse_forms(
             records.problems.append(Problem(number, says, warning=True))
         records.static.append(mapping)
     return records
+
+
+def _from_json(content: bytes, now: float, ttl: int) -> FormRecords:
+    """The records in a JSON object from name to address, or in a list of objects with NAME, VALUE and TTL."""
+    records = FormRecords()
+    try:
+        found: Any = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        records.problems.append(Problem(getattr(error, "lineno", 0), f"the file is no JSON: {error}"))
+        return records
+    if isinstance(found, dict):
+        found = [{"name": name, "value": value} for name, value in found.items()]
+    for number, each in enumerate(found, 1):
+        fields = {str(key).lower(): value for key, value in each.items()} if isinstance(each, dict) else {}
+        try:
+            name, address = _json_text(fields, "name"), _json_text(fields, "value")
+            own = decode_ttl(str(fields["ttl"])) if "ttl" in fields else ttl
+            records.static.append(Mapping(decode_name(name), decode_address(address), own, False, now))
+        except TextError as error:
+            records.problems.append(Problem(0, f"record {number}: {error}"))
+    return records
+
+
+def _json_text(fields: dict[str, Any], key: str) -> str:
+    value = fields.get(key)
+    if not isinstance(value, str):
+        raise TextError(f"has no {key.upper()} that is text")
+    return value
 
 
 def _referral_of(fields: dict[str, str]) -> Referral:

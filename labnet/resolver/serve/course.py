@@ -62,6 +62,7 @@ class CourseResponder:
     def change(self, codec: Codec, referrals: Referrals, responder: Responder) -> None:
         """Answer as these do from now on: the configuration has changed."""
         self.codec = codec
+        self._is_exact = not codec.dialect.ignores_case
         self._referrals = referrals
         self._responder = responder
         self._counts: Counts = responder.counts
@@ -121,6 +122,8 @@ class CourseResponder:
             answer = self._resolver.known(question, failures=False)
         else:
             answer = self._resolver.known(question, False, account.story)
+        if self._is_exact and answer is not None and answer.mapping is not None and answer.mapping.name != asked.name:
+            answer = _UNKNOWN
         if answer is None or answer.mapping is None:
             referral = self._referrals.find(asked.name) if self._referrals else None
             if referral is not None and self._refer(asking, referral):
