@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any, Final
-
-import dns.exception
-import dns.message
-import dns.rcode
-import dns.rdatatype
 
 from labnet.console.ring import Noted, Skipped
 from labnet.events import Datagram, End, Event, Exchange, FaultChanged, LogLine, ParentState, Session, Step
 from labnet.wire.quoting import quoted
+from labnet.wire.said import said
 
 KINDS: Final[Mapping[type, str]] = {
     Exchange: "exchange",
@@ -24,9 +19,6 @@ KINDS: Final[Mapping[type, str]] = {
     Skipped: "skipped",
 }
 """How each kind of event is called."""
-
-_LONGEST: Final = 300
-"""Characters of what a datagram says, in a line."""
 
 _KINDS: Final = {name: kind for kind, name in KINDS.items()}
 
@@ -74,7 +66,7 @@ def _datagram(one: Datagram, ahead: float, whole: bool) -> dict[str, Any]:
         "to": end_json(one.destination),
         "transport": one.transport,
         "kind": one.kind,
-        "text": text_of(one.data),
+        "text": said(one.data).line,
         "note": quoted(one.note),
         "fault": one.fault or None,
         "size": len(one.data),
@@ -86,33 +78,6 @@ def _datagram(one: Datagram, ahead: float, whole: bool) -> dict[str, Any]:
 
 def _harmless(table: dict[str, Any]) -> dict[str, Any]:
     return {key: quoted(value) if isinstance(value, str) else value for key, value in table.items()}
-
-
-@lru_cache(maxsize=2000)
-def text_of(data: bytes) -> str:
-    """What a datagram of either protocol says, in a line."""
-    if b"\0" not in data:
-        return quoted(data.decode(errors="backslashreplace").strip())[:_LONGEST]
-    try:
-        message = dns.message.from_wire(data, ignore_trailing=True)
-        asked = " ".join(f"{_name(each)} {dns.rdatatype.to_text(each.rdtype)}" for each in message.question)
-        if not message.flags & dns.flags.QR:
-            return quoted(f"Query {asked}")[:_LONGEST]
-        records = [
-            f"{dns.rdatatype.to_text(rrset.rdtype)} {rdata.to_text()}"
-            for rrset in message.answer[:4]
-            for rdata in list(rrset)[:4]
-        ]
-        truncated = " truncated" if message.flags & dns.flags.TC else ""
-        said = ", ".join(records) or dns.rcode.to_text(message.rcode())
-        ttl = f" TTL {min(rrset.ttl for rrset in message.answer)}" if message.answer else ""
-        return quoted(f"Reply {said}{ttl}{truncated}")[:_LONGEST]
-    except (dns.exception.DNSException, ValueError):
-        return f"{len(data)} bytes that are no DNS message"
-
-
-def _name(rrset: Any) -> str:
-    return str(rrset.name.to_text(omit_final_dot=True))
 
 
 def packed(event: Event | Skipped) -> list[Any]:

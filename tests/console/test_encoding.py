@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 
-import dns.message
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.console.encoding import packed, shown, text_of, unpacked
+from labnet.console.encoding import packed, shown, unpacked
 from labnet.console.ring import Noted, Skipped
 from labnet.events import FaultChanged, LogLine, ParentState, Session
 from tests.console.happenings import CLIENT, LISTENER, QUERY, exchange
@@ -40,15 +39,6 @@ class ShownTests(SynchronousTestCase):
         self.assertEqual(shown(Noted(1, LogLine(5.0, "warn", "a.b", "x"), 1.0))["time"], 5.0)
         self.assertEqual(shown(Noted(1, Skipped(1.0, 312), 0.0)), {"count": 312})
         self.assertEqual(shown(Noted(1, ParentState(1.0, "main", "x", "up", 0.1, 0), 0.0))["state"], "up")
-
-    def test_a_datagram_is_a_line_whatever_it_holds(self) -> None:
-        """Both protocols, both ways, and what is neither."""
-        reply = dns.message.make_response(dns.message.from_wire(QUERY))
-        self.assertEqual(text_of(reply.to_wire()), "Reply NOERROR")
-        self.assertEqual(text_of(b"www.lab,10.0.0.1,60\r\n"), "www.lab,10.0.0.1,60")
-        self.assertEqual(text_of(bytes(5)), "5 bytes that are no DNS message")
-        self.assertEqual(text_of(b""), "")
-        self.assertLess(len(text_of(b"x" * 9000)), 400)
 
 
 class PackedTests(SynchronousTestCase):

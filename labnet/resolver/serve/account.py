@@ -6,14 +6,10 @@ import contextlib
 from collections.abc import Callable
 from typing import Any, Final
 
-import dns.exception
-import dns.message
-import dns.rcode
-import dns.rdatatype
-
 from labnet.events import End, Exchange, Story, end_of
 from labnet.resolver.clients.counts import Cell, Counts, asked_in
 from labnet.wire.dns_request import Refusal, Silence
+from labnet.wire.said import said
 
 _LOST: Final = {
     "denied": "dropped",
@@ -91,7 +87,7 @@ class Account:
         name, rrtype = "", ""
         with contextlib.suppress(Silence, Refusal):  # what is no question has no name
             name, rrtype, _ = asked_in(self._message)
-        answer, ttl = _said(reply) if is_dns else (reply.decode(errors="backslashreplace").strip(), None)
+        answer = said(reply)
         story.happened(
             Exchange(
                 story.id,
@@ -105,8 +101,8 @@ class Account:
                 story.datagrams[0].time,
                 story.seconds(),
                 result,
-                answer[:_LONGEST],
-                ttl,
+                answer.answer[:_LONGEST],
+                answer.ttl,
                 story.all_datagrams(),
                 tuple(story.steps),
                 story.joined_to,
@@ -117,19 +113,3 @@ class Account:
 def end_of_port(transport: Any) -> End:
     """Where the port or connection ``transport`` is, on this side."""
     return end_of(None if transport is None else transport.getHost())
-
-
-def _said(reply: bytes) -> tuple[str, int | None]:
-    """What a DNS reply says, in a line, and its least TTL."""
-    if not reply:
-        return "", None
-    try:
-        message = dns.message.from_wire(reply, ignore_trailing=True)
-    except dns.exception.DNSException:
-        return "", None
-    rcode = dns.rcode.to_text(message.rcode())
-    told = [
-        f"{dns.rdatatype.to_text(rrset.rdtype)} {rdata.to_text()}" for rrset in message.answer[:5] for rdata in rrset
-    ]
-    ttls = [rrset.ttl for rrset in message.answer or message.authority]
-    return ", ".join(told[:10]) or rcode, min(ttls, default=None)
