@@ -50,6 +50,7 @@ PROMPTS: Final = re.compile(r"(?:\(TIME or EXIT\): |ip address:\n)(?=(.*)\n)")
 VARYING: Final = (
     (r"\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d (?:UTC )?\d{4}", "CTIME"),
     (r"\d{4}-\d\d-\d\dT[\d:.]+(?:[+-]\d{4}|Z)?", "ISO"),
+    (r"^\d\d:\d\d:\d\d ", "CLOCK "),
     (r"\b1\d{9}(?:\.\d+)?\b", "EPOCH"),
     (r"\bup \d+ \w+(?: \d+ \w+)?", "up N"),
     (r"\bid: \d+", "id: N"),
