@@ -127,8 +127,9 @@ class ResolverConfig(_Table):
     reverse: bool = Field(True, description="Derive PTR records from the addresses in the records.")
     parents: Many[Parent] = Field(
         (),
-        description="Servers for unknown names: text:ADDRESS:PORT (course protocol), dns:ADDRESS[:PORT], "
-        "dns+tcp:ADDRESS[:PORT], system (those of /etc/resolv.conf), root (recursion from the root hints).",
+        description="Servers for unknown names: text:ADDRESS:PORT (course protocol; text+DIALECT: in that one), "
+        "dns:ADDRESS[:PORT], dns+tcp:ADDRESS[:PORT], system (those of /etc/resolv.conf), root (recursion from the root "
+        "hints).",
     )
     forward: Mapping[Domain, Many[Parent]] = Field(
         default_factory=dict, description="Parents for single domains: a table, domain = [parents]."

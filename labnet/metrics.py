@@ -52,7 +52,7 @@ class Histogram:
 FAMILIES: Final[dict[str, Family]] = {
     "labnet_queries_total": Family(
         "counter",
-        "Questions answered; protocol is dns, json or line, source is where the answer came from.",
+        "Questions answered; protocol is dns or the dialect, source is where the answer came from.",
         ("resolver", "transport", "protocol", "result", "source"),
     ),
     "labnet_query_seconds": Family(

@@ -79,7 +79,7 @@ class _Options(usage.Options):
 
 
 def _fail(error: ConfigError) -> NoReturn:
-    raise SystemExit("\n".join(f"labnet: {problem}" for problem in error.problems))
+    raise SystemExit("\n".join(f"labnet: {problem}" for problem in dict.fromkeys(error.problems)))
 
 
 def _make(options: _Options, reactor: IReactor | None = None) -> IService:

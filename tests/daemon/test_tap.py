@@ -281,6 +281,32 @@ class ResolverOptionsTests(TapTestCase):
         self.assertEqual(options.config.resolver["resolver"].parents, ())
         self.assertEqual(options.config.resolver["resolver"].dialect, "line")
 
+    def test_it_takes_the_arguments_of_other_courses(self) -> None:
+        """Those of the dialect's programs: a zone's server and resolver, a root server with another one behind it."""
+        Path(self.folder, "zone.txt").write_text("www.a,1.2.3.4,A\n")
+        Path(self.folder, "hosts.txt").write_text("www.a 1.2.3.4 A\n")
+        server = self.resolver("-d", "zone", "1200", "zone.txt")
+        self.assertEqual(([file.path for file in server.records], server.parents), ([f"{self.folder}/zone.txt"], ()))
+        self.assertIsNone(server.learned)
+        one = self.resolver("-d", "zone", "1199", "127.0.0.1", "1200", "7")
+        self.assertEqual(([(parent.host, parent.port) for parent in one.parents]), [("127.0.0.1", 1200)])
+        self.assertEqual((one.records, one.learned, one.default_ttl, one.course_ttl_max), ((), None, 7, 7))
+        root = self.resolver("-d", "hostname-table-recursive", "1200", "127.0.0.1", "1201", "hosts.txt")
+        self.assertEqual(([(parent.host, parent.port) for parent in root.parents]), [("127.0.0.1", 1201)])
+        with self.assertRaisesRegex(usage.UsageError, "^wants PORT ZONEFILE or PORT PARENT_IP PARENT_PORT X$"):
+            self.resolver("-d", "zone", "1200")
+        self.assertRefused(
+            ["labnet-resolver", "-d", "zone", "1199", "127.0.0.1", "1200", "soon"],
+            "X, the seconds that what is learned lives: must be an integer, not 'soon'",
+        )
+
+    def test_a_file_that_the_command_line_does_not_name_is_the_courses(self) -> None:
+        """Its name is in the dialect; where it is not there, that is said."""
+        self.assertRefused(
+            ["labnet-resolver", "-d", "hostname-table", "1200"],
+            f"{self.folder}/PROJI-DNSRS.txt: there is no such file",
+        )
+
     def test_there_is_no_command_server(self) -> None:
         """One resolver, nothing else."""
         options = self.options("labnet-resolver", "1200", "-1", "-1", "ips.txt")

@@ -36,7 +36,9 @@ from labnet.console.page.streams import Streams
 from labnet.console.ring import Ring
 from labnet.console.web import CONNECTIONS, pages_at
 from labnet.dialects.codec import Codec
+from labnet.dialects.framing import Framer, FramingError
 from labnet.dialects.library import find, shipped
+from labnet.dialects.model import FRAMINGS
 from labnet.events import Exchange
 from labnet.ladder.live import live_ladder
 from labnet.ladder.svg import ladder_svg
@@ -113,7 +115,13 @@ def dns_reply(data: bytes) -> None:
 
 
 def course(data: bytes) -> None:
-    """A client's question and a parent's reply."""
+    """A client's question and a parent's reply, alone and on a stream."""
+    for framing in FRAMINGS:
+        framer = Framer(framing)
+        with contextlib.suppress(FramingError):
+            for part in (data[:3], data[3:]):
+                framer.receive(part)
+        framer.end()
     for dialect in _CODECS:
         with contextlib.suppress(TextError):
             dialect.decode_question(data)
