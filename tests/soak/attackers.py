@@ -1,7 +1,9 @@
 """One attacker as a process: ``python attackers.py KIND PORT``, until its standard input ends.
 
-``large`` asks for the largest RRset, by UDP with a cookie and by TCP; ``loop`` sends what servers reply; ``slow`` asks
-for names of a parent that is silent; ``churn`` opens connections from an address that is not served.
+``large`` asks for the largest RRset, by UDP with a cookie and by TCP; ``foreign`` for new names that a parent has as
+many addresses for; ``loop`` sends what servers reply; ``slow`` asks for names of a parent that is silent; ``walk`` for
+names of a zone that names ten servers more for each (NXNSAttack); ``churn`` opens connections from an address that is
+not served.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ def query(name: str, cookie: bool = False) -> bytes:
 
 
 def large(port: int, sock: socket.socket) -> Callable[[int], None]:
-    """Five a second by UDP, one by TCP: 0.2 s each."""
+    """Five a second by UDP, one by TCP."""
     udp, tcp = query("big.lab", cookie=True), query("big.lab")
 
     def attack(number: int) -> None:
@@ -35,6 +37,26 @@ def large(port: int, sock: socket.socket) -> Callable[[int], None]:
                 stream.sendall(len(tcp).to_bytes(2, "big") + tcp)
                 while stream.recv(65536) and len(select.select([stream], [], [], 0.05)[0]):
                     pass
+        time.sleep(0.2)
+
+    return attack
+
+
+def foreign(port: int, sock: socket.socket) -> Callable[[int], None]:
+    """Eight names a second."""
+
+    def attack(number: int) -> None:
+        sock.sendto(query(f"n{number}.large.test"), (SERVER, port))
+        time.sleep(0.125)
+
+    return attack
+
+
+def walk(port: int, sock: socket.socket) -> Callable[[int], None]:
+    """Five names a second, of which each may cost 32 packets."""
+
+    def attack(number: int) -> None:
+        sock.sendto(query(f"www.n{number}.bad"), (SERVER, port))
         time.sleep(0.2)
 
     return attack
@@ -71,7 +93,7 @@ def churn(port: int, sock: socket.socket) -> Callable[[int], None]:
     return attack
 
 
-KINDS = {each.__name__: each for each in (large, loop, slow, churn)}
+KINDS = {each.__name__: each for each in (large, foreign, loop, slow, churn, walk)}
 
 
 def main() -> None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
+import multiprocessing
 import socket
+import struct
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-import dns.flags
 import dns.message
+import dns.query
 import dns.rcode
 import dns.rrset
 import pytest
@@ -32,8 +34,16 @@ listen = "udp:0:interface=127.0.0.1"
 records = ["zone:zone.lab"]
 allow = ["127.0.0.1/32"]
 parents = "dns:127.0.0.1:{parent}"
-forward = {{ "silent.test" = "dns:127.0.0.1:{silent}" }}
+forward = {{ "silent.test" = "dns:127.0.0.1:{silent}", "large.test" = "dns+tcp:127.0.0.1:{large}" }}
+[resolver.walk]
+listen = "udp:0:interface=127.0.0.1"
+allow = ["127.0.0.1/32"]
+parents = "root"
+hints = "hints"
+root_port = {bad}
 """
+HINTS = ". 3600 IN NS a.root.\na.root. 3600 IN A 127.0.0.1\n"
+MANY = [f"10.2.{n // 250}.{n % 250 + 1}" for n in range(4050)]
 ZONE = "$ORIGIN lab.\n$TTL 60\nwww A 192.0.2.1\n" + "".join(
     f"big A 10.1.{n // 250}.{n % 250 + 1}\n" for n in range(4000)
 )
@@ -56,6 +66,18 @@ def percentile(port: int, names: Iterator[str]) -> float:
 
 
 @contextmanager
+def serving(serve: Callable[[socket.socket], None], sock: socket.socket) -> Iterator[int]:
+    """Have a process of its own ``serve`` at ``sock``: honest clients are not to wait for it. Gives the port."""
+    process = multiprocessing.get_context("fork").Process(target=serve, args=[sock])
+    process.start()
+    try:
+        yield sock.getsockname()[1]
+    finally:
+        process.kill()
+        process.join()
+
+
+@contextmanager
 def attacked(kind: str, port: int) -> Iterator[None]:
     command = [sys.executable, "-m", "tests.soak.attackers", kind, str(port)]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as attacker:
@@ -68,27 +90,61 @@ def attacked(kind: str, port: int) -> Iterator[None]:
 
 
 def answering(sock: socket.socket) -> None:
-    """Be a parent that knows every name, until the socket is closed."""
+    """Be a parent that knows every name."""
     while True:
-        try:
-            datagram, source = sock.recvfrom(65535)
-        except OSError:
-            return
+        datagram, source = sock.recvfrom(65535)
         asked = dns.message.from_wire(datagram)
         reply = dns.message.make_response(asked, recursion_available=True)
         reply.answer.append(dns.rrset.from_text(asked.question[0].name, 60, "IN", "A", "192.0.2.7"))
         sock.sendto(reply.to_wire(), source)
 
 
+def answering_largely(listener: socket.socket) -> None:
+    """Be a parent that has very many addresses for every name, by TCP."""
+    records = b"".join([b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4" + socket.inet_aton(address) for address in MANY])
+    while True:
+        stream, _ = listener.accept()
+        with stream, suppress(OSError, EOFError):
+            asked, _ = dns.query.receive_tcp(stream, time.time() + DEADLINE)
+            head = struct.pack("!HHHHHH", asked.id, 0x8580, 1, len(MANY), 0, 0)
+            question = (asked.question[0].name.to_wire() or b"") + b"\0\1\0\1"
+            dns.query.send_tcp(stream, head + question + records, time.time() + DEADLINE)
+
+
+def referring(sock: socket.socket) -> None:
+    """Be a root that refers each name to ten servers more, none of which it has an address of."""
+    fixed = struct.pack("!HHIH", 6, 1, 60, 2 + 20) + b"\0\0" + struct.pack("!IIIII", 1, 3600, 600, 86400, 60)
+    for number in itertools.count():
+        datagram, source = sock.recvfrom(65535)
+        places = [12]
+        while datagram[places[-1]]:
+            places.append(places[-1] + 1 + datagram[places[-1]])
+        question = datagram[12 : places[-1] + 5]
+        if len(places) < 3:  # a label alone: it has no data
+            sock.sendto(datagram[:2] + struct.pack("!HHHHH", 0x8400, 1, 0, 1, 0) + question + b"\0" + fixed, source)
+            continue
+        zone, above = (struct.pack("!H", 0xC000 | place) for place in places[-3:-1])
+        servers = [b"\2ns" + bytes([len(each)]) + each + above for each in (b"s%d-%d" % (number, n) for n in range(10))]
+        records = [zone + struct.pack("!HHIH", 2, 1, 60, len(server)) + server for server in servers]
+        head = datagram[:2] + struct.pack("!HHHHH", 0x8000, 1, 0, len(records), 0)
+        sock.sendto(head + question + b"".join(records), source)
+
+
 @pytest.mark.soak
 def test_honest_clients_hardly_notice_an_attacker(tmp_path: Path) -> None:
     """Beside each the 99th percentile is at most three times that without: of records, and of names that are asked."""
-    silent, parent = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
-    with silent, parent:
-        for sock in silent, parent:
+    silent, parent, bad = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(3))
+    large = socket.create_server(("127.0.0.1", 0))
+    with silent, parent, bad, large, ExitStack() as servers:
+        for sock in silent, parent, bad:
             sock.bind(("127.0.0.1", 0))
-        threading.Thread(target=answering, args=[parent], daemon=True).start()
-        ports = {"silent": silent.getsockname()[1], "parent": parent.getsockname()[1]}
+        ports = {
+            "silent": silent.getsockname()[1],
+            "parent": servers.enter_context(serving(answering, parent)),
+            "bad": servers.enter_context(serving(referring, bad)),
+            "large": servers.enter_context(serving(answering_largely, large)),
+        }
+        (tmp_path / "hints").write_text(HINTS)
         (tmp_path / "lab.toml").write_text(LAB.format(**ports))
         (tmp_path / "zone.lab").write_text(ZONE)
         with Daemon("labnet", "--config", "lab.toml", cwd=tmp_path) as daemon:
@@ -99,7 +155,7 @@ def test_honest_clients_hardly_notice_an_attacker(tmp_path: Path) -> None:
             print(f"\nalone: p99 {alone['known'] * 1e3:.2f} ms known, {alone['fresh'] * 1e3:.2f} ms fresh")
             worse = {}
             for kind in KINDS:
-                with attacked(kind, port):
+                with attacked(kind, daemon.address("resolver walk")[1] if kind == "walk" else port):
                     beside = {"known": percentile(port, known), "fresh": percentile(port, fresh)}
                 print(
                     f"\n{kind}: p99 {beside['known'] * 1e3:.2f} ms known, {beside['fresh'] * 1e3:.2f} ms fresh", end=""
