@@ -6,6 +6,7 @@ free, and Debian's Chromium has to be installed.
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import dns.flags
 import dns.message
@@ -115,6 +117,14 @@ def session(seconds: float) -> Iterator[None]:
             pass
 
 
+def order(url: str, **order: str) -> None:
+    """Have something go wrong in the lab whose page is at ``url``."""
+    with urlopen(f"{url}api/1/lab") as answer:
+        token = json.load(answer)["token"]
+    headers = {"Content-Type": "application/json", "X-Labnet-Token": token}
+    urlopen(Request(f"{url}api/1/faults", json.dumps(order).encode(), headers)).close()
+
+
 def look(browser: Browser, url: str, name: str, then: Callable[[Page], None] | None = None, **context: object) -> None:
     """A picture of the page at ``url`` as ``name``.png, when ``then`` has been done there."""
     size = {"width": context.pop("width", 1280), "height": context.pop("height", 800)}
@@ -180,6 +190,8 @@ def take(browser: Browser, url: str) -> None:
         lesson()
         for scheme in ("light", "dark"):
             view(browser, url, "sessions", scheme)
+    order(url, kind="spoof", where="main", side="parent", name=".bank.test", when="every 3")
+    order(url, kind="delay", where="main", side="parent", amount="1500", name="slow.test")
     for scheme in ("light", "dark"):
         for name in VIEWS:
             if name != "sessions":

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from labnet.ladder.hosts import Hosts, address_of
-from labnet.ladder.model import Arrow, Bar, Heading, Kind, Ladder
+from labnet.ladder.model import MEANING, Arrow, Bar, Heading, Kind, Ladder
 
 Value = Mapping[str, Any]
 
@@ -32,6 +32,10 @@ _RESULTS: Final = {
 _KINDS: Final = {"again": Kind.RETRY, "silence": Kind.SILENCE, "thrown-away": Kind.IGNORED}
 _ENDS: Final = {"refused": Kind.REFUSED, "dropped": Kind.DROPPED, "limited": Kind.LIMITED}
 """What the mark is of a question that got no reply, by its result."""
+_LOST: Final = frozenset({"drop", "silent", "down"})
+"""Faults by which a datagram never arrives."""
+_HELD: Final = frozenset({"delay", "reorder"})
+"""Faults by which it arrives later."""
 _CONNECTION: Final = {"opened": "connects", "waiting": "waits for its turn: place", "served": "", "closed": "closes"}
 
 
@@ -149,15 +153,18 @@ def _add(ladder: Ladder, group: _Group, seats: Hosts) -> None:
     counted: Counter[tuple[str, Any]] = Counter()
     drawn: dict[tuple[int, Any], int] = {}
     for arrow, (source, target, is_upward) in arrows:
-        key = (source, target, arrow.says, arrow.kind)
+        key = (source, target, arrow.says)
         counted[arrow.exchange, key] += 1
         place = drawn.setdefault((counted[arrow.exchange, key], key), len(ladder.rows))
         if is_upward:
             column = seats.resolver(arrow.exchange)
             first, last = waits.get(column, (place, place))
             waits[column] = (min(first, place), max(last, place))
-        if place == len(ladder.rows):  # else one end of the same process sent it, and the other received it
+        if place == len(ladder.rows):
             ladder.add(arrow)
+        elif arrow.fault or arrow.kind is not Kind.SENT:
+            # One end of the same process sent it, and the other, which received it, has more to tell.
+            ladder.rows[place] = replace(arrow, time_ns=ladder.rows[place].time_ns)
     ladder.bars += [Bar(column, *rows) for column, rows in waits.items()]
 
 
@@ -179,11 +186,22 @@ def _exchange(one: Value, seats: Hosts) -> Iterator[tuple[Arrow, tuple[str, str,
             kind = Kind.JOINED
         elif number == asked and not is_answered and one["result"] in _ENDS:
             kind, detail = _ENDS[one["result"]], detail or _reason(one)
+        fault = str(datagram.get("fault") or "").partition(" at ")[0]
+        if fault:
+            kind, detail = _struck(fault.partition(" ")[0], kind, detail)
         says, detail = seats.hidden(says, one["client"]), seats.hidden(detail, one["client"])
-        arrow = Arrow(
-            int(datagram["time"] * 1e9), start, end, says, detail, kind, datagram.get("fault") or "", one["id"], number
-        )
+        arrow = Arrow(int(datagram["time"] * 1e9), start, end, says, detail, kind, fault, one["id"], number)
         yield arrow, (*ends, client not in (start, end) and resolver in (start, end))
+
+
+def _struck(fault: str, kind: Kind, detail: str) -> tuple[Kind, str]:
+    """What became of a datagram, and its detail, that the ``fault`` was done to."""
+    detail = "" if detail == fault else detail
+    if fault in _HELD and kind is Kind.IGNORED:
+        return Kind.DROPPED, "held back"
+    if fault in _LOST:
+        return Kind.DROPPED, MEANING[kind] if kind is Kind.RETRY else detail
+    return kind, detail
 
 
 def _reason(one: Value) -> str:

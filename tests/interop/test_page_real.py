@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.request import urlopen
 
 import dns.message
 import dns.query
@@ -219,6 +220,31 @@ def test_parents_traffic_map_and_log_tell_of_the_lab(looked: Looked, parent: Par
     expect(page.locator("#view")).to_contain_text("lab.listens")
     page.get_by_role("link", name="Traffic").click()
     expect(page.locator("#view")).to_contain_text("No question in the last five minutes.")
+
+
+def test_a_fault_is_ordered_on_the_page_and_seen_in_ladder_log_and_metrics(
+    looked: Looked, parent: Parent, client: Client
+) -> None:
+    """The first reply of the parent is lost; the order has ended by itself then."""
+    page = looked.open("?view=faults")
+    page.locator("[name=kind]").select_option("drop")
+    page.locator("[name=side]").select_option("parent")
+    page.locator("[name=when]").select_option("1")
+    page.get_by_role("button", name="Order").click()
+    expect(page.locator("#faults-on")).to_have_text("1 fault on order")
+    expect(page.locator("tbody tr")).to_contain_text("drop")
+    client.ask("shop.test")
+    for _ in range(2):
+        parent.answer(*parent.take())
+    assert client.reply().answer[0][0].to_text() == "192.0.2.9"
+    page.get_by_role("link", name="Ladder").click()
+    looked.arrow("Reply A 192.0.2.9 TTL 60; dropped; fault drop").wait_for()
+    looked.arrow(" A; asked again").wait_for()
+    expect(page.locator("#faults-on")).to_be_hidden()
+    page.get_by_role("link", name="Log").click()
+    expect(page.locator("#view")).to_contain_text("fault.ordered")
+    with urlopen(f"{looked.url}metrics") as answer:
+        assert 'labnet_faults_done_total{kind="drop"} 1.0' in answer.read().decode()
 
 
 def test_hostile_names_on_the_wire_are_text(looked: Looked, client: Client) -> None:

@@ -66,6 +66,23 @@ class CaseTests(SynchronousTestCase):
         arrow = live_ladder([happened.spoofed()]).arrows[2]
         self.assertEqual((arrow.start, arrow.end, arrow.kind, arrow.fault), (PARENT, MAIN, Kind.IGNORED, "spoof"))
 
+    def test_a_fault_is_drawn_as_what_it_does(self) -> None:
+        """What never arrives ends in a mark; what is held back too, and arrives later; the rest arrives."""
+        kinds = {
+            "drop at resolver main, parent side": (Kind.DROPPED, "drop", ""),
+            "delay 100 ms at resolver main, parent side": (Kind.DROPPED, "delay 100 ms", "held back"),
+            "wrong-id at resolver main, parent side": (Kind.IGNORED, "wrong-id", "the id is another one"),
+        }
+        for sentence, expected in kinds.items():
+            word = sentence.split()[0]
+            note = "the id is another one" if word == "wrong-id" else word
+            exchange = happened.miss()
+            exchange["datagrams"][2] |= {"kind": "thrown-away", "fault": sentence, "note": note}
+            arrow = live_ladder([exchange]).arrows[2]
+            self.assertEqual((arrow.kind, arrow.fault, arrow.detail), expected)
+        exchange["datagrams"][1] |= {"fault": "silent at resolver main, parent side"}
+        self.assertEqual(live_ladder([exchange]).arrows[1].kind, Kind.DROPPED)
+
     def test_a_session_has_the_command_server_before_the_clients(self) -> None:
         """So that no arrow crosses a resolver's column; who closed and why is the last."""
         ladder = live_ladder([happened.hit()], happened.session())
@@ -90,6 +107,12 @@ class WholeTests(SynchronousTestCase):
         self.assertEqual(roles(ladder), ["client", "resolver main", "resolver parent"])
         self.assertEqual([(one[0], one[1]) for one in ways(ladder)], [(0, 1), (1, 2), (2, 1), (1, 0)])
         self.assertEqual(ladder.bars, [Bar(MAIN, 2, 3)])
+        outer = happened.miss()
+        outer["datagrams"][2] |= {"kind": "thrown-away", "fault": "drop at resolver main", "note": "drop"}
+        lost = live_ladder([inner, outer]).arrows
+        self.assertEqual(
+            [(arrow.kind, arrow.fault) for arrow in lost if arrow.start == PARENT], [(Kind.DROPPED, "drop")]
+        )
 
     def test_the_last_are_shown_where_not_all_have_room(self) -> None:
         """Whole exchanges, the newest at the bottom."""
