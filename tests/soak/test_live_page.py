@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -20,7 +21,7 @@ from tests.soak.processes import memory, processor_time
 
 PAGES = 80
 STALLED = 8
-ROUNDS = 4
+ROUNDS = 5
 SECONDS = 5
 RATE = 20_000
 MOST_WITH_ONE = 1.3
@@ -70,7 +71,7 @@ def readers(port: int, count: int, stalled: int) -> Iterator[dict[str, int]]:
 
 @pytest.mark.soak
 def test_a_class_that_watches_costs_little_and_fills_no_memory(tmp_path: Path) -> None:
-    """The least of several rounds counts; pages that do not read lose events, and no more."""
+    """The median of several rounds counts; pages that do not read lose events, and no more."""
     with Daemon(*written(tmp_path), cwd=tmp_path) as daemon:
         _, port = daemon.address("resolver main")
         page, pid = LivePage(daemon), daemon.process.pid
@@ -88,5 +89,5 @@ def test_a_class_that_watches_costs_little_and_fills_no_memory(tmp_path: Path) -
             assert read["closed"] == 0
         print(f"microseconds an answer, by pages: {costs}; memory {taken} kB")
         assert max(taken[1:]) - taken[1] <= MOST_GROWN, taken
-        assert min(costs[1]) <= MOST_WITH_ONE * min(costs[0]), costs
-        assert min(costs[PAGES]) <= MOST_WITH_ALL * min(costs[0]), costs
+        assert median(costs[1]) <= MOST_WITH_ONE * median(costs[0]), costs
+        assert median(costs[PAGES]) <= MOST_WITH_ALL * median(costs[0]), costs
