@@ -218,6 +218,7 @@ def _numbers(given: dict[str, Any], kind: str, problems: list[str]) -> dict[str,
             continue
         if not least <= number <= most:
             problems.append(f"{key} is {least:g} to {most:g}, not {value!r}")
+            number = usual
         found[key] = number if key in ("share", "seconds") else int(number)
     if sum(bool(given.get(key)) for key in ("nth", "every", "share")) > 1:
         problems.append("nth, every and share exclude each other")

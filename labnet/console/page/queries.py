@@ -188,7 +188,8 @@ def order_in(body: Any) -> dict[str, Any]:
 
     ``when`` may stand for nth, every or share ("3", "every 3", "share 0.1"), and ``until`` for seconds (minutes).
     """
-    if not isinstance(body, dict) or not all(isinstance(value, str | int | float) for value in body.values()):
+    values = body.values() if isinstance(body, dict) else [None]
+    if not all(isinstance(value, str | int | float) and not isinstance(value, bool) for value in values):
         raise BadRequest("the body is no order: a JSON object of texts and numbers")
     order = dict(body)
     when, until = str(order.pop("when", "")), order.pop("until", None)
