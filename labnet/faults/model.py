@@ -219,7 +219,10 @@ def _numbers(given: dict[str, Any], kind: str, problems: list[str]) -> dict[str,
         if not least <= number <= most:
             problems.append(f"{key} is {least:g} to {most:g}, not {value!r}")
             number = usual
-        found[key] = number if key in ("share", "seconds") else int(number)
+        is_whole = key not in ("share", "seconds")
+        if is_whole and number != int(number):
+            problems.append(f"{key} is a whole number, not {value!r}")
+        found[key] = int(number) if is_whole else number
     if sum(bool(given.get(key)) for key in ("nth", "every", "share")) > 1:
         problems.append("nth, every and share exclude each other")
     return found

@@ -32,6 +32,12 @@ class OrderTests(SynchronousTestCase):
             self.assertIn(order.side, about.sides)
             self.assertEqual(order.where, "command" if order.side == "session" else "main")
 
+    def test_a_number_that_no_order_can_have_is_said(self) -> None:
+        """Whatever a program sends."""
+        for wrong in ({"seed": 2.5}, {"seed": float("inf")}, {"amount": float("nan")}, {"nth": "x"}):
+            error = self.assertRaises(OrderError, _order, kind="drop", **wrong)
+            self.assertEqual(len(error.problems), 1, wrong)
+
     def test_everything_that_is_wrong_is_said_at_once(self) -> None:
         """Sentences that name the key."""
         error = self.assertRaises(

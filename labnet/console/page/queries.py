@@ -191,6 +191,10 @@ def order_in(body: Any) -> dict[str, Any]:
     values = body.values() if isinstance(body, dict) else [None]
     if not all(isinstance(value, str | int | float) and not isinstance(value, bool) for value in values):
         raise BadRequest("the body is no order: a JSON object of texts and numbers")
+    for key in "kind", "where", "side", "direction", "client", "name":
+        value = body.get(key, "")
+        if not isinstance(value, str) or len(value) > LONGEST:
+            raise BadRequest(f"{key} is a text of {LONGEST} characters at most")
     order = dict(body)
     when, until = str(order.pop("when", "")), order.pop("until", None)
     found = _WHEN.fullmatch(when)
