@@ -278,7 +278,7 @@ _RECORDS: Final[dict[str, Check]] = {
 _QUESTION: Final[dict[str, Check]] = {
     "forms": _forms("name", "type", "id", "wish"),
     "register": _forms("name", "type", "id", "address", "ttl"),
-    "id_bytes": _number(0, 8),
+    "id_bytes": _number(0, 4),
     "wish": _texts,
     "end": _texts,
 }

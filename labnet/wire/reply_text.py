@@ -34,7 +34,8 @@ _remembered: dict[bytes, Told] = {}
 
 def told_in(reply: bytes) -> Told:
     """What ``reply`` says, which is one that a server of ours sent: a DNS message, or a reply of the course."""
-    if b"\0" not in reply:
+    # DNS counts its questions in byte 4; an id before a text of a course is no longer than that.
+    if b"\0" not in reply or reply[4:5] not in (b"\0", b""):
         return _told_by_course(reply)
     body = reply[2:]  # without the id, for the same is said to many
     told = _remembered.get(body)

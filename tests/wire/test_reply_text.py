@@ -34,6 +34,10 @@ class DNSTests(SynchronousTestCase):
         """Where it leads to nothing here."""
         self.assertEqual(told_in(reply("A", "www.lab.test. 30 IN CNAME a.lab.test.")), ("CNAME a.lab.test.", 30))
 
+    def test_a_zero_byte_in_the_id_of_a_text_makes_no_dns_of_it(self) -> None:
+        """Some courses have an id of two bytes before their text."""
+        self.assertEqual(told_in(b"\0\1QUESTION\nwww.a A"), ("\0\1QUESTION\nwww.a A", None))
+
     def test_no_record_is_no_answer(self) -> None:
         """Whatever stands beside it."""
         soa = "lab.test. 60 IN SOA ns.lab.test. root.lab.test. 1 2 3 4 5"

@@ -182,7 +182,7 @@ class Counts:
 
 def asked_in(datagram: bytes) -> Asked:
     """The name and the type that a question asks for, which has had an answer, as text and as a question."""
-    if b"\0" not in datagram:
+    if datagram[4:5] != b"\0":
         name = datagram.decode(errors="backslashreplace").strip()
         return name, "A", Question(key_of(name), RRType.A)
     return decode_query(datagram).as_asked()

@@ -83,7 +83,7 @@ class Account:
         story = self.story
         if reply:
             story.saw(self._listener, self._client, reply, self._transport)
-        is_dns = b"\0" in self._message
+        is_dns = self._message[4:5] == b"\0"
         name, rrtype = "", ""
         with contextlib.suppress(Silence, Refusal):  # what is no question has no name
             name, rrtype, _ = asked_in(self._message)
