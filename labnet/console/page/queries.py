@@ -196,7 +196,8 @@ def order_in(body: Any) -> dict[str, Any]:
         if not isinstance(value, str) or len(value) > LONGEST:
             raise BadRequest(f"{key} is a text of {LONGEST} characters at most")
     order = dict(body)
-    when, until = str(order.pop("when", "")), order.pop("until", None)
+    given, until = order.pop("when", ""), order.pop("until", None)
+    when = str(int(given) if isinstance(given, float) and given.is_integer() else given)  # JSON has one kind of number
     found = _WHEN.fullmatch(when)
     if when and found is None:
         raise BadRequest(f"when is a number, every N or share P, not {when!r}")
