@@ -4,6 +4,7 @@ import { h } from "./dom.js";
 
 const EVERY = 1_000;
 const NEAR = 40;
+const SETTLED = 1_500;
 
 export class Live {
   /** load() fetches and fills the box; edge is where the newest is, "end" or "start"; isRead() says what else holds it. */
@@ -49,9 +50,20 @@ export class Live {
 
   async run() {
     if (this.isOver || document.hidden) return;
+    const isNews = this.count > 0;
     this.last = Date.now();
     this.count = 0;
     this.tell();
+    await this.load();
+    if (this.isOver) return;
+    this.toEdge();
+    clearTimeout(this.settling);
+    if (isNews) this.settling = setTimeout(() => this.settle(), SETTLED);
+  }
+
+  /** The lab gives what it drew a moment ago to all who ask: what was the last news then is fetched once more. */
+  async settle() {
+    if (this.isOver || this.count || this.isHeld()) return;
     await this.load();
     if (!this.isOver) this.toEdge();
   }
@@ -74,6 +86,7 @@ export class Live {
   close() {
     this.isOver = true;
     clearTimeout(this.timer);
+    clearTimeout(this.settling);
     document.removeEventListener("visibilitychange", this.seen);
   }
 }
