@@ -44,7 +44,9 @@ class CommandLineTests(SynchronousTestCase):
         commands = list(_commands())
         self.assertTrue(commands)
         for arguments in commands:
-            with mock.patch.object(click.Command, "invoke"), contextlib.suppress(click.exceptions.Exit):
+            # What they name stands in the checkout, wherever the tests run.
+            here = contextlib.chdir(ROOT)
+            with here, mock.patch.object(click.Command, "invoke"), contextlib.suppress(click.exceptions.Exit):
                 labnet.invoke(labnet.make_context("labnet", arguments))
 
     def test_every_make_target_is_explained(self) -> None:

@@ -67,15 +67,24 @@ class Telling:
 
     def closed(self, session: Any, why: str) -> None:
         """``session`` is over: its transport knows no more where it was."""
-        self._commands.pop(session, None)
-        known = self._known.pop(session, None)
+        known = self._known.get(session)
         if known is not None and self.events.watched:
             self.events.happened(Session(self._clock.seconds(), *known, "closed", why=_ENDS.get(why, why)))
+        # Not before: who is told of it may look at all sessions, and this one is still among them.
+        self._commands.pop(session, None)
+        self._known.pop(session, None)
 
     def _of(self, session: Any) -> _Known:
         known = self._known.get(session)
         if known is None:
-            transport = session.transport
-            known = _Known(self.events.new_id(), end_of(transport.getPeer()), end_of(transport.getHost()))
+            known = _Known(self.events.new_id(), *_ends_of(session.transport))
             self._known[session] = known
         return known
+
+
+def _ends_of(transport: Any) -> tuple[End, End]:
+    """The client's end and ours; zeros for what a connection that is lost knows no more."""
+    try:
+        return end_of(transport.getPeer()), end_of(transport.getHost())
+    except (AttributeError, OSError):
+        return end_of(None), end_of(None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labnet.events import Session
+from labnet.events import Event, Session
 from tests.command.running import RunningServer
 from tests.recorded import Recorded
 
@@ -107,3 +107,19 @@ class TellingTests(RunningServer):
             self.reactor.turn()
         telling = self.service.telling
         self.assertEqual((telling._known, telling._commands), ({}, {}))
+
+    def test_who_is_told_of_an_end_may_look_at_all_sessions(self) -> None:
+        """The one that is over is still among them, and its transport knows no ends any more; the next is served."""
+        self.watched(clients=1)
+        first, second = self.reactor.connect("127.0.0.1", 7), self.reactor.connect("127.0.0.1", 8)
+        first.received()
+        happened = self.events.happened
+
+        def look(event: Event) -> None:
+            happened(event)
+            self.service.watch(True)
+
+        self.events.happened = look
+        first.half_close()
+        self.reactor.pass_time(0)
+        self.assertIn(b"your port is 8", second.received())
