@@ -60,7 +60,7 @@ NUMBER: Final = Reader("number", _read_number)
 COUNT: Final = Reader("count", _read_count)
 EXERCISE: Final = Reader("exercise", _read_exercise, lambda: EXERCISES)
 INTERFACE: Final = Reader("interface", str, _interfaces)
-FILE: Final = click.Path()
+FILE: Final = click.Path(readable=False)
 """Any file: whether it can be read is said by what reads it."""
 
 

@@ -76,7 +76,7 @@ def _asks(timeout: float) -> Callable[[Decorated], Decorated]:
             click.option("--timeout", type=SECONDS, default=timeout, show_default=True, help="Seconds a try."),
             click.option(
                 "--capture",
-                type=click.Path(),
+                type=click.Path(readable=False),
                 metavar="FILE",
                 help="Write what is sent and received to this pcapng file.",
             ),

@@ -34,9 +34,14 @@ def on_running_lab(run: Callable[..., int]) -> Callable[..., int]:
     """
 
     @click.option(
-        "--config", type=click.Path(), metavar="FILE", help="The configuration that the lab runs [twistd labnet's]."
+        "--config",
+        type=click.Path(readable=False),
+        metavar="FILE",
+        help="The configuration that the lab runs [twistd labnet's].",
     )
-    @click.option("--socket", type=click.Path(), metavar="PATH", help="Its control socket [the configuration's].")
+    @click.option(
+        "--socket", type=click.Path(readable=False), metavar="PATH", help="Its control socket [the configuration's]."
+    )
     @functools.wraps(run)
     def guarded(*, config: str | None, socket: str | None, **given: Any) -> int:
         from labnet.console.control import ControlError

@@ -23,7 +23,10 @@ from labnet.wire.quoting import quoted
     ],
 )
 @click.option(
-    "--config", metavar="FILE", type=click.Path(), help="The configuration [the one that labnet check finds]."
+    "--config",
+    metavar="FILE",
+    type=click.Path(readable=False),
+    help="The configuration [the one that labnet check finds].",
 )
 @click.option("-q", "--quiet", is_flag=True, help="No line for each request.")
 def run(config: str | None, quiet: bool) -> int:
@@ -76,7 +79,11 @@ def _files_of(course: str) -> dict[str, str]:
     ],
 )
 @click.argument(
-    "file", type=click.Path(), required=False, metavar="[FILE]", help="Default: the one that twistd labnet would run."
+    "file",
+    type=click.Path(readable=False),
+    required=False,
+    metavar="[FILE]",
+    help="Default: the one that twistd labnet would run.",
 )
 def check(file: str | None) -> int:
     from labnet import config

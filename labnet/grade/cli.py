@@ -45,13 +45,20 @@ DETAILS: Final = ("full", "actual", "title")
 @click.option("--level", type=click.Choice(["A", "B", "C", "D"]), help="no better sandbox than this one")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", help="what is printed [text]")
 @click.option("--detail", type=click.Choice(DETAILS), default="full", help="how much of a failure is shown [full]")
-@click.option("--output", "-o", type=click.Path(), help="write into this file, in place of printing")
-@click.option("--capture", "captures", type=click.Path(), help="write the capture of each failure into this folder")
-@click.option("--class", "class_folder", type=click.Path(), help="grade each file and folder of this folder")
-@click.option("--into", type=click.Path(), help="with --class: the folder for all reports [grades]")
+@click.option("--output", "-o", type=click.Path(readable=False), help="write into this file, in place of printing")
+@click.option(
+    "--capture", "captures", type=click.Path(readable=False), help="write the capture of each failure into this folder"
+)
+@click.option(
+    "--class", "class_folder", type=click.Path(readable=False), help="grade each file and folder of this folder"
+)
+@click.option("--into", type=click.Path(readable=False), help="with --class: the folder for all reports [grades]")
 @click.option("--jobs", type=click.IntRange(1, 64), default=4, help="with --class: programs at one time [4]")
 @click.option(
-    "--gradescope-zip", type=click.Path(), metavar="FILE.zip", help="write the autograder that Gradescope takes"
+    "--gradescope-zip",
+    type=click.Path(readable=False),
+    metavar="FILE.zip",
+    help="write the autograder that Gradescope takes",
 )
 def grade(**options: Any) -> int:
     """Run PROGRAM against real sockets and scripted peers, and say what of ASSIGNMENT it meets.

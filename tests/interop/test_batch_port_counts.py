@@ -60,7 +60,9 @@ async def test_sampled_questions_are_logged() -> None:
     made = Served(True, "127.0.0.1")
     made.protocol.counts.log = Log()
     question = b"\3www\3lab\0\0\1\0\1"
-    made.packets.put_dns(b"\0\1" + HEADER + question, b"\0\1" + b"h" * 10 + question, question[:9], 1e12, CELL)
+    made.packets.put_dns(
+        b"\0\1" + HEADER + question, b"\0\1\x81\x80\0\1" + bytes(6) + question, question[:9], 1e12, CELL
+    )
     made.packets.course.put(b"www.lab", b"yes", 1e12, Cell("udp", "json", "found", "records"))
     for datagram in [b"www.lab"] * 8 + [b"\0\7" + HEADER + question] * 8:
         made.client.send(datagram)
