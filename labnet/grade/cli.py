@@ -106,7 +106,7 @@ def _grade(assignment: str, program: tuple[str, ...], **options: Any) -> int:
 
         return grade_class(loaded, options, seed)
     if not program:
-        raise click.UsageError("PROGRAM is missing: the file or folder to be graded")
+        raise click.UsageError("the PROGRAM to be graded is missing: a file or a folder")
     return _grade_one(loaded, program, options, seed)
 
 

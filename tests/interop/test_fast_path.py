@@ -118,8 +118,8 @@ def test_a_forwardable_question_is_asked_once_and_learned(both: tuple[Parent, Da
     query, _ = asked.asked[0]
     assert query.edns == 0
     assert str(query.question[0].name).lower() == "www.far.test."
-    assert len((tmp_path / "var/main.learned.dns").read_bytes().splitlines()) == 1
     daemon.stop()
+    assert len((tmp_path / "var/main.learned.dns").read_bytes().splitlines()) == 1
     logged = [json.loads(line) for line in (tmp_path / "var/queries").read_text().splitlines()]
     assert [(line["name"], line["source"]) for line in logged] == [
         ("Www.Far.test", "parent"),

@@ -71,7 +71,7 @@ def test_every_format_is_printed(form: str, capsys: pytest.CaptureFixture[str]) 
         (["comand", PLAIN], "is no assignment"),
         (["command", "/nowhere.py"], "/nowhere.py: cannot be read"),
         (["command", PLAIN, "--only", "tiem"], "command has no check 'tiem'"),
-        (["command"], "PROGRAM is missing"),
+        (["command"], "the PROGRAM to be graded is missing"),
         (["show"], "which assignment"),
         (["command", "--class", "/nowhere"], "/nowhere: No such file or directory"),
     ],
