@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -45,6 +46,14 @@ def _write(folder: str, text: str, name: str = "server.py") -> Path:
 
 
 def _left_behind(name: str) -> list[str]:
+    """The processes that are still there a while after; the system ends those of a world behind its first one."""
+    until = time.monotonic() + 20
+    while (found := _processes(name)) and time.monotonic() < until:
+        time.sleep(0.05)
+    return found
+
+
+def _processes(name: str) -> list[str]:
     found = []
     for process in os.listdir("/proc"):
         if process.isdigit():
