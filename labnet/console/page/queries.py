@@ -52,7 +52,7 @@ class Query:
 
     @property
     def key(self) -> tuple[tuple[str, str], ...]:
-        """The same for queries that ask for the same."""
+        """What a query asks for: equal where two queries have equal parameters, in whatever order."""
         return tuple(sorted(self._values.items()))
 
     def only(self, *known: str) -> None:
