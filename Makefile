@@ -8,13 +8,14 @@ SOURCES := labnet tests twisted/plugins bench docs
 VERSION := $(shell sed -n 's/^version = //p' setup.cfg)
 PYTHONS := python3.11 python3.12 python3.13 python3.14
 
-# Ctrl-C goes to make too, which would report it: the shell that takes note of it keeps make from that.
+# Ctrl-C goes to make too, which would report it: the shell that takes note of it keeps make from that, and 130 is what a
+# command gives that was interrupted before it ran.
 run: .venv/run
 	@echo "Try in another terminal (the lab says below what listens where):"
 	@echo "  $(BIN)/labnet command 127.0.0.1 8080 TIME"
 	@echo "  $(BIN)/labnet resolve 127.0.0.1 1199 www.google.co.il"
 	@echo "  $(BIN)/labnet resolve 127.0.0.1 1199"
-	@trap : INT; $(BIN)/labnet run
+	@trap : INT; $(BIN)/labnet run || test $$? -eq 130
 
 test: lint unit
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final, TextIO, cast
 
+from twisted.internet.error import ReactorNotRunning
 from twisted.logger import ILogObserver, LogEvent, LogLevel, formatEvent, globalLogBeginner
 from twisted.python import usage
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from labnet.daemon.running.signals import Signals
 from labnet.daemon.tap import Lab, LabOptions
 from labnet.interfaces import StartError
 from labnet.wire.quoting import quoted
@@ -57,6 +61,13 @@ def run(config: str | None = None, quiet: bool = False) -> int:
     globalLogBeginner.beginLoggingTo([cast(ILogObserver, ShortLog(sys.stdout))], redirectStandardIO=False)
     from twisted.internet import reactor
 
+    def stop() -> None:
+        with suppress(ReactorNotRunning):  # a second signal before the end of the start
+            cast(Any, reactor).stop()
+
+    signals = Signals(reactor)
+    for number in signal.SIGINT, signal.SIGTERM:  # the reactor has them only once it runs
+        signals.catch(number, stop)
     lab: Any = Lab.makeService(options)
     try:
         lab.privilegedStartService()

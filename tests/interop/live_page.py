@@ -31,11 +31,16 @@ page = "tcp:0:interface=127.0.0.1"
 
 
 class LivePage:
-    """The live page of a daemon."""
+    """The live page of a daemon, which has that many ``workers`` that serve."""
 
-    def __init__(self, daemon: Daemon) -> None:
+    def __init__(self, daemon: Daemon, workers: int = 1) -> None:
         found = daemon.wait_for(r"can be watched at http://([\d.]+):(\d+)/")
         self.host, self.port = found[1], int(found[2])
+        for number in range(1, workers + 1) if workers > 1 else ():
+            daemon.wait_for(rf"worker {number}: resolver parent listens")
+        until = time.monotonic() + DEADLINE
+        while self.request("GET", "lab")[0] != 200:  # what a worker says last is that it serves
+            assert time.monotonic() < until, daemon.log
 
     def request(self, method: str, path: str, body: Any = None, **fields: str) -> tuple[int, Any]:
         """The status and the JSON that come of a request to ``path`` below ``/api/1/``."""
@@ -97,6 +102,14 @@ class Stream:
                     return value
             time.sleep(0.02)
         raise AssertionError(f"no such event among {self.events}")
+
+    def hear_of_all(self, workers: int, ask: Callable[[], object]) -> None:
+        """Have each of the ``workers`` tell of a question that ``ask`` asks: they hear of the stream a moment later."""
+        until = time.monotonic() + DEADLINE
+        while len({value["id"].split("-")[0] for _, kind, value in list(self.events) if kind == "exchange"}) < workers:
+            assert time.monotonic() < until, self.events
+            ask()
+            time.sleep(0.02)
 
     def __enter__(self) -> Self:
         return self

@@ -86,5 +86,15 @@ def test_make_run_ends_quietly_on_ctrl_c(folder: Path) -> None:
         terminal.read_to(b"resolver main listens on")
         terminal.interrupt()
         shown = terminal.read_to_end()
-    assert b"make:" not in shown
-    assert b"Error" not in shown
+    assert b"***" not in shown, shown
+
+
+def test_a_signal_during_the_start_ends_it_as_one_after_it(folder: Path) -> None:
+    """Twice, as by a student who does not wait: the lab is closed in order, with status 0."""
+    started = "from labnet.daemon.service import LabService as Lab; start = Lab.startService"
+    twice = "os.kill(os.getpid(), signal.SIGINT); os.kill(os.getpid(), signal.SIGINT)"
+    impatient = f"import os, signal, sys; {started}\ndef started(lab): start(lab); {twice}\nLab.startService = started"
+    run = "from labnet.daemon.foreground import run; sys.exit(run(*sys.argv[1:]))"
+    with Daemon("lab.toml", cwd=folder, command=(sys.executable, "-c", f"{impatient}\n{run}"), switches=()) as daemon:
+        assert daemon.wait() == 0
+    assert not (folder / "var/control.sock").exists()

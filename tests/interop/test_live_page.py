@@ -16,7 +16,7 @@ from tests.interop.dns_peers import free_port
 from tests.interop.live_page import LAB, LivePage, Stream
 from tests.interop.plain import greeted, resolve
 
-RECORDS = {"ips.txt": "www.lab,192.0.2.1,60\n", "parent.txt": "shop.lab,192.0.2.2,60\n"}
+RECORDS = {"ips.txt": "www.lab,192.0.2.1,60\nfirst.lab,192.0.2.3,60\n", "parent.txt": "shop.lab,192.0.2.2,60\n"}
 
 
 def written(folder: Path, workers: int = 1) -> tuple[str, ...]:
@@ -39,8 +39,10 @@ def test_hit_miss_and_session_are_told_as_they_happen(tmp_path: Path, workers: i
     """With their datagrams and reasons, and again by the JSON; a client that comes again misses nothing."""
     with Daemon(*written(tmp_path, workers), cwd=tmp_path) as daemon:
         main = daemon.address("resolver main")
-        page = LivePage(daemon)
+        page = LivePage(daemon, workers)
         with Stream(page) as stream:
+            if workers > 1:
+                stream.hear_of_all(workers, lambda: resolve(main, "first.lab"))
             resolve(main, "www.lab")
             hit = stream.wait_for(is_exchange("www.lab", "main", "hit"))
             assert [step["kind"] for step in hit["why"]][-1] == "records"
@@ -67,8 +69,7 @@ def test_hit_miss_and_session_are_told_as_they_happen(tmp_path: Path, workers: i
 def test_the_page_asks_flushes_and_looks_up(tmp_path: Path, workers: int) -> None:
     """By real datagrams; what was learned is among the names until it is flushed."""
     with Daemon(*written(tmp_path, workers), cwd=tmp_path) as daemon:
-        daemon.address("resolver main")
-        page = LivePage(daemon)
+        page = LivePage(daemon, workers)
         for protocol in "dns", "course":
             told = page.post("ask", {"resolver": "main", "name": "shop.lab", "type": "A", "protocol": protocol})
             assert told["answer"].startswith(("A 192.0.2.2", '["shop.lab", "192.0.2.2"')), told

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
-from tests.interop.daemon import Daemon
+from tests.interop.daemon import DEADLINE, Daemon
 from tests.interop.live_page import LivePage
 from tests.interop.test_live_page import written
 
@@ -51,9 +51,8 @@ def test_the_api_does_what_is_described(case: Any, page: LivePage) -> None:
     """Whatever is sent: a status and a body that the file has, and never a fault of ours."""
     headers = {"X-Labnet-Token": page.get("lab")["token"]} if case.method == "POST" else {}
     # Who uses this machine needs no token.
-    case.call_and_validate(
-        base_url=f"http://{page.host}:{page.port}/api/1", headers=headers, excluded_checks=[ignored_auth]
-    )
+    url = f"http://{page.host}:{page.port}/api/1"
+    case.call_and_validate(base_url=url, headers=headers, excluded_checks=[ignored_auth], timeout=DEADLINE)
 
 
 def test_what_has_happened_is_as_described(page: LivePage) -> None:

@@ -24,9 +24,13 @@ class EventRelay:
         self._send = send
         self._is_busy = is_busy
         self._position = 0
+        self._watched = False
 
     def watch(self, watched: bool) -> None:
-        """Somebody looks at the supervisor from now on, or nobody does any more."""
+        """Somebody looks at the supervisor from now on, or nobody does any more; either may be said twice."""
+        if watched == self._watched:
+            return
+        self._watched = watched
         if watched:
             self._position = self._ring.last
             self._ring.attach(self)

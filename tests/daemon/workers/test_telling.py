@@ -38,6 +38,17 @@ class RelayTests(SynchronousTestCase):
         self.assertFalse(self.ring.watched)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_what_is_said_twice_loses_nothing(self) -> None:
+        """A supervisor says so when somebody looks, and again when the worker serves."""
+        self.relay.watch(True)
+        self.ring.happened(exchange("1-1"))
+        self.relay.watch(True)
+        self.clock.advance(TICK)
+        self.assertEqual([len(each) for each in self.sent], [1])
+        self.relay.watch(False)
+        self.relay.watch(False)
+        self.assertFalse(self.ring.watched)
+
     def test_a_supervisor_that_does_not_read_is_sent_nothing(self) -> None:
         """What is still kept comes later, in messages of a bounded length."""
         self.relay.watch(True)
