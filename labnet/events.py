@@ -35,8 +35,10 @@ SENTENCES: Final[Mapping[str, str]] = {
     "cache-silent": "The cache has nothing about {name} {type}.",
     "cache-over": "What the cache had about {name} {type} is over: learned {age} s ago, with {ttl} s to live.",
     "due": "Less than a tenth of its lifetime is left: it is asked anew in the background.",
-    "failed-before": "It failed {age} s ago, and a failure counts for {ttl} s: {why}",
+    "failed-before": "It failed {age} s ago, and a failure counts for {ttl} s.",
+    "because": "It failed because: {why}",
     "stale": "No parent answers, so an answer past its lifetime serves: learned {age} s ago, with {ttl} s to live.",
+    "stale-negative": "No parent answers, so it is still not there: learned {age} s ago, with {ttl} s to live.",
     "alias": "{name} is another name of {target}, which is looked for next.",
     "ready": "The answer was ready as bytes, made before from {source}.",
     "joined": "The same question has been on its way to a parent for {seconds} s: this one waits for that answer.",
@@ -60,6 +62,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "rate": "The client's network is past its rate of answers: the question is dropped.",
     "slipped": "The client's network is past its rate of answers: a truncated reply sends it to TCP.",
     "proven": "The client's network is past its rate, but a cookie proves its address.",
+    "gave-way-to-own": "It was given up: it was slow while many questions of the client's network were in flight.",
     "in_flight": "The client's network has too many questions in flight.",
     "malformed": "It is no question that can be answered.",
     "identity": "It is a question to the server itself, in class CHAOS.",
@@ -211,8 +214,12 @@ class Story:
 
     def step(self, kind: str, **values: str | float) -> None:
         """Note a step of the decision."""
+        self.note(Step(kind, values))
+
+    def note(self, step: Step) -> None:
+        """Note ``step`` of the decision."""
         if len(self.steps) < MOST_STEPS:
-            self.steps.append(Step(kind, values))
+            self.steps.append(step)
 
     def saw(
         self, source: End, destination: End, data: bytes, transport: str = "udp", kind: str = "sent", note: str = ""

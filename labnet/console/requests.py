@@ -33,6 +33,7 @@ _WHERE: Final = {
     "cache-negative": "from the cache, by {source}",
     "failed-before": "it failed a moment ago",
     "stale": "past its lifetime",
+    "stale-negative": "past its lifetime",
     "records": "from the records",
     "records-say-no": "from the records",
     "special": "a special name",

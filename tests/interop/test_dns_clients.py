@@ -217,7 +217,9 @@ def test_without_recursion_desired_only_what_is_known_is_told(lab: Daemon, main:
     child = lab.address("resolver child")
     unknown = dig(child, "norecurse.lab.test", "+norecurse")
     assert (unknown.status, unknown.flags) == ("REFUSED", {"qr", "ra"})
-    assert "EDE: 20 (Not Authoritative): (the name is not known here and recursion was not asked for)" in unknown.text
+    assert (
+        "EDE: 20 (Not Authoritative): (The client does not ask for recursion, so no parent is asked.)" in unknown.text
+    )
     assert dig(child, "recurse.lab.test").status == "SERVFAIL"
     assert "recurse.lab.test A is not resolved: nobody listens" in lab.log
     assert "norecurse.lab.test A is not resolved" not in lab.log

@@ -8,11 +8,11 @@ import dns.message
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from labnet.events import ParentState
+from labnet.events import SENTENCES, ParentState
 from labnet.interfaces import IEvents
 from tests.recorded import Recorded, ladder, steps
 from tests.resolver.dnsfakes import reply_to
-from tests.resolver.lab import CLIENT, COURSE, PARENT, SERVER, Lab
+from tests.resolver.lab import CLIENT, COURSE, PARENT, SERVER, Lab, errors
 
 OTHER_CLIENT = ("172.16.20.66", 40000)
 RECORDS = {"ips.txt": "www.lab,10.0.0.1,60\n"}
@@ -111,7 +111,22 @@ class DNSTests(StoryTestCase):
         self.assertIn("silence", steps(told))
         self.assertIn("parent-failed", steps(told))
         self.lab.ask("www.example")
-        self.assertIn("It failed 1 s ago", self.events.exchange().why[-1].sentence)
+        why = self.events.exchange().why
+        self.assertIn("It failed 1 s ago", why[-2].sentence)
+        self.assertIn("because: 192.0.2.53", why[-1].sentence)
+
+    def test_an_answer_past_its_lifetime_says_so(self) -> None:
+        """To the client that waited for the parents' failure, to the next one, and in the same words by DNS."""
+        self.lab = Lab(self, RECORDS, serve_stale=3600)
+        self.lab.service.counts.events = self.events
+        self.lab.resolve("www.example", "www.example. 60 A 192.0.2.1")
+        self.lab.pass_time(120)
+        self.events.exchanges()
+        for ask in (lambda: self.lab.resolve("www.example", rcode="SERVFAIL"), lambda: self.lab.ask("www.example")):
+            reply = ask()
+            (stale,) = (step for step in self.events.exchange().why if step.kind == "stale")
+            self.assertEqual(stale.sentence, SENTENCES["stale"].format(age=120, ttl=60))
+            self.assertIn(stale.sentence, errors(reply))
 
     def test_what_is_no_reply_is_shown_as_thrown_away(self) -> None:
         """With another id it is a guess; the real reply counts."""

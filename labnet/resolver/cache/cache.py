@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from sys import getsizeof
 from typing import Final, NamedTuple
 
+from labnet.events import Step
+from labnet.resolver.reasons import error_of
 from labnet.wire.names import ROOT, ancestors
 from labnet.wire.types import (
     CHECKING_DISABLED,
@@ -112,10 +114,14 @@ class Entry:
         age = self.age(now)
         return {"age": age, "ttl": self.ttl, "left": max(0, self.ttl - age), "source": self.source}
 
+    def stale_step(self, now: float) -> Step:
+        """That it serves past its lifetime, as a step of a decision."""
+        kind = "stale-negative" if self.answer.rcode == Rcode.NXDOMAIN else "stale"
+        return Step(kind, {"age": int(now - self.since), "ttl": self.ttl})
+
     def stale(self, now: float) -> Answer:
         """The answer past its lifetime (RFC 8767)."""
-        code = InfoCode.STALE_NXDOMAIN if self.answer.rcode == Rcode.NXDOMAIN else InfoCode.STALE_ANSWER
-        error = ExtendedError(code, f"{int(now - self.since)} s old, no parent answers")
+        error = error_of(self.stale_step(now))
         whole = self.answer
         sections = (whole.answer, whole.authority, whole.signatures, whole.proofs)
         answer, authority, signatures, proofs = (

@@ -69,10 +69,11 @@ from labnet.resolver.cache.cache import Cache, Entry
 from labnet.resolver.cache.lines import CachedAnswer
 from labnet.resolver.cache.policy import Bounds, answer_of_mapping, entry_of
 from labnet.resolver.engine.flight import Flight, LateClient, LatePort, slow_ones
+from labnet.resolver.reasons import told_why
 from labnet.resolver.upstream.errors import ParentFailed
-from labnet.wire.types import Answer, InfoCode, Question, Upstream, failure_of
+from labnet.wire.types import Answer, InfoCode, Question, Rcode, Upstream, failure_of
 
-_GAVE_WAY: Final = failure_of("too slow while too many questions are in flight")
+_GAVE_WAY: Final = told_why(Rcode.SERVFAIL, "gave-way")
 
 _FAILED_FOR: Final = 5
 """Seconds that a failure is remembered; RFC 9520, section 3.2, asks for 1 to 300."""
@@ -141,9 +142,9 @@ class InFlight:
         """Whether ``flight``, which is slow, is over for that; not where its reply is here, and is being worked on."""
         if flight.walk is None and not (flight.forwarder is not None and flight.forwarder.forget(flight)):
             return False
-        flight.answer = answer = self.stale(flight.question, self._clock.seconds()) or _GAVE_WAY
         if flight.story is not None:
             flight.story.step("gave-way")
+        flight.answer = answer = self.stale(flight.question, self._clock.seconds(), flight.story) or _GAVE_WAY
         if flight.walk is not None:
             flight.walk.cancel()
             return True
@@ -182,7 +183,7 @@ class InFlight:
         try:
             upstream = await ask(flight.question)
         except ParentFailed as error:
-            self._land(flight, self._failed(flight.question, error))
+            self._land(flight, self._failed(flight, error))
         else:
             self.learn(flight, upstream)
         self.commit()
@@ -262,10 +263,14 @@ class InFlight:
             if flight.walk is not None:
                 flight.walk.cancel()
 
-    def stale(self, question: Question, now: float) -> Answer | None:
+    def stale(self, question: Question, now: float, story: Story | None) -> Answer | None:
         """The answer of the cache past its lifetime, for as long as no parent answers (RFC 8767)."""
         entry = self._cache.find_stale(question, now)
-        return None if entry is None else entry.stale(now)
+        if entry is None:
+            return None
+        if story is not None:
+            story.note(entry.stale_step(now))
+        return entry.stale(now)
 
     def _land(self, flight: Flight, answer: Answer) -> None:
         """``flight`` is asked no more; with the next commit who waits gets ``answer``."""
@@ -273,12 +278,12 @@ class InFlight:
         flight.answer = answer
         self._landed.append(flight)
 
-    def _failed(self, question: Question, error: ParentFailed) -> Answer:
-        now = self._clock.seconds()
+    def _failed(self, flight: Flight, error: ParentFailed) -> Answer:
+        question, now = flight.question, self._clock.seconds()
         self._say_failed(question, error, now)
         answer = failure_of(str(error), InfoCode.NO_REACHABLE_AUTHORITY, error.errors)
         self.failures.put(question, Entry(answer, now, _FAILED_FOR, ""))
-        return self.stale(question, now) or answer
+        return self.stale(question, now, flight.story) or answer
 
     def _say_failed(self, question: Question, error: ParentFailed, now: float) -> None:
         """Log a failure, at most one a second: clients must not be able to fill the log."""

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from typing import Final
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
@@ -20,14 +21,15 @@ from labnet.resolver.cache.policy import Bounds, answer_of_mapping
 from labnet.resolver.engine.chains import Chain, cut_chain
 from labnet.resolver.engine.flight import Flight
 from labnet.resolver.engine.inflight import InFlight, failed_unexpectedly
-from labnet.resolver.engine.steps import note_entry, note_joined, note_own, note_unknown
+from labnet.resolver.engine.steps import failed_before, note_entry, note_joined, note_own, note_unknown
+from labnet.resolver.reasons import error_of, told_why
 from labnet.resolver.records.special import may_be_special, special_find
 from labnet.resolver.records.zone import Zone
 from labnet.resolver.upstream.dns import DNSParent
 from labnet.resolver.upstream.selection import Parents
 from labnet.wire.dns_upstream import EarlyReply
 from labnet.wire.names import ROOT, ancestors, is_opaque, text_of
-from labnet.wire.types import Answer, ExtendedError, InfoCode, Question, Rcode, RRType, failure_of
+from labnet.wire.types import Answer, Question, Rcode, RRType
 
 
 @implementer(IResolver)
@@ -127,7 +129,7 @@ class Resolver:
         ask = None if parent is None else parent.ask
         if replied is not None and early is not None and isinstance(parent, Parents):
             ask = partial(parent.resume, replied=replied, early=early)
-        self.flights.divert(flight, ask, _nobody_to_ask())
+        self.flights.divert(flight, ask, _NO_PARENT)
 
     def change(self, zone: Zone, forwards: Mapping[bytes, IParent], bounds: Bounds) -> None:
         """Answer by these from now on. A question in flight is answered by the parent that was asked already.
@@ -195,7 +197,7 @@ class Resolver:
             return known
         if story is not None:
             story.step("no-parent")
-        return _nobody_to_ask()
+        return _NO_PARENT
 
     def _own(self, question: Question) -> Answer | None:
         """What special names and records say; a referral among them stands where there is no parent to follow it."""
@@ -239,8 +241,8 @@ class Resolver:
             note_unknown(story, question, over, failed, now)
         if failed is None:
             return None
-        cached = ExtendedError(InfoCode.CACHED_ERROR, f"failed {max(0, int(now - failed.since))} s ago")
-        return self.flights.stale(question, now) or replace(failed.answer, errors=(*failed.answer.errors, cached))
+        stale = self.flights.stale(question, now, story)
+        return stale or replace(failed.answer, errors=(*failed.answer.errors, error_of(failed_before(failed, now))))
 
     def _hit(self, question: Question, entry: Entry, now: float, story: Story | None) -> Answer:
         """What the cache has for ``question``, which is asked anew where ``entry`` is due."""
@@ -267,14 +269,14 @@ class Resolver:
         if flight is not None:
             if story is not None:
                 note_joined(story, flight, self._clock.seconds())
-            return succeed(failure_of("too many wait for this question")) if flight.is_crowded else flight.wait(story)
+            return succeed(_CROWDED) if flight.is_crowded else flight.wait(story)
         parent = self._forward(question)
         if parent is None:
-            return succeed(_nobody_to_ask())
+            return succeed(_NO_PARENT)
         if not self.flights.make_room():
             if story is not None:
                 story.step("full")
-            return succeed(failure_of("too many questions in flight"))
+            return succeed(_FULL)
         flight = self.flights.reserve(question, self._clock.seconds(), network=network)
         flight.story = None if story is None else story.of_flight()
         answer = flight.wait(story)
@@ -294,6 +296,6 @@ class Resolver:
         return own
 
 
-def _nobody_to_ask() -> Answer:
-    error = ExtendedError(InfoCode.NOT_AUTHORITATIVE, "the name is not in the records and there is no parent to ask")
-    return Answer(Rcode.REFUSED, errors=(error,))
+_NO_PARENT: Final = told_why(Rcode.REFUSED, "no-parent")
+_CROWDED: Final = told_why(Rcode.SERVFAIL, "crowded")
+_FULL: Final = told_why(Rcode.SERVFAIL, "full")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labnet.events import Story
+from labnet.events import Step, Story
 from labnet.resolver.cache.cache import Entry
 from labnet.resolver.engine.flight import Flight
 from labnet.resolver.records.special import ORIGIN as SPECIAL
@@ -40,8 +40,14 @@ def note_unknown(story: Story, question: Question, over: Entry | None, failed: E
     else:
         story.step("cache-over", age=over.age(now), ttl=over.ttl, **asked)
     if failed is not None:
-        why = "; ".join(error.text for error in failed.answer.errors)
-        story.step("failed-before", age=failed.age(now), ttl=failed.ttl, why=why)
+        story.note(failed_before(failed, now))
+        for error in failed.answer.errors:
+            story.step("because", why=error.text)
+
+
+def failed_before(failed: Entry, now: float) -> Step:
+    """That the question failed a moment before ``now`` (epoch seconds), as ``failed`` remembers, as a step."""
+    return Step("failed-before", {"age": failed.age(now), "ttl": failed.ttl})
 
 
 def note_joined(story: Story, flight: Flight, now: float) -> None:

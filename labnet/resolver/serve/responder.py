@@ -17,6 +17,7 @@ from labnet.resolver.ready.packetcache import PacketCaches
 from labnet.resolver.ready.rendered import key_of
 from labnet.resolver.ready.ttl_patch import ageing_of
 from labnet.resolver.ready.turns import turns_of
+from labnet.resolver.reasons import told_why
 from labnet.resolver.serve.account import Account
 from labnet.resolver.serve.identity import identity_of
 from labnet.wire.dns_common import record_places
@@ -270,26 +271,11 @@ class _Decision(NamedTuple):
     ready_until: float = 0.0
 
 
-def _with_error(rcode: Rcode, code: InfoCode, text: str) -> Answer:
-    return Answer(rcode, errors=(ExtendedError(code, text),))
-
-
 _NO_OPTIONS: Final = Options()
-_NOT_HERE: Final = _with_error(
-    Rcode.REFUSED, InfoCode.NOT_AUTHORITATIVE, "the name is not known here and recursion was not asked for"
-)
-_NOT_FOR_YOU: Final = _with_error(
-    Rcode.REFUSED, InfoCode.PROHIBITED, "your network gets the records alone, and they do not have the name"
-)
+_NOT_HERE: Final = told_why(Rcode.REFUSED, "recursion-not-asked")
+_NOT_FOR_YOU: Final = told_why(Rcode.REFUSED, "records-alone")
 _DROPPED: Final = _Decision(None, lost="rate")
 _SLIPPED: Final = _Decision(Answer(Rcode.NOERROR), lost="slipped", truncated=True)
-_REFUSED: Final = _Decision(  # RFC 8914, section 4.19
-    _with_error(Rcode.REFUSED, InfoCode.PROHIBITED, "your network is not served"), lost="refused"
-)
-_TOO_MANY: Final = _Decision(
-    _with_error(Rcode.SERVFAIL, InfoCode.OTHER, "too many questions of your network are in flight"), lost="in_flight"
-)
-_GAVE_WAY: Final = _Decision(
-    _with_error(Rcode.SERVFAIL, InfoCode.OTHER, "too slow while many questions of your network are in flight"),
-    lost="in_flight",
-)
+_REFUSED: Final = _Decision(told_why(Rcode.REFUSED, "refused"), lost="refused")
+_TOO_MANY: Final = _Decision(told_why(Rcode.SERVFAIL, "in_flight"), lost="in_flight")
+_GAVE_WAY: Final = _Decision(told_why(Rcode.SERVFAIL, "gave-way-to-own"), lost="in_flight")

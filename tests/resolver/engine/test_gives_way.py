@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import dns.message
 
+from labnet.events import SENTENCES
 from labnet.resolver.clients.admission import Admission, Rules
 from labnet.resolver.clients.counts import Counts
 from labnet.resolver.ready.packetcache import PacketCaches
@@ -51,7 +52,8 @@ class TableTests(FastPathCase):
         )
         answer = self.port.failed[0][2]
         self.assertEqual(
-            (answer.rcode, answer.errors[0].text), (Rcode.SERVFAIL, "too slow while too many questions are in flight")
+            (answer.rcode, answer.errors[0].text),
+            (Rcode.SERVFAIL, SENTENCES["gave-way"]),
         )
         self.assertEqual(self.exchange.asked, [question("new.lab.test")])
         self.parent.answer()
@@ -77,7 +79,7 @@ class TableTests(FastPathCase):
         self.reactor.advance(0.1)
         told: list[Answer] = []
         self.resolver.ask(question("new.lab.test"), network=OTHER).addCallback(told.append)
-        self.assertEqual([answer.errors[0].text for answer in told], ["too many questions in flight"])
+        self.assertEqual([answer.errors[0].text for answer in told], [SENTENCES["full"]])
         self.assertEqual(self.port.failed, [])
 
     def test_what_is_asked_on_the_full_path_gives_way_by_the_same_rule(self) -> None:

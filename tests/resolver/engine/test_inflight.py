@@ -10,6 +10,7 @@ from twisted.logger import Logger
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
+from labnet.events import SENTENCES
 from labnet.interfaces import IParent
 from labnet.resolver.cache.cache import Cache, Entry
 from labnet.resolver.cache.policy import Bounds
@@ -254,7 +255,7 @@ class ForwardableTests(TableTests):
             self.forward(question)
         self.assertIsNone(self.resolver.forwardable(WWW_AAAA))
         (answer,) = self.waiting(WWW_AAAA)
-        self.assertEqual(answer.errors[0].text, "too many questions in flight")
+        self.assertEqual(answer.errors[0].text, SENTENCES["full"])
 
     def test_parents_of_another_kind_are_asked_on_the_full_path(self) -> None:
         """As where there are none."""

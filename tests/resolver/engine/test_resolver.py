@@ -5,6 +5,7 @@ from __future__ import annotations
 import dns.flags
 from twisted.trial.unittest import SynchronousTestCase
 
+from labnet.events import SENTENCES
 from labnet.resolver.engine import flight
 from tests.resolver.lab import CLIENT, COURSE, OTHER, Lab, codes, errors, rcode, shown
 
@@ -63,7 +64,7 @@ class OrderTests(SynchronousTestCase):
         for rd in (True, False):
             reply = lab.ask("web.example", rd=rd)
             self.assertEqual((rcode(reply), codes(reply)), ("REFUSED", [20]))
-            self.assertEqual(errors(reply), ["the name is not in the records and there is no parent to ask"])
+            self.assertEqual(errors(reply), [SENTENCES["no-parent"]])
             self.assertFalse(reply.flags & dns.flags.RA)
         lab.course("web.example")
         self.assertEqual(lab.course_told(), b"[]")
@@ -73,7 +74,7 @@ class OrderTests(SynchronousTestCase):
         lab = Lab(self, zone_file())
         reply = lab.ask("web.example", rd=False)
         self.assertEqual((rcode(reply), codes(reply)), ("REFUSED", [20]))
-        self.assertEqual(errors(reply), ["the name is not known here and recursion was not asked for"])
+        self.assertEqual(errors(reply), [SENTENCES["recursion-not-asked"]])
         self.assertEqual(shown(lab.ask("www.lab", rd=False)), ["www.lab. 60 IN A 10.0.0.1"])
         lab.resolve("web.example", "web.example. 60 A 192.0.2.1")
         self.assertEqual(shown(lab.ask("web.example", rd=False)), ["web.example. 60 IN A 192.0.2.1"])
@@ -326,7 +327,8 @@ class InFlightTests(SynchronousTestCase):
         lab.begin("n2.example", client=third)
         reply = lab.told(first)
         self.assertEqual(
-            (rcode(reply), errors(reply)), ("SERVFAIL", ["too slow while too many questions are in flight"])
+            (rcode(reply), errors(reply)),
+            ("SERVFAIL", [SENTENCES["gave-way"]]),
         )
         lab.tell(lab.asked("n2.example"), "n2.example. 60 A 192.0.2.2")
         self.assertEqual(shown(lab.told(third)), ["n2.example. 60 IN A 192.0.2.2"])
@@ -342,7 +344,10 @@ class InFlightTests(SynchronousTestCase):
             lab.pass_time(0.01)
             lab.network.sent.clear()
         lab.begin("web.example", client=neighbour)
-        self.assertEqual(errors(lab.told(greedy)), ["too slow while many questions of your network are in flight"])
+        self.assertEqual(
+            errors(lab.told(greedy)),
+            [SENTENCES["gave-way-to-own"]],
+        )
         lab.tell(lab.asked("web.example"), "web.example. 60 A 192.0.2.1")
         self.assertEqual(shown(lab.told(neighbour)), ["web.example. 60 IN A 192.0.2.1"])
 
@@ -367,7 +372,7 @@ class InFlightTests(SynchronousTestCase):
         for client in clients:
             lab.begin("web.example", client=client)
         reply = lab.told(clients[3])
-        self.assertEqual((rcode(reply), errors(reply)), ("SERVFAIL", ["too many wait for this question"]))
+        self.assertEqual((rcode(reply), errors(reply)), ("SERVFAIL", [SENTENCES["crowded"]]))
         lab.tell(lab.asked("web.example"), "web.example. 60 A 192.0.2.1")
         self.assertEqual([rcode(lab.told(client)) for client in clients[:3]], ["NOERROR"] * 3)
 
@@ -377,7 +382,7 @@ class InFlightTests(SynchronousTestCase):
         for number in range(3):
             lab.begin(f"n{number}.example", client=(CLIENT[0], 1000 + number))
         reply = lab.told((CLIENT[0], 1002))
-        self.assertEqual((rcode(reply), errors(reply)), ("SERVFAIL", ["too many questions in flight"]))
+        self.assertEqual((rcode(reply), errors(reply)), ("SERVFAIL", [SENTENCES["full"]]))
         first, second = list(lab.network.sent)
         lab.network.sent.clear()
         lab.tell(first, "n0.example. 60 A 192.0.2.1")

@@ -68,7 +68,7 @@ class FailureTests(SynchronousTestCase):
         lab.pass_time(5)
         reply = lab.ask("web.example")
         self.assertEqual((rcode(reply), codes(reply)), ("SERVFAIL", [22, 13]))
-        self.assertEqual(errors(reply), [*why, "failed 5 s ago"])
+        self.assertEqual(errors(reply), [*why, "It failed 5 s ago, and a failure counts for 5 s."])
         lab.pass_time(0.1)
         self.assertEqual(rcode(lab.resolve("web.example", "web.example. 60 A 192.0.2.1")), "NOERROR")
 
@@ -131,7 +131,13 @@ class StaleTests(SynchronousTestCase):
         self.expired(lab)
         for reply in (lab.resolve("web.example", rcode="SERVFAIL"), lab.ask("web.example")):
             self.assertEqual(shown(reply), ["web.example. 30 IN A 192.0.2.1"])
-            self.assertEqual((codes(reply), errors(reply)), ([3], ["120 s old, no parent answers"]))
+            self.assertEqual(
+                (codes(reply), errors(reply)),
+                (
+                    [3],
+                    ["No parent answers, so an answer past its lifetime serves: learned 120 s ago, with 60 s to live."],
+                ),
+            )
         lab.pass_time(6)
         self.assertEqual(
             shown(lab.resolve("web.example", "web.example. 60 A 192.0.2.2")), ["web.example. 60 IN A 192.0.2.2"]

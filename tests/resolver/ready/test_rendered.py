@@ -172,4 +172,4 @@ class ResponderTests(SynchronousTestCase):
         self.assertTrue(shown(self.ask("web.example")))
         other = ("172.16.20.66", CLIENT[1])
         self.lab.send(query("web.example", CLIENT[1]), other)
-        self.assertIn("your network gets the records alone", " ".join(errors(self.lab.told(other))))
+        self.assertIn("The client's network gets the records alone.", " ".join(errors(self.lab.told(other))))
