@@ -13,6 +13,8 @@ from labnet.cli.frame import LabCommand, LabGroup
 from labnet.console.running import Where, control_of, on_running_lab
 from labnet.wire.quoting import quoted
 
+SIDES = ("client", "parent", "session")
+
 
 @click.group(cls=LabGroup)
 def fault() -> None:
@@ -34,7 +36,7 @@ def fault() -> None:
 @click.option(
     "--where", "place", metavar="RESOLVER", help="The resolver, or command for the command server [the first]."
 )
-@click.option("--side", type=click.Choice(["client", "parent", "session"]), help="Of the resolver [client].")
+@click.option("--side", type=click.Choice(SIDES), help="Of the resolver; session is TCP [client].")
 @click.option("--direction", type=click.Choice(["in", "out"]), help="What comes to the lab, or leaves it.")
 @click.option("--client", metavar="NETWORK", help="For clients in this network alone.")
 @click.option("--name", metavar="NAME", help="About this name alone; .example.org is all below it.")

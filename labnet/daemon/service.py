@@ -43,6 +43,7 @@ from labnet.wire.names import ROOT, key_of_shown
 
 if TYPE_CHECKING:
     from labnet.capture.record.own_traffic import OwnTraffic
+    from labnet.faults.switchboard import Switchboard
 
 
 _ORDINARY: Final = Environment()
@@ -85,6 +86,7 @@ class LabService(BaseService):
             from labnet.capture.record.tapping import TappedSockets, tapped_reactor
 
             self._traffic = own_traffic.OwnTraffic(config.capture.file, self._nanoseconds, self._capture_failed)
+            self.faults.begun = partial(_remark_faults, self._traffic, reactor)
             self._sockets = TappedSockets(self._sockets, self._traffic)
             self._services_reactor = tapped_reactor(reactor, self._traffic)
         if config.command is not None:
@@ -320,6 +322,14 @@ class LabService(BaseService):
             self.log.info("the command server is closed; the other services go on", event="command.exited")
         else:
             self._reactor.stop()
+
+
+def _remark_faults(traffic: OwnTraffic, reactor: IReactor, board: Switchboard) -> None:
+    """Have the packets of the capture say which fault was done to them.
+
+    Between two of the lab's resolvers a datagram is seen where it leaves, a moment before it comes.
+    """
+    traffic.remark_faults(board.done_to, partial(reactor.callLater, 0.1))
 
 
 def _raise_open_files_limit() -> None:

@@ -68,7 +68,7 @@ class OrderError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """``where`` is a resolver's name, or "command"; ``side`` client, parent or session.
+    """``where`` is a resolver's name, or "command"; ``side`` client, parent (both UDP) or session (TCP with clients).
 
     ``direction`` is "in" for what comes to the lab and "out" for what leaves it. ``client`` is a network, ``name`` a
     name or, with a dot before it, all below it; an empty one is any. Of what fits, the ``nth``, each ``every``-th, or
@@ -101,7 +101,8 @@ class Order:
     @property
     def sentence(self) -> str:
         """The order in a line."""
-        place = "the command server" if self.side == "session" else f"resolver {self.where}, {self.side} side"
+        side = "TCP" if self.side == "session" else f"{self.side} side"
+        place = "the command server" if self.where == "command" else f"resolver {self.where}, {side}"
         way = {"in": "what comes in", "out": "what goes out"}[self.direction]
         to = f" for clients in {self.client}" if self.client else ""
         about = f" about {self.name}" if self.name else ""
@@ -171,9 +172,7 @@ def order_of(given: dict[str, Any], resolvers: list[str], now: float) -> Order:
     if side not in sides:
         problems.append(f"{kind} is for the {' or '.join(sorted(sides))} side, not {side!r}")
     where = str(given.get("where") or ("command" if side == "session" else resolvers[0] if resolvers else ""))
-    if side == "session" and where != "command":
-        problems.append(f"{kind} is for the command server, not {where!r}")
-    if side != "session" and where not in resolvers:
+    if where not in resolvers and (side, where) != ("session", "command"):
         problems.append(f"there is no resolver {where!r}: {', '.join(resolvers) or 'none'}")
     usual = "out" if kind in OUT_ONLY or side == "client" else "in"
     direction = str(given.get("direction") or usual)

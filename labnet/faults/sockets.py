@@ -1,4 +1,4 @@
-"""Where faults are done: at the sockets to parents, at a resolver's UDP ports, at connections to the command server.
+"""Where faults are done: at the sockets to parents, at a resolver's UDP ports, at connections of clients.
 
 Without an order none of this is in the way: the sockets to parents are opened by the function of those that are
 wrapped, a port has its own protocol, a factory its own ``buildProtocol``.
@@ -167,12 +167,13 @@ def _send_from_elsewhere(data: bytes, addr: End) -> None:
 
 
 class FaultyFactory:
-    """Has the connections that ``factory`` makes meet the faults of ``board`` while :meth:`turn` says so."""
+    """Has the connections that ``factory`` makes, to the server ``where``, meet the faults of ``board`` on request."""
 
-    def __init__(self, factory: Any, board: Switchboard, reactor: IReactorTime) -> None:
+    def __init__(self, factory: Any, board: Switchboard, reactor: IReactorTime, where: str) -> None:
         self._factory = factory
         self._board = board
         self._reactor = reactor
+        self._where = where
 
     def turn(self, is_on: bool) -> None:
         """From the next connection on; those that are open stay as they are."""
@@ -185,15 +186,20 @@ class FaultyFactory:
         made = type(self._factory).buildProtocol(self._factory, addr)
         if made is None:
             return None
-        order = self._board.strike("command", "session", "in", end_of(addr)[0], "")
-        return made if order is None else FaultyStream(made, order, self._reactor)
+        client = end_of(addr)
+        order = self._board.strike(self._where, "session", "in", client[0], "")
+        if order is None:
+            return made
+        self._board.mark_session(client, order.sentence)
+        return FaultyStream(made, order, self._reactor, partial(self._board.forget_session, client))
 
 
 class FaultyStream:
-    """A connection to the command server with the fault of ``order``; ``protocol`` serves it."""
+    """A connection of a client with the fault of ``order``; ``protocol`` serves it, ``over`` is called at its end."""
 
-    def __init__(self, protocol: Any, order: Order, reactor: IReactorTime) -> None:
+    def __init__(self, protocol: Any, order: Order, reactor: IReactorTime, over: Callable[[], object]) -> None:
         self._protocol = protocol
+        self._over = over
         self._kind = order.kind
         self._pause = order.amount / 1000
         self._reactor = reactor
@@ -209,6 +215,10 @@ class FaultyStream:
     def makeConnection(self, transport: Any) -> None:
         self._transport = transport
         self._protocol.makeConnection(_FaultyTransport(self, transport))
+
+    def connectionLost(self, *reason: Any) -> None:
+        self._over()
+        self._protocol.connectionLost(*reason)
 
     def dataReceived(self, data: bytes) -> None:
         self._was_asked = True

@@ -46,6 +46,8 @@ class Switchboard:
         self._timers: dict[str, IDelayedCall] = {}
         self._held: dict[tuple[str, str, str], tuple[Callable[[bytes], object], bytes]] = {}
         self._strikes: deque[Strike] = deque(maxlen=_MOST_STRIKES)
+        self._on_the_wire: deque[Strike] = deque(maxlen=_MOST_STRIKES)
+        self._sessions: dict[End, str] = {}
         self._next = 1
         self._random = Random(0)
         self.changed: list[Callable[[], object]] = []
@@ -138,7 +140,10 @@ class Switchboard:
         if order is None:
             send(data, False)
         else:
-            self._strikes.append(Strike(source, destination, data, order.sentence))
+            strike = Strike(source, destination, data, order.sentence)
+            self._strikes.append(strike)
+            if direction == "in":
+                self._on_the_wire.append(strike)
             sendings = struck(
                 order.kind, data, order.amount, self._random, destination if direction == "out" else source
             )
@@ -164,7 +169,10 @@ class Switchboard:
     def _send(self, sendings: Iterable[Sending], ends: tuple[End, End], order: Order, send: Send) -> None:
         for sending in sendings:
             if sending.data != b"" or order.kind == "empty":
-                self._strikes.append(Strike(*ends, sending.data, order.sentence))
+                strike = Strike(*ends, sending.data, order.sentence)
+                self._strikes.append(strike)
+                if order.direction == "out" and not sending.is_elsewhere:
+                    self._on_the_wire.append(strike)
             if sending.delay:
                 self._reactor.callLater(sending.delay, send, sending.data, sending.is_elsewhere)
             else:
@@ -182,6 +190,25 @@ class Switchboard:
         if held is not None and held[1] is data:
             del self._held[way]
             held[0](data)
+
+    def mark_session(self, client: End, sentence: str) -> None:
+        """The connection of ``client`` meets the fault that ``sentence`` tells."""
+        self._sessions[client] = sentence
+
+    def forget_session(self, client: End) -> None:
+        """The connection of ``client`` is over."""
+        self._sessions.pop(client, None)
+
+    def done_to(self, source: End, destination: End, data: bytes) -> str:
+        """Which fault was done to ``data`` between two ends, or to their connection; empty where none.
+
+        It is asked once for each datagram that came, or that left, in their order: the next one may have the same data.
+        """
+        for one in self._on_the_wire:
+            if one[:3] == (source, destination, data):
+                self._on_the_wire.remove(one)
+                return one.sentence
+        return self._sessions.get(source) or self._sessions.get(destination) or ""
 
     def marked(self, exchange: Exchange) -> Exchange:
         """``exchange``, whose datagrams say which fault was done to them."""

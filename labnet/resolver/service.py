@@ -129,6 +129,11 @@ class ResolverService(Service):
         """The UDP ports that are open; TCP ports of the same numbers go with them."""
         return tuple([listener.udp for listener in self._listeners])
 
+    @property
+    def streams(self) -> DNSStreams:
+        """What makes the connections of clients over TCP."""
+        return self._streams
+
     def privilegedStartService(self) -> None:
         self._listeners = self._ports.open(self._config.listen, self._config.batch, self._config.batch_delay)
 

@@ -59,6 +59,27 @@ class SwitchboardTests(SynchronousTestCase):
         changes = [event.what for event in self.events.told if isinstance(event, FaultChanged)]
         self.assertEqual((changes, self.board.shown()["faults"]), (["ordered", "ended"], []))
 
+    def test_each_datagram_on_the_wire_is_told_once_what_was_done_to_it(self) -> None:
+        """A later one may have the same bytes; what never left is on no wire."""
+        self._order(kind="drop", nth=1)
+        self._order(kind="truncate", nth=1)
+        self._send(b"same", b"same", b"same")
+        told = [self.board.done_to(SERVER, CLIENT, data) for data in self.sent]
+        self.assertEqual([one.partition(" ")[0] for one in told], ["truncate", ""])
+        self._order(kind="drop", nth=1, direction="in", side="client")
+        for _ in range(2):
+            self.board.pass_on(("main", "client", "in"), (CLIENT, SERVER), b"q", lambda sent, elsewhere: None)
+        told = [self.board.done_to(CLIENT, SERVER, b"q") for _ in range(2)]
+        self.assertEqual([one.partition(" ")[0] for one in told], ["drop", ""])
+
+    def test_a_connection_is_told_what_is_done_to_it_until_it_is_over(self) -> None:
+        """Both ways."""
+        self.board.mark_session(CLIENT, "reset")
+        both = [(CLIENT, SERVER), (SERVER, CLIENT)]
+        self.assertEqual([self.board.done_to(*ends, b"x") for ends in both], ["reset", "reset"])
+        self.board.forget_session(CLIENT)
+        self.assertEqual([self.board.done_to(*ends, b"x") for ends in both], ["", ""])
+
     def test_the_nth_ends_its_order(self) -> None:
         """It has done what it was for."""
         self._order(kind="drop", nth=2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import dns.message
 import pytest
 
 from labnet.cli import main
+from tests.interop import peers
 from tests.interop.daemon import Daemon
 from tests.interop.dns_peers import free_port
 from tests.interop.live_page import LAB, LivePage, Stream
@@ -29,8 +31,8 @@ def written(folder: Path, workers: int = 1, more: str = "") -> tuple[str, ...]:
 class Lab:
     """A lab, its page, and a client of its resolver ``main``."""
 
-    def __init__(self, daemon: Daemon) -> None:
-        self.page = LivePage(daemon)
+    def __init__(self, daemon: Daemon, workers: int = 1) -> None:
+        self.page = LivePage(daemon, workers)
         self.address = daemon.address("resolver main")
         self.command = daemon.address("command server")
         self._names = iter(range(99))
@@ -217,6 +219,70 @@ def test_replies_of_the_command_server_are_split_gathered_or_late(ordered: Lab) 
     assert len(_talk(ordered, b"TIME\n", b"TIME\n")[2]) == 25
 
 
+def ask_by_tcp(lab: Lab, name: str) -> list[bytes]:
+    """The pieces in which the reply comes over DNS by TCP, up to its end or to that of the connection."""
+    question = dns.message.make_query(name, "A").to_wire()
+    got: list[bytes] = []
+    with socket.create_connection(lab.address, timeout=2) as client:
+        client.sendall(len(question).to_bytes(2, "big") + question)
+        try:
+            while len(whole := b"".join(got)) < 2 or len(whole) < 2 + int.from_bytes(whole[:2], "big"):
+                got.append(client.recv(4096))
+                if not got[-1]:
+                    break
+        except TimeoutError:
+            got.append(b"nothing")
+        except ConnectionResetError:
+            got.append(b"reset")
+    return got
+
+
+def test_dns_over_tcp_is_split_silent_or_reset(ordered: Lab) -> None:
+    """The resolver's connections, with its UDP as ever; an order for them is one in the ladder of faults too."""
+    ordered.order("split", where="main", side="session", nth=1, amount=1)
+    pieces = ask_by_tcp(ordered, "www.lab")
+    assert pieces[0] == b"\0"
+    assert len(pieces) > 10
+    assert dns.message.from_wire(b"".join(pieces)[2:]).answer[0][0].to_text() == "192.0.2.1"
+    ordered.order("silence", where="main", side="session", nth=1)
+    assert ask_by_tcp(ordered, "www.lab") == [b"nothing"]
+    ordered.order("reset", where="main", side="session", nth=1)
+    assert len(ordered.ask("www.lab")) == 1
+    assert ask_by_tcp(ordered, "www.lab") == [b"reset"]
+    assert len(ask_by_tcp(ordered, "www.lab")) == 1
+
+
+def test_a_capture_of_the_labs_own_says_what_was_done_to_each_packet(tmp_path: Path) -> None:
+    """It has what was on the wire: what came though it was lost here, what was sent late, and of each why."""
+    tshark = peers.tool("tshark", "tshark")
+    with Daemon(*written(tmp_path, more='[capture]\nfile = "own.pcapng"\n'), cwd=tmp_path) as daemon:
+        lab = Lab(daemon)
+        assert len(lab.ask("www.lab")) == 1
+        lab.order("drop", side="client", direction="in", nth=1)
+        assert lab.ask("www.lab") == []
+        lab.order("drop", side="client", direction="out", nth=1)
+        assert lab.ask("www.lab") == []
+        lab.order("duplicate", side="client", nth=1)
+        assert len(lab.ask("www.lab", count=2)) == 2
+        lab.order("drop", side="parent", nth=1)
+        assert b"192.0.2.2" in lab.ask("n1.lab", patience=20)[0]
+        lab.order("reset", where="command", nth=1)
+        assert _talk(lab, b"TIME\n")[1] == b"reset"
+        assert len(_talk(lab, b"TIME\n")[1]) == 25
+    command = [tshark, "-r", str(tmp_path / "var/own.pcapng"), "-T", "fields", "-e", "frame.comment"]
+    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    faults = [line.partition("a fault was ordered: ")[2].partition(":")[0] for line in told]
+    client_side, reset = "resolver main, client side", "reset at the command server"
+    assert faults[:3] == ["", "", f"drop at {client_side}"]
+    assert [fault for fault in faults if fault] == [
+        f"drop at {client_side}",
+        *[f"duplicate at {client_side}"] * 2,
+        "drop at resolver main, parent side",
+        *[reset] * 5,
+    ]
+    assert faults[-7:] == [""] * 7
+
+
 def test_what_is_ordered_is_seen_in_the_status_the_metrics_and_the_log(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -246,7 +312,7 @@ def test_the_configuration_orders_faults_and_a_wrong_one_is_said_with_its_place(
     """From the start on, in every worker."""
     order = '[[fault]]\nkind = "drop"\nwhere = "main"\n'
     with Daemon(*written(tmp_path, 2, order), cwd=tmp_path) as daemon:
-        lab = Lab(daemon)
+        lab = Lab(daemon, 2)
         assert lab.ask("www.lab") == []
         assert [one["by"] for one in lab.page.get("faults")["faults"]] == ["the configuration"]
         lab.end()

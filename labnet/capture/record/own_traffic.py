@@ -30,6 +30,7 @@ MOST_SENT: Final = 256
 LARGEST_SEGMENT: Final = 60_000
 """Bytes of data in one segment, so that it fits an IP packet."""
 
+_TCP, _UDP = 6, 17
 _FIN, _SYN, _RST, _PSH, _ACK = 1, 2, 4, 8, 16
 _REAL: Final = (
     f"{OWN_MARK}: the data, addresses, ports and time are real; lengths and checksums are computed from them; "
@@ -80,6 +81,9 @@ class OwnTraffic:
         self._sent: dict[tuple[End, End, bytes], int] = {}
         self.remark = ""
         """What is said of the packets from now on, behind what is always said."""
+        self._done_to: Callable[[End, End, bytes], str] | None = None
+        self._soon: Callable[[Callable[[], object]], object] = lambda call: None
+        self._held: list[Callable[[], None]] = []
         self._file: BinaryIO | None = None
         self._writer: PacketWriter | None = None
 
@@ -98,11 +102,21 @@ class OwnTraffic:
         """Give the packets to ``writer`` from now on."""
         self._writer = writer
 
+    def remark_faults(
+        self, done_to: Callable[[End, End, bytes], str], soon: Callable[[Callable[[], object]], object]
+    ) -> None:
+        """From now on ``done_to`` says which fault was done to data between two ends, in a sentence, if any was.
+
+        What comes is seen here before a fault is done to it, so packets are written by a call of ``soon``.
+        """
+        self._done_to = done_to
+        self._soon = soon
+
     def datagram(self, source: End, destination: End, data: bytes, outward: bool) -> None:
         if not self._is_new((source, destination, data), outward):
             return
         header = struct.pack("!HHHH", source[1], destination[1], 8 + len(data), 0)
-        self._write(source, destination, 17, header + data, 6, _UDP_COMMENT)
+        self._put(source, destination, _UDP, header, data, 6, _UDP_COMMENT)
 
     def _is_new(self, datagram: tuple[End, End, bytes], outward: bool) -> bool:
         """Whether it is reported for the first time.
@@ -149,6 +163,7 @@ class OwnTraffic:
 
     def close(self) -> None:
         """End the file."""
+        self._write_held()
         file, self._file, self._writer = self._file, None, None
         if file is not None:
             try:
@@ -173,10 +188,36 @@ class OwnTraffic:
             "!HHIIBBHHH", source[1], destination[1], sequence, acknowledged, 5 << 4, flags, 65535, 0, 0
         )  # fmt: skip
         connection.sent[source] += len(data) + bool(flags & (_SYN | _FIN))
-        self._write(source, destination, 6, header + data, 16, comment)
+        self._put(source, destination, _TCP, header, data, 16, comment)
 
-    def _write(self, source: End, destination: End, protocol: int, data: bytes, at: int, comment: str) -> None:
-        """One IP packet around ``data``, whose checksum belongs at byte ``at`` of it."""
+    def _put(
+        self, source: End, destination: End, protocol: int, header: bytes, data: bytes, at: int, comment: str
+    ) -> None:
+        """Write one IP packet around ``header`` and ``data``, whose checksum belongs at byte ``at``; now or soon."""
+        time, done_to = self._now(), self._done_to
+        if done_to is None:
+            self._write(time, source, destination, protocol, header + data, at, comment)
+            return
+
+        known = done_to(source, destination, data) if protocol == _TCP else ""  # its connection may be over soon
+
+        def write() -> None:
+            fault = known or (done_to(source, destination, data) if protocol == _UDP else "")
+            said = f"{comment}; a fault was ordered: {fault}" if fault else comment
+            self._write(time, source, destination, protocol, header + data, at, said)
+
+        self._held.append(write)
+        if len(self._held) == 1:
+            self._soon(self._write_held)
+
+    def _write_held(self) -> None:
+        held, self._held = self._held, []
+        for write in held:
+            write()
+
+    def _write(
+        self, time: int, source: End, destination: End, protocol: int, data: bytes, at: int, comment: str
+    ) -> None:
         if self._writer is None:
             return
         first, second = _packed(source[0]), _packed(destination[0])
@@ -192,7 +233,7 @@ class OwnTraffic:
             comment += f"; {self.remark}"
         packet = _ip_header(first, second, protocol, len(data)) + data
         try:
-            self._writer.write(self._now(), packet, comment=comment)
+            self._writer.write(time, packet, comment=comment)
             self._writer.flush()
         except OSError as error:
             self._fail(error)

@@ -108,22 +108,31 @@ class _Datagrams(_Proxy):
     def __init__(self, protocol: Any, traffic: ITraffic) -> None:
         super().__init__(protocol)
         self._traffic = traffic
-        self._transport: Any = None
+        self.transport_of_protocol: Any = None
+        """What the protocol has for its port, and what may be diverted as that."""
 
     def makeConnection(self, transport: Any) -> None:
-        self._transport = transport
-        self._wrapped.makeConnection(_DatagramTransport(transport, self._traffic))
+        self.transport_of_protocol = _DatagramTransport(transport, self._traffic, self._wrapped)
+        self._wrapped.makeConnection(self.transport_of_protocol)
 
     def datagramReceived(self, datagram: bytes, addr: End) -> None:
-        self._traffic.datagram(addr[:2], _end(self._transport.getHost()), datagram, outward=False)
-        self._wrapped.datagramReceived(datagram, addr)
+        port = self.transport_of_protocol
+        self._traffic.datagram(addr[:2], _end(port.getHost()), datagram, outward=False)
+        port.protocol.datagramReceived(datagram, addr)
 
 
 class _DatagramTransport(_Proxy):
-    def __init__(self, transport: Any, traffic: ITraffic) -> None:
+    def __init__(self, transport: Any, traffic: ITraffic, protocol: Any) -> None:
         super().__init__(transport)
         self._traffic = traffic
+        self.protocol = protocol
         self._peer: End = ("0.0.0.0", 0)
+
+    def divert(self, protocol: Any) -> None:
+        """Give datagrams to ``protocol``, which stands before the one that this began with."""
+        self.protocol = protocol
+
+    restore = divert
 
     def connect(self, host: str, port: int) -> Any:
         self._peer = (host, port)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from labnet.command.service import CommandService
@@ -33,7 +33,8 @@ class LabFaults:
         self._board: Switchboard | None = None
         self._sockets: dict[str, FaultySockets] = {}
         self._ports: dict[int, FaultyPort] = {}
-        self._factory: FaultyFactory | None = None
+        self.begun: Callable[[Switchboard], object] = lambda board: None
+        """Called once, when the first fault is ordered."""
 
     def sockets_for(self, resolver: str, sockets: IDatagramSockets) -> IDatagramSockets:
         """``sockets``, for the parents of ``resolver``; they can be made to meet faults."""
@@ -48,6 +49,7 @@ class LabFaults:
 
             self._board = Switchboard(self._reactor, lambda: list(self._lab.resolvers), self._events)
             self._board.changed.append(self.apply)
+            self.begun(self._board)
         return self._board
 
     def apply(self) -> None:
@@ -60,8 +62,9 @@ class LabFaults:
             sides = board.sides_of(name)
             if name in self._sockets:
                 self._sockets[name].turn(board if "parent" in sides else None, self._reactor)
-            if sides:  # of the parent side alone too: the fast path has sockets of its own
-                wanted |= {id(port): (port, name) for port in resolver.ports}
+            FaultyFactory(resolver.streams, board, self._reactor, name).turn("session" in sides)
+            if sides - {"session"}:  # of the parent side alone too: the fast path has sockets of its own
+                wanted |= {id(port): (_seen(port), name) for port in resolver.ports}
         for key in [key for key in self._ports if key not in wanted]:
             self._ports.pop(key).end()
         for key, (port, name) in wanted.items():
@@ -73,7 +76,7 @@ class LabFaults:
     def _turn_command(self, board: Switchboard) -> None:
         command = self._lab.command
         if command is not None:
-            FaultyFactory(command.factory, board, self._reactor).turn(bool(board.sides_of("command")))
+            FaultyFactory(command.factory, board, self._reactor, "command").turn(bool(board.sides_of("command")))
 
     def shown(self) -> dict[str, Any]:
         """What is ordered, and what can be."""
@@ -115,3 +118,8 @@ class LabFaults:
         """The lab ends."""
         if self._board is not None:
             self._board.stop()
+
+
+def _seen(port: Any) -> Any:
+    """The side of ``port`` that a resolver sees: behind what captures its traffic, which sees what is on the wire."""
+    return getattr(port.protocol, "transport_of_protocol", port)

@@ -37,7 +37,7 @@ function line(one, page, load) {
     one.when || "each", left, String(one.count ?? 0), one.by ?? "", page.isOperator ? h("button", { class: "quiet", type: "button", "aria-label": `End ${one.kind}`, on: { click: end } }, "End") : null]);
 }
 
-const SIDES = { client: "clients", parent: "parents", session: "command server" };
+const SIDES = { client: "clients", parent: "parents", session: "connections" };
 const WHICH = [["", "each"], ["1", "the first"], ["2", "the second"], ["every 2", "every second"], ["every 3", "every third"], ["share 0.1", "a tenth"], ["share 0.5", "half"]];
 
 /** The form; what each kind does is said as it is chosen, and what does not go with it is not offered. */
@@ -61,7 +61,7 @@ function order(kinds, page, load) {
     const isSession = transport === "tcp";
     says.textContent = sentence ?? "";
     offer(side, (sides ?? (isSession ? ["session"] : ["client", "parent"])).map(one => [one, SIDES[one] ?? one]));
-    offer(where, isSession ? [["command", "command server"]] : page.lab.resolvers.map(one => [one.name, one.name]));
+    offer(where, [...isSession ? [["command", "command server"]] : [], ...page.lab.resolvers.map(one => [one.name, one.name])]);
     side.disabled = direction.disabled = isSession;
     asked.hidden = !unit;
     amount.disabled = !unit;
