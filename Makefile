@@ -26,7 +26,9 @@ lint: .venv/test
 	$(BIN)/lint-imports
 
 # pytest runs everything and measures coverage, that of the daemons it starts included; trial runs the unit tests. The
-# tests with real peers mostly wait, so the others run beside them.
+# tests with real peers mostly wait, so INTEROP_JOBS files of them run at a time, and the others beside them.
+INTEROP_JOBS ?= 3
+
 unit: .venv/test
 	rm -f .coverage .coverage.*
 	@mkdir -p build
@@ -42,7 +44,7 @@ $(AXE):
 
 .PHONY: interop-tests unit-tests
 interop-tests: $(if $(shell command -v npm),$(AXE))
-	$(BIN)/coverage run -m pytest -q -rs -m "not soak" tests/interop
+	$(BIN)/coverage run -m pytest -q -rs -m "not soak" -n $(INTEROP_JOBS) --dist loadfile tests/interop
 
 unit-tests:
 	$(BIN)/coverage run -m pytest -q -m "not soak" --ignore=tests/interop tests
