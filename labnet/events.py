@@ -147,7 +147,7 @@ class Session(NamedTuple):
     commands: int = 1
 
 
-class ParentState(NamedTuple):
+class ParentChanged(NamedTuple):
     """A parent of ``resolver`` answered or stayed silent; ``rtt`` is smoothed, in seconds, None before an answer."""
 
     time: float
@@ -176,7 +176,7 @@ class FaultChanged(NamedTuple):
     sentence: str
 
 
-Event = Exchange | Session | ParentState | LogLine | FaultChanged
+Event = Exchange | Session | ParentChanged | LogLine | FaultChanged
 
 
 class Story:

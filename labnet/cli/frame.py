@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from labnet.cli.table import Entry
+from labnet.cli.table import CommandEntry
 
 Example = tuple[str, str]
 """A command line, and what it does."""
@@ -44,7 +44,7 @@ class LabGroup(click.Group):
 class LazyGroup(click.Group):
     """The commands of ``table``, of which one is imported when it is used; ``examples`` show how to begin."""
 
-    def __init__(self, *, table: Mapping[str, Entry], examples: Sequence[Example] = (), **options: Any) -> None:
+    def __init__(self, *, table: Mapping[str, CommandEntry], examples: Sequence[Example] = (), **options: Any) -> None:
         super().__init__(**options)
         self.table = table
         self.examples = examples

@@ -89,7 +89,7 @@ def _asks(timeout: float) -> Callable[[Decorated], Decorated]:
 
 
 @dataclass(frozen=True)
-class Asked:
+class ToResolve:
     """What is to be resolved, where and how."""
 
     server: str
@@ -157,7 +157,7 @@ def resolve(words: tuple[str, ...], port: int | None, **given: Any) -> int:
         dialect = _dialect_of(given["dialect"], "names")
         if dialect is not None and is_dns:
             return _failed("--dialect is for the course protocol, and this asks by DNS")
-        asked = Asked(
+        asked = ToResolve(
             server,
             number,
             timeout,
@@ -176,7 +176,7 @@ def resolve(words: tuple[str, ...], port: int | None, **given: Any) -> int:
         return _failed(error)
 
 
-def _resolve_by_course(asked: Asked) -> int:
+def _resolve_by_course(asked: ToResolve) -> int:
     from labnet.clients.course import CourseClient, converse, run
     from labnet.clients.lines import name_reader
 
@@ -189,7 +189,7 @@ def _resolve_by_course(asked: Asked) -> int:
         return converse(client, name_reader())
 
 
-def _resolve_in_dialect(asked: Asked, dialect: Dialect) -> int:
+def _resolve_in_dialect(asked: ToResolve, dialect: Dialect) -> int:
     from labnet.clients.course import converse, run
     from labnet.clients.dialect import DialectClient, until
     from labnet.clients.lines import name_reader
@@ -207,7 +207,7 @@ def _resolve_in_dialect(asked: Asked, dialect: Dialect) -> int:
             client.close()
 
 
-def _resolve_by_dns(asked: Asked) -> int:
+def _resolve_by_dns(asked: ToResolve) -> int:
     from labnet.clients.course import converse, run
     from labnet.clients.dns import DNSClient
     from labnet.clients.lines import name_reader

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from labnet.clients.errors import NoAnswer, NotFound
-from labnet.clients.server import Server, Tap, said
+from labnet.clients.server import AskedServer, Tap, said
 from labnet.wire.course import decode_reply, encode_question
 from labnet.wire.course_line import TextError
 from labnet.wire.quoting import quoted
@@ -38,7 +38,7 @@ class CourseClient:
         """The address of ``name``. Raises :class:`NotFound`, :class:`NoAnswer`."""
         if not is_name(name):
             raise NotFound("")
-        server = Server(self.host, self.port, self.timeout, self.tries, self.tap)
+        server = AskedServer(self.host, self.port, self.timeout, self.tries, self.tap)
 
         def take(datagram: bytes) -> CourseReply | None:
             reply = _read(datagram, server)
@@ -47,7 +47,7 @@ class CourseClient:
         return server.ask(encode_question(name), take).address
 
 
-def _read(datagram: bytes, server: Server) -> CourseReply:
+def _read(datagram: bytes, server: AskedServer) -> CourseReply:
     text = datagram.decode(errors="replace").lstrip()
     why = next((hint for starts, hint in _PYTHON if text.startswith(starts)), "")
     try:

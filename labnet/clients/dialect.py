@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from labnet.clients.errors import NoAnswer, NotFound
-from labnet.clients.server import Server, Tap, said
-from labnet.dialects.codec import Asked, Codec, Reply, Stray, place_of
+from labnet.clients.server import AskedServer, Tap, said
+from labnet.dialects.codec import AskedName, Codec, Reply, Stray, place_of
 from labnet.dialects.framing import Framer, FramingError, frame
 from labnet.dialects.recognise import decode_reply
 from labnet.wire.course_line import TextError
@@ -25,7 +25,7 @@ class DialectClient:
     """Asks the server at ``host`` and ``port`` in the dialect of ``codec``, ``tries`` times with ``timeout`` seconds.
 
     A server that is referred to without a port is asked at ``next_port``, or where that is None at the same port.
-    Connections stay open from name to name. ``tap`` is as in :class:`~labnet.clients.server.Server`.
+    Connections stay open from name to name. ``tap`` is as in :class:`~labnet.clients.server.AskedServer`.
     """
 
     codec: Codec
@@ -47,7 +47,7 @@ class DialectClient:
         place = self.host, self.port
         before: list[tuple[str, int]] = []
         while True:
-            server = Server(*place, self.timeout, self.tries, self.tap)
+            server = AskedServer(*place, self.timeout, self.tries, self.tap)
             reply = self._ask(server, place, asked)
             if reply is None:
                 raise NotFound("")
@@ -65,7 +65,7 @@ class DialectClient:
             stream.close(self.codec.dialect.question.end)
         self._streams.clear()
 
-    def _ask(self, server: Server, place: tuple[str, int], asked: Asked) -> Reply:
+    def _ask(self, server: AskedServer, place: tuple[str, int], asked: AskedName) -> Reply:
         def take(message: bytes) -> tuple[Reply] | None:
             return self._read(server, message, asked)
 
@@ -89,7 +89,7 @@ class DialectClient:
                     self._streams.pop(place).close(())
         raise AssertionError("the second try is the last")
 
-    def _read(self, server: Server, message: bytes, asked: Asked) -> tuple[Reply] | None:
+    def _read(self, server: AskedServer, message: bytes, asked: AskedName) -> tuple[Reply] | None:
         """What ``message`` says; None where it is to another question."""
         try:
             reply = decode_reply(self.codec, message, asked)
@@ -110,7 +110,7 @@ class _Closed(Exception):
 class _Stream:
     """A connection to ``server``, framed as ``framing`` says. Opening raises :class:`NoAnswer`."""
 
-    def __init__(self, server: Server, framing: str) -> None:
+    def __init__(self, server: AskedServer, framing: str) -> None:
         self._server = server
         self._framing = framing
         self._framer = Framer(framing, by_line=False)

@@ -14,7 +14,7 @@ import dns.rcode
 import dns.rdatatype
 
 from labnet.clients.errors import NoAnswer, NotFound
-from labnet.clients.server import Server, Tap, said
+from labnet.clients.server import AskedServer, Tap, said
 from labnet.wire.quoting import quoted
 
 
@@ -53,7 +53,7 @@ class DNSClient:
         raise NotFound(f"the name has no record of type {self.rrtype} (NODATA){why}")
 
     def _exchange(self, query: dns.message.Message) -> dns.message.Message:
-        server = Server(self.host, self.port, self.timeout, self.tries, self.tap)
+        server = AskedServer(self.host, self.port, self.timeout, self.tries, self.tap)
         wire = query.to_wire()
         if not self.tcp:
             reply = server.ask(wire, lambda datagram: _reply(query, datagram, server))
@@ -72,7 +72,7 @@ class DNSClient:
         raise NoAnswer(f"no answer from {server}{server.silence}")
 
 
-def _ask(sock: socket.socket, query: dns.message.Message, wire: bytes, server: Server) -> dns.message.Message:
+def _ask(sock: socket.socket, query: dns.message.Message, wire: bytes, server: AskedServer) -> dns.message.Message:
     """The reply to ``query`` over a stream, each message behind its length (RFC 1035, section 4.2.2).
 
     Raises EOFError where the stream ends, TimeoutError where all of it takes longer than a try may.
@@ -89,7 +89,7 @@ def _ask(sock: socket.socket, query: dns.message.Message, wire: bytes, server: S
     raise EOFError
 
 
-def _reply(query: dns.message.Message, data: bytes, server: Server) -> dns.message.Message | None:
+def _reply(query: dns.message.Message, data: bytes, server: AskedServer) -> dns.message.Message | None:
     """What is in ``data``; None where it is the reply to another query, perhaps a late one."""
     try:
         reply = dns.message.from_wire(data)

@@ -19,7 +19,7 @@ _LONGEST_QUOTE: Final = 200
 
 
 @dataclass(frozen=True)
-class Server:
+class AskedServer:
     """The server at ``host`` and ``port``, asked ``tries`` times with ``timeout`` seconds each.
 
     ``tap`` takes each socket and returns the one to use, which may look at what passes. Every method raises

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from random import SystemRandom
 
 from labnet.command.framing import ANY, INVALID, CommandFramer
-from labnet.command.protocol import CommandProtocol, Server
+from labnet.command.protocol import CommandProtocol, CommandServer
 from labnet.config import CommandConfig
-from labnet.dialects.commands import Client, CommandCodec
+from labnet.dialects.commands import CommandClient, CommandCodec
 from labnet.dialects.framing import Framer, FramingError
 from labnet.dialects.library import find
 
@@ -27,7 +27,7 @@ class DialectProtocol(CommandProtocol):
             self._flush()
             server.exit(self)
             return
-        client = Client(self.host, getattr(self.transport.getPeer(), "port", 0))
+        client = CommandClient(self.host, getattr(self.transport.getPeer(), "port", 0))
         reply = codec.reply(line, client, server.counted(line))
         if reply:
             self.reply(reply)
@@ -91,7 +91,7 @@ def with_dialect(config: CommandConfig, codec: CommandCodec) -> CommandConfig:
     return config.model_copy(update={key: value for key, value in own.items() if key not in given})
 
 
-def protocol_of(codec: CommandCodec) -> Callable[[Server], CommandProtocol]:
+def protocol_of(codec: CommandCodec) -> Callable[[CommandServer], CommandProtocol]:
     """What serves a connection."""
     return CommandProtocol if codec.is_plain else DialectProtocol
 

@@ -37,10 +37,10 @@ _PARTING: Final = SessionState.PARTING
 _FLUSHING: Final = SessionState.FLUSHING
 
 
-class Server(Protocol):
+class CommandServer(Protocol):
     """What a connection needs of the command server that it is to."""
 
-    protocol: Callable[[Server], CommandProtocol]
+    protocol: Callable[[CommandServer], CommandProtocol]
     style: CommandCodec
     reader: SharedReader | None
     telling: Telling
@@ -106,7 +106,7 @@ class CommandProtocol(DirectStream, LineReceiver):
         if cls.lineReceived is not CommandProtocol.lineReceived:
             cls._most = 1  # any line may go to raw mode
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: CommandServer) -> None:
         self._server = server
 
     @property
@@ -359,7 +359,7 @@ class CommandFactory(Factory):
 
     noisy = False
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: CommandServer) -> None:
         self._server = server
 
     def buildProtocol(self, addr: IAddress | None) -> CommandProtocol | None:

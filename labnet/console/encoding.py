@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from labnet.console.ring import Noted, Skipped
-from labnet.events import Datagram, End, Event, Exchange, FaultChanged, LogLine, ParentState, Session, Step
+from labnet.events import Datagram, End, Event, Exchange, FaultChanged, LogLine, ParentChanged, Session, Step
 from labnet.wire.quoting import quoted
 from labnet.wire.said import said
 
 KINDS: Final[Mapping[type, str]] = {
     Exchange: "exchange",
     Session: "session",
-    ParentState: "parent",
+    ParentChanged: "parent",
     LogLine: "log",
     FaultChanged: "fault",
     Skipped: "skipped",

@@ -35,7 +35,7 @@ class Stray(TextError):
     """A reply that is to another question."""
 
 
-class Asked(NamedTuple):
+class AskedName(NamedTuple):
     """One question: a name, and what the dialect has beside it.
 
     ``ident`` is its id (of bytes, one character each), ``wish`` the word for who is to walk. With an ``address`` the
@@ -98,7 +98,7 @@ class Codec:
         """Whether a question is a name and nothing else, so that equal questions have equal replies."""
         return self.is_bare and not self._sources
 
-    def question_for(self, name: str) -> Asked:
+    def question_for(self, name: str) -> AskedName:
         """What to ask a server about ``name``: the server is to walk, where a question says who is."""
         wish = self.dialect.question.wish
         ident = ""
@@ -106,20 +106,20 @@ class Codec:
             ident = "".join([chr(_random.randrange(256)) for _ in range(self.id_bytes)])
         elif "{id}" in self.dialect.question.forms[0]:
             ident = str(_random.randrange(1, 65536))
-        return Asked(name, ident=ident, wish=wish[1] if wish else "")
+        return AskedName(name, ident=ident, wish=wish[1] if wish else "")
 
-    def encode_question(self, asked: Asked) -> bytes:
+    def encode_question(self, asked: AskedName) -> bytes:
         """The message that asks."""
         if self.is_bare:
             return asked.name.encode()
         text = self._write_question(_said(asked))
         return self._head(asked) + text.encode()
 
-    def encode_registration(self, asked: Asked) -> bytes:
+    def encode_registration(self, asked: AskedName) -> bytes:
         """The message that gives a name its address, in a dialect that has one."""
         return self._head(asked) + writer_of(self.dialect.question.register[0])(_said(asked)).encode()
 
-    def decode_question(self, message: bytes) -> Asked:
+    def decode_question(self, message: bytes) -> AskedName:
         """What a client asks; white space around it is ignored.
 
         Raises TextError for what is no question, and for what a server could have sent: answering that could make two
@@ -131,36 +131,36 @@ class Codec:
             name = decode_bare_name(message)
             if "=" in name or _ADDRESS_ALONE.fullmatch(name):
                 raise TextError(_SHAPE)
-            return Asked(name)
+            return AskedName(name)
         ident, text = self._split(message)
         for read in self._read_registers:
             found = read(text)
             if found is not None:
                 ttl = decode_ttl(found["ttl"]) if "ttl" in found else None
                 name, address = decode_name(found["name"]), decode_address(found["address"])
-                return Asked(name, found.get("type", "A").upper(), found.get("id", ident), "", address, ttl)
+                return AskedName(name, found.get("type", "A").upper(), found.get("id", ident), "", address, ttl)
         found = _first(self._read_questions, text)
         if found is None:
             raise TextError("the message is no question of this dialect")
         name, wish = decode_name(found["name"]), found.get("wish", "").lower()
         if wish and wish not in self.dialect.question.wish:
             raise TextError(f"{wish!r} is none of {', '.join(self.dialect.question.wish)}")
-        return Asked(name, found.get("type", "A").upper(), found.get("id", ident), wish)
+        return AskedName(name, found.get("type", "A").upper(), found.get("id", ident), wish)
 
-    def encode_found(self, asked: Asked, mapping: NameMapping, source: str = "records") -> bytes:
+    def encode_found(self, asked: AskedName, mapping: NameMapping, source: str = "records") -> bytes:
         """The reply with ``mapping``, from where ``source`` says."""
         name, address, ttl, flag, since = information_of(mapping)
         values = {**_said(asked), "name": str(name), "address": str(address), "ttl": str(ttl)}
         values |= {"flag": str(flag), "since": str(since), "source": self._word_for(source)}
         return self._reply(asked, self._write_found(values))
 
-    def encode_answer(self, asked: Asked, answer: Answer) -> bytes | None:
+    def encode_answer(self, asked: AskedName, answer: Answer) -> bytes | None:
         """The reply with the sections of ``answer``; None where there is nothing in them."""
         if not (answer.answer or answer.is_referral):
             return None
         return self._reply(asked, self._write_found({**_said(asked), **sections_of(answer)}))
 
-    def encode_unknown(self, asked: Asked) -> bytes | None:
+    def encode_unknown(self, asked: AskedName) -> bytes | None:
         """The reply where the name is not known; None is silence."""
         write = self._write_unknown
         if write is None:
@@ -168,14 +168,14 @@ class Codec:
         text = write(_said(asked))
         return self._reply(asked, text) if text else b""
 
-    def encode_referral(self, asked: Asked, referral: Referral) -> bytes | None:
+    def encode_referral(self, asked: AskedName, referral: Referral) -> bytes | None:
         """The reply that names another server; None where the dialect has none."""
         if self._write_referral is None:
             return None
         said = {"suffix": referral.suffix, "top": referral.suffix.lstrip("."), "target": referral.target}
         return self._reply(asked, self._write_referral({**_said(asked), **said}))
 
-    def encode_registered(self, asked: Asked) -> bytes | None:
+    def encode_registered(self, asked: AskedName) -> bytes | None:
         """The reply to a client that gave a name its address; None where the dialect has none."""
         write = self._write_registered
         return None if write is None else self._reply(asked, write(_said(asked)))
@@ -184,7 +184,7 @@ class Codec:
         """The reply to what is no question; None is silence."""
         return None if self._write_error is None else (self._write_error({"any": ""}) + self._end).encode()
 
-    def decode_reply(self, message: bytes, asked: Asked | None = None) -> Reply:
+    def decode_reply(self, message: bytes, asked: AskedName | None = None) -> Reply:
         """What a server says, in this dialect or in any other that is a line of the course's.
 
         Raises :class:`Stray` where it is the reply to another question than ``asked``, TextError for anything else.
@@ -231,10 +231,10 @@ class Codec:
         except UnicodeDecodeError as error:
             raise TextError("the message is not UTF-8") from error
 
-    def _head(self, asked: Asked) -> bytes:
+    def _head(self, asked: AskedName) -> bytes:
         return asked.ident.encode("latin-1", "replace").rjust(self.id_bytes, b"\0")[: self.id_bytes]
 
-    def _reply(self, asked: Asked, text: str) -> bytes:
+    def _reply(self, asked: AskedName, text: str) -> bytes:
         encoded = (text + self._end).encode()
         return self._head(asked) + encoded if self.id_bytes else encoded
 
@@ -266,7 +266,7 @@ def place_of(target: str, port: int) -> tuple[str, int]:
     return target, port
 
 
-def _said(asked: Asked) -> dict[str, str]:
+def _said(asked: AskedName) -> dict[str, str]:
     ttl = "" if asked.ttl is None else str(asked.ttl)
     return {
         "name": asked.name,

@@ -13,7 +13,7 @@ NAME: Final = "labnet"
 """What a server is called where nobody has named it."""
 
 
-class Client(NamedTuple):
+class CommandClient(NamedTuple):
     """Whom a reply is for, by its address and port."""
 
     host: str
@@ -66,7 +66,7 @@ class CommandCodec:
         """Whether ``command`` closes the connection."""
         return command in self._ends
 
-    def reply(self, command: bytes, client: Client, now: float) -> bytes:
+    def reply(self, command: bytes, client: CommandClient, now: float) -> bytes:
         """The reply to ``command`` at ``now`` (epoch seconds); nothing where the dialect has silence for it."""
         text = b""
         form = self._fixed.get(command)
@@ -80,12 +80,12 @@ class CommandCodec:
 
     def time(self, now: float) -> bytes:
         """The reply to TIME at ``now`` (epoch seconds)."""
-        return self.reply(b"TIME", Client("", 0), now)
+        return self.reply(b"TIME", CommandClient("", 0), now)
 
     def _said(self, form: str | None) -> bytes:
         return b"" if form is None else self._framed(form.format().encode())
 
-    def _written(self, form: str, text: bytes, client: Client, now: float) -> bytes:
+    def _written(self, form: str, text: bytes, client: CommandClient, now: float) -> bytes:
         clock = time.localtime(now)
         values = {
             "ctime": time.ctime(now),

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from functools import cache
 
-from labnet.dialects.codec import Asked, Codec, Reply, Stray
+from labnet.dialects.codec import AskedName, Codec, Reply, Stray
 from labnet.dialects.library import find, shipped
 from labnet.wire.course_line import TextError
 from labnet.wire.types import type_of
 
 
-def decode_reply(codec: Codec, message: bytes, asked: Asked | None = None) -> Reply:
+def decode_reply(codec: Codec, message: bytes, asked: AskedName | None = None) -> Reply:
     """What a server says, in the dialect of ``codec`` or in any other.
 
     Raises :class:`~labnet.dialects.codec.Stray` where it is the reply to another question than ``asked``, and else
@@ -42,7 +42,7 @@ def recognise(message: bytes) -> tuple[str, Reply] | None:
     return None
 
 
-def recognise_question(message: bytes) -> tuple[str, Asked] | None:
+def recognise_question(message: bytes) -> tuple[str, AskedName] | None:
     """The shipped dialect in which ``message`` asks for more than a bare name, and what; None where there is none."""
     for codec in _shipped():
         if codec.is_bare:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from random import Random
 from typing import Final, NamedTuple
 
-from labnet.dialects.codec import Asked, Codec, Reply
-from labnet.dialects.commands import Client, CommandCodec
+from labnet.dialects.codec import AskedName, Codec, Reply
+from labnet.dialects.commands import CommandClient, CommandCodec
 from labnet.dialects.framing import frame
 from labnet.dialects.model import Dialect
 from labnet.wire.course_line import TextError
@@ -16,7 +16,7 @@ from labnet.wire.types import Answer, CourseReply, Mapping, Rcode, Referral, RRs
 
 KNOWN: Final = Mapping("www.biu.ac.il", "1.2.3.4", 180, learned=False, since=1605280488.0)
 ELSEWHERE: Final = Referral(".co.il", "192.0.2.1:777")
-CLIENT: Final = Client("127.0.0.1", 39770)
+CLIENT: Final = CommandClient("127.0.0.1", 39770)
 NOW: Final = 1696167183.0
 """The epoch second at which commands are answered."""
 
@@ -73,7 +73,7 @@ def _names(dialect: Dialect) -> Iterator[Trial]:
     yield Trial("what is no question", [Message("client", _on_wire(codec, b"\x01\x02"), "nothing"), silence_or_error])
 
 
-def _asked(codec: Codec, asked: Asked) -> Iterator[Message]:
+def _asked(codec: Codec, asked: AskedName) -> Iterator[Message]:
     data = codec.encode_question(asked)
     try:
         read = codec.decode_question(data)
@@ -84,7 +84,7 @@ def _asked(codec: Codec, asked: Asked) -> Iterator[Message]:
     yield Message("client", _on_wire(codec, data), f"asks for {read.name}", problem)
 
 
-def _said(codec: Codec, asked: Asked, data: bytes | None, meant: str) -> Message:
+def _said(codec: Codec, asked: AskedName, data: bytes | None, meant: str) -> Message:
     if data is None:
         return Message("server", None, "the client waits in vain")
     try:
@@ -97,7 +97,7 @@ def _said(codec: Codec, asked: Asked, data: bytes | None, meant: str) -> Message
 
 
 def _registered(codec: Codec) -> Iterator[Message]:
-    asked = Asked("www.new.example", address="1.2.3.9", ttl=60)
+    asked = AskedName("www.new.example", address="1.2.3.9", ttl=60)
     data = codec.encode_registration(asked)
     yield Message("client", _on_wire(codec, data), f"gives {asked.name} the address {asked.address}")
     yield Message("server", codec.encode_registered(asked), "done")

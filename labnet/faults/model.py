@@ -16,7 +16,7 @@ MOST_DELAY: Final = 60_000
 """Milliseconds that anything is held back, at most."""
 
 
-class Kind(NamedTuple):
+class FaultKind(NamedTuple):
     """A fault: ``sentence`` says what is done; ``sides`` where it can be ordered; ``amount`` what its number is."""
 
     sentence: str
@@ -30,28 +30,28 @@ _PARENT: Final = frozenset({"parent"})
 _SESSION: Final = frozenset({"session"})
 
 KINDS: Final = {
-    "drop": Kind("The datagram is lost on the way.", _UDP),
-    "delay": Kind("The datagram comes late.", _UDP, "milliseconds", 1000),
-    "duplicate": Kind("The datagram comes twice.", _UDP),
-    "reorder": Kind("The datagram comes behind the next one.", _UDP),
-    "truncate": Kind("The datagram ends in its middle.", _UDP),
-    "corrupt": Kind("One bit of the datagram is flipped.", _UDP),
-    "wrong-id": Kind("A DNS message has another id.", _UDP),
-    "wrong-name": Kind("The message is about another name.", _UDP),
-    "wrong-port": Kind("The reply comes from another port than was asked.", _UDP),
-    "spoof": Kind("A forged reply comes before the real one.", _UDP),
-    "garbage": Kind("The datagram has other bytes, drawn at random.", _UDP),
-    "empty": Kind("The datagram has no byte.", _UDP),
-    "stale-ttl": Kind("What the reply says is over: its TTL is 0.", _UDP),
-    "referral-loop": Kind("The parent refers to itself.", _PARENT),
-    "down": Kind("Nothing listens at the parent: its port is unreachable.", _PARENT),
-    "silent": Kind("The parent gets no question, so it never answers.", _PARENT),
-    "split": Kind("Each reply comes in segments of one byte.", _SESSION, "milliseconds", 50),
-    "coalesce": Kind("Replies are held back and come together.", _SESSION, "milliseconds", 500),
-    "half-close": Kind("The server sends no more after its first reply, and reads on.", _SESSION),
-    "reset": Kind("The connection is reset at the first command.", _SESSION),
-    "silence": Kind("Commands get no reply.", _SESSION),
-    "slow-reader": Kind("The server reads a segment, and then nothing for a while.", _SESSION, "milliseconds", 500),
+    "drop": FaultKind("The datagram is lost on the way.", _UDP),
+    "delay": FaultKind("The datagram comes late.", _UDP, "milliseconds", 1000),
+    "duplicate": FaultKind("The datagram comes twice.", _UDP),
+    "reorder": FaultKind("The datagram comes behind the next one.", _UDP),
+    "truncate": FaultKind("The datagram ends in its middle.", _UDP),
+    "corrupt": FaultKind("One bit of the datagram is flipped.", _UDP),
+    "wrong-id": FaultKind("A DNS message has another id.", _UDP),
+    "wrong-name": FaultKind("The message is about another name.", _UDP),
+    "wrong-port": FaultKind("The reply comes from another port than was asked.", _UDP),
+    "spoof": FaultKind("A forged reply comes before the real one.", _UDP),
+    "garbage": FaultKind("The datagram has other bytes, drawn at random.", _UDP),
+    "empty": FaultKind("The datagram has no byte.", _UDP),
+    "stale-ttl": FaultKind("What the reply says is over: its TTL is 0.", _UDP),
+    "referral-loop": FaultKind("The parent refers to itself.", _PARENT),
+    "down": FaultKind("Nothing listens at the parent: its port is unreachable.", _PARENT),
+    "silent": FaultKind("The parent gets no question, so it never answers.", _PARENT),
+    "split": FaultKind("Each reply comes in segments of one byte.", _SESSION, "milliseconds", 50),
+    "coalesce": FaultKind("Replies are held back and come together.", _SESSION, "milliseconds", 500),
+    "half-close": FaultKind("The server sends no more after its first reply, and reads on.", _SESSION),
+    "reset": FaultKind("The connection is reset at the first command.", _SESSION),
+    "silence": FaultKind("Commands get no reply.", _SESSION),
+    "slow-reader": FaultKind("The server reads a segment, then nothing for a while.", _SESSION, "milliseconds", 500),
 }
 
 IN_ONLY: Final = frozenset({"referral-loop"})

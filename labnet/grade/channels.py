@@ -55,7 +55,7 @@ class Channel:
         self.socket.close()
 
 
-class Stream(Channel):
+class StreamChannel(Channel):
     """A TCP connection between the judge, who plays ``who``, and the program, which plays ``peer``."""
 
     def __init__(self, scene: IScene, opened: socket.socket, who: str, peer: str) -> None:
@@ -137,12 +137,12 @@ class Stream(Channel):
 class Listener(Channel):
     """A TCP port of the judge's, to which the program connects."""
 
-    def accept(self, patience: float = PATIENCE) -> Stream | None:
+    def accept(self, patience: float = PATIENCE) -> StreamChannel | None:
         """The next connection; None where there is none."""
         if not self.scene.wait(self.has_input, patience):
             return None
         opened, _ = self.socket.accept()
-        stream = Stream(self.scene, self.scene.tapped(opened), self.who, self.scene.role)
+        stream = StreamChannel(self.scene, self.scene.tapped(opened), self.who, self.scene.role)
         self.scene.record(self.scene.role, self.who, kind="note", note=f"connects from port {opened.getpeername()[1]}")
         self.scene.adopt(stream)
         return stream

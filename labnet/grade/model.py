@@ -37,12 +37,12 @@ class Failed(Exception):
         self.got = got
 
 
-class Trouble(Exception):
+class NotFoundOut(Exception):
     """The grader could not find out; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class Happening:
     """Something of a world's record: ``data`` went from ``source`` to ``target`` at ``time`` (epoch seconds).
 
     ``kind`` is "sent" for a datagram or a segment, "closed" for the end of a connection, "silence" for what did not
@@ -62,7 +62,7 @@ class Evidence:
     """All that one run of a check left behind."""
 
     began: float = field(default_factory=time.time)
-    events: list[Event] = field(default_factory=list)
+    events: list[Happening] = field(default_factory=list)
     argv: list[str] = field(default_factory=list)
     output: bytes = b""
     errors: bytes = b""

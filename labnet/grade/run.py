@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from labnet.grade.assignment import Assignment
 from labnet.grade.lag import LagMeter
-from labnet.grade.model import Check, Evidence, Failed, Grade, Outcome, Result, Trouble
+from labnet.grade.model import Check, Evidence, Failed, Grade, NotFoundOut, Outcome, Result
 from labnet.grade.sandbox.levels import Level, SandboxError
 from labnet.grade.scene import Scene
 from labnet.grade.submission import Submission, compile_sources
@@ -100,7 +100,7 @@ class _Runner:
         try:
             for evidence, failed in self._worlds(check):
                 _count(result, evidence, failed)
-        except (Trouble, SandboxError, OSError) as error:
+        except (NotFoundOut, SandboxError, OSError) as error:
             result.outcome, result.seen = Outcome.TROUBLE, str(error)
         else:
             if result.failures:

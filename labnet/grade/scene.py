@@ -10,9 +10,9 @@ import time
 from collections.abc import Sequence
 from typing import Any, Final
 
-from labnet.grade.channels import Channel, Datagrams, Listener, Stream
+from labnet.grade.channels import Channel, Datagrams, Listener, StreamChannel
 from labnet.grade.lag import LagMeter
-from labnet.grade.model import Event, Evidence, Failed, Trouble
+from labnet.grade.model import Evidence, Failed, Happening, NotFoundOut
 from labnet.grade.patience import PATIENCE, READY, Patience
 from labnet.grade.recorder import Recorder
 from labnet.grade.sandbox.levels import MOST_PROCESSES, Level, SandboxError, free_port
@@ -105,7 +105,9 @@ class Scene:
             time.sleep(_POLL)
 
     def _ports_of_judge(self) -> list[tuple[str, int]]:
-        return [("tcp" if isinstance(one, Stream) else "udp", one.local[1]) for one in self._sockets if one.is_open]
+        return [
+            ("tcp" if isinstance(one, StreamChannel) else "udp", one.local[1]) for one in self._sockets if one.is_open
+        ]
 
     def is_listening(self, kind: str, port: int) -> bool:
         """Whether something listens on the port now."""
@@ -149,7 +151,7 @@ class Scene:
     def wait(self, is_so: Any, patience: float = PATIENCE) -> bool:
         """Wait until ``is_so()``; false when it never was, although the program had ``patience`` seconds and is idle.
 
-        A busy program gets up to :data:`MOST_PATIENCE` seconds. Raises Trouble where the machine was too slow to tell.
+        A busy program gets up to :data:`MOST_PATIENCE` seconds. Raises NotFoundOut where the machine was too slow.
         """
         limit = Patience(self.sandbox, patience)
         while not is_so():
@@ -172,7 +174,7 @@ class Scene:
     def _judge_machine(self, since: float | None = None) -> None:
         lag = self._lag.most(self._began if since is None else since)
         if lag > _STALLED:
-            raise Trouble(f"this machine stood still for {lag:.1f} s meanwhile: grade again when it has less to do")
+            raise NotFoundOut(f"this machine stood still for {lag:.1f} s meanwhile: grade again when it has less to do")
 
     def pump(self, seconds: float) -> None:
         """Wait for at most ``seconds``, taking in what arrives on the capture meanwhile."""
@@ -182,19 +184,19 @@ class Scene:
 
     def note(self, text: str) -> None:
         """Put a sentence on record."""
-        self.evidence.events.append(Event(time.time(), "judge", "", kind="note", note=text))
+        self.evidence.events.append(Happening(time.time(), "judge", "", kind="note", note=text))
 
     def record(self, source: str, target: str, data: bytes = b"", kind: str = "sent", note: str = "") -> None:
         """Put what went over the wire on record."""
-        self.evidence.events.append(Event(time.time(), source, target, data, kind, note))
+        self.evidence.events.append(Happening(time.time(), source, target, data, kind, note))
 
     # The judge's sockets
 
-    def connect(self, port: int, who: str = "client") -> Stream:
+    def connect(self, port: int, who: str = "client") -> StreamChannel:
         """A TCP connection to the program. Raises Failed where it is refused."""
         opened = self._recorder.tapped(self.sandbox.tcp(HOST, 0))
         opened.settimeout(PATIENCE)
-        stream = Stream(self, opened, who, self.role)
+        stream = StreamChannel(self, opened, who, self.role)
         try:
             opened.connect((HOST, port))
         except OSError as error:

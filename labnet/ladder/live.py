@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from labnet.ladder.hosts import Hosts, address_of
-from labnet.ladder.model import MEANING, Arrow, Bar, Heading, Kind, Ladder
+from labnet.ladder.model import MEANING, Arrow, ArrowKind, Bar, Heading, Ladder
 
 Value = Mapping[str, Any]
 
@@ -29,8 +29,8 @@ _RESULTS: Final = {
     "failed": "no parent answered",
     "malformed": "not readable",
 }
-_KINDS: Final = {"again": Kind.RETRY, "silence": Kind.SILENCE, "thrown-away": Kind.IGNORED}
-_ENDS: Final = {"refused": Kind.REFUSED, "dropped": Kind.DROPPED, "limited": Kind.LIMITED}
+_KINDS: Final = {"again": ArrowKind.RETRY, "silence": ArrowKind.SILENCE, "thrown-away": ArrowKind.IGNORED}
+_ENDS: Final = {"refused": ArrowKind.REFUSED, "dropped": ArrowKind.DROPPED, "limited": ArrowKind.LIMITED}
 """What the mark is of a question that got no reply, by its result."""
 _LOST: Final = frozenset({"drop", "silent", "down"})
 """Faults by which a datagram never arrives."""
@@ -162,7 +162,7 @@ def _add(ladder: Ladder, group: _Group, seats: Hosts) -> None:
             waits[column] = (min(first, place), max(last, place))
         if place == len(ladder.rows):
             ladder.add(arrow)
-        elif arrow.fault or arrow.kind is not Kind.SENT:
+        elif arrow.fault or arrow.kind is not ArrowKind.SENT:
             # One end of the same process sent it, and the other, which received it, has more to tell.
             ladder.rows[place] = replace(arrow, time_ns=ladder.rows[place].time_ns)
     ladder.bars += [Bar(column, *rows) for column, rows in waits.items()]
@@ -177,13 +177,13 @@ def _exchange(one: Value, seats: Hosts) -> Iterator[tuple[Arrow, tuple[str, str,
     for number, datagram in enumerate(one["datagrams"]):
         start, end = seats.way(one, datagram)
         ends = (address_of(datagram["from"]), address_of(datagram["to"]))
-        kind = _KINDS.get(datagram["kind"], Kind.SENT)
+        kind = _KINDS.get(datagram["kind"], ArrowKind.SENT)
         says, detail = datagram.get("text") or "", datagram.get("note") or ""
-        if kind is Kind.SILENCE:
+        if kind is ArrowKind.SILENCE:
             start, end = end, start  # who was silent is named first, and who waited is drawn
             says, detail = detail or says, ""
         elif number == asked and one.get("joined_to"):
-            kind = Kind.JOINED
+            kind = ArrowKind.JOINED
         elif number == asked and not is_answered and one["result"] in _ENDS:
             kind, detail = _ENDS[one["result"]], detail or _reason(one)
         fault = str(datagram.get("fault") or "").partition(" at ")[0]
@@ -194,13 +194,13 @@ def _exchange(one: Value, seats: Hosts) -> Iterator[tuple[Arrow, tuple[str, str,
         yield arrow, (*ends, client not in (start, end) and resolver in (start, end))
 
 
-def _struck(fault: str, kind: Kind, detail: str) -> tuple[Kind, str]:
+def _struck(fault: str, kind: ArrowKind, detail: str) -> tuple[ArrowKind, str]:
     """What became of a datagram, and its detail, that the ``fault`` was done to."""
     detail = "" if detail == fault else detail
-    if fault in _HELD and kind is Kind.IGNORED:
-        return Kind.DROPPED, "held back"
+    if fault in _HELD and kind is ArrowKind.IGNORED:
+        return ArrowKind.DROPPED, "held back"
     if fault in _LOST:
-        return Kind.DROPPED, MEANING[kind] if kind is Kind.RETRY else detail
+        return ArrowKind.DROPPED, MEANING[kind] if kind is ArrowKind.RETRY else detail
     return kind, detail
 
 

@@ -14,7 +14,7 @@ MOST_ROWS: Final = 200
 """Rows of one ladder; a longer one says how many more there are."""
 
 
-class Kind(StrEnum):
+class ArrowKind(StrEnum):
     """What became of a datagram or segment; the value is its class in the picture."""
 
     SENT = "sent"
@@ -27,18 +27,18 @@ class Kind(StrEnum):
     LIMITED = "limited"
 
 
-STOPPED: Final = frozenset({Kind.IGNORED, Kind.DROPPED, Kind.REFUSED, Kind.LIMITED})
+STOPPED: Final = frozenset({ArrowKind.IGNORED, ArrowKind.DROPPED, ArrowKind.REFUSED, ArrowKind.LIMITED})
 """Kinds that end in a mark in place of an arrow head."""
 
 MEANING: Final = {
-    Kind.SENT: "",
-    Kind.RETRY: "asked again",
-    Kind.JOINED: "joins the same question in flight",
-    Kind.SILENCE: "silence",
-    Kind.IGNORED: "thrown away",
-    Kind.DROPPED: "dropped",
-    Kind.REFUSED: "refused",
-    Kind.LIMITED: "over its rate",
+    ArrowKind.SENT: "",
+    ArrowKind.RETRY: "asked again",
+    ArrowKind.JOINED: "joins the same question in flight",
+    ArrowKind.SILENCE: "silence",
+    ArrowKind.IGNORED: "thrown away",
+    ArrowKind.DROPPED: "dropped",
+    ArrowKind.REFUSED: "refused",
+    ArrowKind.LIMITED: "over its rate",
 }
 """What each kind is for readers who see no line and no colour."""
 
@@ -65,7 +65,7 @@ class Arrow:
     end: int
     says: str
     detail: str = ""
-    kind: Kind = Kind.SENT
+    kind: ArrowKind = ArrowKind.SENT
     fault: str = ""
     exchange: str = ""
     number: int = 0
@@ -126,8 +126,8 @@ class Ladder:
     def sentence(self, arrow: Arrow, after_ns: int) -> str:
         """The arrow in words, for who cannot see it."""
         start, end = self.columns[arrow.start].role, self.columns[arrow.end].role
-        way = f"{start} waits for {end}" if arrow.kind is Kind.SILENCE and arrow.start != arrow.end else start
-        if arrow.start != arrow.end and arrow.kind is not Kind.SILENCE:
+        way = f"{start} waits for {end}" if arrow.kind is ArrowKind.SILENCE and arrow.start != arrow.end else start
+        if arrow.start != arrow.end and arrow.kind is not ArrowKind.SILENCE:
             way = f"{start} to {end}"
         fault = f"fault {arrow.fault}" if arrow.fault else ""
         told = "; ".join(filter(None, (arrow.says, MEANING[arrow.kind], fault, arrow.detail)))

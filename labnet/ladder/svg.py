@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from labnet.ladder.model import MEANING, STOPPED, Arrow, Bar, Heading, Kind, Ladder, cells, cut, milliseconds
+from labnet.ladder.model import MEANING, STOPPED, Arrow, ArrowKind, Bar, Heading, Ladder, cells, cut, milliseconds
 from labnet.ladder.style import style
 from labnet.wire.quoting import quoted
 
@@ -140,12 +140,12 @@ def _heading(row: Heading, frame: _Frame, y: int) -> Iterator[str]:
 
 def _line(row: Arrow, frame: _Frame, y: int) -> Iterator[str]:
     start, end = frame.xs[row.start], frame.xs[row.end]
-    if row.start == row.end or row.kind is Kind.SILENCE:
+    if row.start == row.end or row.kind is ArrowKind.SILENCE:
         yield f'<line class="gap" x1="{start}" y1="{y - 22}" x2="{start}" y2="{y + 22}"/>'
         return
     way = 1 if end > start else -1
-    tip = end - way * (14 if row.kind is Kind.IGNORED else 2)
-    if row.kind is Kind.DROPPED:
+    tip = end - way * (14 if row.kind is ArrowKind.IGNORED else 2)
+    if row.kind is ArrowKind.DROPPED:
         tip = start + (end - start) * 3 // 4
     yield f'<line class="way" x1="{start}" y1="{y}" x2="{tip}" y2="{y}"/>'
     yield _tip(row.kind, tip, y, way)
@@ -153,14 +153,14 @@ def _line(row: Arrow, frame: _Frame, y: int) -> Iterator[str]:
 
 def _words(row: Arrow, after: int, frame: _Frame, y: int) -> Iterator[str]:
     start, end = frame.xs[row.start], frame.xs[row.end]
-    meant = MEANING[row.kind] if row.kind is Kind.JOINED else ""
+    meant = MEANING[row.kind] if row.kind is ArrowKind.JOINED else ""
     told = [f"fault: {row.fault}" if row.fault else "", row.detail or meant]
     if frame.gutter:
         yield f'<text class="time" x="{frame.gutter - 10}" y="{y + 4}">{milliseconds(after)}</text>'
     else:
         told.insert(0, milliseconds(after))
     below = " · ".join(filter(None, told))
-    if row.start == row.end or row.kind is Kind.SILENCE:
+    if row.start == row.end or row.kind is ArrowKind.SILENCE:
         yield from _beside(row.says, "says", start, frame, y - 1)
         yield from _beside(below, "small", start, frame, y + 15)
         return
@@ -169,11 +169,11 @@ def _words(row: Arrow, after: int, frame: _Frame, y: int) -> Iterator[str]:
         yield from _above(below, "small", (start + end) // 2, frame, y + 15)
 
 
-def _tip(kind: Kind, x: int, y: int, way: int) -> str:
-    if kind is Kind.JOINED:
+def _tip(kind: ArrowKind, x: int, y: int, way: int) -> str:
+    if kind is ArrowKind.JOINED:
         return f'<circle class="ring" cx="{x}" cy="{y}" r="5"/>'
     if kind in STOPPED:
-        if kind in (Kind.DROPPED, Kind.IGNORED):
+        if kind in (ArrowKind.DROPPED, ArrowKind.IGNORED):
             return f'<path class="mark" d="M{x - 6} {y - 6}l12 12m0 -12l-12 12"/>'
         x -= way * 7
         return f'<path class="mark" d="M{x - 7} {y}a7 7 0 1 0 14 0a7 7 0 1 0 -14 0m2 -5l10 10"/>'

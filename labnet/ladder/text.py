@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from labnet.ladder.model import STOPPED, Arrow, Heading, Kind, Ladder, cells, cut, milliseconds
+from labnet.ladder.model import STOPPED, Arrow, ArrowKind, Heading, Ladder, cells, cut, milliseconds
 from labnet.wire.quoting import quoted
 
 _GUTTER, _WIDEST, _NARROWEST, _READABLE, _SAYS = 14, 24, 8, 15, 40
-_MARKS: Final = {Kind.IGNORED: "✕", Kind.DROPPED: "✕", Kind.REFUSED: "⊘", Kind.LIMITED: "⊘", Kind.JOINED: "●"}
+_MARKS: Final = {
+    ArrowKind.IGNORED: "✕",
+    ArrowKind.DROPPED: "✕",
+    ArrowKind.REFUSED: "⊘",
+    ArrowKind.LIMITED: "⊘",
+    ArrowKind.JOINED: "●",
+}
 
 
 def ladder_text(ladder: Ladder, width: int = 0) -> Iterator[str]:
@@ -60,7 +66,7 @@ def ladder_sentences(ladder: Ladder) -> Iterator[str]:
 
 
 def _told(arrow: Arrow) -> str:
-    kind = str(arrow.kind) if arrow.kind in STOPPED or arrow.kind is Kind.JOINED else ""
+    kind = str(arrow.kind) if arrow.kind in STOPPED or arrow.kind is ArrowKind.JOINED else ""
     return " · ".join(filter(None, (kind, f"fault: {arrow.fault}" if arrow.fault else "", arrow.detail)))
 
 
@@ -70,13 +76,13 @@ def _drawn(arrow: Arrow, count: int, step: int) -> str:
     for column in range(count):
         signs[step * column] = "│"
     start, end = step * arrow.start, step * arrow.end
-    if arrow.start == arrow.end or arrow.kind is Kind.SILENCE:
+    if arrow.start == arrow.end or arrow.kind is ArrowKind.SILENCE:
         signs[start] = "┆"
         if start + 2 < len(signs):
             signs[start + 2] = "?"
         return "".join(signs)
     left, right = min(start, end), max(start, end)
-    dashes = "╌" if arrow.kind is Kind.RETRY else "─"
+    dashes = "╌" if arrow.kind is ArrowKind.RETRY else "─"
     for at in range(left + 1, right):
         signs[at] = dashes
     signs[end - 1 if end > start else end + 1] = _MARKS.get(arrow.kind, "▶" if end > start else "◀")

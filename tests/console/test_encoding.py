@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.console.encoding import packed, shown, unpacked
 from labnet.console.ring import Noted, Skipped
-from labnet.events import FaultChanged, LogLine, ParentState, Session
+from labnet.events import FaultChanged, LogLine, ParentChanged, Session
 from tests.console.happenings import CLIENT, LISTENER, QUERY, exchange
 
 SESSION = Session(5.0, "1", CLIENT, LISTENER, "closed", why="timeout")
@@ -38,7 +38,7 @@ class ShownTests(SynchronousTestCase):
         self.assertEqual(shown(Noted(1, SESSION, 1.0))["time"], 6.0)
         self.assertEqual(shown(Noted(1, LogLine(5.0, "warn", "a.b", "x"), 1.0))["time"], 5.0)
         self.assertEqual(shown(Noted(1, Skipped(1.0, 312), 0.0)), {"count": 312})
-        self.assertEqual(shown(Noted(1, ParentState(1.0, "main", "x", "up", 0.1, 0), 0.0))["state"], "up")
+        self.assertEqual(shown(Noted(1, ParentChanged(1.0, "main", "x", "up", 0.1, 0), 0.0))["state"], "up")
 
 
 class PackedTests(SynchronousTestCase):
@@ -49,7 +49,7 @@ class PackedTests(SynchronousTestCase):
         for event in (
             exchange(reply=b"\xff\0"),
             SESSION,
-            ParentState(1.0, "main", "192.0.2.53:53", "down", None, 3),
+            ParentChanged(1.0, "main", "192.0.2.53:53", "down", None, 3),
             LogLine(5.0, "warn", "lab.x", "careful"),
             FaultChanged(1.0, "3", "ended", "x"),
             Skipped(1.0, 5),

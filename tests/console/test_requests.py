@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from labnet.console.requests import LINES, PERIOD, RequestLog
-from labnet.events import Datagram, Exchange, ParentState, Session, Step
+from labnet.events import Datagram, Exchange, ParentChanged, Session, Step
 from labnet.interfaces import IEvents
 
 CLIENT = ("192.0.2.1", 4242)
@@ -92,7 +92,7 @@ class RequestLogTests(SynchronousTestCase):
 
     def test_other_events_are_no_requests(self) -> None:
         """A parent's state is the status page's."""
-        self.log.happened(ParentState(1.0, "main", "192.0.2.53:53", "up", None, 0))
+        self.log.happened(ParentChanged(1.0, "main", "192.0.2.53:53", "up", None, 0))
         self.assertEqual((self.said, self.clock.getDelayedCalls()), ([], []))
 
     def test_past_so_many_a_second_it_looks_no_more(self) -> None:

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from labnet.console.sessionlog import MOST_COMMANDS, SessionLog
-from labnet.events import ParentState, Session
+from labnet.events import ParentChanged, Session
 from labnet.interfaces import IEvents
 
 SERVER = ("127.0.0.1", 8080)
@@ -36,7 +36,7 @@ class SessionLogTests(SynchronousTestCase):
         """However much that is."""
         self.assertTrue(verifyObject(IEvents, self.log))
         self.assertEqual((self.log.take(500), self.log.new_id(), self.log.new_id()), (500, "1", "2"))
-        self.log.happened(ParentState(1.0, "main", "192.0.2.53:53", "up", None, 0))
+        self.log.happened(ParentChanged(1.0, "main", "192.0.2.53:53", "up", None, 0))
         self.assertFalse(self.path.exists())
 
     def test_a_session_is_written_when_it_is_over(self) -> None:

@@ -10,10 +10,10 @@ from zope.interface.verify import verifyObject
 
 from labnet.console.ring import Ring
 from labnet.console.watchers import Watchers, Watching
-from labnet.events import Event, ParentState
+from labnet.events import Event, ParentChanged
 from labnet.interfaces import IEvents
 
-EVENT = ParentState(1.0, "main", "192.0.2.53:53", "up", None, 0)
+EVENT = ParentChanged(1.0, "main", "192.0.2.53:53", "up", None, 0)
 
 
 class Eye:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.dialects.codec import Asked, Codec
+from labnet.dialects.codec import AskedName, Codec
 from labnet.dialects.library import find
 from labnet.wire.course import encode_question, largest_reply
 from labnet.wire.course_line import TextError, encode_record
@@ -17,7 +17,7 @@ from tests.wire.samples import course_names, mappings
 
 GOOGLE = Mapping("www.google.co.il", "21.09.1992.8", 60, learned=True, since=1605280488.749312)
 BIU = Mapping("www.biu.ac.il", "1.2.3.4", 180, learned=False, since=1605280488.0)
-X = Asked("www.x")
+X = AskedName("www.x")
 
 
 def json_list(unknown: str | None = None, end: str = "") -> Codec:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.dialects.codec import Asked, Codec
+from labnet.dialects.codec import AskedName, Codec
 from labnet.dialects.library import find, shipped
 from labnet.dialects.reader import LARGEST, DialectError, read_dialect
 
@@ -99,7 +99,7 @@ class LibraryTests(SynchronousTestCase):
             path.write_bytes(WHOLE)
             codec = Codec(find(os.fspath(path)))
         self.assertEqual(codec.name, "mine")
-        self.assertEqual(codec.decode_question(b"www.a\n"), Asked("www.a"))
+        self.assertEqual(codec.decode_question(b"www.a\n"), AskedName("www.a"))
 
     def test_what_cannot_be_found_is_told(self) -> None:
         """The names that there are; what the system says of a path; a file that is too long."""

@@ -12,7 +12,7 @@ from junit2htmlreport.parser import Junit
 from junitparser import JUnitXml
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.grade.model import Check, Event, Evidence, Grade, Outcome, Result
+from labnet.grade.model import Check, Evidence, Grade, Happening, Outcome, Result
 from labnet.grade.report import formats, text
 from labnet.grade.report.evidence import Detail, difference, dump, ladder_of, lines_of
 from labnet.grade.report.gradescope import write_autograder
@@ -28,11 +28,11 @@ def _check(id: str, points: float = 10) -> Check:
 def _evidence() -> Evidence:
     evidence = Evidence(argv=["python3", HOSTILE], output=HOSTILE.encode(), errors=b"Traceback\n" + HOSTILE.encode())
     evidence.events += [
-        Event(evidence.began, "judge", "", kind="note", note=f"started {HOSTILE}"),
-        Event(evidence.began + 0.001, "client", "server", HOSTILE.encode()),
-        Event(evidence.began + 0.002, "server", "client", bytes(range(256)), note="from port 5"),
-        Event(evidence.began + 4.002, "server", "client", kind="silence", note="nothing for 4 s"),
-        Event(evidence.began + 4.003, "server", "client", kind="closed", note="closes the connection"),
+        Happening(evidence.began, "judge", "", kind="note", note=f"started {HOSTILE}"),
+        Happening(evidence.began + 0.001, "client", "server", HOSTILE.encode()),
+        Happening(evidence.began + 0.002, "server", "client", bytes(range(256)), note="from port 5"),
+        Happening(evidence.began + 4.002, "server", "client", kind="silence", note="nothing for 4 s"),
+        Happening(evidence.began + 4.003, "server", "client", kind="closed", note="closes the connection"),
     ]
     return evidence
 

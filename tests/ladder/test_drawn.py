@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.ladder.live import live_ladder
-from labnet.ladder.model import MOST_ROWS, Arrow, Column, Kind, Ladder, cells, cut
+from labnet.ladder.model import MOST_ROWS, Arrow, ArrowKind, Column, Ladder, cells, cut
 from labnet.ladder.style import style
 from labnet.ladder.svg import ladder_svg
 from labnet.ladder.text import ladder_lines, ladder_sentences, ladder_text
@@ -149,7 +149,7 @@ class TextTests(SynchronousTestCase):
     def test_a_silence_waits_for_somebody(self) -> None:
         """An arrow to its own column is a note there."""
         ladder = Ladder(
-            "", [Column("client"), Column("server")], [Arrow(0, 0, 1, "nothing for 2 s", kind=Kind.SILENCE)]
+            "", [Column("client"), Column("server")], [Arrow(0, 0, 1, "nothing for 2 s", kind=ArrowKind.SILENCE)]
         )
         self.assertEqual(
             ladder.sentence(ladder.arrows[0], 0), "0.000 ms: client waits for server: nothing for 2 s; silence"

@@ -5,13 +5,13 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.ladder.live import live_ladder
-from labnet.ladder.model import Arrow, Bar, Heading, Kind, Ladder
+from labnet.ladder.model import Arrow, ArrowKind, Bar, Heading, Ladder
 from tests.ladder import happened
 
 CLIENT, MAIN, PARENT = 0, 1, 2
 
 
-def ways(ladder: Ladder) -> list[tuple[int, int, Kind]]:
+def ways(ladder: Ladder) -> list[tuple[int, int, ArrowKind]]:
     """Each arrow's columns and kind."""
     return [(arrow.start, arrow.end, arrow.kind) for arrow in ladder.arrows]
 
@@ -27,7 +27,7 @@ class CaseTests(SynchronousTestCase):
         """Two columns, two arrows, and nobody waits."""
         ladder = live_ladder([happened.hit()])
         self.assertEqual(roles(ladder), ["client", "resolver main"])
-        self.assertEqual(ways(ladder), [(CLIENT, MAIN, Kind.SENT), (MAIN, CLIENT, Kind.SENT)])
+        self.assertEqual(ways(ladder), [(CLIENT, MAIN, ArrowKind.SENT), (MAIN, CLIENT, ArrowKind.SENT)])
         self.assertEqual(ladder.bars, [])
 
     def test_a_miss_goes_on_to_the_parent_and_the_resolver_waits_meanwhile(self) -> None:
@@ -43,7 +43,7 @@ class CaseTests(SynchronousTestCase):
         self.assertEqual(roles(ladder), ["client", "client", "resolver main", "parent"])
         self.assertEqual(sum(isinstance(row, Heading) for row in ladder.rows), 1)
         self.assertEqual(sum(arrow.end == 3 for arrow in ladder.arrows), 1)
-        self.assertEqual([arrow.kind for arrow in ladder.arrows].index(Kind.JOINED), 2)
+        self.assertEqual([arrow.kind for arrow in ladder.arrows].index(ArrowKind.JOINED), 2)
         self.assertEqual(ladder.bars, [Bar(2, 2, 4)])
 
     def test_silence_and_the_question_again_are_drawn(self) -> None:
@@ -51,7 +51,7 @@ class CaseTests(SynchronousTestCase):
         ladder = live_ladder([happened.lost()])
         self.assertEqual(
             ways(ladder)[1:5],
-            [(MAIN, PARENT, kind) for kind in (Kind.SENT, Kind.SILENCE, Kind.RETRY, Kind.SILENCE)],
+            [(MAIN, PARENT, kind) for kind in (ArrowKind.SENT, ArrowKind.SILENCE, ArrowKind.RETRY, ArrowKind.SILENCE)],
         )
         self.assertEqual(ladder.arrows[2].says, "nothing for 1.5 s")
 
@@ -59,19 +59,19 @@ class CaseTests(SynchronousTestCase):
         """The kind is the arrow's, the reason stands below."""
         for kind in ("refused", "dropped", "limited"):
             (arrow,) = live_ladder([happened.ended_by(kind)]).arrows
-            self.assertEqual((arrow.kind, arrow.detail), (Kind(kind), "over 20 questions a second"))
+            self.assertEqual((arrow.kind, arrow.detail), (ArrowKind(kind), "over 20 questions a second"))
 
     def test_a_forged_reply_comes_in_and_is_thrown_away(self) -> None:
         """From the parent's column, with the name of the fault."""
         arrow = live_ladder([happened.spoofed()]).arrows[2]
-        self.assertEqual((arrow.start, arrow.end, arrow.kind, arrow.fault), (PARENT, MAIN, Kind.IGNORED, "spoof"))
+        self.assertEqual((arrow.start, arrow.end, arrow.kind, arrow.fault), (PARENT, MAIN, ArrowKind.IGNORED, "spoof"))
 
     def test_a_fault_is_drawn_as_what_it_does(self) -> None:
         """What never arrives ends in a mark; what is held back too, and arrives later; the rest arrives."""
         kinds = {
-            "drop at resolver main, parent side": (Kind.DROPPED, "drop", ""),
-            "delay 100 ms at resolver main, parent side": (Kind.DROPPED, "delay 100 ms", "held back"),
-            "wrong-id at resolver main, parent side": (Kind.IGNORED, "wrong-id", "the id is another one"),
+            "drop at resolver main, parent side": (ArrowKind.DROPPED, "drop", ""),
+            "delay 100 ms at resolver main, parent side": (ArrowKind.DROPPED, "delay 100 ms", "held back"),
+            "wrong-id at resolver main, parent side": (ArrowKind.IGNORED, "wrong-id", "the id is another one"),
         }
         for sentence, expected in kinds.items():
             word = sentence.split()[0]
@@ -81,7 +81,7 @@ class CaseTests(SynchronousTestCase):
             arrow = live_ladder([exchange]).arrows[2]
             self.assertEqual((arrow.kind, arrow.fault, arrow.detail), expected)
         exchange["datagrams"][1] |= {"fault": "silent at resolver main, parent side"}
-        self.assertEqual(live_ladder([exchange]).arrows[1].kind, Kind.DROPPED)
+        self.assertEqual(live_ladder([exchange]).arrows[1].kind, ArrowKind.DROPPED)
 
     def test_a_session_has_the_command_server_before_the_clients(self) -> None:
         """So that no arrow crosses a resolver's column; who closed and why is the last."""
@@ -111,7 +111,7 @@ class WholeTests(SynchronousTestCase):
         outer["datagrams"][2] |= {"kind": "thrown-away", "fault": "drop at resolver main", "note": "drop"}
         lost = live_ladder([inner, outer]).arrows
         self.assertEqual(
-            [(arrow.kind, arrow.fault) for arrow in lost if arrow.start == PARENT], [(Kind.DROPPED, "drop")]
+            [(arrow.kind, arrow.fault) for arrow in lost if arrow.start == PARENT], [(ArrowKind.DROPPED, "drop")]
         )
 
     def test_the_last_are_shown_where_not_all_have_room(self) -> None:

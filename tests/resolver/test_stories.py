@@ -8,7 +8,7 @@ import dns.message
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from labnet.events import SENTENCES, ParentState
+from labnet.events import SENTENCES, ParentChanged
 from labnet.interfaces import IEvents
 from tests.recorded import Recorded, ladder, steps
 from tests.resolver.dnsfakes import reply_to
@@ -67,7 +67,7 @@ class DNSTests(StoryTestCase):
         self.lab.tell(query, "www.example. 300 A 192.0.2.1")
         self.lab.told()
         port = query.source[1]
-        (state,) = [event for event in self.events.events if isinstance(event, ParentState)]
+        (state,) = [event for event in self.events.events if isinstance(event, ParentChanged)]
         self.assertEqual((state.address, state.state, state.resolver), ("192.0.2.53:53", "up", "main"))
         told = self.events.exchange()
         self.assertEqual((told.result, told.ttl, told.answer), ("asked", 300, "A 192.0.2.1"))

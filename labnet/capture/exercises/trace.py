@@ -10,7 +10,7 @@ from labnet.capture.model import Dissected
 from labnet.capture.narrative.ladder import exchange_ladder
 from labnet.capture.narrative.sentences import sentence
 from labnet.capture.packet.applications import ApplicationData
-from labnet.capture.traffic.exchanges import Exchange, Exchanges, ExchangeStep
+from labnet.capture.traffic.exchanges import CapturedExchange, Exchanges, ExchangeStep
 from labnet.ladder.model import Ladder
 
 MOST_FRAMES = 8192
@@ -57,7 +57,7 @@ class Trace:
             self._recent.popitem(last=False)
         return any(self._ends_with(exchange) for exchange in self._exchanges.add(frame, message))
 
-    def _ends_with(self, exchange: Exchange) -> bool:
+    def _ends_with(self, exchange: CapturedExchange) -> bool:
         """Whether ``exchange`` is the one, and no other can be; of several parents the one that answered counts."""
         for parent in exchange.parents:
             if exchange.answer is not None and parent.answer is not None:

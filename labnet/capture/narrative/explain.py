@@ -18,8 +18,8 @@ from labnet.capture.packet.dissect import dissect
 from labnet.capture.packet.fragments import Fragments
 from labnet.capture.traffic.checks import notes
 from labnet.capture.traffic.course_servers import CourseServers
-from labnet.capture.traffic.exchanges import Exchange, Exchanges
-from labnet.capture.traffic.sessions import Session, Sessions
+from labnet.capture.traffic.exchanges import CapturedExchange, Exchanges
+from labnet.capture.traffic.sessions import CapturedSession, Sessions
 
 Progress = Callable[[float], None]
 STORIES: Final = 200
@@ -35,27 +35,29 @@ class Understanding:
     sessions: Sessions = field(default_factory=Sessions)
     course_servers: CourseServers = field(default_factory=CourseServers)
 
-    def take(self, packet: Packet) -> tuple[Dissected, ApplicationData | None, list[Exchange | Session]]:
+    def take(
+        self, packet: Packet
+    ) -> tuple[Dissected, ApplicationData | None, list[CapturedExchange | CapturedSession]]:
         """``packet`` dissected, its message, and what is over with it."""
         frame = dissect(packet)
         self.fragments.join(frame)
         message = recognise(frame, self.exchanges.expects(frame), self.course_servers.speaks)
-        over: list[Exchange | Session] = []
+        over: list[CapturedExchange | CapturedSession] = []
         if message is not None:
             over.extend(self.exchanges.add(frame, message))
         over.extend(self.sessions.add(frame, message))
         return frame, message, over
 
-    def rest(self) -> Iterator[Exchange | Session]:
+    def rest(self) -> Iterator[CapturedExchange | CapturedSession]:
         """What is open at the end of the capture."""
         yield from self.exchanges.rest()
         yield from self.sessions.rest()
 
 
-def story(happened: Iterable[Exchange | Session]) -> Iterator[str]:
+def story(happened: Iterable[CapturedExchange | CapturedSession]) -> Iterator[str]:
     """Exchanges and sessions in words."""
     for one in happened:
-        yield from exchange_story(one) if isinstance(one, Exchange) else session_story(one)
+        yield from exchange_story(one) if isinstance(one, CapturedExchange) else session_story(one)
 
 
 def explain(path: str, most: int, colour: bool, progress: Progress) -> Iterator[str]:

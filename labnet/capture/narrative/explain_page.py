@@ -15,8 +15,8 @@ from labnet.capture.narrative.narrative import protocol_and_info
 from labnet.capture.narrative.webpage import document, frame_figure, text
 from labnet.capture.traffic.checks import notes
 from labnet.capture.traffic.course_servers import CourseServers
-from labnet.capture.traffic.exchanges import Exchange
-from labnet.capture.traffic.sessions import Session
+from labnet.capture.traffic.exchanges import CapturedExchange
+from labnet.capture.traffic.sessions import CapturedSession
 from labnet.ladder.svg import ladder_svg
 
 MOST_LISTED: Final = 10_000
@@ -29,7 +29,7 @@ class _Looked:
     """A capture as a page or as JSON shows it."""
 
     rows: list[dict[str, Any]] = field(default_factory=list)
-    happened: list[Exchange | Session] = field(default_factory=list)
+    happened: list[CapturedExchange | CapturedSession] = field(default_factory=list)
     frames: list[Dissected] = field(default_factory=list)
     count: int = 0
     stopped: str | None = None

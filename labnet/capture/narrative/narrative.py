@@ -9,8 +9,8 @@ from labnet.capture.model import LINK_NAMES, Dissected, Layer, Note
 from labnet.capture.narrative.hexdump import hex_rows, printable
 from labnet.capture.narrative.sentences import sentence, utc_text
 from labnet.capture.packet.applications import ApplicationData
-from labnet.capture.traffic.exchanges import Exchange
-from labnet.capture.traffic.sessions import Session, TimelineEvent
+from labnet.capture.traffic.exchanges import CapturedExchange
+from labnet.capture.traffic.sessions import CapturedSession, TimelineEvent
 from labnet.net.addresses import address_text
 
 HEADING = f"{'No.':>6}  {'Time':>12}  {'Source':<21} {'Destination':<21} {'Protocol':<8} {'Length':>6}  Info"
@@ -104,7 +104,7 @@ def fields_of(frame: Dissected) -> Iterator[str]:
             yield f"    {place:<16} {raw:<24} {field.title}: {printable(field.shown)}  [{field.name}]"
 
 
-def exchange_story(exchange: Exchange) -> Iterator[str]:
+def exchange_story(exchange: CapturedExchange) -> Iterator[str]:
     """A question with what came of it, and how long each part took."""
     first = exchange.question.time_ns
     frames = ", ".join(str(step.frame) for step in exchange.steps())
@@ -112,7 +112,7 @@ def exchange_story(exchange: Exchange) -> Iterator[str]:
     yield from _exchange_lines(exchange, first, "  ")
 
 
-def _exchange_lines(exchange: Exchange, first: int, indent: str) -> Iterator[str]:
+def _exchange_lines(exchange: CapturedExchange, first: int, indent: str) -> Iterator[str]:
     name = printable(exchange.name)
     who = "the client" if exchange.asked_by is None else "the server"
     whom = "the server" if exchange.asked_by is None else "its parent"
@@ -139,7 +139,7 @@ def _exchange_lines(exchange: Exchange, first: int, indent: str) -> Iterator[str
     )  # fmt: skip
 
 
-def _waited(exchange: Exchange) -> int:
+def _waited(exchange: CapturedExchange) -> int:
     """Nanoseconds for which at least one parent was asked: questions asked at once do not add up."""
     waits = sorted((p.question.time_ns, p.answer.time_ns) for p in exchange.parents if p.answer)
     total, until = 0, waits[0][0]
@@ -149,7 +149,7 @@ def _waited(exchange: Exchange) -> int:
     return total
 
 
-def session_story(session: Session) -> Iterator[str]:
+def session_story(session: CapturedSession) -> Iterator[str]:
     """A TCP connection from its first segment to its last."""
     what = {"Command": "Command server", "HTTP": "HTTP", "DNS": "DNS over TCP"}.get(session.protocol, "TCP")
     yield (
@@ -165,7 +165,7 @@ def session_story(session: Session) -> Iterator[str]:
     yield f"  {counts}. {session.closed or 'The capture does not show the end of it'}."
 
 
-def _counted(session: Session, end: tuple[str, int], unit: str) -> str:
+def _counted(session: CapturedSession, end: tuple[str, int], unit: str) -> str:
     """The bytes that one side sent, by the sequence numbers, and how many of them the capture has."""
     stream = session.sides.get(end)
     total, seen = (stream.total, stream.seen) if stream is not None else (0, 0)

@@ -37,7 +37,7 @@ class ExchangeStep:
 
 
 @dataclass(slots=True)
-class Exchange:
+class CapturedExchange:
     """A question with all that came of it; ``parents`` are the questions that its server asked in turn."""
 
     protocol: str
@@ -47,10 +47,10 @@ class Exchange:
     rrtype: str = ""
     """The type asked for, of DNS."""
     retries: list[ExchangeStep] = field(default_factory=list)
-    parents: list[Exchange] = field(default_factory=list)
+    parents: list[CapturedExchange] = field(default_factory=list)
     answer: ExchangeStep | None = None
     outcome: str | None = None
-    asked_by: Exchange | None = None
+    asked_by: CapturedExchange | None = None
     depth: int = 0
 
     @property
@@ -73,9 +73,9 @@ class Exchanges:
     """Groups packets, one after the other, and gives each exchange when it is over."""
 
     def __init__(self) -> None:
-        self._open: dict[tuple[End, End, int | None, str, str], Exchange] = {}
-        self._waiting: dict[tuple[End, End], list[Exchange]] = {}
-        self._by_name: dict[str, list[Exchange]] = {}
+        self._open: dict[tuple[End, End, int | None, str, str], CapturedExchange] = {}
+        self._waiting: dict[tuple[End, End], list[CapturedExchange]] = {}
+        self._by_name: dict[str, list[CapturedExchange]] = {}
 
     def expects(self, frame: Dissected) -> bool:
         """Whether a course question waits for a datagram that goes the way of ``frame``."""
@@ -85,7 +85,7 @@ class Exchanges:
         ends = _ends(frame)
         return ends is not None and any(one.protocol == "Course" for one in self._waiting.get((ends[1], ends[0]), ()))
 
-    def add(self, frame: Dissected, message: ApplicationData) -> Iterator[Exchange]:
+    def add(self, frame: Dissected, message: ApplicationData) -> Iterator[CapturedExchange]:
         """The exchanges that are over with ``message`` of ``frame``."""
         ends = _ends(frame)
         if ends is None or message.kind not in ("question", "reply") or message.protocol not in ("Course", "DNS"):
@@ -97,7 +97,7 @@ class Exchanges:
         else:
             yield from self._answer(step, message)
 
-    def rest(self) -> Iterator[Exchange]:
+    def rest(self) -> Iterator[CapturedExchange]:
         """What is still open at the end of the capture."""
         for exchange in list(self._open.values()):
             yield from self._close(exchange)
@@ -108,7 +108,7 @@ class Exchanges:
         if key in self._open:
             self._open[key].retries.append(step)
             return
-        exchange = Exchange(message.protocol, message.name or "", step, message.ident, message.rrtype)
+        exchange = CapturedExchange(message.protocol, message.name or "", step, message.ident, message.rrtype)
         exchange.asked_by = self._asker(exchange, name)
         if exchange.asked_by is not None:
             exchange.depth = exchange.asked_by.depth + 1
@@ -117,7 +117,7 @@ class Exchanges:
         self._waiting.setdefault((step.source, step.destination), []).append(exchange)
         self._by_name.setdefault(name, []).append(exchange)
 
-    def _asker(self, exchange: Exchange, name: str) -> Exchange | None:
+    def _asker(self, exchange: CapturedExchange, name: str) -> CapturedExchange | None:
         """The open question for the same name that the asking server was asked, the latest first.
 
         A server may be asked at one of its addresses and ask from another, so any address will do that is not the
@@ -139,7 +139,7 @@ class Exchanges:
                 return other
         return None
 
-    def _answer(self, step: ExchangeStep, message: ApplicationData) -> Iterator[Exchange]:
+    def _answer(self, step: ExchangeStep, message: ApplicationData) -> Iterator[CapturedExchange]:
         waiting = self._waiting.get((step.destination, step.source), [])
         for exchange in waiting:
             same_ident = (exchange.ident, exchange.protocol, exchange.rrtype) == (
@@ -150,7 +150,7 @@ class Exchanges:
                 yield from self._close(exchange)
                 return
 
-    def _close(self, exchange: Exchange) -> Iterator[Exchange]:
+    def _close(self, exchange: CapturedExchange) -> Iterator[CapturedExchange]:
         name = fold(exchange.name)
         ways = (exchange.client, exchange.server)
         self._open.pop((*ways, exchange.ident, name, exchange.rrtype), None)
@@ -159,7 +159,7 @@ class Exchanges:
         if exchange.asked_by is None:
             yield exchange
 
-    def _expire(self, now: int) -> Iterator[Exchange]:
+    def _expire(self, now: int) -> Iterator[CapturedExchange]:
         while self._open:
             oldest = next(iter(self._open.values()))
             if len(self._open) <= MOST_OPEN and now - oldest.question.time_ns <= PATIENCE:
@@ -167,7 +167,7 @@ class Exchanges:
             yield from self._close(oldest)
 
 
-def _drop(index: dict[K, list[Exchange]], at: K, exchange: Exchange) -> None:
+def _drop(index: dict[K, list[CapturedExchange]], at: K, exchange: CapturedExchange) -> None:
     left = [one for one in index.get(at, ()) if one is not exchange]
     if left:
         index[at] = left

@@ -48,7 +48,7 @@ class TimelineEvent:
 
 
 @dataclass(slots=True)
-class Session:
+class CapturedSession:
     """One TCP connection as far as the capture shows it."""
 
     client: End
@@ -85,12 +85,12 @@ class Sessions:
     """Follows TCP connections, segment by segment, and gives each session when it is over."""
 
     def __init__(self) -> None:
-        self._open: OrderedDict[tuple[End, End], Session] = OrderedDict()
+        self._open: OrderedDict[tuple[End, End], CapturedSession] = OrderedDict()
         self._over: OrderedDict[tuple[End, End], int] = OrderedDict()
         self._exits: OrderedDict[End, int] = OrderedDict()
         self._waiting = Waiting()
 
-    def add(self, frame: Dissected, message: ApplicationData | None) -> Iterator[Session]:
+    def add(self, frame: Dissected, message: ApplicationData | None) -> Iterator[CapturedSession]:
         """The sessions that are over with the segment in ``frame``."""
         layer, ports = frame.transport, frame.ports
         if layer is None or layer.name != "tcp" or ports is None or layer.cut:
@@ -117,7 +117,7 @@ class Sessions:
             session.over_ns = now
             self._over[key] = now
 
-    def _leave(self, now: int) -> Iterator[Session]:
+    def _leave(self, now: int) -> Iterator[CapturedSession]:
         """The sessions that have been over for so long that nothing of them comes any more."""
         while self._over:
             key, since = next(iter(self._over.items()))
@@ -128,13 +128,18 @@ class Sessions:
             if session is not None and session.over_ns == since:
                 yield _released(self._open.pop(key))
 
-    def rest(self) -> Iterator[Session]:
+    def rest(self) -> Iterator[CapturedSession]:
         """What is still open at the end of the capture, and what was over a moment ago."""
         while self._open:
             yield _released(self._open.popitem(last=False)[1])
 
     def _segment(
-        self, session: Session, frame: Dissected, source: End, numbers: _Numbers, message: ApplicationData | None
+        self,
+        session: CapturedSession,
+        frame: Dissected,
+        source: End,
+        numbers: _Numbers,
+        message: ApplicationData | None,
     ) -> None:
         sequence, flags = numbers.sequence, numbers.flags
         session.last_frame = number = frame.packet.number
@@ -166,7 +171,7 @@ class Sessions:
             self._finished(session, frame, source, who)
 
     @staticmethod
-    def _acknowledged(session: Session, frame: Dissected, who: str, numbers: _Numbers) -> None:
+    def _acknowledged(session: CapturedSession, frame: Dissected, who: str, numbers: _Numbers) -> None:
         """An acknowledgement without data: the same one again says that a segment is missing (RFC 5681)."""
         ends = (session.client, session.server) if who == "client" else (session.server, session.client)
         stream, peer = session.sides[ends[0]], session.sides.get(ends[1])
@@ -180,7 +185,9 @@ class Sessions:
             says = f"acknowledges the same byte again: one before is missing (duplicate ACK {stream.repeats})"
             session.tell(frame.packet.number, frame.packet.time_ns, who, "duplicate", says)
 
-    def _said(self, session: Session, frame: Dissected, who: str, data: bytes, message: ApplicationData | None) -> None:
+    def _said(
+        self, session: CapturedSession, frame: Dissected, who: str, data: bytes, message: ApplicationData | None
+    ) -> None:
         number, now = frame.packet.number, frame.packet.time_ns
         if message is not None and not session.protocol:
             session.protocol = message.protocol
@@ -201,12 +208,12 @@ class Sessions:
         session.last_client_frame, session.last_client_ns = frame.packet.number, now
         self._commands(session, session.framer.receive(data))
 
-    def _pause(self, session: Session, now: int, answered: bool) -> None:
+    def _pause(self, session: CapturedSession, now: int, answered: bool) -> None:
         patience = session.framer.patience
         if patience is not None and (answered or (now - session.last_client_ns) / 1e9 >= patience):
             self._commands(session, session.framer.pause())
 
-    def _commands(self, session: Session, commands: list[bytes]) -> None:
+    def _commands(self, session: CapturedSession, commands: list[bytes]) -> None:
         frame, time_ns = session.last_client_frame, session.last_client_ns
         for command in commands:
             session.unanswered += 1
@@ -217,7 +224,7 @@ class Sessions:
                 if len(self._exits) > MOST_OPEN:
                     self._exits.popitem(last=False)
 
-    def _finished(self, session: Session, frame: Dissected, source: End, who: str) -> None:
+    def _finished(self, session: CapturedSession, frame: Dissected, source: End, who: str) -> None:
         if source in session.finished:
             says = "closes its side again (the FIN is repeated)"
             session.tell(frame.packet.number, frame.packet.time_ns, who, "again", says)
@@ -231,7 +238,7 @@ class Sessions:
         if first:
             session.closed = self._why(session, frame, who)
 
-    def _why(self, session: Session, frame: Dissected, who: str) -> str:
+    def _why(self, session: CapturedSession, frame: Dissected, who: str) -> str:
         if who == "client":
             return "The client closed first"
         if session.protocol != "Command":
@@ -248,20 +255,20 @@ class Sessions:
         return f"The server closed first, {after}: neither EXIT nor the assignment's 15 s explain it"
 
 
-def _opened(frame: Dissected, source: End, destination: End, flags: int) -> Session:
+def _opened(frame: Dissected, source: End, destination: End, flags: int) -> CapturedSession:
     """Who asks for the connection is the client; where that was not captured, who has the higher port."""
     if flags & SYN:
         client, server = (destination, source) if flags & ACK else (source, destination)
     else:
         client, server = (source, destination) if source[1] >= destination[1] else (destination, source)
     started = bool(flags & SYN) and not flags & ACK
-    session = Session(client, server, started, frame.packet.number, frame.packet.time_ns)
+    session = CapturedSession(client, server, started, frame.packet.number, frame.packet.time_ns)
     if not started:
         session.tell(session.first_frame, session.time_ns, "", "late", "the connection is older than the capture")
     return session
 
 
-def _released(session: Session) -> Session:
+def _released(session: CapturedSession) -> CapturedSession:
     """``session``, of which nothing waits for more."""
     for stream in session.sides.values():
         stream.release()

@@ -13,7 +13,7 @@ from labnet.console.page.queries import (
     LEVELS,
     MOST_LISTED,
     BadRequest,
-    Query,
+    QueryFields,
     body_of,
     filter_of,
     order_in,
@@ -47,7 +47,7 @@ class Backend(Protocol):
         """
 
 
-class Answer(NamedTuple):
+class ApiResponse(NamedTuple):
     """A response: ``body`` of the content type ``kind``; ``name`` is the file's that it is to be saved as."""
 
     body: bytes
@@ -56,12 +56,12 @@ class Answer(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ApiRequest:
     """A request for ``path``, below ``/api/1/``, of somebody who has the ``role``."""
 
     method: str
     path: str
-    query: Query
+    query: QueryFields
     role: Role
     body: bytes = b""
     kind: str = ""
@@ -77,7 +77,7 @@ class Asked:
         return texts_in(body_of(self.body, self.kind), *names, optional=optional)
 
 
-Handler = Callable[["Api", Asked], Any]
+Handler = Callable[["Api", ApiRequest], Any]
 
 
 class Api:
@@ -101,8 +101,8 @@ class Api:
         self.page_token = page_token
         self._drawn: dict[object, tuple[int, float, Any]] = {}
 
-    def answer(self, asked: Asked) -> Any:
-        """The value for JSON, an :class:`Answer`, or a Deferred of one. Raises :class:`BadRequest`."""
+    def answer(self, asked: ApiRequest) -> Any:
+        """The value for JSON, an :class:`ApiResponse`, or a Deferred of one. Raises :class:`BadRequest`."""
         self.ring.look()
         methods = []
         for route in ROUTES:
@@ -121,7 +121,7 @@ class Api:
             raise BadRequest(f"only {' and '.join(allowed)}", 405, ", ".join(allowed))
         raise BadRequest("there is no such endpoint: see docs/openapi.json", 404)
 
-    def drawn(self, asked: Asked, draw: Callable[[], Any]) -> Any:
+    def drawn(self, asked: ApiRequest, draw: Callable[[], Any]) -> Any:
         """What ``draw`` gives, or gave to the same question a moment ago: a class has the same page open."""
         now = self.ring.seconds()
         key = (asked.path, asked.query.key, asked.role)
@@ -144,7 +144,7 @@ class Api:
         except LookupError as error:
             raise BadRequest(str(error.args[0]), 404) from None
 
-    def seen(self, asked: Asked) -> Noted:
+    def seen(self, asked: ApiRequest) -> Noted:
         """The exchange that ``asked`` names, if it is kept and may be seen."""
         noted = self.ring.exchange(asked.id)
         scope = asked.role.scope
@@ -153,13 +153,13 @@ class Api:
         return noted
 
 
-def _lab(api: Api, asked: Asked) -> Any:
+def _lab(api: Api, asked: ApiRequest) -> Any:
     told = api.view("lab", resolver=asked.role.scope or "")
     own = {"role": asked.role.name, "scope": asked.role.scope, "token": api.page_token(asked.role)}
     return _then(told, lambda lab: {**lab, **own})
 
 
-def _exchanges(api: Api, asked: Asked) -> Any:
+def _exchanges(api: Api, asked: ApiRequest) -> Any:
     limit = asked.query.number("limit", 1, MOST_LISTED, 100)
     before = asked.query.text("before")
     wanted = wanted_by(filter_of(asked.query, asked.role.scope))
@@ -176,7 +176,7 @@ def _exchanges(api: Api, asked: Asked) -> Any:
     return {"exchanges": found[:limit], "more": len(found) > limit}
 
 
-def _exchange(api: Api, asked: Asked) -> Any:
+def _exchange(api: Api, asked: ApiRequest) -> Any:
     from labnet.console.page.packets import layers_of  # who never looks closely needs no code of captures
 
     noted = api.seen(asked)
@@ -187,16 +187,16 @@ def _exchange(api: Api, asked: Asked) -> Any:
     return table
 
 
-def _exchange_capture(api: Api, asked: Asked) -> Answer:
+def _exchange_capture(api: Api, asked: ApiRequest) -> ApiResponse:
     from labnet.console.page.packets import capture_of
 
     noted = api.seen(asked)
     assert isinstance(noted.event, Exchange)
     name = re.sub(r"[^\w.-]", "_", noted.event.name, flags=re.ASCII)[:60]
-    return Answer(capture_of(noted.event.datagrams, noted.ahead), PCAPNG, f"{name or 'exchange'}.pcapng")
+    return ApiResponse(capture_of(noted.event.datagrams, noted.ahead), PCAPNG, f"{name or 'exchange'}.pcapng")
 
 
-def _ladder(api: Api, asked: Asked) -> Any:
+def _ladder(api: Api, asked: ApiRequest) -> Any:
     query = asked.query
     limit = query.number("limit", 1, _MOST_DRAWN, 20)
     kind = query.choice("kind", ("exchanges", "sessions", "all"), "all")
@@ -215,16 +215,16 @@ def _ladder(api: Api, asked: Asked) -> Any:
     return _svg(api, asked, exchanges[::-1], sessions[::-1])
 
 
-def _ladder_again(api: Api, asked: Asked) -> Any:
+def _ladder_again(api: Api, asked: ApiRequest) -> Any:
     return api.drawn(asked, lambda: _ladder(api, asked))
 
 
-def _narrows(query: Query) -> bool:
+def _narrows(query: QueryFields) -> bool:
     """Whether the filter speaks of questions alone."""
     return any(query.text(key) for key in FILTERS if key != "client")
 
 
-def _exchange_ladder(api: Api, asked: Asked) -> Any:
+def _exchange_ladder(api: Api, asked: ApiRequest) -> Any:
     noted = api.seen(asked)
     assert isinstance(noted.event, Exchange)
     own = noted.event
@@ -242,7 +242,7 @@ def _exchange_ladder(api: Api, asked: Asked) -> Any:
     return _svg(api, asked, [shown(each) for each in api.ring.newest(belongs)][:_MOST_DRAWN][::-1], [])
 
 
-def _session_ladder(api: Api, asked: Asked) -> Any:
+def _session_ladder(api: Api, asked: ApiRequest) -> Any:
     sessions = [
         shown(each) for each in api.ring.newest(lambda event: isinstance(event, Session) and event.id == asked.id)
     ][:MOST_LISTED]
@@ -251,16 +251,16 @@ def _session_ladder(api: Api, asked: Asked) -> Any:
     return _svg(api, asked, [], sessions[::-1])
 
 
-def _svg(api: Api, asked: Asked, exchanges: list[dict[str, Any]], sessions: list[dict[str, Any]]) -> Any:
+def _svg(api: Api, asked: ApiRequest, exchanges: list[dict[str, Any]], sessions: list[dict[str, Any]]) -> Any:
     width = asked.query.number("width", 0, 4000, 0)
     hides = bool(asked.query.number("projector", 0, 1, 0))
 
-    def draw(lab: Mapping[str, Any]) -> Answer:
+    def draw(lab: Mapping[str, Any]) -> ApiResponse:
         from labnet.ladder.live import live_ladder
         from labnet.ladder.svg import ladder_svg
 
         ladder = live_ladder(exchanges, sessions, hosts=_hosts(lab), hide_clients=hides)
-        return Answer(ladder_svg(ladder, width=width).encode("utf-8", "replace"), SVG)
+        return ApiResponse(ladder_svg(ladder, width=width).encode("utf-8", "replace"), SVG)
 
     return _then(api.view("lab", resolver=asked.role.scope or ""), draw)
 
@@ -277,7 +277,7 @@ def _hosts(lab: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
-def _names(api: Api, asked: Asked) -> Any:
+def _names(api: Api, asked: ApiRequest) -> Any:
     query = asked.query
     return api.view(
         "names",
@@ -289,7 +289,7 @@ def _names(api: Api, asked: Asked) -> Any:
     )
 
 
-def _log(api: Api, asked: Asked) -> Any:
+def _log(api: Api, asked: ApiRequest) -> Any:
     least = LEVELS.index(asked.query.choice("level", LEVELS, LEVELS[0]))
     limit = asked.query.number("limit", 1, MOST_LISTED, 200)
     lines = [shown(each) for each in api.ring.lines()]
@@ -297,7 +297,7 @@ def _log(api: Api, asked: Asked) -> Any:
     return {"lines": wanted[-limit:]}
 
 
-def _four(asked: Asked) -> tuple[str, str, str, str]:
+def _four(asked: ApiRequest) -> tuple[str, str, str, str]:
     name, resolver, rrtype, protocol = asked.fields("name", optional=("resolver", "type", "protocol"))
     if protocol not in ("", "dns", "course"):
         raise BadRequest(f"protocol is dns or course, not {protocol!r}")
@@ -307,31 +307,31 @@ def _four(asked: Asked) -> tuple[str, str, str, str]:
     return scope or resolver, name, rrtype or "A", protocol or "dns"
 
 
-def _flush(api: Api, asked: Asked) -> Any:
+def _flush(api: Api, asked: ApiRequest) -> Any:
     name, resolver = asked.fields("name", optional=("resolver",))
     return _then(api.view("flush", name=name, resolver=resolver), lambda count: {"flushed": count})
 
 
-def _ask_parent(api: Api, asked: Asked) -> Any:
+def _ask_parent(api: Api, asked: ApiRequest) -> Any:
     resolver, address, name = asked.fields("resolver", "address", "name")
     return api.view("ask-parent", resolver=resolver, address=address, name=name)
 
 
-def _close_session(api: Api, asked: Asked) -> Any:
+def _close_session(api: Api, asked: ApiRequest) -> Any:
     asked.fields()
     return _then(api.view("close-session", id=asked.id), lambda _: {"closed": asked.id})
 
 
-def _open_command(api: Api, asked: Asked) -> Any:
+def _open_command(api: Api, asked: ApiRequest) -> Any:
     asked.fields()
     return _then(api.view("open-command-server"), lambda problems: {"problems": problems})
 
 
-def _order_fault(api: Api, asked: Asked) -> Any:
+def _order_fault(api: Api, asked: ApiRequest) -> Any:
     return api.view("order-fault", order={**order_in(body_of(asked.body, asked.kind)), "by": "the page"})
 
 
-def _end_fault(api: Api, asked: Asked) -> Any:
+def _end_fault(api: Api, asked: ApiRequest) -> Any:
     asked.fields()
     return api.view("end-fault", id=asked.id)
 

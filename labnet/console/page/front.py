@@ -17,8 +17,8 @@ from twisted.web.server import NOT_DONE_YET, Request
 from labnet.console.control import ControlError
 from labnet.console.http import JSON, MOST_BODY, NOTHING, PLAIN, PageRequest, begin, respond
 from labnet.console.page.access import PageAccess, Role
-from labnet.console.page.api import FILTERS, Answer, Api, Asked
-from labnet.console.page.queries import BadRequest, Query, filter_of
+from labnet.console.page.api import FILTERS, Api, ApiRequest, ApiResponse
+from labnet.console.page.queries import BadRequest, QueryFields, filter_of
 from labnet.console.page.streams import Streams
 from labnet.console.web import Page
 from labnet.events import end_of
@@ -122,12 +122,12 @@ class Front(Resource):
             raise BadRequest("this comes from a page of another origin", 403)
         if method == "POST":
             self._check_post(request, role)
-        query = Query(request.args)
+        query = QueryFields(request.args)
         if path == "events" and method == "GET":
             self._stream(request, query, role, peer)
             return
         kind = _field(request, b"content-type")
-        asked = Asked(method, path, query, role, bytes(request.body), kind)
+        asked = ApiRequest(method, path, query, role, bytes(request.body), kind)
         answer = self._api.answer(asked)
         if not isinstance(answer, Deferred):
             self._send(request, answer)
@@ -146,7 +146,7 @@ class Front(Resource):
         if not self._access.is_page_token(_field(request, b"x-labnet-token"), role):
             raise BadRequest("X-Labnet-Token has to be the token that GET /api/1/lab gives", 403)
 
-    def _stream(self, request: PageRequest, query: Query, role: Role, peer: str) -> None:
+    def _stream(self, request: PageRequest, query: QueryFields, role: Role, peer: str) -> None:
         query.only(*FILTERS, "after")
         wanted = filter_of(query, role.scope)
         last = _field(request, b"last-event-id") or query.text("after")
@@ -158,7 +158,7 @@ class Front(Resource):
         self._streams.start(request, peer, wanted, int(last) if last else None)
 
     def _send(self, request: Request, value: Any) -> None:
-        if isinstance(value, Answer):
+        if isinstance(value, ApiResponse):
             if value.name:
                 request.setHeader(b"Content-Disposition", f'attachment; filename="{value.name}"'.encode("ascii"))
             respond(request, 200, value.body, value.kind, NOTHING)
@@ -166,7 +166,7 @@ class Front(Resource):
             respond(request, 200, json.dumps(value, separators=(",", ":")).encode("ascii") + b"\n", JSON)
 
     def _failed(self, request: Request, failure: Failure, what: str) -> None:
-        """Answer that ``what`` failed; a fault of labnet itself is logged once."""
+        """ApiResponse that ``what`` failed; a fault of labnet itself is logged once."""
         if isinstance(failure.value, BadRequest):
             self._refuse(request, failure.value)
         elif failure.check(ControlError, LookupError):

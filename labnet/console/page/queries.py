@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from labnet.console.ring import Skipped
-from labnet.events import Event, Exchange, FaultChanged, LogLine, ParentState, Session
+from labnet.events import Event, Exchange, FaultChanged, LogLine, ParentChanged, Session
 
 MOST_LISTED: Final = 500
 """Items of one list."""
@@ -33,7 +33,7 @@ class BadRequest(Exception):
         """The methods that are allowed, where that is what is wrong."""
 
 
-class Query:
+class QueryFields:
     """The query of a request: each key once, and none that the endpoint does not know."""
 
     def __init__(self, arguments: Mapping[bytes, Sequence[bytes]]) -> None:
@@ -103,7 +103,7 @@ class Filter:
         return ipaddress.ip_network(self.client, strict=False) if self.client else None
 
 
-def filter_of(query: Query, scope: str | None) -> Filter:
+def filter_of(query: QueryFields, scope: str | None) -> Filter:
     """The filter that ``query`` asks for, for who may see the resolver ``scope`` (None: all)."""
     client = query.text("client")
     try:
@@ -137,7 +137,7 @@ def wanted_by(wanted: Filter) -> Callable[[Event | Skipped], bool]:
                 and (not wanted.name or wanted.name in event.name.lower())
                 and (network is None or _is_in(event.client[0], network))
             )
-        if isinstance(event, ParentState):
+        if isinstance(event, ParentChanged):
             return (scope is None or event.resolver == scope) and wanted.resolver in ("", event.resolver)
         if isinstance(event, Session):
             return scope is None and (network is None or _is_in(event.client[0], network))

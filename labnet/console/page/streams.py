@@ -43,7 +43,7 @@ class Streams:
     def __init__(self, ring: Ring, clock: IReactorTime) -> None:
         self.ring = ring
         self.clock = clock
-        self.open: dict[Stream, None] = {}
+        self.open: dict[EventStream, None] = {}
         self._of_address: Counter[str] = Counter()
         self._chunks: dict[tuple[Filter, int, int], bytes] = {}
         self._beat_call: IDelayedCall | None = None
@@ -57,7 +57,7 @@ class Streams:
             raise BadRequest(f"there are {STREAMS} streams already: close a tab", 429)
         if self._of_address[host] >= STREAMS_PER_ADDRESS:
             raise BadRequest(f"your address has {STREAMS_PER_ADDRESS} streams already: close a tab", 429)
-        stream = Stream(self, request, host, wanted, self.ring.last if after is None else after)
+        stream = EventStream(self, request, host, wanted, self.ring.last if after is None else after)
         self.open[stream] = None
         self._of_address[host] += 1
         if self._beat_call is None:
@@ -65,7 +65,7 @@ class Streams:
         stream.begin()
         self.ring.attach(stream)
 
-    def ended(self, stream: Stream) -> None:
+    def ended(self, stream: EventStream) -> None:
         """``stream`` is over."""
         self.ring.detach(stream)
         if self.open.pop(stream, stream) is None:
@@ -96,7 +96,7 @@ class Streams:
 
 
 @implementer(IPushProducer)
-class Stream:
+class EventStream:
     """One of ``streams``, by ``request`` of ``host``; ``position`` is the number of the event that was sent last."""
 
     def __init__(self, streams: Streams, request: Request, host: str, wanted: Filter, position: int) -> None:

@@ -6,7 +6,7 @@ import re
 import time
 from typing import Final
 
-from labnet.grade.channels import Stream
+from labnet.grade.channels import StreamChannel
 from labnet.grade.checks.crash import crash
 from labnet.grade.model import Failed
 from labnet.grade.patience import PATIENCE
@@ -36,14 +36,14 @@ def serve(scene: Scene) -> int:
     return port
 
 
-def greeted(scene: Scene, port: int, who: str = "client") -> Stream:
+def greeted(scene: Scene, port: int, who: str = "client") -> StreamChannel:
     """A connection whose greeting has been read, if one comes: whether it does is another check's."""
     client = scene.connect(port, who)
     client.read(2.0)
     return client
 
 
-def ask(scene: Scene, client: Stream, command: bytes, patience: float = PATIENCE) -> bytes:
+def ask(scene: Scene, client: StreamChannel, command: bytes, patience: float = PATIENCE) -> bytes:
     """The reply to ``command``, sent in the form that the program takes (a fact of the check ``time``)."""
     client.send(command + scene.facts.get("end", b""))
     return client.read(patience)
@@ -296,7 +296,7 @@ def idle_server(scene: Scene) -> None:
         raise Failed("a client that comes after 17 s without any is not served")
 
 
-def _closes_on_time(scene: Scene, client: Stream, earliest: float, latest: float, what: str) -> None:
+def _closes_on_time(scene: Scene, client: StreamChannel, earliest: float, latest: float, what: str) -> None:
     """The end has to come 15 s after a moment between ``earliest`` and ``latest``; the machine's lag is no fault."""
     began = time.monotonic()
     left = latest + TIMEOUT + LATE - began

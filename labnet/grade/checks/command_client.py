@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Final
 
-from labnet.grade.channels import Listener, Stream
+from labnet.grade.channels import Listener, StreamChannel
 from labnet.grade.checks.crash import crash
 from labnet.grade.model import Failed
 from labnet.grade.scene import HOST, Scene
@@ -22,7 +22,7 @@ def listening(scene: Scene, usual: int = USUAL_PORT) -> Listener:
     return scene.listen(scene.port(f"server {usual}", usual))
 
 
-def connected(scene: Scene) -> Stream:
+def connected(scene: Scene) -> StreamChannel:
     """The program, connected to the judge's server and greeted."""
     listener = listening(scene)
     scene.start([HOST, str(listener.local[1])], "client")
@@ -33,7 +33,7 @@ def connected(scene: Scene) -> Stream:
     return stream
 
 
-def command(scene: Scene, stream: Stream, text: str) -> bytes:
+def command(scene: Scene, stream: StreamChannel, text: str) -> bytes:
     """What the program sends after ``text`` was typed. Raises Failed where it is not that."""
     scene.note(f"{text} is typed")
     scene.sandbox.type(text.encode() + b"\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Final
 
-from labnet.grade.channels import Listener, Stream
+from labnet.grade.channels import Listener, StreamChannel
 from labnet.grade.checks.crash import crash
 from labnet.grade.model import Failed
 from labnet.grade.patience import PATIENCE
@@ -46,7 +46,7 @@ class Questions:
     def __init__(self, scene: Scene, port: int) -> None:
         self._scene = scene
         self._port = port
-        self._stream: Stream | None = None
+        self._stream: StreamChannel | None = None
 
     def ask(self, name: str) -> str:
         """The reply, without its newline. Raises Failed where none comes."""
@@ -122,7 +122,7 @@ class Servers:
         scene.write(ASKED_FILE, ("\n".join(names) + "\n").encode())
         scene.start([HOST, str(self.rs.local[1]), str(self.ts.local[1])], "client")
         self.asked: list[tuple[str, str]] = []
-        self._open: list[tuple[Listener, Stream]] = []
+        self._open: list[tuple[Listener, StreamChannel]] = []
 
     def serve(self, seconds: float = PATIENCE) -> None:
         """Answer until the client ends, or asks nothing for ``seconds``."""

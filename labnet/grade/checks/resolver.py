@@ -12,21 +12,21 @@ from labnet.grade.checks.resolver_lab import (
     LAST,
     PARENT_PORT,
     STATIC,
-    Lab,
     Record,
+    ResolverLab,
     wrong_in,
 )
-from labnet.grade.model import Failed, Trouble
+from labnet.grade.model import Failed, NotFoundOut
 from labnet.grade.patience import PATIENCE
 from labnet.grade.scene import HOST, Scene
 
 
 def listens(scene: Scene) -> None:
-    Lab(scene).start()
+    ResolverLab(scene).start()
 
 
 def answers(scene: Scene) -> None:
-    lab = Lab(scene).start()
+    lab = ResolverLab(scene).start()
     client = lab.client()
     for record in STATIC[:2]:
         reply = lab.ask(record.name, client)
@@ -35,19 +35,19 @@ def answers(scene: Scene) -> None:
 
 
 def last_line(scene: Scene) -> None:
-    lab = Lab(scene, "\n".join(record.line for record in STATIC).encode()).start()
+    lab = ResolverLab(scene, "\n".join(record.line for record in STATIC).encode()).start()
     reply = lab.ask(LAST.name)
     lab.expect(LAST, reply)
 
 
 def crlf_file(scene: Scene) -> None:
-    lab = Lab(scene, b"".join(record.line.encode() + b"\r\n" for record in STATIC)).start()
+    lab = ResolverLab(scene, b"".join(record.line.encode() + b"\r\n" for record in STATIC)).start()
     for record in STATIC:
         lab.expect(record, lab.ask(record.name))
 
 
 def unknown_at_root(scene: Scene) -> None:
-    lab = Lab(scene, with_parent=False).start()
+    lab = ResolverLab(scene, with_parent=False).start()
     client = lab.client()
     client.send(b"nowhere.example.com", lab.address)
     client.receive(1.0)
@@ -57,19 +57,19 @@ def unknown_at_root(scene: Scene) -> None:
 
 
 def asks_parent(scene: Scene) -> None:
-    lab = Lab(scene).start()
+    lab = ResolverLab(scene).start()
     lab.client().send(FAR.name.encode(), lab.address)
     source = lab.parent_asked(FAR.name)
     scene.facts["own_socket"] = source[1] != lab.port
 
 
 def passes_on(scene: Scene) -> None:
-    lab = Lab(scene).start()
+    lab = ResolverLab(scene).start()
     lab.learn(FAR)
 
 
 def own_port(scene: Scene) -> None:
-    lab = Lab(scene).start()
+    lab = ResolverLab(scene).start()
     lab.client().send(FAR.name.encode(), lab.address)
     if lab.parent_asked(FAR.name)[1] == lab.port:
         raise Failed(
@@ -79,7 +79,7 @@ def own_port(scene: Scene) -> None:
 
 
 def each_client_its_own(scene: Scene) -> None:
-    lab = Lab(scene).start()
+    lab = ResolverLab(scene).start()
     first, second = lab.client("first client"), lab.client("second client")
     lab.expect(STATIC[0], lab.ask(STATIC[0].name, first))
     second.send(STATIC[1].name.encode(), lab.address)
@@ -93,7 +93,7 @@ def each_client_its_own(scene: Scene) -> None:
 
 
 def learns(scene: Scene) -> None:
-    lab = Lab(scene).start()
+    lab = ResolverLab(scene).start()
     lab.learn(FAR)
     other = lab.client("second client")
     other.send(FAR.name.encode(), lab.address)
@@ -102,7 +102,7 @@ def learns(scene: Scene) -> None:
 
 
 def learns_several(scene: Scene) -> None:
-    lab = Lab(scene).start()
+    lab = ResolverLab(scene).start()
     for record in FAR, FARTHER:
         lab.learn(record)
     for record in FAR, FARTHER, *STATIC:
@@ -111,7 +111,7 @@ def learns_several(scene: Scene) -> None:
 
 
 def saved(scene: Scene) -> None:
-    lab = Lab(scene).start()
+    lab = ResolverLab(scene).start()
     lab.learn(FAR)
     _again(lab)
     client = lab.client()
@@ -121,7 +121,7 @@ def saved(scene: Scene) -> None:
 
 
 def saved_apart(scene: Scene) -> None:
-    lab = Lab(scene, "\n".join(record.line for record in STATIC).encode()).start()
+    lab = ResolverLab(scene, "\n".join(record.line for record in STATIC).encode()).start()
     lab.learn(FAR)
     _again(lab)
     for record in LAST, FAR:
@@ -139,14 +139,14 @@ def saved_apart(scene: Scene) -> None:
             )
 
 
-def _again(lab: Lab) -> None:
+def _again(lab: ResolverLab) -> None:
     lab.scene.stop()
     lab.scene.note("the program is started again")
     lab.start()
 
 
 def expires(scene: Scene) -> None:
-    lab = Lab(scene).start()
+    lab = ResolverLab(scene).start()
     assert lab.parent is not None
     short = Record(FAR.name, FAR.address, 2)
     lab.learn(short)
@@ -157,7 +157,7 @@ def expires(scene: Scene) -> None:
         asked = time.monotonic() - learned
         if lab.parent.receive(0.2) is not None:
             if asked > 1.9:
-                raise Trouble("this machine was too slow to ask within the 2 seconds of a TTL")
+                raise NotFoundOut("this machine was too slow to ask within the 2 seconds of a TTL")
             raise Failed(f"a name with a TTL of 2 s is asked anew after {asked:.1f} s")
     scene.sleep(3.3 - (time.monotonic() - learned))
     client = lab.client()
@@ -172,7 +172,7 @@ def expires(scene: Scene) -> None:
 
 
 def ttl_from_learning(scene: Scene) -> None:
-    lab = Lab(scene).start()
+    lab = ResolverLab(scene).start()
     scene.sleep(3.2)
     short = Record(FAR.name, FAR.address, 3)
     lab.learn(short)
@@ -190,7 +190,7 @@ def ttl_from_learning(scene: Scene) -> None:
 
 def static_stays(scene: Scene) -> None:
     short = Record("short.example.org", "10.20.30.42", 1)
-    lab = Lab(scene, "".join(f"{record.line}\n" for record in (short, *STATIC)).encode()).start()
+    lab = ResolverLab(scene, "".join(f"{record.line}\n" for record in (short, *STATIC)).encode()).start()
     lab.expect(short, lab.ask(short.name))
     scene.sleep(2.5)
     client = lab.client()
@@ -203,7 +203,7 @@ def static_stays(scene: Scene) -> None:
 
 
 def silent_parent(scene: Scene) -> None:
-    lab = Lab(scene).start()
+    lab = ResolverLab(scene).start()
     lab.client("first client").send(FAR.name.encode(), lab.address)
     source = lab.parent_asked(FAR.name)
     client = lab.client("second client")
@@ -218,7 +218,7 @@ def silent_parent(scene: Scene) -> None:
 
 def parent_of_its_argument(scene: Scene) -> None:
     other = scene.port("other parent", 2311)
-    lab = Lab(scene)
+    lab = ResolverLab(scene)
     host = "127.0.0.3"
     elsewhere = scene.datagrams("parent at its argument", other, host)
     lab.arguments[1:3] = [host, str(other)]
@@ -232,7 +232,7 @@ def parent_of_its_argument(scene: Scene) -> None:
 
 
 def file_of_its_argument(scene: Scene) -> None:
-    lab = Lab(scene)
+    lab = ResolverLab(scene)
     other = Record("other.example.org", "10.77.66.55", 94)
     scene.write("other.txt", f"{other.line}\n".encode())
     lab.arguments[3] = "other.txt"
@@ -245,7 +245,7 @@ def file_of_its_argument(scene: Scene) -> None:
 
 
 def two_at_once(scene: Scene) -> None:
-    lab = Lab(scene).start()
+    lab = ResolverLab(scene).start()
     first, second = lab.client("first client"), lab.client("second client")
     first.send(FAR.name.encode(), lab.address)
     source = lab.parent_asked(FAR.name)

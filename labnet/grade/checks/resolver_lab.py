@@ -45,7 +45,7 @@ FAR: Final = Record("far.example.net", "172.16.5.6", 241)
 FARTHER: Final = Record("farther.example.net", "172.16.7.8", 263)
 
 
-class Lab:
+class ResolverLab:
     """The program as a resolver, with the judge as its clients and its parent."""
 
     def __init__(self, scene: Scene, file: bytes | None = None, with_parent: bool = True) -> None:
@@ -61,7 +61,7 @@ class Lab:
             FILE,
         ]
 
-    def start(self) -> Lab:
+    def start(self) -> ResolverLab:
         """Start the program; it is ready when its port is open."""
         self.scene.start(self.arguments, "resolver", ("udp", self.port))
         return self

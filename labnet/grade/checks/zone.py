@@ -87,7 +87,7 @@ def server_unknown(scene: Scene) -> None:
     expect("biu.ac.il", EXACT, ask(scene, "biu.ac.il", address))
 
 
-class Walk:
+class ZoneLab:
     """The program's resolver, with the judge as its client, its parent and the servers that it is referred to."""
 
     def __init__(self, scene: Scene) -> None:
@@ -126,17 +126,17 @@ class Walk:
 
 
 def resolver_asks(scene: Scene) -> None:
-    walk = Walk(scene)
+    walk = ZoneLab(scene)
     walk.ask("biu.ac.il")
     walk.asked(walk.parent, "biu.ac.il")
 
 
 def resolver_answers(scene: Scene) -> None:
-    Walk(scene).resolve(EXACT)
+    ZoneLab(scene).resolve(EXACT)
 
 
 def resolver_follows(scene: Scene) -> None:
-    walk = Walk(scene)
+    walk = ZoneLab(scene)
     first = scene.datagrams("server of .co.il", scene.port("first", 7777), "127.0.0.5")
     second = scene.datagrams("server of .google.co.il", scene.port("second", 8888), "127.0.0.6")
     name = FAR.partition(",")[0]
@@ -153,7 +153,7 @@ def resolver_follows(scene: Scene) -> None:
 
 
 def resolver_remembers(scene: Scene) -> None:
-    walk = Walk(scene)
+    walk = ZoneLab(scene)
     walk.resolve(EXACT)
     walk.ask("biu.ac.il")
     if walk.parent.receive(0.5) is not None:
@@ -162,7 +162,7 @@ def resolver_remembers(scene: Scene) -> None:
 
 
 def resolver_forgets(scene: Scene) -> None:
-    walk = Walk(scene)
+    walk = ZoneLab(scene)
     walk.resolve(EXACT)
     since = time.monotonic()
     scene.sleep(1.0)
@@ -182,7 +182,7 @@ def resolver_forgets(scene: Scene) -> None:
 
 
 def resolver_unknown(scene: Scene) -> None:
-    walk = Walk(scene)
+    walk = ZoneLab(scene)
     walk.ask("nowhere.org")
     walk.parent.send(UNKNOWN, walk.asked(walk.parent, "nowhere.org"))
     walk.answered(UNKNOWN.decode())

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import Final
 
-from labnet.grade.model import Event, Evidence, Grade, Outcome, Result
-from labnet.ladder.model import Arrow, Column, Heading, Kind, Ladder
+from labnet.grade.model import Evidence, Grade, Happening, Outcome, Result
+from labnet.ladder.model import Arrow, ArrowKind, Column, Heading, Ladder
 from labnet.wire.quoting import quoted
 
 _WIDTH: Final = 16
@@ -43,10 +43,10 @@ def ladder_of(evidence: Evidence, title: str) -> Ladder:
     return ladder
 
 
-def _arrow(event: Event, at: int, places: dict[str, int]) -> Arrow:
+def _arrow(event: Happening, at: int, places: dict[str, int]) -> Arrow:
     start, end = places[event.source], places[event.target]
     if event.kind == "silence":
-        return Arrow(at, end, start, event.note, kind=Kind.SILENCE)
+        return Arrow(at, end, start, event.note, kind=ArrowKind.SILENCE)
     if event.data:
         detail = f"{len(event.data)} bytes" + (f", {event.note}" if event.note else "")
         return Arrow(at, start, end, readable(event.data), detail)
@@ -124,7 +124,7 @@ def _bytes_of(result: Result, detail: Detail) -> Iterator[str]:
         yield from (f"  {row}" for row in dump(result.got, mark if detail is Detail.FULL else None))
 
 
-def _sentence(event: Event) -> str:
+def _sentence(event: Happening) -> str:
     way = f"{event.source} to {event.target}" if event.target else event.source
     if event.kind == "silence":
         return f"{event.source}: {event.note}"

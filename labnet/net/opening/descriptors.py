@@ -22,7 +22,7 @@ _BESIDE: Final = ("EMFILE encountered", "Re-reserving EMFILE")
 
 
 @implementer(ILogObserver)
-class Refusals:
+class RefusedConnections:
     """What Twisted's ports log: connections that could not be accepted are counted, all else goes to ``publisher``."""
 
     log = Logger()

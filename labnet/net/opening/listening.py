@@ -23,7 +23,7 @@ from labnet.interfaces import IReactor, StartError
 from labnet.net.addresses import family_of
 from labnet.net.kernel.packet_filter import ATTACH_REUSEPORT, attach, program_of
 from labnet.net.opening.bound import bound_socket
-from labnet.net.opening.descriptors import Refusals
+from labnet.net.opening.descriptors import RefusedConnections
 from labnet.net.opening.systemd import Inherited
 from labnet.net.opening.unixpath import UNIXPort, remove_dead
 from labnet.net.twisted_private import inherited_unix_port
@@ -186,7 +186,7 @@ class _Reactor:
         self._inherited = inherited
         self._is_posix = isinstance(reactor, PosixReactorBase)
         self._shared = workers > 1
-        self._refusals = Refusals(reactor)
+        self._refusals = RefusedConnections(reactor)
         self._freebind = freebind
         self.open_datagrams = socket_opener(inherited, workers, freebind)
         directlyProvides(self, providedBy(reactor))

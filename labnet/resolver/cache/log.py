@@ -97,7 +97,7 @@ class State(Enum):
     CLOSED = auto()
 
 
-class Event(Enum):
+class Cause(Enum):
     """What leads from one state to the next."""
 
     BEGIN = auto()
@@ -110,33 +110,33 @@ class Event(Enum):
     END = auto()
 
 
-TRANSITIONS: Final[Mapping[State, Mapping[Event, State]]] = {
+TRANSITIONS: Final[Mapping[State, Mapping[Cause, State]]] = {
     State.IDLE: {
-        Event.BEGIN: State.WRITING,
-        Event.FAILED: State.WAITING,
-        Event.DEFER: State.WAITING,
-        Event.CLOSE: State.CLOSING,
+        Cause.BEGIN: State.WRITING,
+        Cause.FAILED: State.WAITING,
+        Cause.DEFER: State.WAITING,
+        Cause.CLOSE: State.CLOSING,
     },
     State.WRITING: {
-        Event.WRITTEN: State.SYNCING,
-        Event.REPLACED: State.IDLE,
-        Event.OVERTAKEN: State.WAITING,
-        Event.FAILED: State.WAITING,
-        Event.CLOSE: State.CLOSING,
+        Cause.WRITTEN: State.SYNCING,
+        Cause.REPLACED: State.IDLE,
+        Cause.OVERTAKEN: State.WAITING,
+        Cause.FAILED: State.WAITING,
+        Cause.CLOSE: State.CLOSING,
     },
     State.SYNCING: {
-        Event.REPLACED: State.IDLE,
-        Event.OVERTAKEN: State.WAITING,
-        Event.FAILED: State.WAITING,
-        Event.CLOSE: State.CLOSING,
+        Cause.REPLACED: State.IDLE,
+        Cause.OVERTAKEN: State.WAITING,
+        Cause.FAILED: State.WAITING,
+        Cause.CLOSE: State.CLOSING,
     },
-    State.WAITING: {Event.BEGIN: State.WRITING, Event.FAILED: State.WAITING, Event.CLOSE: State.CLOSING},
+    State.WAITING: {Cause.BEGIN: State.WRITING, Cause.FAILED: State.WAITING, Cause.CLOSE: State.CLOSING},
     State.CLOSING: {
-        Event.BEGIN: State.CLOSING,
-        Event.REPLACED: State.CLOSING,
-        Event.FAILED: State.CLOSING,
-        Event.OVERTAKEN: State.CLOSING,
-        Event.END: State.CLOSED,
+        Cause.BEGIN: State.CLOSING,
+        Cause.REPLACED: State.CLOSING,
+        Cause.FAILED: State.CLOSING,
+        Cause.OVERTAKEN: State.CLOSING,
+        Cause.END: State.CLOSED,
     },
     State.CLOSED: {},
 }
@@ -262,7 +262,7 @@ class LearnedLog(Generic[T]):
         if left <= 0:
             self._begin()
         else:
-            self._go(Event.DEFER)
+            self._go(Cause.DEFER)
             self._timer = self._clock.callLater(left, self._begin)
 
     def rewrite(self) -> None:
@@ -280,15 +280,15 @@ class LearnedLog(Generic[T]):
         is_needed = (self._known is None and has_failed) or (self._lines and ahead(self._clock) != self._ahead)
         is_needed = is_needed or self._is_superseded
         self._disk.close()
-        self._go(Event.CLOSE)
+        self._go(Cause.CLOSE)
         if is_needed:
             self._begin()
         self._give_up()
-        self._go(Event.END)
+        self._go(Cause.END)
         with contextlib.suppress(OSError):
             sync_file(self._path)
 
-    def _go(self, event: Event) -> None:
+    def _go(self, event: Cause) -> None:
         self._state = TRANSITIONS[self._state][event]
 
     def _take_up(self, cut: bool) -> None:
@@ -333,7 +333,7 @@ class LearnedLog(Generic[T]):
     def _begin(self, adopts: bool = True) -> None:
         """Write the whole file anew; it ``adopts`` what others have put there, but where the cache was just flushed."""
         self._give_up()
-        self._go(Event.BEGIN)
+        self._go(Cause.BEGIN)
         began = self._clock.seconds()
         self._ahead = ahead(self._clock)
         try:
@@ -367,7 +367,7 @@ class LearnedLog(Generic[T]):
                 rewriting.sync()
                 self._replace(rewriting)
             else:
-                self._go(Event.WRITTEN)
+                self._go(Cause.WRITTEN)
                 rewriting.is_syncing = True
                 self._in_thread(rewriting.sync).addBoth(self._synced, rewriting)
         except OSError as error:
@@ -395,7 +395,7 @@ class LearnedLog(Generic[T]):
             self._overtaken()
             return
         self._left = self._known
-        self._go(Event.REPLACED)
+        self._go(Cause.REPLACED)
         self._lines = rewriting.learned + len(rewriting.behind)
         self._most_lines = 2 * rewriting.learned + self.SLACK
         if self._durability is not Durability.WHOLE:
@@ -408,7 +408,7 @@ class LearnedLog(Generic[T]):
 
     def _overtaken(self) -> None:
         """Another program changed or replaced the file during the rewrite: what it wrote stays."""
-        self._go(Event.OVERTAKEN)
+        self._go(Cause.OVERTAKEN)
         if self._state is State.CLOSING:
             self._begin()
         else:
@@ -421,7 +421,7 @@ class LearnedLog(Generic[T]):
     def _failed(self, error: OSError, began: float | None = None, is_lost: bool = False) -> None:
         """The file cannot be written whole, by a rewrite that ``began`` then, or ``is_lost``: not even appended to."""
         self._give_up()
-        self._go(Event.FAILED)
+        self._go(Cause.FAILED)
         before = self._durability
         self._durability = Durability.IN_MEMORY if self._known is None else Durability.APPENDED
         if before is Durability.WHOLE or (is_lost and before is not Durability.IN_MEMORY):

@@ -14,7 +14,7 @@ from labnet.events import End, end_of
 from labnet.interfaces import UNWATCHED, AnsweredQuery, IEvents, IQueryLog
 from labnet.metrics import Histogram, Sample
 from labnet.net.addresses import address_text
-from labnet.resolver.clients.refusals import Refusals
+from labnet.resolver.clients.refusals import RefusedClients
 from labnet.wire.dns_request import decode_query
 from labnet.wire.names import key_of
 from labnet.wire.reply_text import told_in
@@ -33,7 +33,7 @@ Ends = tuple[End, Any]
 Times = tuple[float, float]
 """The epoch seconds at which a question came and was answered."""
 
-Asked = tuple[str, str, Question]
+AskedText = tuple[str, str, Question]
 """A name and a type as text, and the question that they are."""
 
 _NONE: Final = range(0)
@@ -73,7 +73,7 @@ class Counts:
         self._cells: dict[tuple[str, str, str, str], Cell] = {}
         self._seconds: dict[str, Histogram] = {}
         self._share = 0.0
-        self._refusals = Refusals(name)
+        self._refusals = RefusedClients(name)
 
     def refused(self, host: str, now: float) -> None:
         """A question or a connection of ``host``, which is not allowed, is refused ``now``."""
@@ -96,7 +96,7 @@ class Counts:
         histogram.observe(seconds)
 
     def answered(
-        self, cell: Cell, ends: Ends, times: Times, asked: Callable[[], Asked], reply: bytes, origin: str = ""
+        self, cell: Cell, ends: Ends, times: Times, asked: Callable[[], AskedText], reply: bytes, origin: str = ""
     ) -> None:
         """A question was answered by ``reply``; ``asked`` gives it. ``origin`` says where the answer comes from."""
         came, now = times
@@ -132,7 +132,7 @@ class Counts:
         return range(0, questions, max(1, questions // due))[:due] if due else _NONE
 
     def note(
-        self, cell: Cell, source: str, ends: Ends, times: Times, asked: Asked, reply: bytes, origin: str = ""
+        self, cell: Cell, source: str, ends: Ends, times: Times, asked: AskedText, reply: bytes, origin: str = ""
     ) -> None:
         """Bring a question that ``reply`` was given to into the query log."""
         if self.log is None:
@@ -180,7 +180,7 @@ class Counts:
             yield Sample("labnet_queries_dropped_total", (self.name, reason), count)
 
 
-def asked_in(datagram: bytes) -> Asked:
+def asked_in(datagram: bytes) -> AskedText:
     """The name and the type that a question asks for, which has had an answer, as text and as a question."""
     if datagram[4:5] != b"\0":
         name = datagram.decode(errors="backslashreplace").strip()

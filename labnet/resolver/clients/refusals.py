@@ -9,7 +9,7 @@ from twisted.logger import Logger
 from labnet.policy.loglimit import NetworkLogLimit
 
 
-class Refusals:
+class RefusedClients:
     """Says of the clients that the ``resolver`` of this name refuses, each network once a minute."""
 
     log: ClassVar[Logger] = Logger()

@@ -23,7 +23,7 @@ from labnet.interfaces import IExchange
 from labnet.resolver.files.root_hints import NameServer
 from labnet.resolver.recursive.bailiwick import Found, Lame, addresses_in, read_glue, read_reply, servers_of_its_own
 from labnet.resolver.recursive.delegation import Delegation, Delegations, Reachable
-from labnet.resolver.recursive.steps import Step, result_text
+from labnet.resolver.recursive.steps import WalkStep, result_text
 from labnet.resolver.recursive.walks import Attempt, GaveUp, Limits, NoServer, RunningWalk
 from labnet.resolver.upstream.errors import NoRoute, ParentFailed, Unusable
 from labnet.resolver.upstream.infra import InfraCache, Memory
@@ -50,7 +50,7 @@ class WalkOptions:
 
     port: int = 53
     limits: Limits = field(default_factory=Limits)
-    steps: Callable[[Step], None] | None = None
+    steps: Callable[[WalkStep], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +276,7 @@ class ZoneServers:
             if self._options.steps is not None:
                 took = self._clock.seconds() - began
                 where = text_of(name), address, text_of(attempt.zone)
-                self._options.steps(Step(*where, str(attempt.question), outcome, took, attempt.walk.depth))
+                self._options.steps(WalkStep(*where, str(attempt.question), outcome, took, attempt.walk.depth))
         attempt.walk.server = f"{text_of(name)} ({address})"
         return result
 

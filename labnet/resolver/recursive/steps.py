@@ -16,7 +16,7 @@ from labnet.wire.types import Rcode, RRset, type_text
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class WalkStep:
     """One question that was put to one server of ``zone``.
 
     ``outcome`` says what came of it, ``seconds`` how long that took. ``depth`` is 0 on the way to the answer, and one

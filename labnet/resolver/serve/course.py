@@ -6,14 +6,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final, NamedTuple
 
-from labnet.dialects.codec import Asked, Codec
+from labnet.dialects.codec import AskedName, Codec
 from labnet.dialects.referrals import Referrals
 from labnet.interfaces import IResolver
 from labnet.policy.ratelimit import TokenBuckets
 from labnet.resolver.cache.cache import rests_until
 from labnet.resolver.clients.admission import Client, Ticket
-from labnet.resolver.clients.counts import FOUND, UNKNOWN, Cell, Counts, Ends, source_of
-from labnet.resolver.clients.counts import Asked as QueryText
+from labnet.resolver.clients.counts import FOUND, UNKNOWN, AskedText, Cell, Counts, Ends, source_of
 from labnet.resolver.serve.account import Account
 from labnet.resolver.serve.responder import Responder
 from labnet.wire.course import largest_reply
@@ -292,14 +291,14 @@ class CourseResponder:
         reply = self._reply(asking.asked, answer.mapping, source) or b""
         self._counts.answered(cell, asking.ends, times, partial(_text_of, asking.asked), reply, answer.origin)
 
-    def _reply(self, asked: Asked, mapping: Mapping | None, source: str) -> bytes | None:
+    def _reply(self, asked: AskedName, mapping: Mapping | None, source: str) -> bytes | None:
         return self.codec.encode_unknown(asked) if mapping is None else self.codec.encode_found(asked, mapping, source)
 
 
 class _Asking(NamedTuple):
     """One question: what it asks, its bytes, who sent it where, when (epoch seconds), and how its reply goes out."""
 
-    asked: Asked
+    asked: AskedName
     message: bytes
     ends: Ends
     client: Client
@@ -317,10 +316,10 @@ class _Asking(NamedTuple):
         return "tcp" if self.stream else "udp"
 
 
-def _text_of(asked: Asked) -> QueryText:
+def _text_of(asked: AskedName) -> AskedText:
     return asked.name, asked.rrtype, _question_of(asked)
 
 
-def _question_of(asked: Asked) -> Question:
+def _question_of(asked: AskedName) -> Question:
     rrtype = RRType.A if asked.rrtype == "A" else type_of(asked.rrtype) or RRType.A
     return Question(key_of(asked.name), rrtype, asked.name)

@@ -19,7 +19,7 @@ from labnet.dialects.codec import Reply, place_of
 from labnet.interfaces import IParent
 from labnet.net.addresses import address_text
 from labnet.policy.loglimit import LogLimit
-from labnet.resolver.upstream.course_exchange import Exchange, Strays, TextNetwork
+from labnet.resolver.upstream.course_exchange import CourseExchange, Strays, TextNetwork
 from labnet.resolver.upstream.errors import ParentFailed
 from labnet.wire.names import ROOT, text_of
 from labnet.wire.types import Question, Rcode, Referral, Upstream, is_name
@@ -68,7 +68,7 @@ class TextParent:
     def _ask(self, name: str, place: Place, before: tuple[Place, ...]) -> Deferred[Upstream]:
         """Ask the server at ``place``, to which the servers ``before`` have led."""
         asked = self.network.codec.question_for(name)
-        exchange = Exchange(self.network, *place, asked, self.strays, self.log_limit)
+        exchange = CourseExchange(self.network, *place, asked, self.strays, self.log_limit)
         return exchange.start().addCallback(self._replied, name, place, before)
 
     def _replied(

@@ -15,7 +15,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from labnet.dialects.codec import Asked, Codec, Reply, Stray
+from labnet.dialects.codec import AskedName, Codec, Reply, Stray
 from labnet.dialects.recognise import decode_reply
 from labnet.events import ASKING
 from labnet.interfaces import IDatagramSocket, IDatagramSockets
@@ -55,7 +55,7 @@ class TextNetwork:
     look_up: Callable[[str], Deferred[str]] = field(default=succeed)
 
 
-class Exchange:
+class CourseExchange:
     """The question ``asked`` of the server at ``host``, an address, and ``port``; :meth:`start` gives its reply.
 
     ``strays`` counts what came from there and was no reply; ``log_limit`` bounds what is logged of it.
@@ -64,7 +64,7 @@ class Exchange:
     log = Logger()
 
     def __init__(
-        self, network: TextNetwork, host: str, port: int, asked: Asked, strays: Strays, log_limit: LogLimit
+        self, network: TextNetwork, host: str, port: int, asked: AskedName, strays: Strays, log_limit: LogLimit
     ) -> None:
         self._network = network
         self._place = host, port

@@ -15,8 +15,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from labnet.events import ASKING, Story
-from labnet.events import ParentState as ParentHeard
+from labnet.events import ASKING, ParentChanged, Story
 from labnet.interfaces import IParent
 from labnet.metrics import Sample
 from labnet.resolver.upstream.course import TextParent
@@ -240,7 +239,7 @@ class Parents:
         if story is not None:
             state: Literal["up", "down"] = "down" if health.is_down else "up"
             happened = parent.address, state, health.srtt, health.failures
-            story.happened(ParentHeard(story.seconds(), story.resolver, *happened))
+            story.happened(ParentChanged(story.seconds(), story.resolver, *happened))
 
     def why(self, parent: IParent, health: Health) -> str:
         """Why ``parent`` is asked before those that come behind it in the order of now, in words."""

@@ -9,9 +9,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from labnet.capture.narrative.explain import Understanding
 from labnet.capture.narrative.explain_page import explain_json, explain_page
 from labnet.capture.narrative.ladder import exchange_ladder, session_ladder
-from labnet.capture.traffic.exchanges import Exchange
-from labnet.capture.traffic.sessions import Session
-from labnet.ladder.model import Kind, Ladder
+from labnet.capture.traffic.exchanges import CapturedExchange
+from labnet.capture.traffic.sessions import CapturedSession
+from labnet.ladder.model import ArrowKind, Ladder
 from labnet.ladder.svg import ladder_svg
 from labnet.ladder.text import ladder_text
 from tests.capture import samples
@@ -19,7 +19,7 @@ from tests.capture.exercises.test_page import parsed
 from tests.capture.frames import file, packets
 
 
-def happened(timed: list[samples.Timed]) -> list[Exchange | Session]:
+def happened(timed: list[samples.Timed]) -> list[CapturedExchange | CapturedSession]:
     understanding = Understanding()
     over = [one for packet in packets(timed) for one in understanding.take(packet)[2]]
     return [*over, *understanding.rest()]
@@ -27,7 +27,7 @@ def happened(timed: list[samples.Timed]) -> list[Exchange | Session]:
 
 def ladder(timed: list[samples.Timed]) -> Ladder:
     (one,) = happened(timed)
-    return exchange_ladder(one) if isinstance(one, Exchange) else session_ladder(one)
+    return exchange_ladder(one) if isinstance(one, CapturedExchange) else session_ladder(one)
 
 
 class PageTests(SynchronousTestCase):
@@ -81,7 +81,7 @@ class LadderTests(SynchronousTestCase):
         """Nothing is made up."""
         (when, question), *_ = samples.four_packets()
         made = ladder([(when, question), (when + 1, question)])
-        self.assertEqual([one.kind for one in made.arrows], [Kind.SENT, Kind.RETRY, Kind.SILENCE])
+        self.assertEqual([one.kind for one in made.arrows], [ArrowKind.SENT, ArrowKind.RETRY, ArrowKind.SILENCE])
         self.assertIn('class="arrow retry"', ladder_svg(made))
         self.assertIn("no answer in this capture", "\n".join(ladder_text(made)))
 

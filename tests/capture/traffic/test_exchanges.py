@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from labnet.capture.model import RAW
 from labnet.capture.packet.applications import recognise
 from labnet.capture.packet.dissect import dissect
-from labnet.capture.traffic.exchanges import MOST_OPEN, Exchange, Exchanges
+from labnet.capture.traffic.exchanges import MOST_OPEN, CapturedExchange, Exchanges
 from tests.capture import samples
 from tests.capture.frames import packets
 
@@ -19,7 +19,7 @@ ASKING = ("10.0.0.2", 42460)
 Datagram = tuple[float, tuple[str, int], tuple[str, int], bytes]
 
 
-def exchanges(*datagrams: Datagram) -> tuple[list[Exchange], list[Exchange]]:
+def exchanges(*datagrams: Datagram) -> tuple[list[CapturedExchange], list[CapturedExchange]]:
     """Those that are over, and those still open at the end."""
     found = Exchanges()
     over = []

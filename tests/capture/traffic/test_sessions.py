@@ -6,16 +6,16 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.capture.narrative.explain import Understanding
 from labnet.capture.traffic import stream
-from labnet.capture.traffic.sessions import MOST_EVENTS, Session
+from labnet.capture.traffic.sessions import MOST_EVENTS, CapturedSession
 from tests.capture import samples
 from tests.capture.frames import packets, understood
 
 
-def sessions(timed: list[tuple[float, bytes]]) -> list[Session]:
+def sessions(timed: list[tuple[float, bytes]]) -> list[CapturedSession]:
     """All sessions, in the order in which they ended."""
     understanding = Understanding()
     found = understanding.sessions
-    over: list[Session] = []
+    over: list[CapturedSession] = []
     add = found.add
     found.add = lambda frame, message: iter(_keep(over, add(frame, message)))
     for packet in packets(timed):
@@ -23,13 +23,13 @@ def sessions(timed: list[tuple[float, bytes]]) -> list[Session]:
     return [*over, *found.rest()]
 
 
-def _keep(over: list[Session], ended: object) -> list[Session]:
+def _keep(over: list[CapturedSession], ended: object) -> list[CapturedSession]:
     ones = list(ended)
     over.extend(ones)
     return ones
 
 
-def said(session: Session) -> list[tuple[str, str]]:
+def said(session: CapturedSession) -> list[tuple[str, str]]:
     """Commands and replies, in order."""
     return [(event.kind, event.says) for event in session.events if event.kind in ("greeting", "command", "reply")]
 

@@ -16,7 +16,7 @@ from labnet.console.page.front import POLICY, Front
 from labnet.console.page.service import PageService
 from labnet.console.page.streams import HEARTBEAT, STALLED, STREAMS, STREAMS_PER_ADDRESS
 from labnet.console.ring import TICK, Ring
-from labnet.events import LogLine, ParentState, Session
+from labnet.events import LogLine, ParentChanged, Session
 from tests.console.happenings import CLIENT, LISTENER, exchange
 from tests.console.test_web import Response
 from tests.fakes import Client, MemoryReactor
@@ -443,7 +443,7 @@ class ViewerTests(FrontTestCase):
         self.ring.happened(exchange("7"))
         self.ring.happened(exchange("8", resolver="other"))
         self.ring.happened(SESSION)
-        self.ring.happened(ParentState(1.0, "other", "x", "up", None, 0))
+        self.ring.happened(ParentChanged(1.0, "other", "x", "up", None, 0))
         self.assertEqual([one["id"] for one in self.value("/api/1/exchanges", fields)["exchanges"]], ["7"])
         self.assertEqual(self.get("/api/1/exchanges/8", fields).code, 404)
         told = self.send("GET /api/1/events?after=0", fields).received()

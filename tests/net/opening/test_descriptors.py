@@ -12,7 +12,7 @@ from twisted.internet.task import Clock
 from twisted.logger import LogEvent, Logger, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.net.opening.descriptors import SAID_FOR, Refusals
+from labnet.net.opening.descriptors import SAID_FOR, RefusedConnections
 from tests.fakes import MemoryReactor
 
 
@@ -22,7 +22,7 @@ class RefusalsTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.passed: list[LogEvent] = []
-        self.refusals = Refusals(self.clock, self.passed.append)
+        self.refusals = RefusedConnections(self.clock, self.passed.append)
 
     def port(self, error: int) -> Any:
         """A watched port whose accept fails with ``error`` when it is not to find the queue empty."""

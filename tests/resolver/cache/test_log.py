@@ -10,7 +10,7 @@ from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.resolver.cache.log import TRANSITIONS, Event, LearnedLog, State
+from labnet.resolver.cache.log import TRANSITIONS, Cause, LearnedLog, State
 from labnet.resolver.cache.syncing import FLUSH
 from tests.resolver.cache.logcase import AUTHORS, LogCase, learned, line
 
@@ -263,9 +263,9 @@ class StateTests(SynchronousTestCase):
     def test_every_state_can_be_closed(self) -> None:
         """From each state but the last two a close leads to the end."""
         for state in set(State) - {State.CLOSING, State.CLOSED}:
-            self.assertIs(TRANSITIONS[TRANSITIONS[state][Event.CLOSE]][Event.END], State.CLOSED)
+            self.assertIs(TRANSITIONS[TRANSITIONS[state][Cause.CLOSE]][Cause.END], State.CLOSED)
 
     def test_a_failed_rewrite_is_tried_again(self) -> None:
         """Whatever fails while the log is open leads to a state that begins again."""
         for state in (State.IDLE, State.WRITING, State.SYNCING, State.WAITING):
-            self.assertIs(TRANSITIONS[TRANSITIONS[state][Event.FAILED]][Event.BEGIN], State.WRITING)
+            self.assertIs(TRANSITIONS[TRANSITIONS[state][Cause.FAILED]][Cause.BEGIN], State.WRITING)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.logger import LogEvent, Logger, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.resolver.clients.refusals import Refusals
+from labnet.resolver.clients.refusals import RefusedClients
 from tests.resolver.lab import Lab, rcode
 
 FAR = ("198.51.100.9", 4242)
@@ -14,7 +14,7 @@ FAR = ("198.51.100.9", 4242)
 class RefusalsTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.events: list[LogEvent] = []
-        self.patch(Refusals, "log", Logger(observer=self.events.append))
+        self.patch(RefusedClients, "log", Logger(observer=self.events.append))
         self.lab = Lab(self, {"own.txt": "www.lab,10.0.0.1,60\n"}, allow=["127.0.0.0/8"], deny=["203.0.113.0/24"])
 
     def test_a_refused_client_is_named_once_a_minute(self) -> None:
