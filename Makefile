@@ -25,9 +25,10 @@ lint: .venv/test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# pytest runs everything and measures coverage, that of the daemons it starts included; trial runs the unit tests. The
-# tests with real peers mostly wait, so INTEROP_JOBS files of them run at a time, and the others beside them.
+# pytest runs everything and measures coverage, but not that of the daemons it starts, which would take half as long again
+# for each; trial runs the unit tests. Of those with real peers INTEROP_JOBS files run at a time, and the others beside.
 INTEROP_JOBS ?= 3
+COVERED := --cov=labnet --cov-report=
 
 unit: .venv/test
 	rm -f .coverage .coverage.*
@@ -44,10 +45,10 @@ $(AXE):
 
 .PHONY: interop-tests unit-tests
 interop-tests: $(if $(shell command -v npm),$(AXE))
-	$(BIN)/coverage run -m pytest -q -rs -m "not soak" -n $(INTEROP_JOBS) --dist loadfile tests/interop
+	COVERAGE_FILE=.coverage.interop $(BIN)/python -m pytest -q -rs $(COVERED) -m "not soak" -n $(INTEROP_JOBS) --dist loadfile tests/interop
 
 unit-tests:
-	$(BIN)/coverage run -m pytest -q -m "not soak" --ignore=tests/interop tests
+	COVERAGE_FILE=.coverage.unit $(BIN)/python -m pytest -q $(COVERED) -m "not soak" --ignore=tests/interop tests
 	$(BIN)/trial --reporter=bwverbose --temp-directory=build/trial tests >build/trial.log 2>&1 || { cat build/trial.log; exit 1; }
 	@tail -n 4 build/trial.log
 

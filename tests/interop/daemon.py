@@ -9,12 +9,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 TWISTD = str(Path(sys.executable).with_name("twistd"))
+
+Found = TypeVar("Found")
 
 DEADLINE = 60.0
 """Seconds after which something that should happen counts as never happening; on a busy machine all is slow."""
@@ -90,12 +92,19 @@ class Daemon:
 
     def wait_for(self, pattern: str) -> re.Match[str]:
         """The first place in the log that matches ``pattern``, as soon as it is there."""
+        return self._wait_for(lambda log: re.search(pattern, log), pattern)
+
+    def wait_for_all(self, text: str, times: int) -> None:
+        """Return as soon as the log has ``text`` so many ``times``."""
+        self._wait_for(lambda log: log.count(text) >= times or None, f"{text} {times} times")
+
+    def _wait_for(self, find: Callable[[str], Found | None], what: str) -> Found:
         until = time.monotonic() + DEADLINE
         with self._grown:
-            while (found := re.search(pattern, self._log)) is None:
+            while (found := find(self._log)) is None:
                 left = until - time.monotonic()
-                assert not self._ended, f"it ended before it said {pattern!r}:\n{self._log}"
-                assert left > 0, f"it did not say {pattern!r}:\n{self._log}"
+                assert not self._ended, f"it ended before it said {what!r}:\n{self._log}"
+                assert left > 0, f"it did not say {what!r}:\n{self._log}"
                 self._grown.wait(left)
             return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import re
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -73,6 +74,7 @@ class Stream:
     def __init__(self, page: LivePage, query: str = "") -> None:
         self._connection = http.client.HTTPConnection(page.host, page.port, timeout=DEADLINE)
         self._connection.request("GET", f"/api/1/events{query}")
+        self._socket = self._connection.sock
         self._response = self._connection.getresponse()
         assert self._response.status == 200
         self.events: list[tuple[int, str, Any]] = []
@@ -115,7 +117,7 @@ class Stream:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        sock = self._connection.sock
-        if sock is not None:
-            sock.close()
+        self._socket.shutdown(socket.SHUT_RDWR)  # or the reader would wait for the next sign of life
+        self._thread.join(DEADLINE)
+        self._response.close()
         self._connection.close()

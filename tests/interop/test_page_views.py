@@ -173,7 +173,7 @@ def test_a_fault_is_ordered_seen_everywhere_and_ended(looked: Looked, lab: tuple
     page.locator("[name=kind]").select_option("spoof")
     expect(page.locator("form")).to_contain_text("A forged reply comes before the real one.")
     page.locator("[name=kind]").select_option("reset")
-    expect(page.locator("[name=where]")).to_have_text("command server")
+    expect(page.locator("[name=where]")).to_have_text("command servermainparent")
     expect(page.locator("[name=side]")).to_be_disabled()
     page.locator("[name=kind]").select_option("spoof")
     page.locator("[name=side]").select_option("parent")

@@ -54,7 +54,7 @@ def write(folder: Path, version: int, parent: int = 1, lab: str = "", more: str 
 
 def wait_for_all(daemon: Daemon, times: int, says: str = RELOADED) -> None:
     """Until the log has said ``says`` so many times."""
-    daemon.wait_for(f"(?s)(?>.*?{says}){{{times}}}")
+    daemon.wait_for_all(says, times)
 
 
 def reload(daemon: Daemon, times: int, says: str = RELOADED) -> None:

@@ -319,6 +319,7 @@ def test_what_is_no_answer_on_the_server_is_passed_over(
     """The parents are asked, and what they say takes its place."""
     one, two = fleet
     assert is_right(one)
+    until(redis.keys, "it is on the server")
     (key,) = redis.keys()
     good = redis.say("GET", key).partition(b"\r\n")[2][:-2]
     bad = change(good)
@@ -333,6 +334,7 @@ def test_a_key_of_another_kind_concerns_nobody_else(redis: Redis, parent: Counti
     """A list where the answer is to stand lets that one question go alone."""
     one, two = fleet
     assert is_right(one)
+    until(redis.keys, "it is on the server")
     (key,) = redis.keys()
     redis.say("DEL", key)
     redis.say("LPUSH", key, "x")
