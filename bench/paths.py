@@ -42,6 +42,7 @@ STEADY = "DNS hit, 20,000 a second"
 OWN_PORTS = "DNS hit, each from a port of its own"
 WORKERS = "DNS hit, a flood, two workers"
 COURSE = "course hit"
+DIALECTS = {dialect: f"course hit, dialect {dialect}" for dialect in ("json", "line", "zone", "address")}
 UNIFORM = "DNS hit, 1,000,000 names"
 MISS = "miss, forwarded"
 LEARNED = "miss, forwarded and learned"
@@ -64,6 +65,7 @@ TARGETS = (
     Target(STEADY, 1.15, ("nsd",)),
     Target(WORKERS, 1.1, (ONE_PROCESS,)),
     Target(COURSE, 1.0, ("labnet",), peers_path=BATCHED),
+    *[Target(DIALECTS[one], 1.05, ("labnet",), peers_path=DIALECTS["json"]) for one in ("line", "zone", "address")],
     Target(UNIFORM, 0.9, ("nsd",)),
     Target(UNIFORM, 0.6, ("nsd",), "pss_kib"),
     Target(UNIFORM, 1.5, ("nsd",), "first_s"),
@@ -143,6 +145,7 @@ def stages(folder: Path, only: str = "") -> Iterator[Stage]:
     asking = partial(udp, questions=small / "questions")
     for stage in (
         _hits(small, asking, _compiled(folder, "cloop")),
+        _dialects(small, asking),
         _workers(small, asking),
         _streams(small),
         _large(folder / "addresses"),
@@ -169,6 +172,13 @@ def _hits(folder: Path, asking: Load, cloop: Path) -> Stage:
         paths |= {DNSPERF: Loads(perf, paced=asking), STEADY: Loads(partial(perf, rate=PACED), paced=asking, share=1)}
     own = partial(asking, sockets=1000, window=1000)
     return Stage(servers, paths | {OWN_PORTS: Loads(own, paced=own)})
+
+
+def _dialects(folder: Path, asking: Load) -> Stage:
+    """The same hit in several dialects, each of a lab of its own."""
+    load = Loads(partial(asking, course=True))
+    settings = [(peers.labnet(folder, "zone", dialect=dialect), path) for dialect, path in DIALECTS.items()]
+    return Stage([Server("labnet", command, alone={path: load}) for command, path in settings])
 
 
 def _workers(folder: Path, asking: Load) -> Stage:

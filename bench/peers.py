@@ -31,6 +31,7 @@ query_sample = 0.0001
 listen = "udp:{port}:interface=127.0.0.1"
 records = "{records}"
 zones = ["lab.test"]
+dialect = "{dialect}"
 deny = ["192.0.2.0/24"]
 rate_limit = 1e9
 rate_exempt = []
@@ -189,7 +190,7 @@ def write_records(folder: Path, names: int, addresses: int = 0) -> None:
     (folder / "backward").write_text("".join(f"{host} A\n" for host, _ in reversed(hosts)))
 
 
-def labnet(folder: Path, records: str, workers: int = 1) -> Command:
+def labnet(folder: Path, records: str, workers: int = 1, dialect: str = "json") -> Command:
     """The whole lab on the records in the file ``records``: its command server is on the next port."""
 
     def command(port: int) -> list[str]:
@@ -199,6 +200,7 @@ def labnet(folder: Path, records: str, workers: int = 1) -> Command:
             "records": f"{records}:{records}",
             "folder": folder,
             "workers": workers,
+            "dialect": dialect,
         }
         return [*_twistd(folder), "labnet", "--config", _written(folder / "lab.toml", LAB, **values)]
 
