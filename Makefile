@@ -4,6 +4,9 @@ PYTHON ?= $(firstword $(foreach p,python3 python3.14 python3.13 python3.12 pytho
 BIN := .venv/bin
 SOURCES := labnet tests twisted/plugins bench docs
 
+# The tests start a thousand daemons, each of which would compile labnet anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: run test test-all lint unit soak bench docs changelog release deb clean
 VERSION := $(shell sed -n 's/^version = //p' setup.cfg)
 PYTHONS := python3.11 python3.12 python3.13 python3.14
