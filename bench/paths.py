@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -21,6 +22,8 @@ from bench import harness, peers
 HERE = Path(__file__).parent
 PACED = 20_000
 MILLION = 1_000_000
+PAGES = 80
+READERS = HERE.parent / "tests/soak/page_readers.py"
 
 
 class Target(NamedTuple):
@@ -39,6 +42,8 @@ class Target(NamedTuple):
 BATCHED = "DNS hit, batch generator"
 DNSPERF = "DNS hit, dnsperf"
 STEADY = "DNS hit, 20,000 a second"
+UNWATCHED = "DNS hit, 20,000 a second, a page that nobody has open"
+WATCHED = "DNS hit, 20,000 a second, 80 pages open"
 OWN_PORTS = "DNS hit, each from a port of its own"
 WORKERS = "DNS hit, a flood, two workers"
 COURSE = "course hit"
@@ -63,6 +68,7 @@ TARGETS = (
     Target(BATCHED, 1.3, ("C loop",)),
     Target(DNSPERF, 1.0, ("nsd", "knotd")),
     Target(STEADY, 1.15, ("nsd",)),
+    Target(WATCHED, 1.2, ("labnet",), "p99_us", peers_path=UNWATCHED),
     Target(WORKERS, 1.1, (ONE_PROCESS,)),
     Target(COURSE, 1.0, ("labnet",), peers_path=BATCHED),
     *[Target(DIALECTS[one], 1.05, ("labnet",), peers_path=DIALECTS["json"]) for one in ("line", "zone", "address")],
@@ -146,6 +152,7 @@ def stages(folder: Path, only: str = "") -> Iterator[Stage]:
     for stage in (
         _hits(small, asking, _compiled(folder, "cloop")),
         _dialects(small, asking),
+        _watched(small, asking),
         _workers(small, asking),
         _streams(small),
         _large(folder / "addresses"),
@@ -179,6 +186,28 @@ def _dialects(folder: Path, asking: Load) -> Stage:
     load = Loads(partial(asking, course=True))
     settings = [(peers.labnet(folder, "zone", dialect=dialect), path) for dialect, path in DIALECTS.items()]
     return Stage([Server("labnet", command, alone={path: load}) for command, path in settings])
+
+
+def _watched(folder: Path, asking: Load) -> Stage:
+    """What a class costs that looks at the live page: the latency of others at a rate that the lab has room for."""
+    paced = partial(asking, rate=PACED)
+    load = Loads(paced, paced=asking, share=1)
+    watched = Loads(partial(_with_pages, paced), paced=partial(_with_pages, asking), share=1)
+    return Stage(
+        [Server("labnet", peers.labnet(folder, "zone", has_page=True), alone={UNWATCHED: load, WATCHED: watched})]
+    )
+
+
+def _with_pages(load: Load, port: int, seconds: float, **options: float) -> harness.Result:
+    """``load`` while :data:`PAGES` pages are open that show what happens."""
+    command = [sys.executable, str(READERS), str(port + 2), str(PAGES), "0"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as readers:
+        assert readers.stdout is not None
+        assert readers.stdin is not None
+        readers.stdout.readline()
+        result = load(port, seconds=seconds, **options)
+        readers.stdin.close()
+    return result
 
 
 def _workers(folder: Path, asking: Load) -> Stage:

@@ -190,8 +190,11 @@ def write_records(folder: Path, names: int, addresses: int = 0) -> None:
     (folder / "backward").write_text("".join(f"{host} A\n" for host, _ in reversed(hosts)))
 
 
-def labnet(folder: Path, records: str, workers: int = 1, dialect: str = "json") -> Command:
-    """The whole lab on the records in the file ``records``: its command server is on the next port."""
+def labnet(folder: Path, records: str, workers: int = 1, dialect: str = "json", has_page: bool = False) -> Command:
+    """The whole lab on the records in the file ``records``: its command server is on the next port.
+
+    Its live page, if it is to have one, is on the port behind that.
+    """
 
     def command(port: int) -> list[str]:
         values = {
@@ -202,7 +205,9 @@ def labnet(folder: Path, records: str, workers: int = 1, dialect: str = "json") 
             "workers": workers,
             "dialect": dialect,
         }
-        return [*_twistd(folder), "labnet", "--config", _written(folder / "lab.toml", LAB, **values)]
+        page = f'[console]\npage = "tcp:{port + 2}:interface=127.0.0.1"'
+        template = LAB.replace("[console]", page) if has_page else LAB
+        return [*_twistd(folder), "labnet", "--config", _written(folder / "lab.toml", template, **values)]
 
     return command
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -12,8 +13,9 @@ import dns.message
 import pytest
 
 from labnet.cli import main
+from labnet.faults.model import KINDS
 from tests.interop import peers
-from tests.interop.daemon import Daemon
+from tests.interop.daemon import DEADLINE, Daemon
 from tests.interop.dns_peers import free_port
 from tests.interop.live_page import LAB, LivePage, Stream
 
@@ -320,3 +322,48 @@ def test_the_configuration_orders_faults_and_a_wrong_one_is_said_with_its_place(
     (tmp_path / "lab.toml").write_text((tmp_path / "lab.toml").read_text().replace('"main"', '"nobody"'))
     assert main(["check", str(tmp_path / "lab.toml")]) == 1
     assert "fault.0: there is no resolver 'nobody'" in capsys.readouterr().err
+
+
+NEVER_SENT = frozenset({"down", "silent"})
+"""What these are done to is on no wire."""
+
+
+def test_every_kind_is_seen_on_the_page_in_the_metrics_and_in_the_capture(tmp_path: Path) -> None:
+    """Each is ordered once and done once; a datagram from elsewhere is not one of the lab's own sockets."""
+    tshark = peers.tool("tshark", "tshark")
+    more = '[capture]\nfile = "own.pcapng"\n'
+    with Daemon(*written(tmp_path, more=more), cwd=tmp_path) as daemon:
+        lab = Lab(daemon)
+        with Stream(lab.page) as stream:
+            for kind, about in KINDS.items():
+                is_session = "session" in about.sides
+                side = "session" if is_session else "parent" if "parent" in about.sides else "client"
+                lab.order(kind, where="command" if is_session else "main", side=side, nth=1, amount=50)
+                if is_session:
+                    _talk(lab, b"TIME\n")
+                else:
+                    lab.ask(lab.new_name(), dns_message=True, patience=20)
+            stream.wait_for(lambda kind, value: kind == "fault" and list(KINDS)[-1] in value["sentence"])
+            ended = [value for _, kind, value in list(stream.events) if kind == "fault" and value["what"] == "ended"]
+            told = {one["fault"].partition(" ")[0] for _, kind, value in list(stream.events) if kind == "exchange"
+                    for one in value["datagrams"] if one.get("fault")}  # fmt: skip
+        shown = b"".join(_page(lab, "/metrics"))
+    assert [value["sentence"].partition(" ")[0] for value in ended] == list(KINDS)
+    assert {kind for kind in KINDS if f'labnet_faults_done_total{{kind="{kind}"}} 1.0'.encode() in shown} == set(KINDS)
+    by_udp = {kind for kind, about in KINDS.items() if "session" not in about.sides}
+    assert told == by_udp
+    command = [tshark, "-r", str(tmp_path / "var/own.pcapng"), "-T", "fields", "-e", "frame.comment"]
+    comments = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    assert {line.partition("a fault was ordered: ")[2].partition(" ")[0] for line in comments} - {""} == (
+        KINDS.keys() - NEVER_SENT
+    )
+
+
+def _page(lab: Lab, path: str) -> Iterator[bytes]:
+    """A page beside the API."""
+    connection = http.client.HTTPConnection(lab.page.host, lab.page.port, timeout=DEADLINE)
+    try:
+        connection.request("GET", path)
+        yield connection.getresponse().read()
+    finally:
+        connection.close()

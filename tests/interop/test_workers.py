@@ -170,7 +170,7 @@ def test_a_supervisor_that_is_killed(lab: tuple[Daemon, Daemon, Path]) -> None:
     server = daemon.address("resolver main")
     workers = pids(folder)
     assert address_of(server, "host7.test") == "10.0.0.7"
-    eventually((folder / "var/learned.dns").exists)  # the first line of a new file is written a moment behind its answer
+    eventually((folder / "var/learned.dns").exists)  # the first line comes a moment behind its answer
     daemon.kill()
     eventually(lambda: not any(map(is_alive, workers)))
     parent.stop()
