@@ -207,6 +207,7 @@ def _with_pages(load: Load, port: int, seconds: float, **options: float) -> harn
         readers.stdout.readline()
         result = load(port, seconds=seconds, **options)
         readers.stdin.close()
+        readers.stdout.read()
     return result
 
 

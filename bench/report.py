@@ -31,7 +31,7 @@ HEADS = (
 )
 TARGET_HEADS = ("path", "figure", "peer", "target", "reached")
 STARTED_HEADS = ("server", "first answer s", "CPU s until then", "PSS MiB after the load")
-FIGURES = {"cpu_us": "CPU", "pss_kib": "memory (PSS)", "first_s": "time to the first answer"}
+FIGURES = {"cpu_us": "CPU", "pss_kib": "memory (PSS)", "first_s": "time to the first answer", "p99_us": "p99"}
 
 
 def markdown(samples: Samples, rounds: int) -> str:

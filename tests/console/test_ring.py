@@ -6,7 +6,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from labnet.console.ring import A_TICK, AT_ONCE, LOOK, MOST_LINES, READY_AT_ONCE, TICK, Ring, Skipped
+from labnet.console.ring import A_TICK, AT_ONCE, LOOK, MOST_LINES, READERS_A_TURN, READY_AT_ONCE, TICK, Ring, Skipped
 from labnet.events import LogLine, Session
 from labnet.interfaces import IEvents
 from tests.console.happenings import exchange
@@ -76,6 +76,29 @@ class RingTests(SynchronousTestCase):
         self.ring.detach(reader)
         self.clock.pump([TICK] * int(1.1 * LOOK / TICK))
         self.assertFalse(self.ring.watched)
+
+    def test_clients_have_their_turn_while_a_class_is_told(self) -> None:
+        """A few readers hear of what is new, then whatever else is due happens, then the next few."""
+        order: list[str] = []
+
+        class Noting(Counting):
+            def ready(noting) -> None:
+                super().ready()
+                if not order:
+                    self.clock.callLater(0, order.append, "a client")
+                order.append("a reader")
+
+        readers = [Noting() for _ in range(3 * READERS_A_TURN)]
+        for reader in readers:
+            self.ring.attach(reader)
+        gone = readers.pop()
+        self.clock.callLater(TICK, self.ring.detach, gone)
+        self.ring.happened(session())
+        self.clock.advance(TICK)
+        self.assertEqual(order[: READERS_A_TURN + 1], ["a reader"] * READERS_A_TURN + ["a client"])
+        self.assertEqual(([reader.heard for reader in readers], gone.heard), ([1] * len(readers), 0))
+        self.ring.stop()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_the_oldest_makes_room(self) -> None:
         """Numbers go on; a reader finds what is left behind the last one that it has."""

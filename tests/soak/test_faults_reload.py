@@ -93,7 +93,7 @@ def asked(server: str) -> Iterator[str]:
 def test_reload_ten_times_a_second_under_load(tmp_path: Path) -> None:
     """No answer is lost or wrong, no session ends, nothing grows, and the log has a line for a reload at most."""
     lab = Lab(tmp_path)
-    with Daemon("labnet", f"--config={tmp_path}/lab.toml", cwd=tmp_path) as daemon:
+    with Daemon("labnet", "--quiet", f"--config={tmp_path}/lab.toml", cwd=tmp_path) as daemon:
         command = daemon.address("command server")
         servers = {name: daemon.address(f"resolver {name}") for name in ("course", "dns")}
         streams = {name: asked(name) for name in servers}

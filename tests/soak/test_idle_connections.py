@@ -120,7 +120,7 @@ def test_ten_thousand_idle_connections_are_held_and_closed_in_time(tmp_path: Pat
         peers.unavailable(f"{hard} open files are too few for {CLIENTS} connections: ulimit -n {CLIENTS + 100}")
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     (tmp_path / "lab.toml").write_text(LAB)
-    with Daemon("labnet", "--config", "lab.toml", cwd=tmp_path) as daemon:
+    with Daemon("labnet", "--quiet", "--config", "lab.toml", cwd=tmp_path) as daemon:
         server = daemon.address("command server")
         warm_up = Crowd(server)
         warm_up.connect(AT_ONCE)

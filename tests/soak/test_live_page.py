@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import os
 import re
 import subprocess
 import sys
@@ -13,6 +15,10 @@ from statistics import median
 
 import pytest
 
+from labnet.console.ring import TICK
+from tests.console.happenings import exchange
+from tests.console.page.test_front import FrontTestCase
+from tests.fakes import Client
 from tests.interop import peers
 from tests.interop.daemon import Daemon
 from tests.interop.live_page import LivePage
@@ -91,3 +97,37 @@ def test_a_class_that_watches_costs_little_and_fills_no_memory(tmp_path: Path) -
         assert max(taken[1:]) - taken[1] <= MOST_GROWN, taken
         assert median(costs[1]) <= MOST_WITH_ONE * median(costs[0]), costs
         assert median(costs[PAGES]) <= MOST_WITH_ALL * median(costs[0]), costs
+
+
+MINUTES = 60
+A_TICK = 7
+"""Exchanges that are told of in each tenth of a second, at most; a lab at full speed tells of no more."""
+
+
+@pytest.mark.soak
+class HourTests(FrontTestCase):
+    """An hour of a class that watches a lab at full speed, by a clock that is turned."""
+
+    def minute(self, readers: list[Client], minute: int) -> None:
+        """What happens in one, and is read; one reader after the other stops, and its tab is opened anew later."""
+        readers[minute % PAGES].stop_reading()
+        if minute >= 3:
+            readers[minute - 3] = self.send("GET /api/1/events")
+        for tick in range(round(60 / TICK)):
+            for number in range(A_TICK):
+                self.ring.happened(exchange(f"{minute}-{tick}-{number}", name=f"n{tick}-{number}.lab", reply=bytes(60)))
+            self.reactor.pass_time(TICK)
+            if tick % 20 == 0:
+                for reader in readers:
+                    reader.received()
+
+    def test_an_hour_fills_no_memory(self) -> None:
+        """Once the ring is full, nothing is left of what happened before."""
+        readers = [self.send("GET /api/1/events") for _ in range(PAGES)]
+        taken = []
+        for minute in range(MINUTES):
+            self.minute(readers, minute)
+            gc.collect()
+            taken.append(memory(os.getpid()))
+        print(f"kB after each minute: {taken}")
+        self.assertLessEqual(max(taken[10:]) - max(taken[5:10]), MOST_GROWN)

@@ -89,7 +89,7 @@ def test_slow_clients_do_not_slow_down_the_others(tmp_path: Path) -> None:
         peers.unavailable(f"{hard} open files are too few for {SLOW} connections: ulimit -n {SLOW + 500}")
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     (tmp_path / "lab.toml").write_text(LAB)
-    with Daemon("labnet", "--config", "lab.toml", cwd=tmp_path) as daemon:
+    with Daemon("labnet", "--quiet", "--config", "lab.toml", cwd=tmp_path) as daemon:
         server = daemon.address("command server")
         honest = [greeted(server) for _ in range(HONEST)]
         before = memory(daemon.process.pid)
