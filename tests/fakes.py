@@ -181,6 +181,11 @@ class Client:
         self._read = len(self._socket.sent)
         return fresh
 
+    def forget(self) -> None:
+        """Keep nothing of what has come so far."""
+        self._socket.sent.clear()
+        self._read = 0
+
     @property
     def closed(self) -> bool:
         """Whether the server has closed the connection."""

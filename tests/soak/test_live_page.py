@@ -119,7 +119,7 @@ class HourTests(FrontTestCase):
             self.reactor.pass_time(TICK)
             if tick % 20 == 0:
                 for reader in readers:
-                    reader.received()
+                    reader.forget()
 
     def test_an_hour_fills_no_memory(self) -> None:
         """Once the ring is full, nothing is left of what happened before."""
