@@ -31,7 +31,7 @@ lint: .venv/test
 # pytest runs everything and measures coverage, but not that of the daemons it starts, which would take half as long again
 # for each; trial runs the unit tests. Of those with real peers INTEROP_JOBS files run at a time, and the others beside.
 INTEROP_JOBS ?= 3
-COVERED := --cov=labnet --cov-report=
+COVERED := --cov=labnet --cov-report= --cov-fail-under=0
 
 unit: .venv/test
 	rm -f .coverage .coverage.*

@@ -327,9 +327,10 @@ class LabService(BaseService):
 def _remark_faults(traffic: OwnTraffic, reactor: IReactor, board: Switchboard) -> None:
     """Have the packets of the capture say which fault was done to them.
 
-    Between two of the lab's resolvers a datagram is seen where it leaves, a moment before it comes.
+    Between two of the lab's resolvers a datagram is seen where it leaves, a moment before it comes: at the latest when
+    the reactor has looked at its sockets once more, which it does behind what is due.
     """
-    traffic.remark_faults(board.done_to, partial(reactor.callLater, 0.1))
+    traffic.remark_faults(board.done_to, partial(reactor.callLater, 0.1, reactor.callLater, 0))
 
 
 def _raise_open_files_limit() -> None:

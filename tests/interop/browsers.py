@@ -9,6 +9,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
+from tests.interop.daemon import DEADLINE
 from tests.interop.peers import tool, unavailable
 
 FLAGS = (
@@ -17,7 +18,7 @@ FLAGS = (
 )  # fmt: skip
 AXE = Path(__file__).resolve().parents[2] / "build/axe/node_modules/axe-core/axe.min.js"
 WIDE, NARROW = 1280, 400
-expect.set_options(timeout=12000)
+expect.set_options(timeout=DEADLINE * 1000)
 
 
 @contextmanager
@@ -39,7 +40,7 @@ class Looked:
         self.url = url
         self.context = browser.new_context(viewport={"width": width, "height": 860}, locale="en-GB", **context)
         self.page: Page = self.context.new_page()
-        self.page.set_default_timeout(12000)
+        self.page.set_default_timeout(DEADLINE * 1000)
         self.complaints: list[str] = []
         self.asked: list[str] = []
         self.page.on("console", self._said)

@@ -276,6 +276,7 @@ def test_services_come_and_go(tmp_path: Path) -> None:
         assert course_version(there) == 4
         (tmp_path / "lab.toml").write_text(second.replace("second", "third"))
         reload(daemon, 4)
+        daemon.wait_for(rf"TCP Port {commands[1]} Closed")  # in the turn behind the reload
         with pytest.raises(ConnectionRefusedError):
             connect(commands)
         assert course_version(there) == 4

@@ -130,9 +130,10 @@ class Api:
             return value
         if len(self._drawn) >= _MOST_KEPT:
             self._drawn.clear()
+        last = self.ring.last  # what happens while it is drawn may not be in it
 
         def keep(value: Any) -> Any:
-            self._drawn[key] = (self.ring.last, now + DRAWN_FOR, value)
+            self._drawn[key] = (last, now + DRAWN_FOR, value)
             return value
 
         return _then(draw(), keep)

@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.config import ConsoleConfig
 from labnet.console.http import BODY_BYTES, MOST_BODY
+from labnet.console.page.api import DRAWN_FOR
 from labnet.console.page.front import POLICY, Front
 from labnet.console.page.service import PageService
 from labnet.console.page.streams import HEARTBEAT, STALLED, STREAMS, STREAMS_PER_ADDRESS
@@ -239,6 +240,22 @@ class JSONTests(FrontTestCase):
             self.assertEqual(self.get("/api/1/map").code, 500)
         self.assertEqual([event["event"] for event in self.said], ["console.page-failed"])
         self.flushLoggedErrors(ValueError)
+
+
+class DrawnTests(FrontTestCase):
+    """A ladder is drawn once for a class, and again when something has happened."""
+
+    def test_what_happens_while_it_is_drawn_is_in_the_next_one(self) -> None:
+        """Also where nothing else happens after that."""
+        self.ring.look()
+        self.lab.later = Deferred()
+        client = self.send("GET /api/1/ladder.svg")
+        self.ring.happened(exchange("7", name="meanwhile.lab"))
+        later, self.lab.later = self.lab.later, None
+        later.callback(dict(LAB))
+        self.assertNotIn(b"meanwhile.lab", client.received())
+        self.reactor.pass_time(DRAWN_FOR)
+        self.assertIn(b"meanwhile.lab", self.get("/api/1/ladder.svg").body)
 
 
 class ChangeTests(FrontTestCase):

@@ -57,8 +57,9 @@ export class Live {
     await this.load();
     if (this.isOver) return;
     this.toEdge();
+    if (!isNews) return;
     clearTimeout(this.settling);
-    if (isNews) this.settling = setTimeout(() => this.settle(), SETTLED);
+    this.settling = setTimeout(() => this.settle(), SETTLED);
   }
 
   /** The lab gives what it drew a moment ago to all who ask: what was the last news then is fetched once more. */
