@@ -343,7 +343,10 @@ def test_every_kind_is_seen_on_the_page_in_the_metrics_and_in_the_capture(tmp_pa
                     _talk(lab, b"TIME\n")
                 else:
                     lab.ask(lab.new_name(), dns_message=True, patience=20)
-            stream.wait_for(lambda kind, value: kind == "fault" and list(KINDS)[-1] in value["sentence"])
+            over = list(KINDS)[-1], "ended"
+            stream.wait_for(
+                lambda kind, value: kind == "fault" and (value["sentence"].partition(" ")[0], value["what"]) == over
+            )
             ended = [value for _, kind, value in list(stream.events) if kind == "fault" and value["what"] == "ended"]
             told = {one["fault"].partition(" ")[0] for _, kind, value in list(stream.events) if kind == "exchange"
                     for one in value["datagrams"] if one.get("fault")}  # fmt: skip
