@@ -17,6 +17,7 @@ from labnet.faults.model import KINDS
 from tests.interop import peers
 from tests.interop.daemon import DEADLINE, Daemon
 from tests.interop.dns_peers import free_port
+from tests.interop.fleet import until
 from tests.interop.live_page import LAB, LivePage, Stream
 
 RECORDS = {"ips.txt": "www.lab,192.0.2.1,60\n", "parent.txt": "".join(f"n{at}.lab,192.0.2.2,60\n" for at in range(99))}
@@ -350,9 +351,8 @@ def test_every_kind_is_seen_on_the_page_in_the_metrics_and_in_the_capture(tmp_pa
             ended = [value for _, kind, value in list(stream.events) if kind == "fault" and value["what"] == "ended"]
             told = {one["fault"].partition(" ")[0] for _, kind, value in list(stream.events) if kind == "exchange"
                     for one in value["datagrams"] if one.get("fault")}  # fmt: skip
-        shown = b"".join(_page(lab, "/metrics"))
+        until(lambda: _done(lab) == set(KINDS), "the metrics, which are made once a second, have each")
     assert [value["sentence"].partition(" ")[0] for value in ended] == list(KINDS)
-    assert {kind for kind in KINDS if f'labnet_faults_done_total{{kind="{kind}"}} 1.0'.encode() in shown} == set(KINDS)
     by_udp = {kind for kind, about in KINDS.items() if "session" not in about.sides}
     assert told == by_udp
     command = [tshark, "-r", str(tmp_path / "var/own.pcapng"), "-T", "fields", "-e", "frame.comment"]
@@ -362,11 +362,12 @@ def test_every_kind_is_seen_on_the_page_in_the_metrics_and_in_the_capture(tmp_pa
     )
 
 
-def _page(lab: Lab, path: str) -> Iterator[bytes]:
-    """A page beside the API."""
+def _done(lab: Lab) -> set[str]:
+    """The kinds of which the metrics say that they were done once."""
     connection = http.client.HTTPConnection(lab.page.host, lab.page.port, timeout=DEADLINE)
     try:
-        connection.request("GET", path)
-        yield connection.getresponse().read()
+        connection.request("GET", "/metrics")
+        shown = connection.getresponse().read().decode()
     finally:
         connection.close()
+    return {kind for kind in KINDS if f'labnet_faults_done_total{{kind="{kind}"}} 1.0' in shown}

@@ -11,6 +11,7 @@ import contextlib
 import ipaddress
 import os
 import struct
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO, Final, Protocol
@@ -83,7 +84,7 @@ class OwnTraffic:
         """What is said of the packets from now on, behind what is always said."""
         self._done_to: Callable[[End, End, bytes], str] | None = None
         self._soon: Callable[[Callable[[], object]], object] = lambda call: None
-        self._held: list[Callable[[], None]] = []
+        self._held: deque[Callable[[], None]] = deque()
         self._file: BinaryIO | None = None
         self._writer: PacketWriter | None = None
 
@@ -107,7 +108,7 @@ class OwnTraffic:
     ) -> None:
         """From now on ``done_to`` says which fault was done to data between two ends, in a sentence, if any was.
 
-        What comes is seen here before a fault is done to it, so packets are written by a call of ``soon``.
+        What comes is seen here before a fault is done to it, so each packet is written by a call of ``soon``.
         """
         self._done_to = done_to
         self._soon = soon
@@ -163,7 +164,8 @@ class OwnTraffic:
 
     def close(self) -> None:
         """End the file."""
-        self._write_held()
+        while self._held:
+            self._write_next()
         file, self._file, self._writer = self._file, None, None
         if file is not None:
             try:
@@ -207,13 +209,11 @@ class OwnTraffic:
             self._write(time, source, destination, protocol, header + data, at, said)
 
         self._held.append(write)
-        if len(self._held) == 1:
-            self._soon(self._write_held)
+        self._soon(self._write_next)
 
-    def _write_held(self) -> None:
-        held, self._held = self._held, []
-        for write in held:
-            write()
+    def _write_next(self) -> None:
+        if self._held:  # else they were all written at the end
+            self._held.popleft()()
 
     def _write(
         self, time: int, source: End, destination: End, protocol: int, data: bytes, at: int, comment: str
