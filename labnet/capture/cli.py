@@ -128,7 +128,7 @@ def capture(interface: str, write: str, wanted: str | None, count: int | None, s
 @_guarded
 def explain(file: str, frame: int | None, packets: int | None, form: str | None) -> int:
     from labnet.capture.narrative import explain as told
-    from labnet.capture.narrative.progress import Bar
+    from labnet.capture.narrative.progress import ProgressBar
     from labnet.capture.narrative.terminal import wants_colour, width_of, wrapped
 
     colour = wants_colour(sys.stdout)
@@ -137,20 +137,20 @@ def explain(file: str, frame: int | None, packets: int | None, form: str | None)
 
         most = PAGE_FRAMES if packets is None else packets
         make = explain_page if form == "html" else explain_json
-        print(make(file, most, Bar(sys.stderr, sys.stdout).show))
+        print(make(file, most, ProgressBar(sys.stderr, sys.stdout).show))
         return 0
     if frame is not None:
         lines = told.explain_frame(file, frame, colour)
     else:
         most = told.STORIES if packets is None else packets
-        lines = told.explain(file, most, colour, Bar(sys.stderr, sys.stdout).show)
+        lines = told.explain(file, most, colour, ProgressBar(sys.stderr, sys.stdout).show)
     for line in wrapped(lines, width_of(sys.stdout)):
         sys.stdout.write(line + "\n")
     return 0
 
 
 @dataclass(frozen=True)
-class Exercise:
+class ExerciseRun:
     """Which exercise is to be answered from which file, and what is to be made of the answers."""
 
     exercise: str
@@ -189,15 +189,15 @@ class Exercise:
 )
 @_guarded
 def exercise(**given: Any) -> int:
-    return _exercise(Exercise(**given))
+    return _exercise(ExerciseRun(**given))
 
 
-def _exercise(asked: Exercise) -> int:
+def _exercise(asked: ExerciseRun) -> int:
     from labnet.capture.exercises.marking.verdicts import mark_best, read_sheet
     from labnet.capture.exercises.page import page
     from labnet.capture.exercises.run import run, slug
     from labnet.capture.exercises.text import answered, as_json, blank, key, marked
-    from labnet.capture.narrative.progress import Bar
+    from labnet.capture.narrative.progress import ProgressBar
     from labnet.capture.narrative.terminal import wants_colour, width_of, wrapped
     from labnet.ladder.svg import ladder_svg
 
@@ -205,7 +205,7 @@ def _exercise(asked: Exercise) -> int:
         return _mark_folder(asked, asked.check)
     sheet = None if asked.check is None else read_sheet(asked.check, slug(asked.exercise))
     every = (sheet is not None or asked.form == "key") and not asked.exchange
-    progress = Bar(sys.stderr, sys.stdout).show
+    progress = ProgressBar(sys.stderr, sys.stdout).show
     done = run(asked.exercise, asked.file, progress, asked.exchange, every, asked.outside)
     marks = None if sheet is None else mark_best([done.answers, *done.others], sheet)
     if asked.form == "json":
@@ -228,7 +228,7 @@ def _exercise(asked: Exercise) -> int:
     return 1 if wrong or (marks is None and all(answer.value is None for answer in done.answers)) else 0
 
 
-def _mark_folder(asked: Exercise, folder: str) -> int:
+def _mark_folder(asked: ExerciseRun, folder: str) -> int:
     """Mark every sheet of ``folder``; status 0 where all could be read."""
     from labnet.capture.exercises.marking.batch import mark_folder, write_csv
     from labnet.capture.narrative.hexdump import printable

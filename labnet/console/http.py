@@ -74,7 +74,7 @@ def respond_json(request: Request, code: int, value: object) -> None:
 class PageRequest(Request):
     """A request; it is answered in a turn of the reactor of its own. Of its body no more is kept than a page takes."""
 
-    channel: Channel
+    channel: LimitedChannel
     body = b""
     """The body as far as it is kept, which is all of it where ``body_bytes`` is no more than that."""
     body_bytes = 0
@@ -93,7 +93,7 @@ class PageRequest(Request):
             self.body += data
 
 
-class Channel(HTTPChannel):
+class LimitedChannel(HTTPChannel):
     """A connection; HTTP/1.1 is all that a scraper needs.
 
     A client that sends many requests at once, or does not read, must not have them all answered into memory: one is
@@ -163,19 +163,19 @@ class LimitedSite(Site):
 
     noisy = False
     displayTracebacks = False
-    protocol: Any = Channel
+    protocol: Any = LimitedChannel
 
     def __init__(self, pages: IResource, reactor: IReactorTime, most: int, takes_bodies: bool = False) -> None:
         super().__init__(pages, requestFactory=PageRequest, timeout=IDLE, reactor=reactor)
         self.takes_bodies = takes_bodies
         self._most = most
-        self._open: dict[Channel, None] = {}
+        self._open: dict[LimitedChannel, None] = {}
         self._closed: list[Deferred[None]] = []
 
     def log(self, request: object) -> None:
         """Scrapes are not worth a line of the log each."""
 
-    def opened(self, channel: Channel) -> None:
+    def opened(self, channel: LimitedChannel) -> None:
         """``channel`` is connected."""
         self._open[channel] = None
         if len(self._open) > self._most:
@@ -183,7 +183,7 @@ class LimitedSite(Site):
             del self._open[oldest]
             oldest.abort()
 
-    def lost(self, channel: Channel) -> None:
+    def lost(self, channel: LimitedChannel) -> None:
         """``channel`` lost its connection."""
         self._open.pop(channel, None)
         self._fire_if_closed()

@@ -62,7 +62,7 @@ class Noted(NamedTuple):
     ahead: float
 
 
-class Reader(Protocol):
+class RingReader(Protocol):
     """What hears of new events."""
 
     def ready(self) -> None:
@@ -91,7 +91,7 @@ class Ring:
         self._bytes = 0
         self._exchanges: OrderedDict[str, Noted] = OrderedDict()
         self._lines: deque[Noted] = deque(maxlen=MOST_LINES)
-        self._readers: dict[Reader, None] = {}
+        self._readers: dict[RingReader, None] = {}
         self._until = 0.0
         self._room, self._ready_room = AT_ONCE, READY_AT_ONCE
         self._left_out = 0
@@ -150,12 +150,12 @@ class Ring:
             for changed in self.changed:
                 changed(True)
 
-    def attach(self, reader: Reader) -> None:
+    def attach(self, reader: RingReader) -> None:
         """``reader`` looks from now on, and hears of what is new."""
         self._readers[reader] = None
         self.look()
 
-    def detach(self, reader: Reader) -> None:
+    def detach(self, reader: RingReader) -> None:
         """``reader`` looks no more."""
         self._readers.pop(reader, None)
 
@@ -181,7 +181,7 @@ class Ring:
             self._told = self.last
             self._hear(list(self._readers))
 
-    def _hear(self, readers: list[Reader]) -> None:
+    def _hear(self, readers: list[RingReader]) -> None:
         self._hear_call = None
         for reader in readers[:READERS_A_TURN]:
             if reader in self._readers:

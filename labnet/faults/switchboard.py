@@ -142,11 +142,11 @@ class Switchboard:
         else:
             strike = Strike(source, destination, data, order.sentence)
             self._strikes.append(strike)
-            if direction == "in":
-                self._on_the_wire.append(strike)
             sendings = struck(
                 order.kind, data, order.amount, self._random, destination if direction == "out" else source
             )
+            if direction == "in" or sendings is None:  # what is held back leaves as it is
+                self._on_the_wire.append(strike)
             if sendings is None:
                 self._hold(way, data, send)
             else:

@@ -134,7 +134,7 @@ class StreamChannel(Channel):
         super().close()
 
 
-class Listener(Channel):
+class ListenerChannel(Channel):
     """A TCP port of the judge's, to which the program connects."""
 
     def accept(self, patience: float = PATIENCE) -> StreamChannel | None:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, Final
 
-from labnet.grade.channels import Channel, Datagrams, Listener, StreamChannel
+from labnet.grade.channels import Channel, Datagrams, ListenerChannel, StreamChannel
 from labnet.grade.lag import LagMeter
 from labnet.grade.model import Evidence, Failed, Happening, NotFoundOut
 from labnet.grade.patience import PATIENCE, READY, Patience
@@ -212,9 +212,9 @@ class Scene:
         self._sockets.append(opened)
         return opened
 
-    def listen(self, port: int, who: str = "server") -> Listener:
+    def listen(self, port: int, who: str = "server") -> ListenerChannel:
         """A TCP port of the judge's."""
-        listener = Listener(self, self.sandbox.tcp(HOST, port, listen=16), who)
+        listener = ListenerChannel(self, self.sandbox.tcp(HOST, port, listen=16), who)
         self._sockets.append(listener)
         return listener
 

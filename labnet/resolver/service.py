@@ -38,7 +38,7 @@ from labnet.resolver.ready.packetcache import PacketCaches
 from labnet.resolver.serve.course import CourseResponder
 from labnet.resolver.serve.course_stream import CourseStreamProtocol
 from labnet.resolver.serve.identity import identities
-from labnet.resolver.serve.ports import Listener, Ports, changed
+from labnet.resolver.serve.ports import OpenListener, Ports, changed
 from labnet.resolver.serve.responder import Responder, ResponderOptions
 from labnet.resolver.serve.tcp import DNSStreamProtocol, DNSStreams
 from labnet.resolver.serve.udp import ResolverProtocol
@@ -82,7 +82,7 @@ class ResolverService(Service):
         self.title = name
         self._config = config
         self._reactor = reactor
-        self._listeners: list[Listener] = []
+        self._listeners: list[OpenListener] = []
         random = surroundings.random
         self._cache = Cache(config.cache_bytes, config.serve_stale)
         fill(self._cache, loaded, reactor.seconds(), config.course_ttl_max)
@@ -157,7 +157,7 @@ class ResolverService(Service):
             raise
         return _Change(self, config, loaded, _Listeners(opened, closing), claim)
 
-    def take_listeners(self, opened: list[Listener], closing: list[Listener]) -> None:
+    def take_listeners(self, opened: list[OpenListener], closing: list[OpenListener]) -> None:
         """Listen on those that are ``opened`` too, and no longer on those that are ``closing``."""
         self._listeners = [listener for listener in self._listeners if listener not in closing] + opened
         for listener in closing:
@@ -355,8 +355,8 @@ class ResolverService(Service):
 
 
 class _Listeners(NamedTuple):
-    opened: list[Listener]
-    closing: list[Listener]
+    opened: list[OpenListener]
+    closing: list[OpenListener]
 
 
 @implementer(IChange)

@@ -72,6 +72,14 @@ class SwitchboardTests(SynchronousTestCase):
         told = [self.board.done_to(CLIENT, SERVER, b"q") for _ in range(2)]
         self.assertEqual([one.partition(" ")[0] for one in told], ["drop", ""])
 
+    def test_what_leaves_late_is_told_too(self) -> None:
+        """It has its own bytes, behind the next one."""
+        self._order(kind="reorder", nth=1)
+        self._send(b"1", b"2")
+        told = [self.board.done_to(SERVER, CLIENT, data) for data in self.sent]
+        self.assertEqual((self.sent, [one.partition(" ")[0] for one in told]), ([b"2", b"1"], ["", "reorder"]))
+        self.clock.advance(1)
+
     def test_a_connection_is_told_what_is_done_to_it_until_it_is_over(self) -> None:
         """Both ways."""
         self.board.mark_session(CLIENT, "reset")

@@ -182,19 +182,21 @@ def test_a_referral_that_leads_in_a_circle_ends(ordered: Lab) -> None:
     assert ordered.ask(ordered.new_name(), patience=20) == [b"[]"]
 
 
+def _reply(client: socket.socket, request: bytes = b"") -> bytes:
+    """What comes to ``request``: a segment, nothing at the end of the stream, ``nothing`` or ``reset``."""
+    try:
+        client.sendall(request)
+        return client.recv(4096)
+    except TimeoutError:
+        return b"nothing"
+    except ConnectionResetError:
+        return b"reset"
+
+
 def _talk(lab: Lab, *commands: bytes) -> list[bytes]:
-    """What comes to each command, and before them; the end of the stream is an empty one."""
-    got = []
+    """What comes before the ``commands``, and to each of them."""
     with socket.create_connection(lab.command, timeout=2) as client:
-        for command in (b"", *commands):
-            try:
-                client.sendall(command)
-                got.append(client.recv(4096))
-            except TimeoutError:
-                got.append(b"nothing")
-            except ConnectionResetError:
-                got.append(b"reset")
-    return got
+        return [_reply(client, command) for command in (b"", *commands)]
 
 
 def test_the_command_servers_connections_are_reset_silent_or_half_closed(ordered: Lab) -> None:
@@ -225,23 +227,18 @@ def test_replies_of_the_command_server_are_split_gathered_or_late(ordered: Lab) 
 def ask_by_tcp(lab: Lab, name: str) -> list[bytes]:
     """The pieces in which the reply comes over DNS by TCP, up to its end or to that of the connection."""
     question = dns.message.make_query(name, "A").to_wire()
-    got: list[bytes] = []
     with socket.create_connection(lab.address, timeout=2) as client:
-        client.sendall(len(question).to_bytes(2, "big") + question)
-        try:
-            while len(whole := b"".join(got)) < 2 or len(whole) < 2 + int.from_bytes(whole[:2], "big"):
-                got.append(client.recv(4096))
-                if not got[-1]:
-                    break
-        except TimeoutError:
-            got.append(b"nothing")
-        except ConnectionResetError:
-            got.append(b"reset")
+        got = [_reply(client, len(question).to_bytes(2, "big") + question)]
+        while got[-1] not in (b"", b"nothing", b"reset"):
+            whole = b"".join(got)
+            if len(whole) >= 2 and len(whole) >= 2 + int.from_bytes(whole[:2], "big"):
+                break
+            got.append(_reply(client))
     return got
 
 
 def test_dns_over_tcp_is_split_silent_or_reset(ordered: Lab) -> None:
-    """The resolver's connections, with its UDP as ever; an order for them is one in the ladder of faults too."""
+    """The resolver's connections from the order on; its UDP, and the next connections, are as ever."""
     ordered.order("split", where="main", side="session", nth=1, amount=1)
     pieces = ask_by_tcp(ordered, "www.lab")
     assert pieces[0] == b"\0"

@@ -115,6 +115,18 @@ class DNSTests(StoryTestCase):
         self.assertIn("It failed 1 s ago", why[-2].sentence)
         self.assertIn("because: 192.0.2.53", why[-1].sentence)
 
+    def test_a_question_that_gave_way_says_so(self) -> None:
+        """To who watches and to its client, in the same words."""
+        client = (CLIENT[0], 1000)
+        for number in range(200):
+            self.lab.begin(f"slow{number}.example", client=client)
+            self.lab.pass_time(0.01)
+            self.lab.network.sent.clear()
+        self.lab.begin("web.example", client=OTHER_CLIENT)
+        told = self.events.exchanges()[-1]
+        self.assertEqual((told.result, told.why[-2].kind), ("limited", "gave-way-to-own"))
+        self.assertEqual(errors(self.lab.told(client)), [told.why[-2].sentence])
+
     def test_an_answer_past_its_lifetime_says_so(self) -> None:
         """To the client that waited for the parents' failure, to the next one, and in the same words by DNS."""
         self.lab = Lab(self, RECORDS, serve_stale=3600)

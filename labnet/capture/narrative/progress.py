@@ -11,7 +11,7 @@ _PATIENCE: Final = 1.0
 """Seconds before the bar is drawn at all: most captures are read by then."""
 
 
-class Bar:
+class ProgressBar:
     """Draws on ``stream`` if it is a terminal and ``beside``, where the results go, is not one."""
 
     def __init__(self, stream: TextIO, beside: TextIO, clock: Callable[[], float] = time.monotonic) -> None:

@@ -368,7 +368,7 @@ ROUTES: Final = (
     _route(
         "GET",
         "ladder.svg",
-        lambda api, asked: api.drawn(asked, lambda: _ladder(api, asked)),
+        _ladder_again,
         *FILTERS,
         "limit",
         "kind",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Final
 
-from labnet.grade.channels import Listener, StreamChannel
+from labnet.grade.channels import ListenerChannel, StreamChannel
 from labnet.grade.checks.crash import crash
 from labnet.grade.model import Failed
 from labnet.grade.scene import HOST, Scene
@@ -17,7 +17,7 @@ TIME: Final = "Tue Mar  3 04:05:06 2037"
 GREETING: Final = "Connected: your IP address is 127.0.0.1 and your port is {port}\n"
 
 
-def listening(scene: Scene, usual: int = USUAL_PORT) -> Listener:
+def listening(scene: Scene, usual: int = USUAL_PORT) -> ListenerChannel:
     """The judge's own server."""
     return scene.listen(scene.port(f"server {usual}", usual))
 

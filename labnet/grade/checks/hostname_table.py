@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Final
 
-from labnet.grade.channels import Listener, StreamChannel
+from labnet.grade.channels import ListenerChannel, StreamChannel
 from labnet.grade.checks.crash import crash
 from labnet.grade.model import Failed
 from labnet.grade.patience import PATIENCE
@@ -122,7 +122,7 @@ class Servers:
         scene.write(ASKED_FILE, ("\n".join(names) + "\n").encode())
         scene.start([HOST, str(self.rs.local[1]), str(self.ts.local[1])], "client")
         self.asked: list[tuple[str, str]] = []
-        self._open: list[tuple[Listener, StreamChannel]] = []
+        self._open: list[tuple[ListenerChannel, StreamChannel]] = []
 
     def serve(self, seconds: float = PATIENCE) -> None:
         """Answer until the client ends, or asks nothing for ``seconds``."""
@@ -148,7 +148,7 @@ class Servers:
                 stream.send(self._reply(listener, name).encode())
         return did
 
-    def _reply(self, listener: Listener, name: str) -> str:
+    def _reply(self, listener: ListenerChannel, name: str) -> str:
         table = RS_TABLE if listener is self.rs else TS_TABLE
         for line in table:
             if line.split()[0].lower() == name.lower():

@@ -26,7 +26,7 @@ _SAME_NUMBER_TRIES: Final = 20
 """Tries for a port number, of the system's choosing, that is free for both UDP and TCP."""
 
 
-class Listener:
+class OpenListener:
     """One open listener, as ``listen`` of the configuration asked for it; ``protocol`` serves its UDP port."""
 
     def __init__(self, listen: UDPListen, udp: IListeningPort, tcp: IListeningPort, protocol: ResolverProtocol) -> None:
@@ -72,12 +72,12 @@ class Ports:
         self._streams = streams
         self._packets = packets
 
-    def open(self, listens: Iterable[UDPListen], batch: bool, delay: float) -> list[Listener]:
+    def open(self, listens: Iterable[UDPListen], batch: bool, delay: float) -> list[OpenListener]:
         """All of ``listens``, or none. Raises :class:`~labnet.interfaces.StartError`.
 
         With ``batch`` they take many datagrams at a time where they can, and give them up to ``delay`` seconds to come.
         """
-        opened: list[Listener] = []
+        opened: list[OpenListener] = []
         try:
             for listen in listens:
                 opened.append(self._open(listen, batch, delay))
@@ -87,7 +87,7 @@ class Ports:
             raise
         return opened
 
-    def _open(self, listen: UDPListen, batch: bool, delay: float) -> Listener:
+    def _open(self, listen: UDPListen, batch: bool, delay: float) -> OpenListener:
         tries_left = 1 if listen.port else _SAME_NUMBER_TRIES
         while True:
             tries_left -= 1
@@ -98,7 +98,7 @@ class Ports:
                 raise StartError(str(listen), error) from None
             number = cast(IPv4Address | IPv6Address, udp.getHost()).port
             try:
-                return Listener(
+                return OpenListener(
                     listen, udp, self._reactor.listenTCP(number, self._streams, BACKLOG, listen.interface), protocol
                 )
             except CannotListenError as error:
@@ -117,7 +117,7 @@ class Ports:
         return port
 
 
-def changed(open_: Iterable[Listener], wanted: Iterable[UDPListen]) -> tuple[list[Listener], list[UDPListen]]:
+def changed(open_: Iterable[OpenListener], wanted: Iterable[UDPListen]) -> tuple[list[OpenListener], list[UDPListen]]:
     """Which of the listeners that are ``open_`` are no longer ``wanted``, and which are to be opened."""
     left = Counter(wanted)
     closing = []

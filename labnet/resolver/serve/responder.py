@@ -173,6 +173,8 @@ class Responder:
             self.counts.refused(asking.ends[0][0], asking.came)
         elif lost:
             self.counts.lost[lost] += 1
+        if decision is _GAVE_WAY:
+            asking.step("gave-way-to-own")
         if said is None:
             if asking.account is not None:
                 asking.account.lost(lost)

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from labnet.capture.model import CaptureError
 from labnet.capture.narrative.explain import explain_frame
 from labnet.capture.narrative.hexdump import hex_rows
-from labnet.capture.narrative.progress import Bar
+from labnet.capture.narrative.progress import ProgressBar
 from tests.capture import samples
 from tests.capture.frames import explained, file
 
@@ -145,7 +145,7 @@ class ShownTests(SynchronousTestCase):
 
         now = [0.0]
         terminal = Terminal()
-        bar = Bar(terminal, io.StringIO(), lambda: now[0])
+        bar = ProgressBar(terminal, io.StringIO(), lambda: now[0])
         bar.show(0.1)
         self.assertEqual(terminal.getvalue(), "")
         now[0] = 2
@@ -154,7 +154,7 @@ class ShownTests(SynchronousTestCase):
         bar.show(1.0)
         self.assertTrue(terminal.getvalue().endswith("\r\x1b[K"))
         for stream, beside in ((Terminal(), Terminal()), (io.StringIO(), io.StringIO())):
-            silent = Bar(stream, beside, lambda: now[0])
+            silent = ProgressBar(stream, beside, lambda: now[0])
             now[0] += 9
             silent.show(0.5)
             self.assertEqual(stream.getvalue(), "")
