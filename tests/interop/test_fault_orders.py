@@ -239,7 +239,7 @@ def ask_by_tcp(lab: Lab, name: str) -> list[bytes]:
 
 def test_dns_over_tcp_is_split_silent_or_reset(ordered: Lab) -> None:
     """The resolver's connections from the order on; its UDP, and the next connections, are as ever."""
-    ordered.order("split", where="main", side="session", nth=1, amount=1)
+    ordered.order("split", where="main", side="session", nth=1, amount=50)
     pieces = ask_by_tcp(ordered, "www.lab")
     assert pieces[0] == b"\0"
     assert len(pieces) > 10
