@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import resource
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from random import SystemRandom
@@ -35,6 +33,7 @@ from labnet.interfaces import IChange, IDatagramSockets, IMeasured, IReactor, St
 from labnet.metrics import Sample
 from labnet.net.clocks import wall_of
 from labnet.net.datagrams import SystemSockets
+from labnet.net.kernel.open_files import raise_open_files_limit
 from labnet.resolver.loading import Loaded
 from labnet.resolver.service import ResolverService, Surroundings
 from labnet.resolver.shared.cache import SharedCache
@@ -145,7 +144,7 @@ class LabService(BaseService):
         return config.resolver[name].model_copy(update={"batch": False})
 
     def privilegedStartService(self) -> None:
-        _raise_open_files_limit()
+        raise_open_files_limit()
         with said_to_the_user():
             super().privilegedStartService()
         self._started.hand_over(self._state_folder(), self._unix_sockets())
@@ -331,10 +330,3 @@ def _remark_faults(traffic: OwnTraffic, reactor: IReactor, board: Switchboard) -
     the reactor has looked at its sockets once more, which it does behind what is due.
     """
     traffic.remark_faults(board.done_to, partial(reactor.callLater, 0.1, reactor.callLater, 0))
-
-
-def _raise_open_files_limit() -> None:
-    """A connection is a file; the usual soft limit of 1024 would be the lab's limit on clients."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

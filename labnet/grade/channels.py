@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import select
 import socket
 import time
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from labnet.grade.patience import PATIENCE
+from labnet.net.kernel.open_files import is_readable
 
 QUIET: Final = 0.1
 """Seconds without a byte after which a reply counts as whole."""
@@ -47,7 +47,7 @@ class Channel:
 
     def has_input(self) -> bool:
         """Whether something can be read now."""
-        return bool(select.select([self.socket], [], [], 0)[0])
+        return is_readable(self.socket, 0)
 
     def close(self) -> None:
         """Idempotent."""

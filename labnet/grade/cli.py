@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from labnet.cli.frame import LabCommand
+from labnet.net.kernel.open_files import raise_open_files_limit
 
 if TYPE_CHECKING:
     from labnet.grade.assignment import Assignment
@@ -101,6 +102,7 @@ def _grade(assignment: str, program: tuple[str, ...], **options: Any) -> int:
         write_autograder(options["gradescope_zip"], assignment, options["run_line"], options["detail"])
         return 0
     seed = random.SystemRandom().randrange(1_000_000) if options["seed"] is None else options["seed"]
+    raise_open_files_limit()
     if options["class_folder"]:
         from labnet.grade.classes import grade_class
 

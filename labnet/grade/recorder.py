@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import select
 import socket
 import tempfile
 import time
@@ -15,6 +14,7 @@ from labnet.capture.files.writing import PcapngWriter
 from labnet.capture.record.own_traffic import OwnTraffic
 from labnet.capture.record.tapping import TappedSocket
 from labnet.grade.sandbox.world import Sandbox
+from labnet.net.kernel.open_files import is_readable
 
 _ETHERNET: Final = 1
 _OUTGOING: Final = 4
@@ -49,7 +49,7 @@ class Recorder:
         """Wait for at most ``seconds``, taking in what arrives meanwhile."""
         if self._packets is None:
             time.sleep(seconds)
-        elif select.select([self._packets], [], [], seconds)[0]:
+        elif is_readable(self._packets, seconds):
             with contextlib.suppress(BlockingIOError):
                 while True:
                     data, address = self._packets.recvfrom(1 << 16)

@@ -104,7 +104,7 @@ class MakeServiceTests(TapTestCase):
         service = tap.Command.makeService(self.options("labnet-command", "--listen", "tcp:8080"), reactor)
         assert isinstance(service, LabService)
         self.assertEqual(reactor.tcpPorts, [])
-        self.patch(sys.modules["labnet.daemon.service"], "_raise_open_files_limit", lambda: None)
+        self.patch(sys.modules["labnet.daemon.service"], "raise_open_files_limit", lambda: None)
         service.privilegedStartService()
         self.assertEqual([port.port for port in reactor.tcpPorts], [8080])
         service.startService()

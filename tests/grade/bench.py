@@ -16,6 +16,7 @@ from labnet.grade.model import Grade
 from labnet.grade.run import grade
 from labnet.grade.sandbox.levels import choose
 from labnet.grade.submission import collect
+from labnet.net.kernel.open_files import raise_open_files_limit
 from tests.grade.mutants import Mutant
 
 PROGRAMS = Path(__file__).parent / "programs"
@@ -68,6 +69,7 @@ def mutated(mutant: Mutant, into: Path) -> Path:
 
 def graded(assignment: str, path: Path, only: tuple[str, ...] = (), level: str | None = None, seed: int = 7) -> Grade:
     """The grade of the program at ``path``."""
+    raise_open_files_limit()
     run = f"{sys.executable} {{file}}" if path.name == WITH_TWISTED else None
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o711)
