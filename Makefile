@@ -107,12 +107,14 @@ changelog: .venv/test
 	$(BIN)/towncrier build --yes --version $(VERSION)
 
 # Builds the sdist, and the wheel from the sdist, of a clean tree whose CHANGELOG.md has this version, and checks both.
+# URL=https://… is where the repository is: the links of both lead there.
 release: .venv/test
+	@test -n "$(URL)" || { echo "make release: where is the repository? say make release URL=https://…" >&2; exit 1; }
 	@test -z "$$(git status --porcelain)" || { echo "make release: the tree is not clean: commit or stash first" >&2; exit 1; }
 	@test -z "$$(ls docs/changes/*.md 2>/dev/null)" || { echo "make release: docs/changes is not empty: make changelog first" >&2; exit 1; }
 	@grep -q '^## $(VERSION) ' CHANGELOG.md || { echo "make release: CHANGELOG.md has no $(VERSION): make changelog first" >&2; exit 1; }
 	rm -rf dist
-	$(BIN)/python -m build --no-isolation
+	LABNET_URL=$(URL) $(BIN)/python -m build --no-isolation
 	$(BIN)/twine check --strict dist/*
 
 # The Debian package, into dist, on the Debian that it is for; SOURCE_DATE_EPOCH, DEBFULLNAME and DEBEMAIL count.

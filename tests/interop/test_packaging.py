@@ -20,6 +20,8 @@ from tests.interop.namespaces import inside, namespace
 from tests.interop.plain import greeted, is_time, line, resolve
 from tests.interop.venvs import ROOT, Venv, checkout, plain
 
+URL = "https://git.lab.test/net/labnet"
+
 PLUGINS = ("labnet", "labnet-command", "labnet-resolver")
 
 LAB = """
@@ -68,15 +70,16 @@ def released(copy: Path) -> Path:
     """The folder of what ``make release`` built from a clean tree."""
     git("init", "-q", cwd=copy)
     (copy / "docs/changes/one.feature.md").write_text("One more thing.\n")
-    assert "the tree is not clean" in make("release", copy).stderr
+    assert "where is the repository?" in make("release", copy).stderr
+    assert "the tree is not clean" in make("release", copy, f"URL={URL}").stderr
     commit(copy)
-    assert "make changelog first" in make("release", copy).stderr
+    assert "make changelog first" in make("release", copy, f"URL={URL}").stderr
     changed = make("changelog", copy)
     assert changed.returncode == 0, changed.stderr
     assert "\n- One more thing.\n" in (copy / "CHANGELOG.md").read_text()
     assert not list((copy / "docs/changes").glob("*.md"))
     commit(copy)
-    made = make("release", copy)
+    made = make("release", copy, f"URL={URL}")
     assert made.returncode == 0, made.stdout + made.stderr
     return copy / "dist"
 
@@ -91,9 +94,9 @@ def commit(folder: Path) -> None:
     git("commit", "-q", "--message=All", cwd=folder)
 
 
-def make(target: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def make(target: str, folder: Path, *variables: str) -> subprocess.CompletedProcess[str]:
     """Run ``make`` in a checkout, with this environment's programs and without making another."""
-    command = [peers.tool("make", "make"), "-o", ".venv/test", f"BIN={Path(sys.executable).parent}", target]
+    command = [peers.tool("make", "make"), "-o", ".venv/test", f"BIN={Path(sys.executable).parent}", target, *variables]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=plain(), timeout=8 * DEADLINE)
 
 
@@ -140,6 +143,28 @@ def test_the_wheel_has_every_module_and_nothing_of_the_tests(copy: Path, release
     assert {name for name in names if name.endswith(".py")} == {str(path.relative_to(copy)) for path in modules}
     assert {name.split("/")[0] for name in names} == {"labnet", "twisted"}
     assert {"labnet/py.typed", "labnet/builtin/labnet.toml", "labnet/builtin/root.hints"} <= names
+
+
+def test_the_package_leads_to_the_repository_and_its_page_to_files_of_the_tag(released: Path) -> None:
+    """Wheel and sdist alike; a link to a file beside README.md would lead nowhere on an index."""
+    (built,) = released.glob("txlabnet-*.whl")
+    (packed,) = released.glob("txlabnet-*.tar.gz")
+    with zipfile.ZipFile(built) as archive, tarfile.open(packed) as sources:
+        metadata = archive.read(next(name for name in archive.namelist() if name.endswith("METADATA"))).decode()
+        info = next(one for one in sources.getmembers() if re.fullmatch(r"[^/]+/PKG-INFO", one.name))
+        assert sources.extractfile(info).read().decode() == metadata
+    tag = "v" + re.search(r"^Version: (.*)$", metadata, re.MULTILINE)[1]
+    assert f"\nHome-page: {URL}\n" in metadata
+    assert f"\nProject-URL: Changelog, {URL}/blob/{tag}/CHANGELOG.md\n" in metadata
+    links = re.findall(r"(!?)\[[^]]*\]\(([^)]+)\)", metadata)
+    assert len(links) > 20
+    for is_picture, link in links:
+        begin = f"{URL}/{'raw' if is_picture else 'blob'}/{tag}/"
+        if link.startswith(URL):
+            assert link.startswith(begin)
+            assert (ROOT / link.removeprefix(begin).partition("#")[0]).exists(), link
+        else:
+            assert link.startswith(("https://", "#")), link
 
 
 def test_the_wheel_has_what_an_operator_takes(copy: Path, released: Path) -> None:
