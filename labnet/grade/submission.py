@@ -24,19 +24,32 @@ MOST_BYTES: Final = 16 << 20
 """A submission larger than that is no program of a course."""
 
 _STARTED_BY: Final = {".py": "python3 {file}", ".js": "node {file}", ".java": "java {file}", ".jar": "java -jar {file}"}
-_COMPILED: Final = {".c": "gcc -O1 -o {stem} {file} -lpthread"}
-_NAMES: Final = {
-    "": ("server.py", "main.py", "resolver.py", "client.py", "Main.java", "main.c", "server.c", "server.js"),
+_JAR: Final = "labnet-classes.jar"
+_JAVAC: Final = f"javac -nowarn -d labnet-classes *.java && jar --create --file {_JAR} -C labnet-classes ."
+_IN_JAR: Final = f"java -XX:TieredStopAtLevel=1 -cp {_JAR} "
+_COMPILED: Final = (".c",)
+_ROLES: Final = {
     "server": ("server.py", "server.js", "Server.java", "server.c", "ts.py"),
     "resolver": ("resolver.py", "resolver.js", "Resolver.java", "resolver.c"),
     "client": ("client.py", "client.js", "Client.java", "client.c"),
     "ts": ("ts.py", "TS.java", "ts.c", "ts.js"),
     "rs": ("rs.py", "RS.java", "rs.c", "rs.js"),
 }
+_ALONE: Final = ("main.py", "Main.java", "main.c", *_ROLES["server"], *_ROLES["resolver"], *_ROLES["client"])
+"""How the one program of an assignment is called, most telling name first."""
 
 
 class SubmissionError(Exception):
     """The program cannot be run as it is; the text says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compilation:
+    """What ``argv`` makes of the sources in its folder: the file ``target``; ``is_needed`` if nothing runs without."""
+
+    argv: list[str]
+    target: str
+    is_needed: bool = True
 
 
 @dataclass(slots=True)
@@ -84,11 +97,13 @@ class Submission:
             return [f"./{file}"]
         if path.suffix == ".py" and _is_python2(path):
             template = "python2 {file}"
+        if path.suffix == ".java" and Path(self.folder, _JAR).exists():
+            template = _IN_JAR + _first_class(path)
         return [part.replace("{file}", file) for part in template.split()]
 
     def _file(self, role: str) -> str:
         files = sorted(entry.name for entry in os.scandir(self.folder) if entry.is_file())
-        wanted = _NAMES.get(role, ()) or (f"{role}.py",)
+        wanted = _ROLES.get(role, (f"{role}.py",)) if role else _ALONE
         for name in wanted:
             if name in files:
                 return name
@@ -102,15 +117,37 @@ class Submission:
             f"name it {wanted[0]}, or say --run 'python3 YOUR_FILE'"
         )
 
-    def sources_to_compile(self) -> list[list[str]]:
-        """The compilers' command lines, to be run in the program's folder before anything else."""
-        found = []
-        for entry in sorted(os.scandir(self.folder), key=lambda one: one.name):
-            template = _COMPILED.get(Path(entry.name).suffix)
-            if template is not None and self.run is None:
-                stem = Path(entry.name).stem
-                found.append([part.format(file=entry.name, stem=stem) for part in template.split()])
+    def compilations(self) -> list[Compilation]:
+        """What has to be compiled, in the program's folder, before anything else.
+
+        Each C file with a ``main`` is a program, with all others in it. Java runs from its sources too, where they are
+        one file and not what javac takes: a class is then compiled each time it is started.
+        """
+        if self.run is not None:
+            return []
+        files = sorted(entry.name for entry in os.scandir(self.folder))
+        sources = [name for name in files if name.endswith(".c")]
+        programs = [name for name in sources if _has_main(Path(self.folder, name))] or sources
+        parts = [name for name in sources if name not in programs]
+        found = [
+            Compilation(["gcc", "-O1", "-o", Path(name).stem, name, *parts, "-lpthread"], Path(name).stem)
+            for name in programs
+        ]
+        if any(name.endswith(".java") for name in files) and shutil.which("javac"):
+            found.append(Compilation(["sh", "-c", _JAVAC], _JAR, is_needed=False))
         return found
+
+
+def _has_main(path: Path) -> bool:
+    return re.search(rb"\bmain\s*\(", path.read_bytes()) is not None
+
+
+def _first_class(path: Path) -> str:
+    """The class that ``java FILE`` starts: the first of the file, with its package."""
+    text = re.sub(r"(?s)/\*.*?\*/|//[^\n]*", "", path.read_text("utf-8", "replace"))
+    package = re.search(r"^\s*package\s+([\w.]+)\s*;", text, re.MULTILINE)
+    name = re.search(r"\b(?:class|record|enum|interface)\s+(\w+)", text)
+    return (f"{package[1]}." if package else "") + (name[1] if name else path.stem)
 
 
 def _is_python2(path: Path) -> bool:
@@ -125,7 +162,8 @@ def compile_sources(submission: Submission, level: Level) -> None:
 
     Raises :class:`~labnet.grade.sandbox.levels.SandboxError` where there is no such world.
     """
-    for argv in submission.sources_to_compile():
+    for compilation in submission.compilations():
+        argv, problem = compilation.argv, ""
         sandbox = Sandbox(level, submission.folder)
         try:
             _, errors = sandbox.start(argv)
@@ -135,17 +173,19 @@ def compile_sources(submission: Submission, level: Level) -> None:
             if status:
                 sandbox.end()
                 said = errors.data.decode(errors="replace").strip() or f"status {status}"
-                submission.problem = f"{' '.join(argv)} fails: {said}"
+                problem = f"{' '.join(argv)} fails: {said}"
             elif status is None:
-                submission.problem = f"{' '.join(argv)} has not ended after {MOST_SECONDS} s"
+                problem = f"{' '.join(argv)} has not ended after {MOST_SECONDS} s"
             else:
-                target = Path(submission.folder, argv[argv.index("-o") + 1])
+                target = Path(submission.folder, compilation.target)
                 target.write_bytes(sandbox.file(target.name))
                 target.chmod(0o755)
         except OSError as error:
-            submission.problem = f"{' '.join(argv)} leaves no program: {error.strerror}"
+            problem = f"{' '.join(argv)} leaves no program: {error.strerror}"
         finally:
             sandbox.close()
+        if compilation.is_needed:
+            submission.problem = submission.problem or problem
 
 
 def collect(paths: list[str], run: str | None, into: str) -> Submission:

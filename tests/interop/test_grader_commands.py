@@ -12,6 +12,7 @@ import pytest
 from labnet.cli import main
 from tests.grade.bench import PROGRAMS, mutated
 from tests.grade.mutants import MUTANTS
+from tests.interop import peers
 
 PLAIN = str(PROGRAMS / "command-client" / "plain.py")
 
@@ -56,6 +57,36 @@ def test_a_class_has_a_row_for_each_and_a_bad_one_costs_nobody_else_anything(
     assert "=cmd()&lt;b&gt;" in index
     assert "<b>" not in index
     assert (into / "ada.py.html").is_file()
+
+
+def _passes_its_greeting(folder: Path) -> bool:
+    return main(["grade", "command", str(folder), "--only", "greeting"]) == 0
+
+
+def test_a_java_program_of_several_files_is_compiled_whole(tmp_path: Path) -> None:
+    """In a package, with a comment that speaks of another class; the file of the role is what is started."""
+    peers.tool("javac", "default-jdk-headless")
+    text = (PROGRAMS / "command" / "Server.java").read_text().replace("say(client, ctime())", "say(client, Clock.now())")
+    (tmp_path / "Server.java").write_text(f"/* no class Other */\npackage net.lab;\n{text}")
+    (tmp_path / "Clock.java").write_text('package net.lab;\nclass Clock { static String now() { return ""; } }\n')
+    assert _passes_its_greeting(tmp_path)
+
+
+def test_a_java_program_that_javac_does_not_take_is_run_from_its_source(tmp_path: Path) -> None:
+    """As ``java server.java`` runs a public class of another name than its file's."""
+    peers.tool("javac", "default-jdk-headless")
+    shutil.copy(PROGRAMS / "command" / "Server.java", tmp_path / "server.java")
+    assert _passes_its_greeting(tmp_path)
+
+
+def test_a_c_program_of_several_files_is_linked_of_all_of_them(tmp_path: Path) -> None:
+    """Those without a ``main`` are parts of those with one."""
+    peers.tool("gcc", "gcc")
+    text = (PROGRAMS / "command" / "server.c").read_text()
+    (tmp_path / "server.c").write_text(f"int port_of(const char *);\n{text.replace('atoi(', 'port_of(')}")
+    (tmp_path / "ports.c").write_text("#include <stdlib.h>\nint port_of(const char *text) { return atoi(text); }\n")
+    assert "port_of(" in (tmp_path / "server.c").read_text().split("\n", 1)[1]
+    assert _passes_its_greeting(tmp_path)
 
 
 @pytest.mark.parametrize("form", ["text", "html", "json", "junit", "gradescope", "classroom50"])
