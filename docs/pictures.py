@@ -1,4 +1,4 @@
-"""Takes the pictures of the pages console, howto-classroom and captures: a lab, what happens in a lesson, a browser.
+"""Takes the pictures of the pages console, howto-classroom, captures and grading: a lab, a lesson, a class, a browser.
 
 ``python -m docs.pictures`` from the root of a checkout writes docs/pictures/. The ports of the default lab have to be
 free, and Debian's Chromium has to be installed.
@@ -7,6 +7,7 @@ free, and Debian's Chromium has to be installed.
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import subprocess
 import sys
@@ -25,6 +26,8 @@ import dns.rcode
 import dns.rrset
 from playwright.sync_api import Browser, Page
 
+from tests.grade.bench import PROGRAMS, mutated
+from tests.grade.mutants import MUTANTS
 from tests.interop.browsers import chromium
 from tests.interop.daemon import Daemon
 
@@ -33,6 +36,14 @@ PICTURES = DOCS / "pictures"
 LABNET = Path(sys.executable).with_name("labnet")
 VIEWS = ("ladder", "names", "sessions", "parents", "traffic", "map", "log", "ask", "faults")
 LESSON = ("hit", "miss", "join", "lost", "spoofed", "session")
+
+CLASS = {
+    "ada": "", "barbara": "one socket for clients and parent", "claude": "", "dennis": "nothing is forgotten",
+    "edsger": "", "grace": "", "jon": "no time-out on the parent", "ken": "",
+    "leslie": "the file has a fixed name", "radia": "",
+}  # fmt: skip
+"""The students of the picture's class, and the defect of the program of each."""
+PHONE = "barbara"
 
 RESOLVER, PARENT, COMMAND = ("127.0.0.1", 1199), ("127.0.0.1", 1200), ("127.0.0.1", 8080)
 CONFIG = """
@@ -179,6 +190,7 @@ def main() -> None:
             url = daemon.wait_for(r"the lab can be watched at (\S+)")[1]
             take(browser, url)
         exercise(browser)
+        grades(browser)
 
 
 def take(browser: Browser, url: str) -> None:
@@ -221,6 +233,28 @@ def exercise(browser: Browser) -> None:
         page.set_content(made.stdout)
         page.screenshot(path=DOCS / f"page-{name}.png")
         page.close()
+
+
+def grades(browser: Browser) -> None:
+    """The pictures of docs/grading.rst: the index of a class, and what a student sees of a report on a phone."""
+    with tempfile.TemporaryDirectory() as name:
+        handed_in, into = Path(name, "submissions"), Path(name, "grades")
+        handed_in.mkdir()
+        mutants = {one.name: one for one in MUTANTS if one.assignment == "resolver"}
+        for student, defect in CLASS.items():
+            folder = handed_in / student
+            folder.mkdir()
+            if defect:
+                mutated(mutants[defect], folder).rename(folder / "resolver.py")
+            else:
+                shutil.copy(PROGRAMS / "resolver" / "plain.py", folder / "resolver.py")
+        line = ["grade", "resolver", "--class", handed_in, "--into", into, "--jobs", "8", "--detail", "actual"]
+        subprocess.run([LABNET, *line], capture_output=True, check=False)  # status 1: somebody failed
+        for file, picture, width in (("index.html", "class", 1000), (f"{PHONE}.html", "grade-phone", 400)):
+            page = browser.new_page(viewport={"width": width, "height": 900 if width < 500 else 560})
+            page.goto(f"file://{into}/{file}")
+            page.screenshot(path=PICTURES / f"{picture}.png")
+            page.close()
 
 
 if __name__ == "__main__":

@@ -114,7 +114,8 @@ def _index(assignment: Assignment, rows: list[Row]) -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" '
         f'content="width=device-width, initial-scale=1"><title>{html.escape(assignment.title)}</title>'
-        f"<style>{STYLE}</style></head><body><main><h1>{html.escape(assignment.title)}</h1>"
+        f"<style>{STYLE} td:nth-child(2) {{ white-space: nowrap }}</style></head>"
+        f"<body><main><h1>{html.escape(assignment.title)}</h1>"
         f'<p class="score">{len(rows)} submissions</p><div class="picture"><table><thead><tr><th>Student</th>'
         "<th>Points</th><th>First cause</th><th>Unstable</th><th>Our trouble</th></tr></thead><tbody>"
         + "\n".join(cells)
