@@ -66,7 +66,9 @@ def _passes_its_greeting(folder: Path) -> bool:
 def test_a_java_program_of_several_files_is_compiled_whole(tmp_path: Path) -> None:
     """In a package, with a comment that speaks of another class; the file of the role is what is started."""
     peers.tool("javac", "default-jdk-headless")
-    text = (PROGRAMS / "command" / "Server.java").read_text().replace("say(client, ctime())", "say(client, Clock.now())")
+    text = (
+        (PROGRAMS / "command" / "Server.java").read_text().replace("say(client, ctime())", "say(client, Clock.now())")
+    )
     (tmp_path / "Server.java").write_text(f"/* no class Other */\npackage net.lab;\n{text}")
     (tmp_path / "Clock.java").write_text('package net.lab;\nclass Clock { static String now() { return ""; } }\n')
     assert _passes_its_greeting(tmp_path)
