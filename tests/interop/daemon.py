@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import signal
@@ -13,6 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
+
+from tests.interop import preloaded
 
 TWISTD = str(Path(sys.executable).with_name("twistd"))
 
@@ -42,6 +45,12 @@ def trouble(log: str) -> list[str]:
     return [line for line in log.splitlines() if any(sign in line for sign in signs)]
 
 
+@functools.cache
+def nursery() -> preloaded.Nursery:
+    """What forks the daemons of this process."""
+    return preloaded.Nursery()
+
+
 class Daemon:
     """``twistd -n ARGUMENTS`` in the folder ``cwd``; ``command`` is what starts twistd, which gets ``switches``.
 
@@ -57,16 +66,22 @@ class Daemon:
         pass_fds: Sequence[int] = (),
         switches: Sequence[str] = ("-n", "--pidfile="),
     ) -> None:
-        self.process = subprocess.Popen(
-            [*command, *switches, *arguments],
-            cwd=cwd,
-            env=environment() if env is None else env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            pass_fds=pass_fds,
+        argv = [*command, *switches, *arguments]
+        env = environment() if env is None else env
+        self.process = (
+            nursery().start(argv, cwd, env, pass_fds)
+            if tuple(command) == (TWISTD,) and preloaded.takes(env)
+            else subprocess.Popen(
+                argv,
+                cwd=cwd,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                pass_fds=pass_fds,
+            )
         )
         self._log = ""
         self._ended = False
