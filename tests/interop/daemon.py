@@ -18,6 +18,8 @@ from typing import Self, TypeVar
 from tests.interop import preloaded
 
 TWISTD = str(Path(sys.executable).with_name("twistd"))
+SCRIPT = (sys.executable, TWISTD)
+"""The command of a process that loads everything itself, which tests of the start are about."""
 
 Found = TypeVar("Found")
 

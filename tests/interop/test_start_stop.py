@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.interop import peers
-from tests.interop.daemon import DEADLINE, TWISTD, Daemon, environment, trouble
+from tests.interop.daemon import DEADLINE, SCRIPT, TWISTD, Daemon, environment, trouble
 from tests.interop.plain import connect, greeted, is_time, line, resolve
 
 LAB = """
@@ -106,7 +106,7 @@ def test_systemd_is_told_how_it_goes(notified: tuple[Systemd, str], host: str, l
     """Ready when it answers and not before; a reload and how it went; that it lives; and its end."""
     systemd, address = notified
     env = environment(NOTIFY_SOCKET=address, WATCHDOG_USEC="200000")
-    with Daemon("labnet", "--config=lab.toml", cwd=lab, env=env) as daemon:
+    with Daemon("labnet", "--config=lab.toml", cwd=lab, command=SCRIPT, env=env) as daemon:
         daemon.wait_for("resolver main listens on")
         ready = systemd.told()
         assert ready["READY"] == "1"

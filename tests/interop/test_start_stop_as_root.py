@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.interop.daemon import DEADLINE, Daemon
+from tests.interop.daemon import DEADLINE, SCRIPT, Daemon
 from tests.interop.plain import resolve
 
 LAB = """
@@ -62,7 +62,9 @@ def test_the_user_of_uid_has_everything_but_the_ports(folder: Path) -> None:
             (folder / "var").mkdir()
             (folder / "var/main.learned").write_text("www.old.example,1.1.1.1,60,0,1.0\n")
         for run in 1, 2:
-            with Daemon(*shed, "--logfile=lab.log", "labnet", "--config=lab.toml", cwd=folder) as daemon:
+            with Daemon(
+                *shed, "--logfile=lab.log", "labnet", "--config=lab.toml", cwd=folder, command=SCRIPT
+            ) as daemon:
                 until_serves(folder / "lab.log", run)
                 status = Path(f"/proc/{daemon.process.pid}/status").read_text()
                 assert f"Uid:\t{user.pw_uid}\t{user.pw_uid}\t{user.pw_uid}" in status
