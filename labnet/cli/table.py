@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "stop": CommandEntry("labnet.console.cli:stop", SERVE, "stop the lab that runs here"),
     "init": CommandEntry("labnet.daemon.cli:init", SERVE, "write a configuration to begin with"),
     "check": CommandEntry("labnet.daemon.cli:check", SERVE, "check a configuration and its records"),
+    "cert": CommandEntry("labnet.authority.cli:cert", SERVE, "make certificates for encrypted DNS"),
     "resolve": CommandEntry("labnet.clients.cli:resolve", ASK, "ask a resolver for names"),
     "command": CommandEntry("labnet.clients.cli:command", ASK, "talk to a command server"),
     "dialect": CommandEntry("labnet.clients.dialect_cli:dialect", ASK, "show and check how courses word the protocols"),

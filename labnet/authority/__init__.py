@@ -1,0 +1,1 @@
+"""A lab's own certificate authority: ``labnet cert``."""
