@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from labnet.dialects.library import find as find_dialect
 from labnet.dialects.library import is_path
 from labnet.dialects.reader import DialectError
+from labnet.listeners import Listener, TLSListen
 from labnet.net.kernel.regular import read_regular
 from labnet.packages import hint
 from labnet.values import (
@@ -28,7 +29,6 @@ from labnet.values import (
     Domain,
     Endpoint,
     File,
-    Listener,
     Many,
     Network,
     NetworkOrUser,
@@ -116,7 +116,8 @@ class ResolverConfig(_Table):
 
     listen: Many[Listener] = Field(
         min_length=1,
-        description="Addresses to listen on by UDP, and by TCP on the same number: udp:PORT:interface=ADDRESS.",
+        description="Addresses to listen on by UDP, and by TCP on the same number: udp:PORT:interface=ADDRESS; "
+        "encrypted, by TCP alone: tls:PORT:interface=ADDRESS:certificate=FILE:key=FILE.",
     )
     records: Many[File] = Field(
         (), description="Records files, relative to this file: course:FILE, hosts:FILE, zone:FILE, or FILE alone."
@@ -344,6 +345,11 @@ def build(table: dict[str, Any], base: str, rundir: str, where: Any = lambda key
         raise ConfigError([f"{where('shared')}: needs txredisapi, which is not there: {hint('shared')}"])
     if config.command is None and not config.resolver:
         raise ConfigError([f"{where('command')}: there is nothing to run: add a [command] or a [resolver.NAME] table"])
+    if find_spec("OpenSSL") is None:
+        encrypted = [name for name, resolver in config.resolver.items() if _is_encrypted(resolver)]
+        if encrypted:
+            needed = f"needs pyopenssl, which is not there: {hint('tls')}"
+            raise ConfigError([f"{where(f'resolver.{encrypted[0]}.listen')}: {needed}"])
     for name in config.console.page_viewers:
         if name not in config.resolver:
             says = f"there is no such resolver; there are {', '.join(config.resolver) or 'none'}"
@@ -406,7 +412,14 @@ def _absolute(resolver: ResolverConfig, base: str, state: str) -> ResolverConfig
     learned = None if resolver.learned is None else path(state, resolver.learned)
     hints = None if resolver.hints is None else path(base, resolver.hints)
     dialect = path(base, resolver.dialect) if is_path(resolver.dialect) else resolver.dialect
-    return resolver.model_copy(update={"records": records, "learned": learned, "hints": hints, "dialect": dialect})
+    listen = tuple(one.below(base) if isinstance(one, TLSListen) else one for one in resolver.listen)
+    return resolver.model_copy(
+        update={"listen": listen, "records": records, "learned": learned, "hints": hints, "dialect": dialect}
+    )
+
+
+def _is_encrypted(resolver: ResolverConfig) -> bool:
+    return any(isinstance(listen, TLSListen) for listen in resolver.listen)
 
 
 def _readable(table: dict[str, Any]) -> Iterator[ResolverConfig]:

@@ -106,10 +106,11 @@ class Datagram(NamedTuple):
 class Exchange(NamedTuple):
     """One question at one resolver, from its arrival to its reply.
 
-    ``protocol`` is "dns" or "course", ``transport`` "udp" or "tcp"; ``result`` is "hit" (records, cache), "asked" (a
-    parent), "joined", "negative", "refused", "dropped", "limited", "failed" or "malformed"; ``answer`` is what was
-    said, in a line, and ``ttl`` its least TTL in seconds. ``datagrams`` are the client's and those to parents and back,
-    by time. Where the client waited for another one's question, ``joined_to`` is the id of that one's exchange.
+    ``protocol`` is "dns" or "course", ``transport`` "udp", "tcp", "tls" or "https"; ``result`` is "hit" (records,
+    cache), "asked" (a parent), "joined", "negative", "refused", "dropped", "limited", "failed" or "malformed";
+    ``answer`` is what was said, in a line, and ``ttl`` its least TTL in seconds. ``datagrams`` are the client's and
+    those to parents and back, by time. Where the client waited for another one's question, ``joined_to`` is the id of
+    that one's exchange.
     """
 
     id: str

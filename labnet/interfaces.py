@@ -188,11 +188,11 @@ class IMeasured(Interface):
 class AnsweredQuery(NamedTuple):
     """A question of the client at ``host`` and ``port`` that was answered at ``when`` (epoch seconds).
 
-    It came to the ``resolver`` of that name by its ``listener``, an address and a port in text. ``transport`` is udp or
-    tcp, ``protocol`` dns or the dialect's name; ``name`` is as the client wrote it, ``rrtype`` as in presentation form;
-    ``result`` and ``source`` are the labels of ``labnet_queries_total``. ``answer`` is what was said, in a few words,
-    "" where that is nothing; ``ttl`` the seconds that it holds. ``parent`` is who told it, "" where nobody had to. It
-    took ``seconds``.
+    It came to the ``resolver`` of that name by its ``listener``, an address and a port in text. ``transport`` is udp,
+    tcp or tls, ``protocol`` dns or the dialect's name; ``name`` is as the client wrote it, ``rrtype`` as in
+    presentation form; ``result`` and ``source`` are the labels of ``labnet_queries_total``. ``answer`` is what was
+    said, in a few words, "" where that is nothing; ``ttl`` the seconds that it holds. ``parent`` is who told it, ""
+    where nobody had to. It took ``seconds``.
     """
 
     when: float

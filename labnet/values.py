@@ -78,19 +78,22 @@ def _many(value: object) -> tuple[object, ...]:
     return tuple(value) if isinstance(value, list | tuple) else (value,)
 
 
-def _string(value: object) -> str:
+def read_text(value: object) -> str:
+    """Text of the configuration. Raises ValueError."""
     if not isinstance(value, str):
         raise ValueError(f"must be text, not {value!r}")
     return value
 
 
-def _port(text: str, lowest: int = 0) -> int:
+def read_port(text: str, lowest: int = 0) -> int:
+    """A port number. Raises ValueError."""
     if not (text.isascii() and text.isdigit() and len(text) <= 5 and lowest <= int(text) <= 65535):
         raise ValueError(f"{text!r} is no port: a number from {lowest} to 65535")
     return int(text)
 
 
-def _address(text: str) -> str:
+def read_address(text: str) -> str:
+    """An IP address, ``localhost`` for the first of IPv4. Raises ValueError."""
     try:
         address = ipaddress.ip_address("127.0.0.1" if text == "localhost" else text.strip("[]"))
     except ValueError:
@@ -109,20 +112,20 @@ def parse_udp_listen(value: object) -> UDPListen:
     """Raises ValueError."""
     if isinstance(value, UDPListen):
         return value
-    scheme, *rest = (part.replace("\\:", ":") for part in re.split(r"(?<!\\):", _string(value)))
+    scheme, *rest = (part.replace("\\:", ":") for part in re.split(r"(?<!\\):", read_text(value)))
     interface = "127.0.0.1"
     if scheme != "udp" or len(rest) not in (1, 2) or (len(rest) == 2 and not rest[1].startswith("interface=")):
         raise ValueError(f"{value!r} is no UDP listener: write udp:PORT:interface=ADDRESS")
     if len(rest) == 2:
-        interface = _address(rest[1].removeprefix("interface="))
-    return UDPListen(port=_port(rest[0]), interface=interface)
+        interface = read_address(rest[1].removeprefix("interface="))
+    return UDPListen(port=read_port(rest[0]), interface=interface)
 
 
 def parse_parent(value: object) -> ParentAddress:
     """Raises ValueError."""
     if isinstance(value, ParentAddress):
         return value
-    text = _string(value)
+    text = read_text(value)
     if text == "system":
         return ParentAddress(kind="system")
     if text == "root":
@@ -147,8 +150,8 @@ def parse_parent(value: object) -> ParentAddress:
         raise ValueError(f"{value!r} is no parent: write text:ADDRESS:PORT")
     return ParentAddress(
         kind=kind,
-        host=_address(rest),
-        port=53 if kind != "text" and not port else _port(port, lowest=1),
+        host=read_address(rest),
+        port=53 if kind != "text" and not port else read_port(port, lowest=1),
         dialect=dialect,
     )
 
@@ -157,29 +160,29 @@ def parse_records_file(value: object) -> RecordsFile:
     """Raises ValueError."""
     if isinstance(value, RecordsFile):
         return value
-    text = _string(value)
+    text = read_text(value)
     kinds: tuple[Literal["course", "hosts", "zone"], ...] = ("course", "hosts", "zone")
     for kind in kinds:
         if text.startswith(kind + ":"):
-            return RecordsFile(path=_path(text.removeprefix(kind + ":")), kind=kind)
-    return RecordsFile(path=_path(text))
+            return RecordsFile(path=read_path(text.removeprefix(kind + ":")), kind=kind)
+    return RecordsFile(path=read_path(text))
 
 
 def _domain(value: object) -> str:
-    text = _string(value)
+    text = read_text(value)
     if not _DOMAIN.fullmatch(text):
         raise ValueError(f"{text!r} is no domain name")
     return text
 
 
 def _endpoint(value: object) -> str:
-    text = _string(value)
+    text = read_text(value)
     if text.startswith("systemd:"):
         return text  # only a process that systemd starts has such sockets
     if text.startswith("udp:"):
         raise ValueError(f"{text!r} is UDP; the command server listens on tcp:PORT, unix:PATH or systemd:…")
     try:
-        _port(str(tcp_address(text)[1]))
+        read_port(str(tcp_address(text)[1]))
     except Exception as error:
         raise ValueError(f"{text!r} is no Twisted endpoint ({error}); try tcp:8080:interface=127.0.0.1") from None
     return text
@@ -211,7 +214,7 @@ def _network(value: object) -> IPNetwork:
     if isinstance(value, IPNetwork):
         return value
     try:
-        network = ipaddress.ip_network(_string(value))
+        network = ipaddress.ip_network(read_text(value))
     except ValueError as error:
         raise ValueError(f"no network: {error}; write as 192.0.2.0/24") from None
     if isinstance(network, ipaddress.IPv4Network):
@@ -241,7 +244,7 @@ def parse_network_or_user(value: object) -> IPNetwork | LocalUser:
 
 
 def _redis_url(value: object) -> str:
-    text = _string(value)
+    text = read_text(value)
     if not _REDIS_URL.fullmatch(text):
         shown = _LOGIN.sub("//…@", text)  # the password is nobody's to read
         raise ValueError(f"must be redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE], not {shown!r}")
@@ -256,9 +259,9 @@ def _printable(value: str) -> str:
 
 def _dialect(value: object) -> str:
     """The name of a dialect that labnet has, or the path of a file. Raises ValueError."""
-    text = _string(value)
+    text = read_text(value)
     if is_path(text):
-        return _path(text)
+        return read_path(text)
     known = shipped()
     if text not in known:
         raise ValueError(f"there is no dialect {text!r}: write the path of a file, or one of {', '.join(known)}")
@@ -283,7 +286,8 @@ def _short(value: str) -> str:
     return value
 
 
-def _path(value: str) -> str:
+def read_path(value: str) -> str:
+    """A path that a file may have. Raises ValueError."""
     if not value:
         raise ValueError("must name a file")
     if "\0" in value:
@@ -299,7 +303,7 @@ class _OneOrMany:
         return {"anyOf": [array["items"], array]}
 
 
-def _text(kind: str) -> WithJsonSchema:
+def text_schema(kind: str) -> WithJsonSchema:
     """The JSON schema of text that is a ``kind`` of value; the page of the keys calls it by that word too."""
     return WithJsonSchema({"type": "string", "format": kind})
 
@@ -307,18 +311,17 @@ def _text(kind: str) -> WithJsonSchema:
 _Item = TypeVar("_Item")
 Many = Annotated[tuple[_Item, ...], BeforeValidator(_many), _OneOrMany()]
 
-Domain = Annotated[str, BeforeValidator(_domain), _text("domain")]
-Endpoint = Annotated[str, BeforeValidator(_endpoint), _text("endpoint")]
-File = Annotated[RecordsFile, BeforeValidator(parse_records_file), _text("records-file")]
-Listener = Annotated[UDPListen, BeforeValidator(parse_udp_listen), _text("listener")]
-Network = Annotated[IPNetwork, BeforeValidator(_network), _text("network")]
-NetworkOrUser = Annotated[IPNetwork | LocalUser, BeforeValidator(parse_network_or_user), _text("network or user")]
-Parent = Annotated[ParentAddress, BeforeValidator(parse_parent), _text("parent")]
-Path = Annotated[str, Field(min_length=1), AfterValidator(_path), _text("path")]
-DialectName = Annotated[str, BeforeValidator(_dialect), _text("dialect")]
+Domain = Annotated[str, BeforeValidator(_domain), text_schema("domain")]
+Endpoint = Annotated[str, BeforeValidator(_endpoint), text_schema("endpoint")]
+File = Annotated[RecordsFile, BeforeValidator(parse_records_file), text_schema("records-file")]
+Network = Annotated[IPNetwork, BeforeValidator(_network), text_schema("network")]
+NetworkOrUser = Annotated[IPNetwork | LocalUser, BeforeValidator(parse_network_or_user), text_schema("network or user")]
+Parent = Annotated[ParentAddress, BeforeValidator(parse_parent), text_schema("parent")]
+Path = Annotated[str, Field(min_length=1), AfterValidator(read_path), text_schema("path")]
+DialectName = Annotated[str, BeforeValidator(_dialect), text_schema("dialect")]
 Unknown = Annotated[str, AfterValidator(_unknown)]
 Printable = Annotated[str, AfterValidator(_printable)]
 ServerName = Annotated[str, AfterValidator(_printable), AfterValidator(_short)]
-RedisURL = Annotated[str, BeforeValidator(_redis_url), _text("redis-url")]
+RedisURL = Annotated[str, BeforeValidator(_redis_url), text_schema("redis-url")]
 Seconds = Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)]
 TTL = Annotated[int, Field(ge=0, le=2**31 - 1)]

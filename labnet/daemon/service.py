@@ -263,7 +263,7 @@ class LabService(BaseService):
             services.append({"name": "command", "kind": "command", "state": state})
             services[-1]["listeners"] = [shown(port) for port in self.command.ports]
         for resolver in self.resolvers.values():
-            listeners = [shown(port) for port in resolver.ports]
+            listeners = [shown(port) if kind == "udp" else f"{kind} {shown(port)}" for kind, port in resolver.all_ports]
             services.append({"kind": "resolver", "state": "running", "listeners": listeners, **resolver.status()})
         shared_up = None if self._shared is None else self._shared.store.is_up
         return self._status(services) | {"shared_up": shared_up, "faults": self.faults.active()}
@@ -304,15 +304,16 @@ class LabService(BaseService):
     def _capture_failed(self, why: str) -> None:
         self.log.warn("{why}", why=why, event="capture.failed")
 
-    def _ports(self) -> tuple[list[IListeningPort], list[tuple[str, IListeningPort]]]:
-        """The ports of the command server, and those of the resolvers behind their names."""
+    def _ports(self) -> tuple[list[IListeningPort], list[tuple[str, str, IListeningPort]]]:
+        """The ports of the command server, and those of the resolvers behind their names and kinds."""
         command = [*self.command.ports] if self.command is not None else []
-        return command, [(name, port) for name, resolver in self.resolvers.items() for port in resolver.ports]
+        ports = [(name, *port) for name, resolver in self.resolvers.items() for port in resolver.all_ports]
+        return command, ports
 
     def _serving(self) -> str:
         """What listens where, in one line."""
         command, resolvers = self._ports()
-        ports = [*(("command", port) for port in command), *resolvers]
+        ports = [*(("command", port) for port in command), *((name, port) for name, _, port in resolvers)]
         return "serving " + (", ".join(f"{name} on {shown(port)}" for name, port in ports) or "nobody")
 
     def _command_exited(self) -> None:

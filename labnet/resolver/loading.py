@@ -8,13 +8,14 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from labnet.config import ResolverConfig
 from labnet.dialects.codec import place_of
 from labnet.dialects.library import find as find_dialect
 from labnet.dialects.model import Dialect
 from labnet.dialects.reader import DialectError
+from labnet.listeners import TLSListen
 from labnet.net.addresses import address_text
 from labnet.net.kernel.memory import trim
 from labnet.net.kernel.regular import open_regular, read_regular
@@ -40,6 +41,9 @@ from labnet.resolver.records.zonefile_records import ZoneFileRecords
 from labnet.values import IPNetwork, ParentAddress, RecordsFile
 from labnet.wire.names import ROOT, key_of
 from labnet.wire.types import Mapping, Referral
+
+if TYPE_CHECKING:
+    from labnet.net.tls.credentials import Credentials
 
 RESOLV_CONF = "/etc/resolv.conf"
 
@@ -86,6 +90,8 @@ class Loaded:
     ``referrals`` are the servers that the records name for the names of a domain; ``servers`` has those of them that
     the resolver asks itself, by the domain's key.
 
+    ``credentials`` are what encrypted listeners show, by the paths of certificate and key.
+
     ``errors`` prevent its start, ``warnings`` do not; each names file and line.
     """
 
@@ -99,6 +105,7 @@ class Loaded:
     dns_log: LogStart = field(default_factory=LogStart)
     hints: Hints | None = None
     system: tuple[str, ...] = ()
+    credentials: dict[tuple[str, str], Credentials] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
@@ -200,6 +207,8 @@ class _Loader:
             if tail is not None:
                 self.loaded.dns_log = tail.start
         self.loaded.warnings += forgeable_parents(config)
+        for files in dict.fromkeys(listen.files for listen in config.listen if isinstance(listen, TLSListen)):
+            self._load_credentials(*files)
         kinds = {parent.kind for parent in every_parent(config)}
         if "root" in kinds:
             self._load_hints(config.hints)
@@ -337,6 +346,22 @@ class _Loader:
             left_out = self.loaded.zone.data.add_mapping(mapping)
             if left_out is not None:
                 self.loaded.note(path, [Problem(0, left_out, warning=True)])
+
+    def _load_credentials(self, certificate: str, key: str) -> None:
+        from labnet.net.tls.credentials import BadCredentials, read_credentials  # few labs need TLS
+
+        chain, secret = self._read(certificate), self._read(key)
+        if chain is None or secret is None:
+            return
+        try:
+            found = read_credentials(chain, secret)
+        except BadCredentials as error:
+            self.loaded.errors.append(f"{key if error.of_key else certificate}: {error}")
+            return
+        self.loaded.credentials[certificate, key] = found
+        doubt = found.doubt(self._now)
+        if doubt is not None:
+            self.loaded.warnings.append(f"{certificate}: {doubt}")
 
     def _load_hints(self, path: str | None) -> None:
         if path is None:

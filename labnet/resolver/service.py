@@ -38,7 +38,7 @@ from labnet.resolver.ready.packetcache import PacketCaches
 from labnet.resolver.serve.course import CourseResponder
 from labnet.resolver.serve.course_stream import CourseStreamProtocol
 from labnet.resolver.serve.identity import identities
-from labnet.resolver.serve.ports import OpenListener, Ports, changed
+from labnet.resolver.serve.ports import AnyListener, OpenListener, Ports, changed
 from labnet.resolver.serve.responder import Responder, ResponderOptions
 from labnet.resolver.serve.tcp import DNSStreamProtocol, DNSStreams
 from labnet.resolver.serve.udp import ResolverProtocol
@@ -82,7 +82,8 @@ class ResolverService(Service):
         self.title = name
         self._config = config
         self._reactor = reactor
-        self._listeners: list[OpenListener] = []
+        self._listeners: list[AnyListener] = []
+        self._credentials = loaded.credentials
         random = surroundings.random
         self._cache = Cache(config.cache_bytes, config.serve_stale)
         fill(self._cache, loaded, reactor.seconds(), config.course_ttl_max)
@@ -127,7 +128,21 @@ class ResolverService(Service):
     @property
     def ports(self) -> tuple[IListeningPort, ...]:
         """The UDP ports that are open; TCP ports of the same numbers go with them."""
-        return tuple([listener.udp for listener in self._listeners])
+        return tuple([listener.udp for listener in self._regular])
+
+    @property
+    def all_ports(self) -> tuple[tuple[str, IListeningPort], ...]:
+        """Those and the ports of encrypted DNS that are open, each behind its kind."""
+        return tuple(
+            [
+                ("udp", listener.udp) if isinstance(listener, OpenListener) else (listener.listen.kind, listener.port)
+                for listener in self._listeners
+            ]
+        )
+
+    @property
+    def _regular(self) -> list[OpenListener]:
+        return [listener for listener in self._listeners if isinstance(listener, OpenListener)]
 
     @property
     def streams(self) -> DNSStreams:
@@ -135,7 +150,8 @@ class ResolverService(Service):
         return self._streams
 
     def privilegedStartService(self) -> None:
-        self._listeners = self._ports.open(self._config.listen, self._config.batch, self._config.batch_delay)
+        config = self._config
+        self._listeners = self._ports.open(config.listen, config.batch, config.batch_delay, self._credentials)
 
     def startService(self) -> None:
         super().startService()
@@ -150,14 +166,15 @@ class ResolverService(Service):
         closing, opening = changed(self._listeners, config.listen)
         claim = LogLock(config.learned) if config.learned is not None and self._keeps_logs else None
         try:
-            opened = self._ports.open(opening, config.batch, config.batch_delay)
+            credentials = self._credentials if loaded is None else loaded.credentials
+            opened = self._ports.open(opening, config.batch, config.batch_delay, credentials)
         except StartError:
             if claim is not None:
                 claim.release()
             raise
         return _Change(self, config, loaded, _Listeners(opened, closing), claim)
 
-    def take_listeners(self, opened: list[OpenListener], closing: list[OpenListener]) -> None:
+    def take_listeners(self, opened: list[AnyListener], closing: list[AnyListener]) -> None:
         """Listen on those that are ``opened`` too, and no longer on those that are ``closing``."""
         self._listeners = [listener for listener in self._listeners if listener not in closing] + opened
         for listener in closing:
@@ -182,9 +199,12 @@ class ResolverService(Service):
         self._streams.make_protocol = self._stream_protocol()
         self.admission.change(rules_of(config))
         self._streams.change(self._responder, config.tcp_idle, config.tcp_connections, config.tcp_per_address)
+        self._credentials = loaded.credentials
         for listener in self._listeners:
-            listener.protocol.change(self._responder)
-            listener.delay(config.batch_delay)
+            if isinstance(listener, OpenListener):
+                listener.change(self._responder, config.batch_delay)
+            else:
+                listener.change(loaded.credentials[listener.listen.files])
         self.packets.change(config.packet_cache_bytes, loaded.zone)
 
     def drain(self) -> Deferred[None]:
@@ -223,7 +243,7 @@ class ResolverService(Service):
 
     def _ports_samples(self) -> Iterator[Sample]:
         """What was lost in the sockets; of those that are closed the counts have it already."""
-        for listener in self._listeners:
+        for listener in self._regular:
             sock = getattr(listener.udp, "socket", None)
             if sock is not None:
                 yield Sample("labnet_queries_dropped_total", (self.title, "overflow"), overflowed(sock))
@@ -355,8 +375,8 @@ class ResolverService(Service):
 
 
 class _Listeners(NamedTuple):
-    opened: list[OpenListener]
-    closing: list[OpenListener]
+    opened: list[AnyListener]
+    closing: list[AnyListener]
 
 
 @implementer(IChange)

@@ -29,8 +29,8 @@ from labnet.wire.dns_common import (
 from labnet.wire.names import text_of
 from labnet.wire.types import CHECKING_DISABLED, DNSSEC_OK, Question, Rcode, RRType, type_text
 
-NSID, COOKIE, KEEPALIVE = 3, 10, 11
-"""EDNS options (RFC 5001, RFC 7873, RFC 7828)."""
+NSID, COOKIE, KEEPALIVE, PADDING = 3, 10, 11, 12
+"""EDNS options (RFC 5001, RFC 7873, RFC 7828, RFC 7830)."""
 
 _QUERY, _UPDATE = 0, 5
 _ANY: Final = 255
@@ -53,6 +53,7 @@ class Edns:
     wants_nsid: bool = False
     wants_keepalive: bool = False
     has_options: bool = False
+    wants_padding: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,4 +165,6 @@ def _edns_of(payload: int, ttl: int, rdata: bytes) -> Edns:
     cookie = options.get(COOKIE)
     if cookie is not None and len(cookie) != 8 and not 16 <= len(cookie) <= 40:
         raise ValueError("a cookie of a wrong size")
-    return Edns(payload, ttl >> 16 & 255, bool(ttl & DO), cookie, NSID in options, KEEPALIVE in options, bool(options))
+    wants_nsid, wants_keepalive, wants_padding = (code in options for code in (NSID, KEEPALIVE, PADDING))
+    version, dnssec_ok = ttl >> 16 & 255, bool(ttl & DO)
+    return Edns(payload, version, dnssec_ok, cookie, wants_nsid, wants_keepalive, bool(options), wants_padding)

@@ -25,12 +25,15 @@ from labnet.wire.dns_common import (
     TYPE_CLASS,
     end_of_name,
 )
-from labnet.wire.dns_request import COOKIE, KEEPALIVE, NSID, Edns, Query, Refusal
+from labnet.wire.dns_request import COOKIE, KEEPALIVE, NSID, PADDING, Edns, Query, Refusal
 from labnet.wire.rdata import ADDRESS_BYTES, COMPRESSED
 from labnet.wire.types import Answer, ExtendedError, Rcode, RRset, RRType
 
 WITHOUT_EDNS: Final = 512
 """Bytes of a UDP message to a client without EDNS (RFC 1035, section 4.2.1)."""
+
+_OPT_HEAD: Final = 1 + RECORD.size
+"""Bytes of an OPT record before its options."""
 
 _SINGLE: Final = frozenset((RRType.CNAME, RRType.SOA, RRType.DNAME))
 """Types of which a name has one record (RFC 2181, section 10.1; RFC 1035, section 5.2; RFC 6672, section 2.4)."""
@@ -44,6 +47,8 @@ class Options:
     nsid: bytes | None = None
     keepalive: int | None = None
     """Tenths of a second that an idle TCP connection stays open (RFC 7828)."""
+    block: int = 0
+    """Bytes; a response is padded to a multiple of them where the client asks for that (RFC 7830). 0: it is not."""
 
 
 def encode_answer(
@@ -81,6 +86,8 @@ def encode_answer(
             with contextlib.suppress(_Full):
                 counts[2] = body.add(answer.additional)
     HEADER.pack_into(body.wire, 0, query.id, flags | answer.rcode & 15, 1, *counts[:2], counts[2] + bool(opt))
+    if options.block and edns is not None and edns.wants_padding:
+        opt = padded(opt, len(body.wire), options.block)
     return bytes(body.wire + opt)
 
 
@@ -93,6 +100,8 @@ def encode_refusal(refusal: Refusal, recursion: bool, options: Options) -> bytes
     opt = b"" if edns is None else opt_of(edns, refusal.rcode, (), options)
     query = refusal.query
     question = b"" if query is None else query.name + TYPE_CLASS.pack(query.question.rrtype, query.rrclass)
+    if options.block and edns is not None and edns.wants_padding:
+        opt = padded(opt, HEADER.size + len(question) + len(refusal.signature), options.block)
     counts = (bool(question), 0, 0, bool(opt) + bool(refusal.signature))
     return HEADER.pack(refusal.id, flags, *counts) + question + opt + refusal.signature
 
@@ -110,6 +119,17 @@ def opt_of(edns: Edns, rcode: int, errors: Sequence[ExtendedError], options: Opt
     rdata = b"".join([OPTION.pack(code, len(value)) + value for code, value in parts])
     ttl = (rcode >> 4) << 24 | (DO if edns.dnssec_ok else 0)
     return b"\0" + RECORD.pack(RRType.OPT, PAYLOAD, ttl, len(rdata)) + rdata
+
+
+def padded(opt: bytes, others: int, block: int) -> bytes:
+    """The OPT record ``opt`` with padding (RFC 7830): it and the ``others`` bytes of its message fill blocks.
+
+    The last block may be cut where the message would be too long.
+    """
+    size = others + len(opt) + OPTION.size
+    padding = min(-size % block, max(0, 65535 - size))
+    rdata = opt[_OPT_HEAD:] + OPTION.pack(PADDING, padding) + bytes(padding)
+    return opt[: _OPT_HEAD - 2] + len(rdata).to_bytes(2, "big") + rdata
 
 
 def _cut_text(text: str) -> bytes:

@@ -20,7 +20,13 @@ CAPTURES = {"ping.pcap": "icmp-ping", "lease.pcap": "dhcp", "lan.pcap": "arp", "
 """Captures that the reader is to have, and those of the exercises that stand for them."""
 
 
-PROGRAMS = {"dig": "bind9-dnsutils", "nc": "netcat-openbsd", "systemd-socket-activate": "systemd", "tshark": "tshark"}
+PROGRAMS = {
+    "dig": "bind9-dnsutils",
+    "kdig": "knot-dnsutils",
+    "nc": "netcat-openbsd",
+    "systemd-socket-activate": "systemd",
+    "tshark": "tshark",
+}
 """Programs that pages type, by the packages that have them."""
 
 

@@ -10,6 +10,7 @@ from zope.interface.verify import verifyObject
 
 from labnet.events import SENTENCES, ParentChanged
 from labnet.interfaces import IEvents
+from labnet.resolver.clients.transport import Transport
 from tests.recorded import Recorded, ladder, steps
 from tests.resolver.dnsfakes import reply_to
 from tests.resolver.lab import CLIENT, COURSE, PARENT, SERVER, Lab, errors
@@ -194,7 +195,7 @@ class DNSTests(StoryTestCase):
         stream.transport = None
         stream.peer = CLIENT
         account = self.lab.service._streams.account(stream, message)
-        responder.respond(message, (CLIENT, None), True, answers.append, account=account)
+        responder.respond(message, (CLIENT, None), Transport.TCP, answers.append, account=account)
         told = self.events.exchange()
         self.assertEqual((told.transport, told.datagrams[0].transport, told.result), ("tcp", "tcp", "hit"))
 

@@ -74,7 +74,7 @@ def _write(datagrams: Iterable[Datagram], ahead: float, writer: PacketWriter) ->
         now = round((one.time + ahead) * 1e9)
         ends = frozenset((one.source, one.destination))
         traffic.remark = "; ".join(filter(None, (one.note, one.fault and f"fault: {one.fault}")))
-        if one.transport == "tcp":
+        if one.transport != "udp":
             if ends not in opened:
                 opened.add(ends)
                 traffic.opened(one.source, one.destination)

@@ -37,14 +37,22 @@ LISTENS: Final = "{service} listens on {at} ({transports}); try: {example}"
 """How the log says a :class:`Listening`."""
 
 
-def to_try(command: Iterable[IListeningPort], resolvers: Iterable[tuple[str, IListeningPort]]) -> Iterator[Listening]:
-    """Each port with a command to try; the resolvers' behind their names."""
+TRANSPORTS: Final = {"udp": "UDP, TCP", "tls": "TLS"}
+"""By which transports a resolver's port of each kind listens."""
+
+
+def to_try(
+    command: Iterable[IListeningPort], resolvers: Iterable[tuple[str, str, IListeningPort]]
+) -> Iterator[Listening]:
+    """Each port with a command to try; the resolvers' behind their names and kinds."""
     for port in command:
         host, number = host_and_port(port)
         if number:
             yield Listening("command server", shown(port), "TCP", f"labnet command {host} {number} TIME")
         else:
             yield Listening("command server", host, "UNIX", f"nc -U {host}")
-    for name, port in resolvers:
+    for name, kind, port in resolvers:
         host, number = host_and_port(port)
-        yield Listening(f"resolver {name}", shown(port), "UDP, TCP", f"labnet resolve {host} {number} NAME")
+        option = "" if kind == "udp" else f"--{kind} "
+        example = f"labnet resolve {option}{host} {number} NAME"
+        yield Listening(f"resolver {name}", shown(port), TRANSPORTS[kind], example)

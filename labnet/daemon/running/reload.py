@@ -13,6 +13,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from labnet.config import Config, ConfigError, ResolverConfig
+from labnet.listeners import TLSListen
 from labnet.metrics import Sample
 from labnet.net.clocks import wall_of
 from labnet.resolver.cache.logs import DNS_LOG_SUFFIX
@@ -236,6 +237,8 @@ def watched_files(config: Config, path: str | None) -> Iterator[str]:
         yield from (file.path for file in resolver.records if file.path != resolver.learned)
         if resolver.hints is not None:
             yield resolver.hints
+        for listen in resolver.listen:
+            yield from listen.files if isinstance(listen, TLSListen) else ()
     if any(map(uses_system, config.resolver.values())):
         yield RESOLV_CONF
 

@@ -103,7 +103,7 @@ class Views:
         return {
             "name": resolver.title,
             "dialect": "" if config is None else config.dialect,
-            "listens": [f"udp {shown(port)}" for port in resolver.ports],
+            "listens": [f"{kind} {shown(port)}" for kind, port in resolver.all_ports],
             "parents": [parent["address"] for parent in status["parents"]],
             "records": status["records"],
             "cached": status["cache"]["entries"],

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from labnet.config import Config
 from labnet.interfaces import StartError
+from labnet.listeners import Listen, TLSListen
 from labnet.net.opening.bound import bound_socket
 from labnet.values import UDPListen
 
@@ -92,7 +93,7 @@ class Settled:
 
     def has(self, listener: object) -> bool:
         """Whether ``listener`` has such a number, which no other process has."""
-        return isinstance(listener, UDPListen) and listener.port in self._numbers.values()
+        return isinstance(listener, UDPListen | TLSListen) and listener.port in self._numbers.values()
 
     def close(self) -> None:
         """Hold nothing any more."""
@@ -110,7 +111,7 @@ class Settled:
             resolvers[name] = resolver.model_copy(update={"listen": tuple(listens)})
         return config.model_copy(update={"resolver": resolvers})
 
-    def _number(self, resolver: str, listen: UDPListen, at: int) -> int:
+    def _number(self, resolver: str, listen: Listen, at: int) -> int:
         key = (resolver, listen.interface, at)
         if key not in self._numbers:
             self._numbers[key], held = _free_number(listen)
@@ -118,7 +119,7 @@ class Settled:
         return self._numbers[key]
 
 
-def _free_number(listen: UDPListen) -> tuple[int, socket.socket]:
+def _free_number(listen: Listen) -> tuple[int, socket.socket]:
     """A number that is free for both UDP and TCP, and a socket that keeps it for the processes of this user."""
     for tries_left in reversed(range(_TRIES)):
         try:

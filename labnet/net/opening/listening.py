@@ -20,6 +20,7 @@ from twisted.python.failure import Failure
 from zope.interface import directlyProvides, providedBy
 
 from labnet.interfaces import IReactor, StartError
+from labnet.listeners import Listen
 from labnet.net.addresses import family_of
 from labnet.net.kernel.packet_filter import ATTACH_REUSEPORT, attach, program_of
 from labnet.net.opening.bound import bound_socket
@@ -134,16 +135,18 @@ def attach_random_split(sock: socket.socket, sockets: int) -> bool:
     return True
 
 
-def check_free(listeners: Iterable[UDPListen | str], inherited: Inherited, freebind: bool = True) -> None:
+def check_free(listeners: Iterable[Listen | str], inherited: Inherited, freebind: bool = True) -> None:
     """Raise StartError where one of ``listeners`` is taken: sockets that workers share do not notice another daemon's.
 
-    A resolver's listener is UDP and TCP, text is a Twisted endpoint. What is ``inherited`` is ours.
+    A resolver's listener is TCP, and UDP where it is no encrypted one; text is a Twisted endpoint. What is
+    ``inherited`` is ours.
     """
     probe: Any = _Probe(inherited, freebind)
     for listener in listeners:
         try:
-            if isinstance(listener, UDPListen):
-                probe.open(socket.SOCK_DGRAM, listener.interface, listener.port)
+            if not isinstance(listener, str):
+                if isinstance(listener, UDPListen):
+                    probe.open(socket.SOCK_DGRAM, listener.interface, listener.port)
                 probe.open(socket.SOCK_STREAM, listener.interface, listener.port)
             elif not listener.startswith("systemd:"):
                 failures: list[Failure] = []

@@ -15,6 +15,7 @@ from labnet.interfaces import UNWATCHED, AnsweredQuery, IEvents, IQueryLog
 from labnet.metrics import Histogram, Sample
 from labnet.net.addresses import address_text
 from labnet.resolver.clients.refusals import RefusedClients
+from labnet.resolver.clients.transport import Transport
 from labnet.wire.dns_request import decode_query
 from labnet.wire.names import key_of
 from labnet.wire.reply_text import told_in
@@ -110,9 +111,11 @@ class Counts:
         cell.ready += 1
         self._answered_ready(cell, ends, times, question, reply)
 
-    def answered_by_stream(self, cell: Cell, ends: Ends, times: Times, question: bytes, reply: bytes) -> None:
-        """``question`` by TCP was answered by a ready ``reply``, which by UDP counts in ``cell``."""
-        cell = self.cell("tcp", cell.protocol, cell.result, READY)
+    def answered_by_stream(
+        self, cell: Cell, transport: Transport, ends: Ends, times: Times, question: bytes, reply: bytes
+    ) -> None:
+        """``question`` by ``transport`` was answered by a ready ``reply``, which by UDP counts in ``cell``."""
+        cell = self.cell(transport.label, cell.protocol, cell.result, READY)
         cell.answered += 1
         self._answered_ready(cell, ends, times, question, reply)
 

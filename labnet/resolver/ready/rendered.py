@@ -10,13 +10,14 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from labnet.resolver.clients.counts import Cell
+from labnet.resolver.clients.transport import Transport
 from labnet.wire.dns_common import CD, HEADER, OPTION, PAYLOAD, RD, RECORD, TYPE_CLASS, skip_name
 from labnet.wire.dns_request import COOKIE, Query
 from labnet.wire.dns_response import WITHOUT_EDNS
 from labnet.wire.rdata import ADDRESS_BYTES
 from labnet.wire.types import Answer, Question
 
-Key = tuple[Question, int, bool, tuple[int, bool, bool, bool, bool] | None]
+Key = tuple[Question, int, Transport, tuple[int, bool, bool, bool, bool, bool] | None]
 
 _ENTRY_BYTES: Final = 900
 """What a reply takes beside its bytes and its name: its key, its fields, its place in the table (measured)."""
@@ -25,14 +26,15 @@ _COMPRESSED: Final = 2
 """Bytes of a name that is a pointer alone."""
 
 
-def key_of(query: Query, stream: bool) -> Key:
+def key_of(query: Query, transport: Transport) -> Key:
     """What the reply to ``query`` depends on, beside its id, its letters and the client's cookie."""
     edns = query.edns
     if edns is None:
-        return query.question, query.flags & (RD | CD), stream, None
-    room = 0 if stream else min(max(edns.payload, WITHOUT_EDNS), PAYLOAD)
-    options = room, edns.dnssec_ok, edns.cookie is not None, edns.wants_nsid, edns.wants_keepalive
-    return query.question, query.flags & (RD | CD), stream, options
+        return query.question, query.flags & (RD | CD), transport, None
+    room = 0 if transport else min(max(edns.payload, WITHOUT_EDNS), PAYLOAD)
+    wants_padding = edns.wants_padding and transport.is_encrypted
+    options = room, edns.dnssec_ok, edns.cookie is not None, edns.wants_nsid, edns.wants_keepalive, wants_padding
+    return query.question, query.flags & (RD | CD), transport, options
 
 
 class Rendered(NamedTuple):

@@ -1,10 +1,10 @@
-"""The listeners of one resolver: a UDP port and a TCP port of the same number each."""
+"""The listeners of one resolver: a UDP port and a TCP port of the same number each, or one of encrypted DNS."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
-from typing import Any, Final, cast
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
@@ -12,12 +12,18 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
 
 from labnet.interfaces import IReactor, StartError
+from labnet.listeners import Listen, TLSListen
 from labnet.net.opening.listening import BACKLOG, opener_beside
 from labnet.resolver.ready.packetcache import PacketCaches
 from labnet.resolver.serve.batch_port import BatchPort, is_available
+from labnet.resolver.serve.responder import Responder
 from labnet.resolver.serve.tcp import DNSStreams
 from labnet.resolver.serve.udp import ResolverProtocol
 from labnet.values import UDPListen
+
+if TYPE_CHECKING:
+    from labnet.net.tls.credentials import Credentials
+    from labnet.resolver.serve.encrypted import EncryptedListener
 
 MOST_BYTES: Final = 8192
 """Bytes of a question that are read."""
@@ -36,10 +42,11 @@ class OpenListener:
         self._tcp: IListeningPort | None = tcp
         self._closing: list[Deferred[Any]] = []
 
-    def delay(self, seconds: float) -> None:
-        """Give datagrams so long to come together, where they are taken by the batch."""
+    def change(self, responder: Responder, delay: float) -> None:
+        """Serve by ``responder``, and give datagrams ``delay`` seconds to come together, if taken by the batch."""
+        self.protocol.change(responder)
         if isinstance(self.udp, BatchPort):
-            self.udp.delay(seconds)
+            self.udp.delay(delay)
 
     def stop_reading(self) -> None:
         """Take no further questions and connections; what was asked by UDP can still be answered."""
@@ -54,6 +61,11 @@ class OpenListener:
         """Close both ports; fires when they are closed."""
         self.stop_reading()
         return gatherResults([*self._closing, maybeDeferred(self.udp.stopListening)])
+
+
+AnyListener: TypeAlias = "OpenListener | EncryptedListener"
+ByFiles: TypeAlias = "Mapping[tuple[str, str], Credentials]"
+"""The credentials by the paths of their files."""
 
 
 class Ports:
@@ -72,20 +84,31 @@ class Ports:
         self._streams = streams
         self._packets = packets
 
-    def open(self, listens: Iterable[UDPListen], batch: bool, delay: float) -> list[OpenListener]:
+    def open(
+        self, listens: Iterable[Listen], batch: bool, delay: float, credentials: ByFiles | None = None
+    ) -> list[AnyListener]:
         """All of ``listens``, or none. Raises :class:`~labnet.interfaces.StartError`.
 
         With ``batch`` they take many datagrams at a time where they can, and give them up to ``delay`` seconds to come.
+        Those of encrypted DNS have the ``credentials`` of their files.
         """
-        opened: list[OpenListener] = []
+        opened: list[AnyListener] = []
         try:
             for listen in listens:
-                opened.append(self._open(listen, batch, delay))
+                if isinstance(listen, TLSListen):
+                    opened.append(self._open_encrypted(listen, credentials or {}))
+                else:
+                    opened.append(self._open(listen, batch, delay))
         except StartError:
             for listener in opened:
                 listener.close()
             raise
         return opened
+
+    def _open_encrypted(self, listen: TLSListen, credentials: ByFiles) -> EncryptedListener:
+        from labnet.resolver.serve.encrypted import EncryptedListener  # few labs need TLS
+
+        return EncryptedListener(listen, credentials[listen.files], self._streams, self._reactor)
 
     def _open(self, listen: UDPListen, batch: bool, delay: float) -> OpenListener:
         tries_left = 1 if listen.port else _SAME_NUMBER_TRIES
@@ -117,7 +140,7 @@ class Ports:
         return port
 
 
-def changed(open_: Iterable[OpenListener], wanted: Iterable[UDPListen]) -> tuple[list[OpenListener], list[UDPListen]]:
+def changed(open_: Iterable[AnyListener], wanted: Iterable[Listen]) -> tuple[list[AnyListener], list[Listen]]:
     """Which of the listeners that are ``open_`` are no longer ``wanted``, and which are to be opened."""
     left = Counter(wanted)
     closing = []

@@ -13,6 +13,7 @@ from labnet.interfaces import IResolver
 from labnet.resolver.clients.admission import Admission, Client, Over, Ticket
 from labnet.resolver.clients.cookies import Cookies
 from labnet.resolver.clients.counts import Counts, Ends, source_of
+from labnet.resolver.clients.transport import Transport
 from labnet.resolver.ready.packetcache import PacketCaches
 from labnet.resolver.ready.rendered import key_of
 from labnet.resolver.ready.ttl_patch import ageing_of
@@ -26,6 +27,9 @@ from labnet.wire.dns_response import WITHOUT_EDNS, Options, encode_answer, encod
 from labnet.wire.types import DNSSEC_OK, Answer, ExtendedError, InfoCode, Rcode
 
 Send = Callable[[bytes], None]
+
+BLOCK: Final = 468
+"""Bytes that an encrypted response is padded to a multiple of, for a client that pads (RFC 8467, section 4.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,7 @@ class Responder:
         self,
         message: bytes,
         ends: Ends,
-        stream: bool,
+        transport: Transport,
         send: Send,
         taken: bool = False,
         account: Account | None = None,
@@ -76,11 +80,11 @@ class Responder:
         ``taken`` says that the answer was counted against the client's rate already. Gives False where the message
         gets no answer, whoever sends it: it is none that can be answered.
         """
-        asking = _Asking(self.admission.client(ends[0][0]), ends, self.clock.seconds(), stream, send, account)
+        asking = _Asking(self.admission.client(ends[0][0]), ends, self.clock.seconds(), transport, send, account)
         if asking.client.denied:
             self._lose("denied", account)
             return False
-        within = stream or taken or self.admission.takes(asking.client, asking.came)
+        within = transport != Transport.UDP or taken or self.admission.takes(asking.client, asking.came)
         query: Query | None
         decision: _Decision | None
         try:
@@ -146,13 +150,13 @@ class Responder:
 
         It gets ``answer``; where that is None, it gave way to another one of its network.
         """
-        asking = _Asking(self.admission.client(ends[0][0]), ends, self.clock.seconds(), False, send, None)
+        asking = _Asking(self.admission.client(ends[0][0]), ends, self.clock.seconds(), Transport.UDP, send, None)
         decision = _GAVE_WAY if answer is None else _Decision(answer, source_of(answer, asked=True))
         self._reply(asking, decode_query(message), decision)
 
     def _is_given_again(self, asking: _Asking, query: Query) -> bool:
         """Whether there was a reply that is ready but for what is the client's own; it has it then."""
-        found = self.packets.rendered.find(key_of(query, asking.stream), asking.came)
+        found = self.packets.rendered.find(key_of(query, asking.transport), asking.came)
         if found is None:
             return False
         reply = found.to(query, self._cookie(asking, query.edns))
@@ -184,8 +188,8 @@ class Responder:
             reply = encode_refusal(said, recursion, self._options(asking, said.edns))
         elif query is not None:
             said = said.with_proofs() if query.question.dnssec & DNSSEC_OK else said
-            options, stream = self._options(asking, query.edns), asking.stream
-            reply = encode_answer(query, self._explained(said), stream, recursion, options, decision.truncated)
+            options, is_stream = self._options(asking, query.edns), asking.transport != Transport.UDP
+            reply = encode_answer(query, self._explained(said), is_stream, recursion, options, decision.truncated)
             if decision.ready_until:
                 self._keep(asking, query, decision, said, message, reply)
         asking.send(reply)
@@ -193,7 +197,7 @@ class Responder:
             if asking.account is not None:
                 asking.account.lost(lost, reply)
             return
-        cell = self.counts.cell("tcp" if asking.stream else "udp", "dns", said.rcode.name, decision.source)
+        cell = self.counts.cell(asking.transport.label, "dns", said.rcode.name, decision.source)
         if query is None:
             cell.answered += 1
         else:
@@ -206,13 +210,13 @@ class Responder:
         self, asking: _Asking, query: Query, decision: _Decision, said: Answer, message: bytes, reply: bytes
     ) -> None:
         """Have ``reply``, which says ``said``, ready for who sends this ``message`` next, or one like it."""
-        stream, until = asking.stream, decision.ready_until
+        transport, until = asking.transport, decision.ready_until
         # An answer with options of the client's own, such as a cookie, is for that client alone; one by TCP may be
         # too long for UDP.
-        if (stream and len(reply) > WITHOUT_EDNS) or (query.edns and query.edns.has_options):
-            cell = self.counts.cell("tcp" if stream else "udp", "dns", said.rcode.name, decision.source)
+        if (transport and len(reply) > WITHOUT_EDNS) or (query.edns and query.edns.has_options):
+            cell = self.counts.cell(transport.label, "dns", said.rcode.name, decision.source)
             cookie = self._cookie(asking, query.edns)
-            self.packets.rendered.put(key_of(query, stream), reply, said, cookie, until, cell)
+            self.packets.rendered.put(key_of(query, transport), reply, said, cookie, until, cell)
             return
         cell = self.counts.cell("udp", "dns", said.rcode.name, decision.source)
         text = said.origin if self.options.explain and query.edns else ""
@@ -233,8 +237,11 @@ class Responder:
     def _options(self, asking: _Asking, edns: Edns | None) -> Options:
         if edns is None:
             return _NO_OPTIONS
-        cookie = self._cookie(asking, edns)
-        return Options(cookie, self.options.nsid or None, round(self.options.idle * 10) if asking.stream else None)
+        cookie, transport = self._cookie(asking, edns), asking.transport
+        # Of a connection of HTTP its own fields speak.
+        is_kept = transport in (Transport.TCP, Transport.TLS)
+        keepalive = round(self.options.idle * 10) if is_kept else None
+        return Options(cookie, self.options.nsid or None, keepalive, BLOCK if transport.is_encrypted else 0)
 
     def _cookie(self, asking: _Asking, edns: Edns | None) -> bytes | None:
         """The cookie for a client that sent one."""
@@ -249,7 +256,7 @@ class _Asking(NamedTuple):
     client: Client
     ends: Ends
     came: float
-    stream: bool
+    transport: Transport
     send: Send
     account: Account | None
 

@@ -14,6 +14,7 @@ from zope.interface import implementer
 
 from labnet.interfaces import IReactor, ISession, IStreamTransport
 from labnet.net.deadlines import Deadlines
+from labnet.resolver.clients.transport import Transport
 from labnet.resolver.serve.account import Account, end_of_port
 from labnet.resolver.serve.responder import Responder
 from labnet.wire.http import is_request
@@ -35,6 +36,8 @@ class DNSStreamProtocol(Protocol):
     """DNS over TCP (RFC 7766): messages behind their length, answered as each answer comes, not in their order."""
 
     transport: IStreamTransport
+    over = Transport.TCP
+    """How its messages come."""
 
     def __init__(self, streams: DNSStreams) -> None:
         self._streams = streams
@@ -93,8 +96,8 @@ class DNSStreamProtocol(Protocol):
     def _ask(self, message: bytes) -> None:
         self._in_flight += 1
         self._streams.idle.touch(self)
-        account = self._streams.account(self, message)
-        if self._streams.responder.respond(message, (self.peer, self.transport), True, self._reply, False, account):
+        account, ends = self._streams.account(self, message), (self.peer, self.transport)
+        if self._streams.responder.respond(message, ends, self.over, self._reply, False, account):
             self._set_reading()
         else:
             self.close()  # as if two servers were to talk for ever
@@ -197,15 +200,20 @@ class DNSStreams(ServerFactory):
         self._open: dict[DNSStreamProtocol, None] = {}
         self._by_address: dict[str, dict[DNSStreamProtocol, None]] = {}
         self._waiting_for_close: list[Deferred[None]] = []
-        self._http_logged = float("-inf")
+        self._http_logged = self._tls_logged = float("-inf")
         self.make_protocol: Callable[[DNSStreams], DNSStreamProtocol] = DNSStreamProtocol
         """Makes what serves a new connection; that of a dialect over TCP tells DNS and text apart."""
 
     def buildProtocol(self, addr: IAddress | None) -> DNSStreamProtocol | None:
-        """None closes the connection at once: its client is not served."""
+        return self.admit(addr, self.make_protocol)
+
+    def admit(
+        self, addr: IAddress | None, make_protocol: Callable[[DNSStreams], DNSStreamProtocol]
+    ) -> DNSStreamProtocol | None:
+        """What serves a connection of ``addr``; None closes it at once: its client is not served."""
         client = self.responder.admission.client(_host_of(addr))
         if client.allowed:
-            return self.make_protocol(self)
+            return make_protocol(self)
         if client.denied:
             self.responder.counts.lost["denied"] += 1
         else:
@@ -225,6 +233,16 @@ class DNSStreams(ServerFactory):
                 event="resolver.http",
             )
 
+    def tls_failed(self, stream: DNSStreamProtocol, why: str) -> None:
+        """The TLS of ``stream`` failed, because of ``why``; the log says so once a second at most."""
+        self.responder.counts.lost["malformed"] += 1
+        now = self.responder.clock.seconds()
+        if now - self._tls_logged >= 1:
+            self._tls_logged = now
+            self.log.warn(
+                "the TLS connection of {host} failed: {why}", host=stream.peer[0], why=why, event="resolver.tls-failed"
+            )
+
     def ready_for(self, stream: DNSStreamProtocol) -> Callable[[bytes], bytes | None]:
         """What finds the ready answers for a connection, to be asked for each message that has come by now."""
         responder = self.responder
@@ -239,7 +257,7 @@ class DNSStreams(ServerFactory):
             if found is None or found[0][2] & _TC:
                 return None
             ends, times = (stream.peer, stream.transport), (now, responder.clock.seconds())
-            counts.answered_by_stream(found[1], ends, times, message, found[0])
+            counts.answered_by_stream(found[1], stream.over, ends, times, message, found[0])
             account = self.account(stream, message)
             if account is not None:
                 account.story.step("ready", source=found[1].source)
@@ -255,7 +273,7 @@ class DNSStreams(ServerFactory):
         if not (counts.events.watched and counts.events.take()):
             return None
         listener = end_of_port(stream.transport)
-        return Account(counts, responder.clock.seconds, message, stream.peer, listener, "tcp")
+        return Account(counts, responder.clock.seconds, message, stream.peer, listener, stream.over.label)
 
     def opened(self, stream: DNSStreamProtocol) -> None:
         own = self._by_address.setdefault(stream.peer[0], {})

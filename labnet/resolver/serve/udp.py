@@ -12,6 +12,7 @@ from labnet.interfaces import IResolver
 from labnet.net.kernel.reflectors import REFLECTORS
 from labnet.resolver.clients.admission import Admission
 from labnet.resolver.clients.counts import Cell, Counts
+from labnet.resolver.clients.transport import Transport
 from labnet.resolver.engine.fast_path import FastPath
 from labnet.resolver.serve.account import Account, end_of_port
 from labnet.resolver.serve.course import CourseResponder
@@ -114,8 +115,8 @@ class ResolverProtocol(DatagramProtocol):
         if not self._is_dns(datagram):
             self._course.respond(datagram, (addr, self.transport), partial(self._reply, addr), taken, account)
         else:
-            ends = addr, self.transport
-            self._responder.respond(datagram, ends, False, lambda reply: self._send(reply, addr), taken, account)
+            ends, send = (addr, self.transport), partial(self._send, addr=addr)
+            self._responder.respond(datagram, ends, Transport.UDP, send, taken, account)
 
     def gave_way(self, datagram: bytes, addr: tuple[str, int], answer: Answer | None) -> None:
         """Say that the DNS message ``datagram`` gave way to another question, with ``answer`` if there is one."""

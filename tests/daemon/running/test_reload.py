@@ -220,6 +220,8 @@ class FileWatchTests(SynchronousTestCase):
         both = {"listen": "udp:1", "records": ["r", "log"], "learned": "/base/log", "hints": "h"}
         built = config.build({"resolver": {"a": both}}, "/base", "/run")
         self.assertEqual([*watched_files(built, "/base/lab.toml")], ["/base/lab.toml", "/base/r", "/base/h"])
+        tls = config.build({"resolver": {"a": {"listen": "tls:1:certificate=c:key=k"}}}, "/base", "/run")
+        self.assertEqual([*watched_files(tls, None)], ["/base/c", "/base/k"])
         alone = config.build({"resolver": {"a": {"listen": "udp:1"}}}, "/base", "/run")
         self.assertEqual([*watched_files(alone, None)], [])
         system = config.build({"resolver": {"a": {"listen": "udp:1", "forward": {"b": "system"}}}}, "/base", "/run")

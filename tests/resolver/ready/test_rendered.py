@@ -11,6 +11,7 @@ import dns.message
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.resolver.clients.counts import Cell
+from labnet.resolver.clients.transport import Transport
 from labnet.resolver.engine.resolver import Resolver
 from labnet.resolver.ready.rendered import RenderedReplies, key_of
 from labnet.wire.dns_request import Query, decode_query
@@ -55,14 +56,14 @@ class RenderedRepliesTests(SynchronousTestCase):
 
     def put(self, question: Query, answer: Answer, until: float = 100.0, stream: bool = True) -> None:
         reply = encode_answer(question, answer, stream, True, Options(hole(b"A"), b"nsid"))
-        self.replies.put(key_of(question, stream), reply, answer, hole(b"A"), until, CELL)
+        self.replies.put(key_of(question, Transport(stream)), reply, answer, hole(b"A"), until, CELL)
 
     def test_id_letters_and_cookie_are_the_askers_own(self) -> None:
         """All else is what would be encoded for it, byte for byte."""
         answer = Answer(Rcode.NOERROR, (addresses(1),))
         self.put(asked(), answer)
         other = asked("WwW.lab", 99, (dns.edns.GenericOption(10, b"anothers"),))
-        found = self.replies.find(key_of(other, True), 99.0)
+        found = self.replies.find(key_of(other, Transport.TCP), 99.0)
         assert found is not None
         expected = encode_answer(other, answer, True, True, Options(hole(b"B"), b"nsid"))
         self.assertEqual((found.to(other, hole(b"B")), found.cell), (expected, CELL))
@@ -76,7 +77,7 @@ class RenderedRepliesTests(SynchronousTestCase):
             firsts: Counter[str] = Counter()
             for id in range(50):
                 question = asked(id=id)
-                found = self.replies.find(key_of(question, True), 0.0)
+                found = self.replies.find(key_of(question, Transport.TCP), 0.0)
                 assert found is not None
                 message = dns.message.from_wire(found.to(question, hole(b"B")))
                 self.assertEqual(len(message.answer[-1]), 5)
@@ -85,24 +86,24 @@ class RenderedRepliesTests(SynchronousTestCase):
 
     def test_options_that_change_nothing_do_not_count(self) -> None:
         """Those that do make another question of it: who asks could miss what is kept by each of them."""
-        same = key_of(asked(), True)
+        same = key_of(asked(), Transport.TCP)
         padded = asked(options=(COOKIE, dns.edns.GenericOption(12, b"0" * 99)))
-        self.assertEqual(key_of(padded, True), same)
-        self.assertEqual(key_of(asked(payload=4096), False), key_of(asked(), False))
+        self.assertEqual(key_of(padded, Transport.TCP), same)
+        self.assertEqual(key_of(asked(payload=4096), Transport.UDP), key_of(asked(), Transport.UDP))
         no_cookie, nsid = asked(options=()), asked(options=(COOKIE, dns.edns.GenericOption(3, b"")))
         for other in (
-            key_of(no_cookie, True),
-            key_of(nsid, True),
-            key_of(asked(), False),
-            key_of(asked("x.lab"), True),
+            key_of(no_cookie, Transport.TCP),
+            key_of(nsid, Transport.TCP),
+            key_of(asked(), Transport.UDP),
+            key_of(asked("x.lab"), Transport.TCP),
         ):
             self.assertNotEqual(other, same)
-        self.assertNotEqual(key_of(asked(payload=512), False), key_of(asked(), False))
+        self.assertNotEqual(key_of(asked(payload=512), Transport.UDP), key_of(asked(), Transport.UDP))
 
     def test_it_holds_until_its_second(self) -> None:
         """Then it is gone, with its bytes."""
         self.put(asked(), Answer(Rcode.NOERROR, (addresses(1),)), until=100.0)
-        self.assertIsNone(self.replies.find(key_of(asked(), True), 100.0))
+        self.assertIsNone(self.replies.find(key_of(asked(), Transport.TCP), 100.0))
         self.assertEqual(self.replies.bytes, 0)
 
     def test_what_was_used_longest_ago_goes(self) -> None:
@@ -111,9 +112,9 @@ class RenderedRepliesTests(SynchronousTestCase):
         answer = Answer(Rcode.NOERROR, (addresses(30),))
         for name in names:
             self.put(asked(name), answer)
-            self.assertIsNotNone(self.replies.find(key_of(asked(names[0]), True), 0.0), name)
+            self.assertIsNotNone(self.replies.find(key_of(asked(names[0]), Transport.TCP), 0.0), name)
         self.assertLessEqual(self.replies.bytes, 100_000)
-        self.assertIsNone(self.replies.find(key_of(asked(names[1]), True), 0.0))
+        self.assertIsNone(self.replies.find(key_of(asked(names[1]), Transport.TCP), 0.0))
         self.replies.resize(100)
         self.put(asked(), answer)
         self.assertEqual(self.replies.bytes, 0)

@@ -23,6 +23,7 @@ from labnet.interfaces import IResolver
 from labnet.resolver.clients.admission import Admission, Rules
 from labnet.resolver.clients.cookies import Cookies
 from labnet.resolver.clients.counts import Counts
+from labnet.resolver.clients.transport import Transport
 from labnet.resolver.ready.packetcache import PacketCaches
 from labnet.resolver.serve.responder import Responder, ResponderOptions
 from labnet.wire.names import key_of
@@ -192,7 +193,7 @@ class ComplianceTests(SynchronousTestCase):
     def exchange(self, message: bytes, stream: bool = False) -> list[bytes]:
         """What comes back for ``message``."""
         replies: list[bytes] = []
-        answered = self.responder.respond(message, (("192.0.2.1", 5300), None), stream, replies.append)
+        answered = self.responder.respond(message, (("192.0.2.1", 5300), None), Transport(stream), replies.append)
         self.assertEqual(answered, bool(replies))
         return replies
 

@@ -20,6 +20,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.config import ResolverConfig
 from labnet.interfaces import AnsweredQuery
+from labnet.resolver.clients.transport import Transport
 from labnet.resolver.loading import load_files
 from labnet.resolver.serve import tcp as streams_module
 from labnet.resolver.serve.tcp import GRACE, MOST_IN_FLIGHT
@@ -190,7 +191,7 @@ class ReadyTests(SynchronousTestCase):
         client = streams.connect()
         question = dns.message.make_query("big.lab", "TXT", id=1).to_wire()
         by_udp: list[bytes] = []
-        streams.service._responder.respond(question, (("127.0.0.1", 53), None), False, by_udp.append)
+        streams.service._responder.respond(question, (("127.0.0.1", 53), None), Transport.UDP, by_udp.append)
         self.assertTrue(streams.service.packets.dns.packets)
         client.send(framed(question))
         self.assertEqual(len(split(client.received())[0].answer[0]), 26)

@@ -62,7 +62,7 @@ class Page {
   hide(text) {
     if (!this.isProjector) return text;
     const listens = [...this.lab.resolvers, this.lab.command ?? {}].flatMap(one => [...(one.listens ?? []), ...(one.parents ?? [])]);
-    const own = new Set(listens.map(one => one.replace(/^(udp|tcp) /, "")));
+    const own = new Set(listens.map(one => one.replace(/^(udp|tcp|tls|https?) /, "")));
     return String(text ?? "").replace(/\[[0-9a-f:.%\w]+\](:\d+)?|\b\d+\.\d+\.\d+\.\d+(:\d+)?/g, found => (own.has(found) ? found : "…"));
   }
 

@@ -1,0 +1,1 @@
+"""TLS: which certificates are shown, and which are believed. Imported only where something is encrypted."""
