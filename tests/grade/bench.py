@@ -90,6 +90,17 @@ def grade_mutants(mutants: Iterable[Mutant], at_once: int, has_slow: bool = True
         return dict(pool.map(one, mutants))
 
 
+def grade_checks(programs: Iterable[Mutant], at_once: int) -> dict[str, Grade]:
+    """What the check of each says of it, by its id."""
+
+    def one(program: Mutant) -> tuple[str, Grade]:
+        with tempfile.TemporaryDirectory() as folder:
+            return program.id, graded(program.assignment, mutated(program, Path(folder)), (program.check,))
+
+    with ThreadPoolExecutor(at_once) as pool:
+        return dict(pool.map(one, programs))
+
+
 def grade_references(programs: Iterable[Reference], at_once: int) -> dict[str, Grade]:
     """The grade of each reference program by its id."""
     with ThreadPoolExecutor(at_once) as pool:

@@ -146,3 +146,11 @@ DIALECTS = (
 )  # fmt: skip
 
 MUTANTS = (*COMMAND, *RESOLVER, *CLIENTS, *DIALECTS)
+
+SLOW = (
+    _command("its time begins before its greeting", "timeout-by-command", ('            client.sendall(f"{host}', '            until = time.monotonic() + 15\n            time.sleep(1.3)\n            client.sendall(f"{host}'), ('waiting = b""\n            until = time.monotonic() + 15\n', 'waiting = b""\n'), program="lines.py"),
+    _resolver("what was learned is told late, for a TTL of two seconds", "expires", ("            save()\n", "            save()\n            time.sleep(1.3)\n")),
+    _resolver("what was learned is told late, for one of three", "ttl-from-learning", ("            save()\n", "            save()\n            time.sleep(2.5 if reply[2] == '3' else 0)\n")),
+    Mutant("zone", "what was learned is told late", "resolver-forgets", "plain/resolver.py", (("    server.sendto(cache", "    time.sleep(2.6)\n    server.sendto(cache"),)),
+)  # fmt: skip
+"""Programs that conform, on a machine that is slow: the judge sees late when their time began."""

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.grade.assignment import SHIPPED, load
 from tests.grade.bench import mutated, references
-from tests.grade.mutants import MUTANTS
+from tests.grade.mutants import MUTANTS, SLOW
 
 
 class MutantTests(SynchronousTestCase):
@@ -17,7 +17,7 @@ class MutantTests(SynchronousTestCase):
 
     def test_each_can_be_made_and_compiles(self) -> None:
         """Every text that is to be replaced is there."""
-        for mutant in MUTANTS:
+        for mutant in (*MUTANTS, *SLOW):
             with tempfile.TemporaryDirectory() as folder:
                 made = mutated(mutant, Path(folder))
                 for path in [made] if made.is_file() else sorted(made.glob("*.py")):

@@ -6,8 +6,8 @@ import pytest
 
 from labnet.grade.model import Grade, Outcome
 from labnet.grade.report.text import line_of
-from tests.grade.bench import Reference, grade_mutants, grade_references, references
-from tests.grade.mutants import MUTANTS, Mutant
+from tests.grade.bench import Reference, grade_checks, grade_mutants, grade_references, references
+from tests.grade.mutants import MUTANTS, SLOW, Mutant
 
 AT_ONCE = 6
 """Programs graded side by side: most of the time they wait."""
@@ -19,7 +19,8 @@ REFERENCES = list(references())
 def grades() -> dict[str, Grade]:
     """The grade of every program by its id."""
     programs = [one for one in REFERENCES if not one.missing]
-    return grade_references(programs, AT_ONCE) | grade_mutants(MUTANTS, AT_ONCE, has_slow=False)
+    mutants = grade_mutants(MUTANTS, AT_ONCE, has_slow=False)
+    return grade_references(programs, AT_ONCE) | mutants | grade_checks(SLOW, AT_ONCE)
 
 
 def _unlike_passed(grade: Grade) -> list[str]:
@@ -47,3 +48,10 @@ def test_a_defect_is_named_by_its_check_and_by_no_other(mutant: Mutant, grades: 
     others = [result.check.id for result in grade.results if result.outcome in (Outcome.UNSTABLE, Outcome.TROUBLE)]
     assert (failed, others) == ([mutant.check], []), _unlike_passed(grade)
     assert grade.status == 1
+
+
+@pytest.mark.parametrize("program", SLOW, ids=[one.id for one in SLOW])
+def test_what_the_judge_sees_late_is_not_taken_for_too_early(program: Mutant, grades: dict[str, Grade]) -> None:
+    """A time counts from a moment that the judge cannot know: what is early has to be early by the longest of it."""
+    failed = [one for one in grades[program.id].results if one.outcome in (Outcome.FAILED, Outcome.UNSTABLE)]
+    assert failed == [], _unlike_passed(grades[program.id])

@@ -274,14 +274,16 @@ def timeout_restarts(scene: Scene) -> None:
 
 
 def timeout_by_command(scene: Scene) -> None:
-    client = greeted(scene, serve(scene))
-    since = time.monotonic()
+    port = serve(scene)
+    before = time.monotonic()
+    client = greeted(scene, port)
+    latest = time.monotonic()
     for letter in b"T", b"I", b"M":
         client.send(letter)
         scene.sleep(4.5)
         if client.take():
             return  # each segment is a command to this program, so each begins the fifteen seconds anew
-    _closes_on_time(scene, client, since, since, "single bytes and no command")
+    _closes_on_time(scene, client, before, latest, "single bytes and no command")
 
 
 def idle_server(scene: Scene) -> None:
