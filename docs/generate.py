@@ -22,6 +22,7 @@ from twisted.python import usage
 from labnet.cli.program import labnet
 from labnet.config import Config
 from labnet.daemon import tap
+from labnet.filter_tables import BlockTable
 from labnet.metrics import FAMILIES
 
 DOCS = Path(__file__).resolve().parent
@@ -35,13 +36,18 @@ PLUGINS: dict[str, type[usage.Options]] = {
 SCHEMA = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "labnet.toml"}
 SCHEMA["description"] = "The configuration of labnet."
 
+NESTED: dict[str, Any] = {"block": BlockTable}
+"""Tables inside of those of the configuration that have a page of keys of their own."""
+
+PLACES = {"resolver": "resolver.NAME", "block": "resolver.NAME.block.LIST"}
+
 MERGED = {"sum": "", "max": "; of several workers, the largest"}
 
 
 def generated() -> dict[Path, str]:
     """The text of each generated file, by its path."""
     schema = Config.model_json_schema()
-    files = {DOCS / f"generated/keys-{name}.inc": keys(name, schema) for name in Config.model_fields}
+    files = {DOCS / f"generated/keys-{name}.inc": keys(name, schema) for name in [*Config.model_fields, *NESTED]}
     files |= {DOCS / f"generated/options-{name}.inc": _page(options(name)) for name in PLUGINS}
     files[DOCS / "generated/commands.inc"] = _page(commands("labnet", labnet))
     files[DOCS / "generated/metrics.inc"] = _page(metrics())
@@ -51,8 +57,8 @@ def generated() -> dict[Path, str]:
 
 def keys(table: str, schema: dict[str, Any]) -> str:
     """The keys of one ``table`` of the configuration: type, default and meaning of each."""
-    model = next(iter(models(Config.model_fields[table].annotation)))
-    place = f"{table}.NAME" if table == "resolver" else table
+    model = NESTED[table] if table in NESTED else next(iter(models(Config.model_fields[table].annotation)))
+    place = PLACES.get(table, table)
     properties = schema["$defs"][model.__name__]["properties"]
     return _page(
         line

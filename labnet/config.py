@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from labnet.dialects.library import find as find_dialect
 from labnet.dialects.library import is_path
 from labnet.dialects.reader import DialectError
+from labnet.filter_tables import BlockTable, ListName
 from labnet.listeners import Listener, TLSListen
 from labnet.net.kernel.regular import read_regular
 from labnet.packages import hint
@@ -135,6 +136,13 @@ class ResolverConfig(_Table):
     forward: Mapping[Domain, Many[Parent]] = Field(
         default_factory=dict, description="Parents for single domains: a table, domain = [parents]."
     )
+    block: Mapping[ListName, BlockTable] = Field(
+        default_factory=dict, description="Lists of names that are blocked: a table for each, block.LIST."
+    )
+    rebind_protection: bool = Field(
+        False, description="Pass on no private address that a parent gives (DNS rebinding): there is no record then."
+    )
+    rebind_exempt: Many[Domain] = Field((), description="Domains whose names may have private addresses all the same.")
     hints: Path | None = Field(
         None, description="Root hints for parents = root, relative to this file; default: the real root's."
     )
@@ -413,9 +421,12 @@ def _absolute(resolver: ResolverConfig, base: str, state: str) -> ResolverConfig
     hints = None if resolver.hints is None else path(base, resolver.hints)
     dialect = path(base, resolver.dialect) if is_path(resolver.dialect) else resolver.dialect
     listen = tuple(one.below(base) if isinstance(one, TLSListen) else one for one in resolver.listen)
-    return resolver.model_copy(
-        update={"listen": listen, "records": records, "learned": learned, "hints": hints, "dialect": dialect}
-    )
+    block = {
+        name: table if table.file is None else table.model_copy(update={"file": path(base, table.file)})
+        for name, table in resolver.block.items()
+    }
+    files = {"records": records, "learned": learned, "hints": hints, "dialect": dialect, "block": block}
+    return resolver.model_copy(update={"listen": listen, **files})
 
 
 def _is_encrypted(resolver: ResolverConfig) -> bool:
@@ -467,4 +478,6 @@ def _keys(path: Sequence[str]) -> list[str]:
         "shared": SharedConfig,
     }
     table = Config if len(path) == 1 else tables.get(path[0], Config)
+    if table is ResolverConfig and path[2:3] == ["block"] and len(path) > 4:
+        table = BlockTable
     return list(table.model_fields)

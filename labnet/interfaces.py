@@ -21,7 +21,7 @@ from twisted.internet.interfaces import (
 from zope.interface import Attribute, Interface, implementer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from twisted.internet.defer import Deferred
 
@@ -144,28 +144,61 @@ class IResolver(Interface):
 
     can_recurse: bool = Attribute("Whether there is a parent to ask.")
 
-    def known(question: Question, failures: bool = True, story: Story | None = None) -> Answer | None:
+    def known(
+        question: Question, failures: bool = True, story: Story | None = None, screen: IScreen | None = None
+    ) -> Answer | None:
         """What zone and cache know now, without waiting; None where a parent has to be asked.
 
         ``failures`` says whether a failure of a moment ago counts as known (RFC 9520). The steps that lead to an answer
-        are noted in ``story``.
+        are noted in ``story``. ``screen`` is the client's.
         """
 
     def recorded(question: Question) -> Answer | None:
         """What the records alone say, for a client that may have no more; None where they have nothing."""
 
-    def nearest(question: Question) -> Answer | None:
+    def nearest(question: Question, screen: IScreen | None = None) -> Answer | None:
         """What is known on the way to the answer, for a query without recursion desired.
 
         The CNAMEs as far as they are known here, or a referral; None where there is neither (RFC 1034, section 4.3.2,
-        step 3).
+        step 3). ``screen`` is the client's.
         """
 
-    def ask(question: Question, story: Story | None = None, network: bytes = b"") -> Deferred[Answer]:
+    def ask(
+        question: Question, story: Story | None = None, network: bytes = b"", screen: IScreen | None = None
+    ) -> Deferred[Answer]:
         """Ask the parents; their failure is an answer too (SERVFAIL). Never fails. How is noted in ``story``.
 
-        ``network`` is that of the client: where too much is in flight, the one that has most gives way.
+        ``network`` is that of the client: where too much is in flight, the one that has most gives way. ``screen`` is
+        the client's too.
         """
+
+
+class IScreen(Interface):
+    """What is kept from a client: names on lists, and answers with addresses that are not to be passed on."""
+
+    def look(question: Question, story: Story | None = None) -> tuple[Answer | None, IScreen | None]:
+        """What ``question``, which the records do not answer, is answered with in place of all that is known elsewhere.
+
+        None where no list has an answer to it. With it the screen that counts from there on; None where none does.
+        """
+
+    def look_at(question: Question, answer: Answer, story: Story | None = None) -> Answer:
+        """``answer``, from the cache or a parent, where it may be passed on; else what is said in its place."""
+
+    def lets_pass(question: Question) -> bool:
+        """Whether no list says anything about ``question``."""
+
+    def harms(question: Question, addresses: Sequence[bytes]) -> bool:
+        """Whether an answer to ``question`` with ``addresses``, and no other record, has to be looked at."""
+
+
+class IScreens(Interface):
+    """The screens of all clients."""
+
+    usual: IScreen = Attribute("The screen of who is in none of the networks that a list is for.")
+
+    def of(host: str) -> IScreen:
+        """The screen of the client at the address ``host``."""
 
 
 class IChange(Interface):
@@ -192,7 +225,7 @@ class AnsweredQuery(NamedTuple):
     tcp or tls, ``protocol`` dns or the dialect's name; ``name`` is as the client wrote it, ``rrtype`` as in
     presentation form; ``result`` and ``source`` are the labels of ``labnet_queries_total``. ``answer`` is what was
     said, in a few words, "" where that is nothing; ``ttl`` the seconds that it holds. ``parent`` is who told it, ""
-    where nobody had to. It took ``seconds``.
+    where nobody had to. It took ``seconds``. ``by`` is the list that it was answered by, "" where none was.
     """
 
     when: float
@@ -210,6 +243,7 @@ class AnsweredQuery(NamedTuple):
     ttl: int | None
     parent: str
     seconds: float
+    by: str = ""
 
 
 class IQueryLog(Interface):

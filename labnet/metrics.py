@@ -61,6 +61,8 @@ FAMILIES: Final[dict[str, Family]] = {
     "labnet_queries_dropped_total": Family(
         "counter", "Questions without an answer of their own, and why.", ("resolver", "reason")
     ),
+    "labnet_blocked_total": Family("counter", "Questions answered, or dropped, by a list.", ("resolver", "list")),
+    "labnet_block_list_names": Family("gauge", "Names on a list.", ("resolver", "list"), "max"),
     "labnet_cache_entries": Family("gauge", "Answers that are cached.", ("resolver",), "max"),
     "labnet_cache_bytes": Family("gauge", "Bytes of memory that cached answers take.", ("resolver",), "max"),
     "labnet_cache_hits_total": Family("counter", "Questions that the cache had a valid answer for.", ("resolver",)),

@@ -22,6 +22,7 @@ _ONE = AnsweredQuery(
     ttl=60,
     parent="dns:192.0.2.53:53",
     seconds=0.0,
+    by="",
 )
 
 

@@ -46,6 +46,7 @@ class GeneratedTests(SynchronousTestCase):
     def test_every_key_option_and_metric_says_what_it_is_for(self) -> None:
         """Each stands once, with words below it."""
         models = [model for table in config.Config.model_fields.values() for model in generate.models(table.annotation)]
+        models += generate.NESTED.values()
         wanted = len(FAMILIES) + sum(len(model.model_fields) for model in models)
         wanted += sum(len(options(plugin)) for plugin in generate.PLUGINS.values()) + len(labnet_options(labnet))
         text = "\n".join(text for path, text in generate.generated().items() if path.suffix == ".inc")

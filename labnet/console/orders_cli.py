@@ -39,17 +39,19 @@ def _of_resolver(says: str = "Of this resolver [the first one].") -> Callable[[D
     examples=[
         ("labnet lookup www.google.co.il", "what would answer it now"),
         ("labnet lookup example.org MX", "the same for mail servers"),
+        ("labnet lookup --client 192.0.2.7 ads.example", "what that client is told, where lists are for some alone"),
         (r"labnet lookup 'foo\.bar.test'", "a dot inside of a label"),
     ],
 )
 @click.argument("name", metavar="NAME", help="The name.")
 @click.argument("rrtype", metavar="[TYPE]", default="A", help="The type of records. Default: A.")
 @_of_resolver()
+@click.option("--client", metavar="ADDRESS", help="Who asks [one that is in no network of a list].")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @on_running_lab
-def lookup(where: Where, name: str, rrtype: str, resolver: str | None, as_json: bool) -> int:
+def lookup(where: Where, name: str, rrtype: str, resolver: str | None, client: str | None, as_json: bool) -> int:
     with control_of(where) as control:
-        found = control.ask("lookup", name=name, type=rrtype, resolver=resolver)
+        found = control.ask("lookup", name=name, type=rrtype, resolver=resolver, client=client)
     if as_json:
         print(json.dumps(found, indent=2))
     else:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-_NO_PARENT: Final = ("ready", "records", "cache", "stale")
+_NO_PARENT: Final = ("ready", "records", "cache", "stale", "blocked")
 """Sources of answers for which no parent was asked."""
 
 

@@ -37,6 +37,10 @@ _WHERE: Final = {
     "records": "from the records",
     "records-say-no": "from the records",
     "special": "a special name",
+    "listed": "by the list {list}",
+    "listed-client": "by the list {list}",
+    "listed-address": "by the list {list}",
+    "rebinding": "a private address is not passed on",
     "joined": "with another one's question",
     "no-parent": "no parent to ask",
 }

@@ -34,6 +34,8 @@ from labnet.resolver.files.problem import Problem
 from labnet.resolver.files.resolv_conf import parse_resolv_conf
 from labnet.resolver.files.root_hints import Hints, builtin_hints, parse_hints
 from labnet.resolver.files.zonefile import read_zone
+from labnet.resolver.filtering.lists import BlockList
+from labnet.resolver.filtering.loading import read_list
 from labnet.resolver.records.occluded import occluded
 from labnet.resolver.records.zone import Zone
 from labnet.resolver.records.zonedata import ZoneData
@@ -88,7 +90,7 @@ class Loaded:
     """What the files of one resolver hold; ``cached`` is what its logs do, the newest of each last.
 
     ``referrals`` are the servers that the records name for the names of a domain; ``servers`` has those of them that
-    the resolver asks itself, by the domain's key.
+    the resolver asks itself, by the domain's key. ``lists`` are those that block names, in their order.
 
     ``credentials`` are what encrypted listeners show, by the paths of certificate and key.
 
@@ -103,6 +105,7 @@ class Loaded:
     cached: list[CachedAnswer] = field(default_factory=list)
     course_log: LogStart = field(default_factory=LogStart)
     dns_log: LogStart = field(default_factory=LogStart)
+    lists: list[BlockList] = field(default_factory=list)
     hints: Hints | None = None
     system: tuple[str, ...] = ()
     credentials: dict[tuple[str, str], Credentials] = field(default_factory=dict)
@@ -206,6 +209,12 @@ class _Loader:
             tail = self._log(config.learned + DNS_LOG_SUFFIX, self._tail.dns)
             if tail is not None:
                 self.loaded.dns_log = tail.start
+        for name, table in config.block.items():
+            content = b"" if table.file is None else self._read(table.file)
+            if content is not None:
+                found, problems = read_list(name, table, content, self._reading.checkpoint)
+                self.loaded.lists.append(found)
+                self.loaded.note(table.file or name, problems)
         self.loaded.warnings += forgeable_parents(config)
         for files in dict.fromkeys(listen.files for listen in config.listen if isinstance(listen, TLSListen)):
             self._load_credentials(*files)

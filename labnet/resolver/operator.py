@@ -11,7 +11,9 @@ import dns.rdatatype
 from twisted.internet.interfaces import IReactorTime
 
 from labnet.events import Story
+from labnet.interfaces import IScreen, IScreens
 from labnet.resolver.cache.dump import record_lines, shown_name
+from labnet.resolver.clients.counts import by_of
 from labnet.resolver.engine.resolver import Resolver
 from labnet.resolver.files.entries import EntryError, Scope, bounded, read_record
 from labnet.resolver.records.editing import EditError, add_mapping, add_record, remove_records
@@ -44,18 +46,21 @@ class Operator:
         self._resolver = resolver
         self._changed = changed
         self._clock = clock
+        self.screens: IScreens | None = None
+        """What is kept from whom."""
         self._edits = 0
         self._edited: Zone | None = None
 
-    def lookup(self, name: str, rrtype: str = "A") -> dict[str, Any]:
+    def lookup(self, name: str, rrtype: str = "A", client: str = "") -> dict[str, Any]:
         """What would answer ``name`` now, for JSON: the steps, and either the answer or the parents to be asked.
 
+        Where it matters who asks, that is the ``client`` (an address), else one that is in no network of a list.
         Nobody is asked, and nothing is counted.
         """
         question = Question(key_of_shown(name), _type_of(rrtype))
         story = Story(self._title, "", self._clock.seconds)
         story.is_afterwards = True
-        answer = self._resolver.known(question, story=story)
+        answer = self._resolver.known(question, True, story, self._screen_of(client))
         for step in story.steps:
             if step.kind == "alias":
                 question = Question(key_of_shown(str(step.values["target"])), question.rrtype)
@@ -64,12 +69,21 @@ class Operator:
             "steps": [quoted(step.sentence) for step in story.steps],
             "status": None if answer is None else answer.rcode.name,
             "answer": [] if answer is None else list(_lines(answer)),
+            "list": by_of(answer),
             "parents": [],
         }
         if answer is None:
             found["parents"] = self._parents(question)
             found["asked"] = f"{shown_name(question.key)} {type_text(question.rrtype)}"
         return found
+
+    def _screen_of(self, client: str) -> IScreen | None:
+        if self.screens is None:
+            return None
+        try:
+            return self.screens.of(client) if client else self.screens.usual
+        except ValueError:
+            raise OperatorError(f"{client!r} is no IP address") from None
 
     def add(self, text: str) -> list[str]:
         """Serve one more record, as a master file or a line of the course has it; what is served then, a line each.

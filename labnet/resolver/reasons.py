@@ -9,6 +9,7 @@ from labnet.events import Step
 from labnet.wire.types import Answer, ExtendedError, InfoCode, Rcode
 
 CODES: Final[Mapping[str, InfoCode]] = {
+    **dict.fromkeys(("listed", "listed-client", "listed-address", "rebinding"), InfoCode.BLOCKED),
     "failed-before": InfoCode.CACHED_ERROR,
     "no-parent": InfoCode.NOT_AUTHORITATIVE,
     "records-alone": InfoCode.PROHIBITED,

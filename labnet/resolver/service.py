@@ -30,6 +30,7 @@ from labnet.resolver.clients.cookies import Cookies
 from labnet.resolver.clients.counts import Counts
 from labnet.resolver.engine.fast_path import FastPath
 from labnet.resolver.engine.resolver import Resolver
+from labnet.resolver.filtering.screen import screens_of
 from labnet.resolver.forwarding import Forwarding, parents_status
 from labnet.resolver.inspection import Inspection
 from labnet.resolver.loading import Loaded, fill
@@ -118,6 +119,7 @@ class ResolverService(Service):
         self._fast_path = FastPath(
             reactor, self._resolver, config.explain, (config.ttl_min, config.ttl_max), config.mixed_case
         )
+        self._take_screens(config, loaded)
         self._ports = Ports(reactor, self._make_protocol, self._streams, self.packets)
 
     def learn(self, question: Question, entry: Entry) -> None:
@@ -197,7 +199,7 @@ class ResolverService(Service):
         self._responder = self._make_responder()
         self._course.change(codec_of(config, loaded.dialect), Referrals(loaded.referrals), self._responder)
         self._streams.make_protocol = self._stream_protocol()
-        self.admission.change(rules_of(config))
+        self._take_screens(config, loaded)
         self._streams.change(self._responder, config.tcp_idle, config.tcp_connections, config.tcp_per_address)
         self._credentials = loaded.credentials
         for listener in self._listeners:
@@ -237,6 +239,8 @@ class ResolverService(Service):
         yield Sample("labnet_packet_cache_bytes", (name, "course"), self.packets.course.bytes)
         yield Sample("labnet_in_flight", (name,), self._resolver.in_flight)
         yield from self.counts.samples()
+        if self._screens is not None:
+            yield from self._screens.samples(name)
         yield from self._ports_samples()
         for parents in self._forwarding.parents.values():
             yield from parents.samples(name)
@@ -309,6 +313,12 @@ class ResolverService(Service):
             domain: self._shared.parent(self._groups[domain], parents, bounds_of(config, loaded.dialect), patience)
             for domain, parents in forwards.items()
         }
+
+    def _take_screens(self, config: ResolverConfig, loaded: Loaded) -> None:
+        """Keep from clients what the lists of ``config`` and the guard against rebinding say."""
+        self._screens = self.operator.screens = screens = screens_of(config, loaded.lists, self._reactor)
+        self._resolver.usual = None if screens is None else screens.usual
+        self.admission.change(rules_of(config, screens))
 
     def _make_protocol(self) -> ResolverProtocol:
         return ResolverProtocol(self._resolver, self._course, self._responder, self._fast_path)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from labnet.config import ResolverConfig
 from labnet.dialects.codec import Codec
 from labnet.dialects.model import Dialect
+from labnet.interfaces import IScreens
 from labnet.resolver.cache.policy import Bounds
 from labnet.resolver.clients.admission import Rules
 
 
-def rules_of(config: ResolverConfig) -> Rules:
-    """Which clients are served, and how much each network of them may ask."""
+def rules_of(config: ResolverConfig, screens: IScreens | None = None) -> Rules:
+    """Which clients are served, how much each network of them may ask, and what is kept from them (``screens``)."""
     return Rules(
         allow=config.allow,
         deny=config.deny,
@@ -20,6 +21,7 @@ def rules_of(config: ResolverConfig) -> Rules:
         burst=config.rate_burst,
         slip=config.rate_slip,
         in_flight=config.in_flight_per_client,
+        screens=screens,
     )
 
 

@@ -70,6 +70,8 @@ class InfoCode(IntEnum):
     OTHER = 0
     STALE_ANSWER = 3
     CACHED_ERROR = 13
+    BLOCKED = 15
+    FILTERED = 17
     PROHIBITED = 18
     STALE_NXDOMAIN = 19
     NOT_AUTHORITATIVE = 20
@@ -222,6 +224,14 @@ class Answer:
             signatures=(*signatures, *[rrset for rrset in self.signatures if rrset not in signatures]),
             proofs=(*proofs, *self.proofs),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class BlockedAnswer(Answer):
+    """What is said in place of an answer, because of the list ``by``; nothing by UDP where it ``is_dropped``."""
+
+    by: str = ""
+    is_dropped: bool = False
 
 
 def _once(rrsets: Sequence[RRset]) -> Iterable[RRset]:

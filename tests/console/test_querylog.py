@@ -71,6 +71,7 @@ class QueryLogTests(SynchronousTestCase):
                     "ttl": 60,
                     "parent": "dns:192.0.2.53:53",
                     "milliseconds": 1.234,
+                    "list": "",
                 }
             ],
         )
@@ -81,6 +82,13 @@ class QueryLogTests(SynchronousTestCase):
         self.clock.advance(1)
         (one,) = self.objects()
         self.assertEqual((one["answer"], one["ttl"], one["parent"]), ("", None, ""))
+
+    def test_the_list_that_blocked_a_name_is_named(self) -> None:
+        """By its name in the configuration."""
+        self.log.query_log(an_answered_query(source="blocked", by="ads"))
+        self.clock.advance(1)
+        (one,) = self.objects()
+        self.assertEqual((one["source"], one["list"]), ("blocked", "ads"))
 
     def test_texts_that_are_remembered_are_bounded(self) -> None:
         """Recursion from the root meets any number of servers."""

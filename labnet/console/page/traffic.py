@@ -18,7 +18,7 @@ MOST: Final = 300
 """Seconds that are kept."""
 
 _PERIOD: Final = 1.0
-_FROM_MEMORY: Final = frozenset({"ready", "records", "cache", "stale"})
+_FROM_MEMORY: Final = frozenset({"ready", "records", "cache", "stale", "blocked"})
 _LIMITED: Final = frozenset({"rate", "slipped", "in_flight"})
 
 

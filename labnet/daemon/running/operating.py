@@ -33,7 +33,8 @@ def operate(resolvers: Mapping[str, ResolverService], do: str, request: Mapping[
     title, resolver = next(iter(chosen.items()))
     try:
         if do == "lookup":
-            return resolver.operator.lookup(_text(request, "name"), _field(request, "type") or "A")
+            rrtype, client = _field(request, "type") or "A", _field(request, "client") or ""
+            return resolver.operator.lookup(_text(request, "name"), rrtype, client)
         if do == "add":
             return {"resolver": title, "lines": resolver.operator.add(_text(request, "record"))}
         removed = resolver.operator.remove(

@@ -17,6 +17,7 @@ from labnet.listeners import TLSListen
 from labnet.metrics import Sample
 from labnet.net.clocks import wall_of
 from labnet.resolver.cache.logs import DNS_LOG_SUFFIX
+from labnet.resolver.filtering.loading import list_files
 from labnet.resolver.loading import RESOLV_CONF, Loaded, Reading, ReadingEnded, every_parent, load_files
 
 POLL: Final = 1.0
@@ -83,6 +84,7 @@ def shared_files(config: Config) -> Iterator[str]:
                 yield f"{key}: {first} writes to {path} already; name another file"
     for name, resolver in config.resolver.items():
         read = [(f"resolver.{name}.records", file.path) for file in resolver.records]
+        read += [(f"resolver.{name}.block", file) for file in list_files(resolver.block.values())]
         read += [(f"resolver.{name}.hints", resolver.hints)] if resolver.hints is not None else []
         for key, path in read:
             writer = writers.get(os.path.realpath(path))
@@ -235,6 +237,7 @@ def watched_files(config: Config, path: str | None) -> Iterator[str]:
         yield path
     for resolver in config.resolver.values():
         yield from (file.path for file in resolver.records if file.path != resolver.learned)
+        yield from list_files(resolver.block.values())
         if resolver.hints is not None:
             yield resolver.hints
         for listen in resolver.listen:

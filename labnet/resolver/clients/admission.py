@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final, Protocol
 
+from labnet.interfaces import IScreen, IScreens
 from labnet.policy.access import Access
 from labnet.policy.ratelimit import TokenBuckets, network_of
 from labnet.values import IPNetwork
@@ -30,7 +31,7 @@ class Rules:
     ``recursion`` is None where everybody who is allowed may recurse. ``rate`` are answers a second to one client
     network by UDP, ``burst`` seconds of it that may be used up at once, ``slip`` says which of the DNS answers past it
     are sent truncated: each n-th, 0 for none. ``in_flight`` are questions of one client network that parents are
-    being asked at a time.
+    being asked at a time. ``screens`` has what is kept from whom; None: nothing is.
     """
 
     allow: Iterable[IPNetwork]
@@ -41,6 +42,7 @@ class Rules:
     burst: float = 1
     slip: int = 0
     in_flight: int = 100
+    screens: IScreens | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,8 @@ class Client:
 
     One that is ``denied`` gets nothing, one that is ``allowed`` the records, one that ``may_recurse`` every answer; the
     rate counts for one that is ``limited``. ``network`` is what its limits are counted by, ``host`` its address.
+    ``screen`` says what is kept from it. What is ready is for those alone from whom the usual is kept: they
+    ``gets_ready`` then.
     """
 
     allowed: bool
@@ -57,11 +61,13 @@ class Client:
     limited: bool
     network: bytes
     host: str
+    screen: IScreen | None
+    gets_ready: bool
 
     @property
     def unlimited(self) -> bool:
         """Whether every answer that is ready may go to it, uncounted."""
-        return self.may_recurse and not self.limited
+        return self.gets_ready and not self.limited
 
 
 class Over(Enum):
@@ -105,13 +111,18 @@ class Admission:
             if len(self._clients) >= _REMEMBERED:
                 self._clients.clear()
             allowed = self._access.allows(host)
+            may_recurse = allowed and self._recursion.allows(host)
+            screens = self._rules.screens
+            screen = None if screens is None else screens.of(host)
             client = self._clients[host] = Client(
                 allowed,
                 self._access.denies(host),
-                allowed and self._recursion.allows(host),
+                may_recurse,
                 bool(self._rules.rate) and not self._exempt.allows(host),
                 network_of(host),
                 host,
+                screen,
+                may_recurse and (screens is None or screen is screens.usual),
             )
         return client
 

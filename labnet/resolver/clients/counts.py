@@ -19,10 +19,16 @@ from labnet.resolver.clients.transport import Transport
 from labnet.wire.dns_request import decode_query
 from labnet.wire.names import key_of
 from labnet.wire.reply_text import told_in
-from labnet.wire.types import Answer, InfoCode, Question, RRType
+from labnet.wire.types import Answer, BlockedAnswer, InfoCode, Question, RRType
 
 READY: Final = "ready"
 """The source of an answer that was given from its bytes, without a look at records or cache."""
+
+BLOCKED: Final = "blocked"
+"""The source of an answer that a list gave."""
+
+DROPPED: Final = "list"
+"""The reason of a question that a list has dropped."""
 
 FOUND: Final = "found"
 UNKNOWN: Final = "unknown"
@@ -38,21 +44,25 @@ AskedText = tuple[str, str, Question]
 """A name and a type as text, and the question that they are."""
 
 _NONE: Final = range(0)
-_OWN: Final = frozenset(("records", "none"))
+_OWN: Final = frozenset(("records", "none", BLOCKED))
 """The sources that no parent is behind."""
 _STALE: Final = frozenset((InfoCode.STALE_ANSWER, InfoCode.STALE_NXDOMAIN))
 
 
 class Cell:
-    """How many questions had these labels, and how many of them were answered by a ready answer."""
+    """How many questions had these labels, and how many of them were answered by a ready answer.
 
-    __slots__ = ("answered", "protocol", "ready", "result", "source", "transport")
+    ``by`` is the list that they were answered by, empty where none was.
+    """
 
-    def __init__(self, transport: str, protocol: str, result: str, source: str) -> None:
+    __slots__ = ("answered", "by", "protocol", "ready", "result", "source", "transport")
+
+    def __init__(self, transport: str, protocol: str, result: str, source: str, by: str = "") -> None:
         self.transport = transport
         self.protocol = protocol
         self.result = result
         self.source = source
+        self.by = by
         self.answered = 0
         self.ready = 0
 
@@ -71,7 +81,8 @@ class Counts:
         self.parent_of: Callable[[Question], str] = lambda question: ""
         """Says which parent told what is known about a question, "" where none did."""
         self.ready_seconds = Histogram()
-        self._cells: dict[tuple[str, str, str, str], Cell] = {}
+        self._dropped: Counter[str] = Counter()
+        self._cells: dict[tuple[str, str, str, str, str], Cell] = {}
         self._seconds: dict[str, Histogram] = {}
         self._share = 0.0
         self._refusals = RefusedClients(name)
@@ -81,9 +92,14 @@ class Counts:
         self.lost["refused"] += 1
         self._refusals.note(host, now)
 
-    def cell(self, transport: str, protocol: str, result: str, source: str) -> Cell:
-        """Where questions with these labels are counted."""
-        labels = (transport, protocol, result, source)
+    def dropped(self, by: str) -> None:
+        """A question is dropped, as the list ``by`` says."""
+        self.lost[DROPPED] += 1
+        self._dropped[by] += 1
+
+    def cell(self, transport: str, protocol: str, result: str, source: str, by: str = "") -> Cell:
+        """Where questions with these labels are counted, those answered by a list each with its own."""
+        labels = (transport, protocol, result, source, by)
         cell = self._cells.get(labels)
         if cell is None:
             cell = self._cells[labels] = Cell(*labels)
@@ -165,18 +181,24 @@ class Counts:
                 ttl,
                 parent,
                 max(0.0, now - came),
+                cell.by,
             )
         )
 
     def samples(self) -> Iterator[Sample]:
         """What was counted so far."""
         found: Counter[tuple[str, str, str, str]] = Counter()
+        blocked = self._dropped.copy()
         for cell in self._cells.values():
+            if cell.by:
+                blocked[cell.by] += cell.answered + cell.ready
             found[cell.transport, cell.protocol, cell.result, cell.source] += cell.answered
             found["udp", cell.protocol, cell.result, READY] += cell.ready
         for labels, count in found.items():
             if count:
                 yield Sample("labnet_queries_total", (self.name, *labels), count)
+        for by, count in blocked.items():
+            yield Sample("labnet_blocked_total", (self.name, by), count)
         for source, histogram in {READY: self.ready_seconds, **self._seconds}.items():
             yield histogram.sample("labnet_query_seconds", self.name, source)
         for reason, count in self.lost.items():
@@ -191,8 +213,15 @@ def asked_in(datagram: bytes) -> AskedText:
     return decode_query(datagram).as_asked()
 
 
+def by_of(answer: object) -> str:
+    """The list that gave ``answer``; empty where none did."""
+    return answer.by if isinstance(answer, BlockedAnswer) else ""
+
+
 def source_of(answer: Answer, asked: bool) -> str:
     """Where an answer comes from, in one word for the labels; ``asked`` says whether a parent was asked for it."""
+    if isinstance(answer, BlockedAnswer):
+        return BLOCKED
     if any(error.code in _STALE for error in answer.errors):
         return "stale"
     if asked:

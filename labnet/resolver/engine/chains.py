@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from labnet.interfaces import IScreen
 from labnet.wire.types import Answer, ExtendedError, Question, Rcode, RRset, RRType, failure_of
 
 LONGEST: Final = 11
@@ -20,11 +21,14 @@ LONGEST_AUTHORITATIVE: Final = 20
 class Chain:
     """The CNAMEs followed for one question, with their signatures, proofs and errors, and what is asked next.
 
+    ``screen`` is what is kept from the client from there on.
+
     A chain of authoritative zones that is too long or a circle is answered as far as it goes; any other is a failure,
     since whoever made it may go on for ever.
     """
 
     asked: Question
+    screen: IScreen | None = None
     rrsets: list[RRset] = field(default_factory=list)
     signatures: list[RRset] = field(default_factory=list)
     proofs: list[RRset] = field(default_factory=list)

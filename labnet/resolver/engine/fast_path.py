@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any, Final
 
-from labnet.interfaces import IReactor
+from labnet.interfaces import IReactor, IScreen
 from labnet.resolver.engine.flight import Flight, LatePort
 from labnet.resolver.engine.resolver import Resolver
 from labnet.resolver.upstream.dns import DNSParent
@@ -54,6 +54,11 @@ class FastPath:
         self._mixed_case = mixed_case
         self._forwarders: dict[tuple[str, int], Forwarder] = {}
         self._chosen: tuple[Parents, float, Forwarder, Health] | None = None
+
+    @property
+    def usual(self) -> IScreen | None:
+        """What is kept from the clients whose questions are passed on; None: nothing is."""
+        return self._resolver.usual
 
     def take(self, port: LatePort, origin: Any, datagram: bytes, now: float, network: bytes = b"") -> bool:
         """Have ``datagram``, which ``port`` got from ``origin``, answered by its parent, if it can go the fast path.
@@ -166,6 +171,10 @@ class Forwarder:
             self._diverted.append((flight, reply))
             return True
         ttl, addresses = found
+        usual = self._path.usual
+        if usual is not None and usual.harms(flight.question, addresses):
+            self._diverted.append((flight, reply))
+            return True
         least, most = self._path.ttl
         ttl = min(max(ttl, least), most)
         count, ports = len(addresses), self._ports

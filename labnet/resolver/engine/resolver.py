@@ -14,7 +14,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from labnet.events import Story
-from labnet.interfaces import IParent, IResolver
+from labnet.interfaces import IParent, IResolver, IScreen
 from labnet.resolver.cache.cache import Cache, Entry
 from labnet.resolver.cache.lines import CachedAnswer
 from labnet.resolver.cache.policy import Bounds, answer_of_mapping
@@ -58,6 +58,8 @@ class Resolver:
         self._clock = clock
         self.flights = InFlight(cache, learned, clock, bounds)
         """The questions that parents are being asked."""
+        self.usual: IScreen | None = None
+        """What is kept from the clients whose questions may take the fast path; None: nothing is kept from any."""
         self.hits = 0
         self.misses = 0
 
@@ -70,11 +72,13 @@ class Resolver:
     def can_recurse(self) -> bool:
         return bool(self._forwards)
 
-    def known(self, question: Question, failures: bool = True, story: Story | None = None) -> Answer | None:
-        chain = Chain(question)
+    def known(
+        self, question: Question, failures: bool = True, story: Story | None = None, screen: IScreen | None = None
+    ) -> Answer | None:
+        chain = Chain(question, screen)
         whole = None
         while whole is None:
-            answer = self._local(chain.asked, failures, story)
+            answer = self._local(chain, failures, story)
             if answer is None:
                 return None
             whole = self._followed(chain, answer, story)
@@ -90,18 +94,20 @@ class Resolver:
             whole = chain.follow(answer or Answer(Rcode.NOERROR))
         return whole
 
-    def nearest(self, question: Question) -> Answer | None:
-        chain = Chain(question)
+    def nearest(self, question: Question, screen: IScreen | None = None) -> Answer | None:
+        chain = Chain(question, screen)
         whole = None
         while whole is None:
-            answer = self._local(chain.asked, failures=True) or self.zone.find(chain.asked)
+            answer = self._local(chain, failures=True) or self.zone.find(chain.asked)
             if answer is None and not chain.rrsets:
                 return None
-            whole = chain.follow(Answer(Rcode.NOERROR) if answer is None else self._cut(answer, chain.asked))
+            whole = chain.follow(Answer(Rcode.NOERROR)) if answer is None else self._followed(chain, answer, None)
         return whole
 
-    def ask(self, question: Question, story: Story | None = None, network: bytes = b"") -> Deferred[Answer]:
-        asking = Deferred.fromCoroutine(self._follow(question, story, network))
+    def ask(
+        self, question: Question, story: Story | None = None, network: bytes = b"", screen: IScreen | None = None
+    ) -> Deferred[Answer]:
+        asking = Deferred.fromCoroutine(self._follow(Chain(question, screen), story, network))
         return asking.addErrback(failed_unexpectedly, question, self.log)
 
     def forwardable(self, question: Question) -> Parents | None:
@@ -110,6 +116,8 @@ class Resolver:
         None where anything is known of it here, where too much is in flight, and where its parents are of another kind.
         """
         key = question.key
+        if self.usual is not None and not self.usual.lets_pass(question):
+            return None
         if self.flights.is_full or may_be_special(key) or not self.zone.is_silent_about(key):
             return None
         cache = self._cache
@@ -163,13 +171,13 @@ class Resolver:
         """Give up every question in flight; who waits for one gets SERVFAIL."""
         self.flights.stop()
 
-    async def _follow(self, question: Question, story: Story | None, network: bytes) -> Answer:
-        chain = Chain(question)
+    async def _follow(self, chain: Chain, story: Story | None, network: bytes) -> Answer:
+        is_of_course = bool(chain.asked.spelled)
         whole = None
         noting: Story | None = None  # up to the first name that is not known, all was noted by known()
         while whole is None:
             # The course protocol alone has its names spelled, and asks again for what failed a moment ago.
-            answer = self._local(chain.asked, bool(chain.rrsets and not question.spelled), noting)
+            answer = self._local(chain, bool(chain.rrsets and not is_of_course), noting)
             if answer is None:
                 self.misses += 1
                 noting = story
@@ -179,19 +187,27 @@ class Resolver:
 
     def _followed(self, chain: Chain, answer: Answer, story: Story | None) -> Answer | None:
         """The whole answer where ``chain`` ends with ``answer``, else None."""
-        asked = chain.asked
-        whole = chain.follow(self._cut(answer, asked))
+        asked, screen = chain.asked, chain.screen
+        part = self._cut(answer, asked, screen)
+        if screen is not None and answer.until != math.inf:  # else it is of the records, or of a list
+            part = screen.look_at(asked, part, story)
+        whole = chain.follow(part)
         if story is not None and whole is None:
             story.step("alias", name=text_of(asked.key), target=text_of(chain.asked.key))
         return whole
 
-    def _local(self, question: Question, failures: bool, story: Story | None = None) -> Answer | None:
-        """One step of a chain, from what is known here."""
+    def _local(self, chain: Chain, failures: bool, story: Story | None = None) -> Answer | None:
+        """One step of ``chain``, from what is known here, or from what its screen says in place of that."""
+        question = chain.asked
         own = self._own(question)
         if story is not None:
             note_own(story, question, own)
         if own is not None:
             return replace(own, until=math.inf)
+        if chain.screen is not None:
+            blocked, chain.screen = chain.screen.look(question, story)
+            if blocked is not None:
+                return blocked
         known = self._remembered(question, failures, story)
         if known is not None or self._forward(question) is not None:
             return known
@@ -207,15 +223,18 @@ class Resolver:
         found = self.zone.find(question)
         return None if found is not None and found.is_referral and self._forward(question) is not None else found
 
-    def _cut(self, answer: Answer, asked: Question) -> Answer:
+    def _cut(self, answer: Answer, asked: Question, screen: IScreen | None) -> Answer:
         """``answer`` without what a parent says behind a CNAME about names that it is not asked for.
 
-        Those are names of our own records, and those below a domain that another parent is there for. So does unbound
-        with what lies outside a forwarded domain; dnsmasq passes the chain on whole.
+        Those are names of our own records, those that a list of ``screen`` has, and those below a domain that another
+        parent is there for. So does unbound with what lies outside a forwarded domain; dnsmasq passes the chain on
+        whole.
         """
 
         def is_elsewhere(key: bytes) -> bool:
             target = asked.at(key)
+            if screen is not None and not screen.lets_pass(target):
+                return True
             parent = self._forward(target)
             return (parent is not None and parent is not self._forward(asked)) or self._own(target) is not None
 

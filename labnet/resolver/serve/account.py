@@ -13,6 +13,7 @@ from labnet.wire.said import said
 
 _LOST: Final = {
     "denied": "dropped",
+    "list": "dropped",
     "asked-already": "dropped",
     "rate": "dropped",
     "repeated": "dropped",

@@ -228,7 +228,7 @@ class BatchAnswers:
     def _forward(self, fast_path: FastPath, datagram: bytes, slot: int, now: float) -> bool:
         """Have ``datagram`` answered on the fast path to a parent; False where it has to go the full path."""
         client = self._clients.client(slot)
-        if client is None or not client.may_recurse:
+        if client is None or not client.gets_ready:
             return False
         ticket = self.protocol.admission.admit(client, now)
         if ticket is None:

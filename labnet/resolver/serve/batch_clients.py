@@ -65,7 +65,7 @@ class BatchClients:
                 client = self._clients[source] = admission.client(host_of(source))
                 if client.unlimited:
                     self._unlimited.add(source)
-            if not (client.may_recurse and admission.takes(client, now, questions)):
+            if not (client.gets_ready and admission.takes(client, now, questions)):
                 limited.append(source)
             elif len(counter) == 1:
                 self._in.set_most_recent(source)

@@ -12,13 +12,13 @@ from labnet.interfaces import IResolver
 from labnet.policy.ratelimit import TokenBuckets
 from labnet.resolver.cache.cache import rests_until
 from labnet.resolver.clients.admission import Client, Ticket
-from labnet.resolver.clients.counts import FOUND, UNKNOWN, AskedText, Cell, Counts, Ends, source_of
+from labnet.resolver.clients.counts import DROPPED, FOUND, UNKNOWN, AskedText, Cell, Counts, Ends, by_of, source_of
 from labnet.resolver.serve.account import Account
 from labnet.resolver.serve.responder import Responder
 from labnet.wire.course import largest_reply
 from labnet.wire.course_line import TextError
 from labnet.wire.names import ancestors, key_of
-from labnet.wire.types import Answer, Mapping, Question, Rcode, Referral, RRType, fold, type_of
+from labnet.wire.types import Answer, BlockedAnswer, Mapping, Question, Rcode, Referral, RRType, fold, type_of
 
 UNKNOWNS_AT_ONCE: Final = 10
 """Replies in a moment to one client that one name is unknown; then it gets one a second.
@@ -117,10 +117,8 @@ class CourseResponder:
         walks_itself = asked.wish != "" and asked.wish == self.codec.dialect.question.wish[0]
         if not client.may_recurse or walks_itself:
             answer = self._resolver.recorded(question) or _UNKNOWN
-        elif account is None:
-            answer = self._resolver.known(question, failures=False)
         else:
-            answer = self._resolver.known(question, False, account.story)
+            answer = self._resolver.known(question, False, None if account is None else account.story, client.screen)
         if self._is_exact and answer is not None and answer.mapping is not None and answer.mapping.name != asked.name:
             answer = _UNKNOWN
         if answer is None or answer.mapping is None:
@@ -129,6 +127,8 @@ class CourseResponder:
                 return
         if answer is None:
             self._ask(asking, question)
+            return
+        if self._is_dropped(asking, answer):
             return
         source = source_of(answer, asked=False) if client.may_recurse and not walks_itself else "records"
         if self.codec.has_sections:
@@ -169,7 +169,7 @@ class CourseResponder:
         if not (answer.answer or answer.is_referral):
             answer = self._closest(_question_of(asking.asked)) or answer
         reply = self.codec.encode_answer(asking.asked, answer)
-        cell = self._cell(asking, answer.mapping, source)
+        cell = self._cell(asking, answer.mapping, source, by_of(answer))
         lost = "" if asking.stream or reply is None else self._harm(asking, reply, is_unknown=False)
         if lost:
             self._counts.lost[lost] += 1
@@ -209,12 +209,12 @@ class CourseResponder:
     def _keep_ready(self, asking: _Asking, answer: Answer, source: str) -> None:
         """Have the reply ready for whoever asks the same by UDP, where it is the same for everybody."""
         mapping = answer.mapping
-        if mapping is None or not asking.client.may_recurse or not answer.until or not self.codec.is_plain:
+        if mapping is None or not asking.client.gets_ready or not answer.until or not self.codec.is_plain:
             return
         reply = self.codec.encode_found(asking.asked, mapping, source)
         if len(reply) <= largest_reply(asking.message):
             # An information line tells since when and for how long: it is the same for all that time.
-            cell = self._counts.cell("udp", self.codec.name, FOUND, source)
+            cell = self._counts.cell("udp", self.codec.name, FOUND, source, by_of(answer))
             self._responder.packets.course.put(asking.message, reply, rests_until(answer, asking.came), cell)
 
     def _ask(self, asking: _Asking, question: Question) -> None:
@@ -234,18 +234,31 @@ class CourseResponder:
             self._waiting.add(waiting)
         account = asking.account
         story = None if account is None else account.story
-        self._resolver.ask(question, story, asking.client.network).addCallback(self._answered, asking, ticket)
+        screen = asking.client.screen
+        self._resolver.ask(question, story, asking.client.network, screen).addCallback(self._answered, asking, ticket)
 
     def _answered(self, answer: Answer, asking: _Asking, ticket: Ticket) -> None:
         if not ticket.give_back():
             return
         self._waiting.discard((asking.source, asking.asked.name))
+        if self._is_dropped(asking, answer):
+            return
         source = source_of(answer, asked=True)
         if self.codec.has_sections:
             self._tell_sections(asking, answer, source)
             return
         self._tell(asking, answer.mapping, source)
         self._count(asking, answer, source)
+
+    def _is_dropped(self, asking: _Asking, answer: Answer) -> bool:
+        """Whether a list has the question dropped; it is counted then."""
+        if not isinstance(answer, BlockedAnswer) or not answer.is_dropped or asking.stream:
+            return False
+        self._counts.dropped(answer.by)
+        asking.send(None)
+        if asking.account is not None:
+            asking.account.lost(DROPPED)
+        return True
 
     def _too_many(self, asking: _Asking) -> None:
         """A question is not asked, or gave way to another one."""
@@ -283,11 +296,12 @@ class CourseResponder:
         if account is not None:
             account.lost(reason)
 
-    def _cell(self, asking: _Asking, mapping: Mapping | None, source: str) -> Cell:
-        return self._counts.cell(asking.transport, self.codec.name, UNKNOWN if mapping is None else FOUND, source)
+    def _cell(self, asking: _Asking, mapping: Mapping | None, source: str, by: str = "") -> Cell:
+        return self._counts.cell(asking.transport, self.codec.name, UNKNOWN if mapping is None else FOUND, source, by)
 
     def _count(self, asking: _Asking, answer: Answer, source: str) -> None:
-        cell, times = self._cell(asking, answer.mapping, source), (asking.came, self._responder.clock.seconds())
+        cell = self._cell(asking, answer.mapping, source, by_of(answer))
+        times = asking.came, self._responder.clock.seconds()
         reply = self._reply(asking.asked, answer.mapping, source) or b""
         self._counts.answered(cell, asking.ends, times, partial(_text_of, asking.asked), reply, answer.origin)
 

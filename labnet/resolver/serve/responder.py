@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IReactorTime
 from labnet.interfaces import IResolver
 from labnet.resolver.clients.admission import Admission, Client, Over, Ticket
 from labnet.resolver.clients.cookies import Cookies
-from labnet.resolver.clients.counts import Counts, Ends, source_of
+from labnet.resolver.clients.counts import DROPPED, Counts, Ends, by_of, source_of
 from labnet.resolver.clients.transport import Transport
 from labnet.resolver.ready.packetcache import PacketCaches
 from labnet.resolver.ready.rendered import key_of
@@ -24,7 +24,7 @@ from labnet.resolver.serve.identity import identity_of
 from labnet.wire.dns_common import record_places
 from labnet.wire.dns_request import Edns, Query, Refusal, Silence, decode_query
 from labnet.wire.dns_response import WITHOUT_EDNS, Options, encode_answer, encode_refusal
-from labnet.wire.types import DNSSEC_OK, Answer, ExtendedError, InfoCode, Rcode
+from labnet.wire.types import DNSSEC_OK, Answer, BlockedAnswer, ExtendedError, InfoCode, Rcode
 
 Send = Callable[[bytes], None]
 
@@ -128,22 +128,22 @@ class Responder:
         if not client.may_recurse:
             asking.step("records-alone")
             return _Decision(self.resolver.recorded(question) or _NOT_FOR_YOU, "records")
-        if asking.account is None and self._is_given_again(asking, query):
+        if asking.account is None and client.gets_ready and self._is_given_again(asking, query):
             return None
         story = None if asking.account is None else asking.account.story
-        answer = self.resolver.known(question) if story is None else self.resolver.known(question, True, story)
+        answer = self.resolver.known(question, True, story, client.screen)
         if answer is None and query.recursion_desired:
             ticket = self.admission.admit(client, asking.came)
             if ticket is None:
                 return _TOO_MANY
             ticket.gave_way = partial(self._reply, asking, query, _GAVE_WAY)
-            asked = self.resolver.ask(question, story, client.network)
+            asked = self.resolver.ask(question, story, client.network, client.screen)
             asked.addCallback(self._answered, asking, query, ticket)
             return None
         if answer is None:
             asking.step("recursion-not-asked")
-            answer = self.resolver.nearest(question) or _NOT_HERE
-        return _Decision(answer, source_of(answer, asked=False), ready_until=answer.until)
+            answer = self.resolver.nearest(question, client.screen) or _NOT_HERE
+        return _decided(answer, asking, False, answer.until if client.gets_ready else 0.0)
 
     def give_way(self, message: bytes, ends: Ends, send: Send, answer: Answer | None) -> None:
         """Say by ``send`` that the question ``message`` of ``ends``, which was asked on the fast path, gave way.
@@ -168,13 +168,15 @@ class Responder:
     def _answered(self, answer: Answer, asking: _Asking, query: Query, ticket: Ticket) -> None:
         """A parent was asked, and this is the answer; a client whose question gave way has had one."""
         if ticket.give_back():
-            self._reply(asking, query, _Decision(answer, source_of(answer, asked=True)))
+            self._reply(asking, query, _decided(answer, asking, True))
 
     def _reply(self, asking: _Asking, query: Query | None, decision: _Decision, message: bytes = b"") -> None:
         """Encode what was decided, have it ready for others who send this ``message``, send it, count it."""
         said, lost = decision.said, decision.lost
         if decision is _REFUSED:
             self.counts.refused(asking.ends[0][0], asking.came)
+        elif lost == DROPPED:
+            self.counts.dropped(decision.by)
         elif lost:
             self.counts.lost[lost] += 1
         if decision is _GAVE_WAY:
@@ -197,7 +199,7 @@ class Responder:
             if asking.account is not None:
                 asking.account.lost(lost, reply)
             return
-        cell = self.counts.cell(asking.transport.label, "dns", said.rcode.name, decision.source)
+        cell = self.counts.cell(asking.transport.label, "dns", said.rcode.name, decision.source, decision.by)
         if query is None:
             cell.answered += 1
         else:
@@ -214,11 +216,11 @@ class Responder:
         # An answer with options of the client's own, such as a cookie, is for that client alone; one by TCP may be
         # too long for UDP.
         if (transport and len(reply) > WITHOUT_EDNS) or (query.edns and query.edns.has_options):
-            cell = self.counts.cell(transport.label, "dns", said.rcode.name, decision.source)
+            cell = self.counts.cell(transport.label, "dns", said.rcode.name, decision.source, decision.by)
             cookie = self._cookie(asking, query.edns)
             self.packets.rendered.put(key_of(query, transport), reply, said, cookie, until, cell)
             return
-        cell = self.counts.cell("udp", "dns", said.rcode.name, decision.source)
+        cell = self.counts.cell("udp", "dns", said.rcode.name, decision.source, decision.by)
         text = said.origin if self.options.explain and query.edns else ""
         records = record_places(reply)
         ageing = ageing_of(reply, records, said, query.question.rrtype, text, asking.came)
@@ -271,6 +273,7 @@ class _Decision(NamedTuple):
 
     ``source`` is the label of ``labnet_queries_total``; where ``lost`` is not empty the question counts by that reason
     instead. ``truncated`` sends the client to TCP. Until the epoch second ``ready_until`` the reply may be given again.
+    ``by`` is the list that says so.
     """
 
     said: Answer | Refusal | None
@@ -278,6 +281,14 @@ class _Decision(NamedTuple):
     lost: str = ""
     truncated: bool = False
     ready_until: float = 0.0
+    by: str = ""
+
+
+def _decided(answer: Answer, asking: _Asking, asked: bool, ready_until: float = 0.0) -> _Decision:
+    """``answer`` it is, for which a parent was ``asked`` or not."""
+    if isinstance(answer, BlockedAnswer) and answer.is_dropped and not asking.transport:
+        return _Decision(None, lost=DROPPED, by=answer.by)
+    return _Decision(answer, source_of(answer, asked), ready_until=ready_until, by=by_of(answer))
 
 
 _NO_OPTIONS: Final = Options()

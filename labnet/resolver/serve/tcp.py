@@ -248,7 +248,7 @@ class DNSStreams(ServerFactory):
         responder = self.responder
         packets, counts = responder.packets, responder.counts
         now = packets.seconds()
-        if not responder.admission.client(stream.peer[0]).may_recurse:
+        if not responder.admission.client(stream.peer[0]).gets_ready:
             return lambda message: None
 
         def find(message: bytes) -> bytes | None:

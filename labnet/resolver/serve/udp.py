@@ -57,7 +57,7 @@ class ResolverProtocol(DatagramProtocol):
         client = responder.admission.client(addr[0])
         packets = responder.packets
         now = packets.seconds()
-        ready = packets.find(datagram, now) if client.may_recurse else None
+        ready = packets.find(datagram, now) if client.gets_ready else None
         if ready is None or not responder.admission.takes(client, now):
             self.answer(datagram, addr, taken=False)
         else:
@@ -84,7 +84,7 @@ class ResolverProtocol(DatagramProtocol):
         story.step("ready", source=cell.source)
         question = self._question(datagram)
         if question is not None:
-            self._resolver.known(question, b"\0" in datagram, story)
+            self._resolver.known(question, b"\0" in datagram, story, self.admission.client(addr[0]).screen)
         account.answered(cell, reply)
 
     def _question(self, datagram: bytes) -> Question | None:

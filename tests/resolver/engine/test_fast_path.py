@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import ipaddress
 import random
 
 import dns.message
 import dns.rcode
 
+from labnet.resolver.filtering.lists import BlockList
+from labnet.resolver.filtering.screen import Screen
+from labnet.resolver.filtering.treatment import Kind, Treatment
 from labnet.resolver.upstream import relay, relay_sockets
 from labnet.resolver.upstream.relay_sockets import LONGEST_USE, affordable_sockets
 from labnet.resolver.upstream.selection import Parents
 from labnet.wire.names import ROOT, key_of
 from labnet.wire.types import Answer
 from tests.resolver.relayfakes import ADA, BOB, WWW, FastPathCase, LoopbackParent, asking, response
+
+NXDOMAIN = Treatment(Kind.NXDOMAIN)
 
 
 class FastPathTests(FastPathCase):
@@ -133,6 +139,22 @@ class FastPathTests(FastPathCase):
         """And logged by one write."""
         self.ask_together(3)
         self.assertEqual(self.port.steps, ["logged 3", "flushed"])
+
+    def test_what_a_list_has_goes_the_full_path(self) -> None:
+        """A name before it is asked, an address when it comes; all else is passed on."""
+        names, networks = BlockList("names", treatments=[NXDOMAIN]), BlockList("networks", treatments=[NXDOMAIN])
+        names.names.add([key_of("ads.lab.test")])
+        self.resolver.usual = Screen([(names, None), (networks, None)], None, self.reactor)
+        self.assertFalse(self.take(asking("ads.lab.test")))
+        self.assertTrue(self.take(asking("www.lab.test")))
+        self.parent.answer()
+        self.reactor.turn()
+        self.assertEqual((len(self.port.replies), self.port.full), (1, []))
+        networks.answers.add(ipaddress.ip_network("192.0.2.0/24"), 0)
+        self.assertTrue(self.take(asking("other.lab.test")))
+        self.parent.answer()
+        self.reactor.turn()
+        self.assertEqual((len(self.port.replies), len(self.port.full)), (1, 1))
 
     def test_who_asks_the_same_waits_for_the_one_reply(self) -> None:
         """In his own case and with his own id."""

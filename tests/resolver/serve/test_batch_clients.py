@@ -6,10 +6,13 @@ import ipaddress
 from collections.abc import Iterable
 from dataclasses import replace
 
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.net.batches.batch import BATCH, Incoming
 from labnet.resolver.clients.admission import Admission, Rules
+from labnet.resolver.filtering.lists import BlockList
+from labnet.resolver.filtering.screen import Screens
 from labnet.resolver.serve.batch_clients import BatchClients
 from labnet.values import IPNetwork
 from tests.net.sockaddr import put
@@ -80,6 +83,15 @@ class BatchClientsTests(SynchronousTestCase):
                 for other in others:
                     self.assertEqual(batches.limited([host] * (BATCH - 1) + [other]), [BATCH - 1])
                     self.assertEqual(batches.limited([other]), [0])
+
+    def test_who_has_lists_of_its_own_is_not_given_what_is_ready(self) -> None:
+        """That is made for those who have the usual ones."""
+        only = BlockList("only", only_for=tuple(networks("10.0.1.0/24")))
+        batches = Batches(replace(MIXED, screens=Screens([only], None, Clock())))
+        for _ in range(2):
+            self.assertEqual(batches.limited([UNLIMITED, ALSO_UNLIMITED, LIMITED]), [1])
+            self.assertEqual(batches.limited([ALSO_UNLIMITED] * 3), [0, 1, 2])
+            self.assertEqual(batches.limited([UNLIMITED] * 3), [])
 
     def test_ipv6(self) -> None:
         """Neighbours and those of another network with the same end are others."""

@@ -19,7 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from labnet.events import Story
-from labnet.interfaces import IResolver
+from labnet.interfaces import IResolver, IScreen
 from labnet.resolver.clients.admission import Admission, Rules
 from labnet.resolver.clients.cookies import Cookies
 from labnet.resolver.clients.counts import Counts
@@ -45,7 +45,9 @@ class TableResolver:
     def __init__(self) -> None:
         self.asked: list[Question] = []
 
-    def known(self, question: Question, failures: bool = True) -> Answer | None:
+    def known(
+        self, question: Question, failures: bool = True, story: Story | None = None, screen: IScreen | None = None
+    ) -> Answer | None:
         return {
             WWW: ADDRESS,
             BIG: Answer(Rcode.NOERROR, (RRset(BIG.key, 16, 60, TEXTS),)),
@@ -55,10 +57,12 @@ class TableResolver:
     def recorded(self, question: Question) -> Answer | None:
         return None
 
-    def nearest(self, question: Question) -> Answer | None:
+    def nearest(self, question: Question, screen: IScreen | None = None) -> Answer | None:
         return None
 
-    def ask(self, question: Question, story: Story | None = None, network: bytes = b"") -> Deferred[Answer]:
+    def ask(
+        self, question: Question, story: Story | None = None, network: bytes = b"", screen: IScreen | None = None
+    ) -> Deferred[Answer]:
         self.asked.append(question)
         return succeed(Answer(Rcode.NXDOMAIN, errors=(ExtendedError(InfoCode.OTHER, "so says the table"),)))
 
