@@ -15,7 +15,7 @@ from importlib import resources
 from importlib.util import find_spec
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from labnet.dialects.library import find as find_dialect
 from labnet.dialects.library import is_path
@@ -39,8 +39,11 @@ from labnet.values import (
     RedisURL,
     Seconds,
     ServerName,
+    Stubs,
+    TranslationNetwork,
     Unknown,
 )
+from labnet.wire.names import key_of, text_of
 
 LARGEST: Final = 10_000_000
 """Bytes of a configuration file."""
@@ -143,6 +146,16 @@ class ResolverConfig(_Table):
         False, description="Pass on no private address that a parent gives (DNS rebinding): there is no record then."
     )
     rebind_exempt: Many[Domain] = Field((), description="Domains whose names may have private addresses all the same.")
+    stub: Mapping[Domain, Stubs] = Field(
+        default_factory=dict,
+        description="Servers of zones, asked without recursion as those met below: a table, domain = [servers].",
+    )
+    dns64: TranslationNetwork | None = Field(
+        None, description="Make AAAA records of A records, behind this prefix: 64:ff9b::/96, or one of a translator's."
+    )
+    dns64_exclude: Many[Network] = Field(
+        (), description="IPv6 networks whose AAAA records count as none for that, and IPv4 networks that are left out."
+    )
     hints: Path | None = Field(
         None, description="Root hints for parents = root, relative to this file; default: the real root's."
     )
@@ -211,6 +224,13 @@ class ResolverConfig(_Table):
     in_flight_per_client: int = Field(
         100, ge=1, description="Questions of one client network (/24, /56) in flight at a time; more are refused."
     )
+
+    @model_validator(mode="after")
+    def _asks_each_domain_in_one_way(self) -> ResolverConfig:
+        both = {key_of(domain) for domain in self.forward} & {key_of(domain) for domain in self.stub}
+        if both:
+            raise ValueError(f"has {text_of(min(both))} in both forward and stub: leave one of them out")
+        return self
 
 
 class CaptureConfig(_Table):

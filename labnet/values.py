@@ -17,6 +17,7 @@ from twisted.internet.protocol import Factory
 
 from labnet.dialects.library import is_path, shipped
 from labnet.dialects.template import TemplateError, fields_of
+from labnet.wire.nat64 import problem_of
 
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -45,11 +46,11 @@ class ParentAddress(BaseModel):
     ``text+DIALECT:ADDRESS:PORT`` is asked in that dialect, where others are asked in the resolver's own.
 
     ``system`` stands for the name servers of /etc/resolv.conf, ``root`` for recursion from the root hints; they have no
-    address.
+    address. A ``stub`` is a server of a zone, where recursion begins for the names in that.
     """
 
     model_config = ConfigDict(frozen=True)
-    kind: Literal["text", "dns", "dns+tcp", "system", "root"]
+    kind: Literal["text", "dns", "dns+tcp", "system", "root", "stub"]
     host: str = ""
     port: int = 0
     dialect: str = ""
@@ -228,6 +229,38 @@ def _network(value: object) -> IPNetwork:
     return network
 
 
+def _translation_prefix(value: object) -> ipaddress.IPv6Network:
+    if isinstance(value, ipaddress.IPv6Network):
+        return value
+    try:
+        network = ipaddress.IPv6Network(read_text(value))
+    except ValueError as error:
+        raise ValueError(f"no IPv6 network: {error}; write as 64:ff9b::/96") from None
+    problem = problem_of(network)
+    if problem is not None:
+        raise ValueError(f"{value!r} {problem} (RFC 6052)")
+    return network
+
+
+def parse_stub_server(value: object) -> ParentAddress:
+    """Raises ValueError."""
+    if isinstance(value, ParentAddress) and value.kind == "stub":
+        return value
+    text = read_text(value)
+    try:
+        parent = parse_parent(text if text.startswith("dns:") else f"dns:{text}")
+    except ValueError:
+        raise ValueError(f"{value!r} is no server of a zone: write dns:ADDRESS or dns:ADDRESS:PORT") from None
+    return parent.model_copy(update={"kind": "stub"})
+
+
+def _one_port(servers: tuple[ParentAddress, ...]) -> tuple[ParentAddress, ...]:
+    """``servers``, at least one. Raises ValueError."""
+    if len({server.port for server in servers}) != 1:
+        raise ValueError("must be servers at one port, which those of the zones below are asked at too")
+    return servers
+
+
 def parse_network_or_user(value: object) -> IPNetwork | LocalUser:
     """Raises ValueError."""
     if isinstance(value, LocalUser):
@@ -317,6 +350,9 @@ File = Annotated[RecordsFile, BeforeValidator(parse_records_file), text_schema("
 Network = Annotated[IPNetwork, BeforeValidator(_network), text_schema("network")]
 NetworkOrUser = Annotated[IPNetwork | LocalUser, BeforeValidator(parse_network_or_user), text_schema("network or user")]
 Parent = Annotated[ParentAddress, BeforeValidator(parse_parent), text_schema("parent")]
+Stub = Annotated[ParentAddress, BeforeValidator(parse_stub_server), text_schema("server")]
+Stubs = Annotated[Many[Stub], AfterValidator(_one_port)]
+TranslationNetwork = Annotated[ipaddress.IPv6Network, BeforeValidator(_translation_prefix), text_schema("prefix")]
 Path = Annotated[str, Field(min_length=1), AfterValidator(read_path), text_schema("path")]
 DialectName = Annotated[str, BeforeValidator(_dialect), text_schema("dialect")]
 Unknown = Annotated[str, AfterValidator(_unknown)]

@@ -60,3 +60,37 @@ class BlockTableTests(FolderTestCase):
             ),
         ):
             self.assertEqual(self.problems(LIST + text), [problem])
+
+
+class OtherKeysTests(FolderTestCase):
+    """Stub zones and DNS64."""
+
+    def one(self, text: str) -> list[str]:
+        return self.problems(f'[resolver.a]\nlisten = "udp:1"\n{text}')
+
+    def test_servers_of_a_stub_zone(self) -> None:
+        """Addresses, at one port; no domain is a stub and forwarded."""
+        text = '[resolver.a]\nlisten = "udp:1"\n[resolver.a.stub]\n"b.example" = ["192.0.2.1", "dns:192.0.2.2"]\n'
+        servers = self.load(text).resolver["a"].stub["b.example"]
+        self.assertEqual(
+            [(one.kind, one.host, one.port) for one in servers], [("stub", "192.0.2.1", 53), ("stub", "192.0.2.2", 53)]
+        )
+        self.assertEqual(
+            self.one('stub = { "b" = "root" }'),
+            ["resolver.a.stub.b.0: 'root' is no server of a zone: write dns:ADDRESS or dns:ADDRESS:PORT"],
+        )
+        says = "must be servers at one port, which those of the zones below are asked at too"
+        for servers in '["192.0.2.1", "dns:192.0.2.2:5300"]', "[]":
+            self.assertEqual(self.one(f'stub = {{ "b" = {servers} }}'), [f"resolver.a.stub.b: {says}"])
+        self.assertEqual(
+            self.one('stub = { "B" = "192.0.2.1" }\nforward = { "b." = "dns:192.0.2.1" }'),
+            ["resolver.a: has b in both forward and stub: leave one of them out"],
+        )
+
+    def test_prefixes(self) -> None:
+        """Those that a translator may have."""
+        for prefix, says in (
+            ("64:ff9b::/97", "'64:ff9b::/97' has 97 bits, not 32, 40, 48, 56, 64 or 96 (RFC 6052)"),
+            ("64:ff9b::1/96", "no IPv6 network: 64:ff9b::1/96 has host bits set; write as 64:ff9b::/96"),
+        ):
+            self.assertEqual(self.one(f'dns64 = "{prefix}"'), [f"resolver.a.dns64: {says}"])

@@ -13,6 +13,7 @@ from labnet.dialects.codec import Codec
 from labnet.dialects.library import find
 from labnet.interfaces import IDatagramSockets, IParent, IReactor
 from labnet.net.streams import StreamSockets
+from labnet.resolver.files.root_hints import Hints, NameServer
 from labnet.resolver.loading import Loaded
 from labnet.resolver.settings import codec_of, default_ttl_of
 from labnet.resolver.shared.values import ParentGroup
@@ -47,7 +48,8 @@ class Forwarding:
 
     def take(self, config: ResolverConfig, loaded: Loaded) -> dict[bytes, IParent]:
         """The parents as ``config`` and the files behind it (``loaded``) have them, by the domain's key."""
-        domains = {ROOT: config.parents, **{key_of(domain): some for domain, some in config.forward.items()}}
+        domains = {ROOT: config.parents}
+        domains |= {key_of(domain): some for table in (config.forward, config.stub) for domain, some in table.items()}
         for domain, server in loaded.servers:  # those that the records refer to; the configuration's own come first
             if not domains.get(domain):
                 domains[domain] = (server,)
@@ -60,7 +62,7 @@ class Forwarding:
             if before is not None and before[0] == recipe:
                 made[domain] = before
             else:
-                parents = list(self._parents(addresses, config, loaded))
+                parents = list(self._parents(domain, addresses, config, loaded))
                 longest_wait = config.parent_timeout * config.parent_tries
                 made[domain] = (recipe, Parents(parents, self._reactor, longest_wait))
         self._made = made
@@ -76,26 +78,33 @@ class Forwarding:
         return {domain: parents for domain, (_, parents) in self._made.items()}
 
     def _parents(
-        self, addresses: tuple[ParentAddress, ...], config: ResolverConfig, loaded: Loaded
+        self, domain: bytes, addresses: tuple[ParentAddress, ...], config: ResolverConfig, loaded: Loaded
     ) -> Iterator[IParent]:
         options = ExchangeOptions(config.parent_timeout, config.parent_tries, config.mixed_case)
         exchange = DNSExchange(self._sockets, self._reactor, self._random, self._infra, options)
+        if addresses[0].kind == "stub":
+            servers = NameServer(domain, tuple([address.host for address in addresses]))
+            yield self._walk(exchange, Hints((servers,)), addresses[0].port, domain)
+            return
         for address in addresses:
             if address.kind == "text":
                 yield TextParent(address.host, address.port, self._text_network(address, config, loaded))
             elif address.kind == "root":
-                # Most labs forward, and need nothing of recursion.
-                from labnet.resolver.recursive.servers import Network, WalkOptions
-                from labnet.resolver.recursive.walk import RootWalk
-
                 assert loaded.hints is not None
-                network = Network(exchange, self._infra, self._reactor, self._random)
-                yield RootWalk(network, loaded.hints, WalkOptions(config.root_port))
+                yield self._walk(exchange, loaded.hints, config.root_port)
             elif address.kind == "system":
                 for host in loaded.system:
                     yield DNSParent(host, 53, False, exchange)
             else:
                 yield DNSParent(address.host, address.port, address.kind == "dns+tcp", exchange)
+
+    def _walk(self, exchange: DNSExchange, hints: Hints, port: int, top: bytes = ROOT) -> IParent:
+        # Most labs forward, and need nothing of recursion.
+        from labnet.resolver.recursive.servers import Network, WalkOptions
+        from labnet.resolver.recursive.walk import RootWalk
+
+        network = Network(exchange, self._infra, self._reactor, self._random)
+        return RootWalk(network, hints, WalkOptions(port), top)
 
     def _text_network(self, address: ParentAddress, config: ResolverConfig, loaded: Loaded) -> TextNetwork:
         """How the parent at ``address`` is asked: in the dialect that it is told, or in the resolver's own."""

@@ -30,11 +30,12 @@ class Delegation:
 class Delegations:
     """Which servers to begin with for a name: those of the deepest zone above it that is known, or the root's.
 
-    ``most`` bounds the zones cached; the root's servers come from the hints and never expire.
+    ``most`` bounds the zones cached; the root's servers come from the hints and never expire. Where a walk begins at
+    the ``top`` of another zone, that is the root here.
     """
 
-    def __init__(self, root: tuple[NameServer, ...], most: int) -> None:
-        self._root = Delegation(ROOT, root, float("inf"))
+    def __init__(self, root: tuple[NameServer, ...], most: int, top: bytes = ROOT) -> None:
+        self._root = Delegation(top, root, float("inf"))
         self._zones: Memory[bytes, Delegation] = Memory(most)
         self._own: Memory[bytes, tuple[NameServer, ...]] = Memory(most)
 

@@ -19,7 +19,7 @@ from labnet.resolver.recursive.minimise import Minimised
 from labnet.resolver.recursive.servers import Network, WalkOptions, ZoneServers
 from labnet.resolver.recursive.walks import NoServer, RunningWalk, Spent
 from labnet.resolver.upstream.errors import ParentFailed
-from labnet.wire.names import ROOT, is_opaque, parent, text_of
+from labnet.wire.names import ROOT, is_below, is_opaque, parent, text_of
 from labnet.wire.types import Question, Rcode, RRType, Upstream
 
 
@@ -27,16 +27,17 @@ from labnet.wire.types import Question, Rcode, RRType, Upstream
 class RootWalk:
     """Asks the servers that the ``hints`` name, and those that they refer to, over ``network``.
 
-    Of a reply that answers, the chain from the name asked for counts, and nothing else.
+    Of a reply that answers, the chain from the name asked for counts, and nothing else. Where the hints are of another
+    zone than the root, its ``top``, that is where the walk begins, and names elsewhere are not its to look for.
     """
 
-    address = "root"
-
-    def __init__(self, network: Network, hints: Hints, options: WalkOptions | None = None) -> None:
+    def __init__(self, network: Network, hints: Hints, options: WalkOptions | None = None, top: bytes = ROOT) -> None:
         options = options or WalkOptions()
+        self.address = "root" if top == ROOT else f"stub {text_of(top)}"
+        self._top = top
         self._clock = network.clock
         self._limits = limits = options.limits
-        self._delegations = Delegations(hints.servers, limits.zones)
+        self._delegations = Delegations(hints.servers, limits.zones, top)
         self._servers = ZoneServers(network, self._delegations, Reachable(hints.servers), options, self._join)
         self._walks: dict[Question, RunningWalk] = {}
 
@@ -55,6 +56,8 @@ class RootWalk:
 
         Where another walk, the ``asker``, needs the answer, the new one spends what that one may spend.
         """
+        if not self._is_inside(question.key):
+            return fail(ParentFailed(f"{text_of(question.key)} is outside of the stub zone {text_of(self._top)}"))
         walk = self._walks.get(question)
         if walk is not None and asker is not None and walk.waits_on(asker):
             return fail(ParentFailed(f"{question} leads in a circle back to itself"))
@@ -85,7 +88,7 @@ class RootWalk:
         """The answer to the walk's question, from CNAME to CNAME: the target of each is resolved from above anew."""
         found = await self._descend(walk, walk.question)
         rrsets, signatures, proofs = found.rrsets, found.signatures, found.proofs
-        while found.target is not None:
+        while found.target is not None and self._is_inside(found.target):
             aliases = [rrset for rrset in rrsets if rrset.rrtype == RRType.CNAME]
             if found.target in {rrset.key for rrset in aliases}:
                 raise ParentFailed(f"the CNAMEs of {walk.question} lead in a circle")
@@ -106,7 +109,7 @@ class RootWalk:
         # DS is the one type that a zone's parent answers for (RFC 4035, section 3.1.4.1).
         start = parent(question.key) if question.rrtype == RRType.DS else question.key
         delegation = self._delegations.find(start, self._clock.seconds())
-        is_remembered = delegation.zone != ROOT
+        is_remembered = delegation.zone != self._top
         path = Minimised(question, delegation.zone)
         while True:
             asked = path.next()
@@ -139,6 +142,10 @@ class RootWalk:
                 path.relax()
             else:
                 path.reached(asked.key)
+
+    def _is_inside(self, key: bytes) -> bool:
+        """Whether ``key`` is at or below where it begins."""
+        return self._top == ROOT or is_below(key, self._top)
 
     def _count_referral(self, walk: RunningWalk) -> None:
         walk.spent.referrals += 1
