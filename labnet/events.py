@@ -34,6 +34,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "listed-address": "The answer has an address that is on the list {list}, as {entry}: the answer is {done}.",
     "passed": "It is on the list {list}, as {entry}: no other list counts.",
     "unlisted": "No list has {name}.",
+    "translated": "{name} has no AAAA of its own: it is made of its A records, behind {prefix} (DNS64).",
     "rebinding": "A parent gives {name} the private address {address}, which is not passed on.",
     "cache": "The cache has it: learned {age} s ago from {source}, {left} s of its {ttl} s are left.",
     "cache-negative": "The cache knows that {name} {type} is not there: learned {age} s ago from {source}, {left} s of "

@@ -11,7 +11,7 @@ import dns.rdatatype
 from twisted.internet.interfaces import IReactorTime
 
 from labnet.events import Story
-from labnet.interfaces import IScreen, IScreens
+from labnet.interfaces import IResolver, IScreen, IScreens
 from labnet.resolver.cache.dump import record_lines, shown_name
 from labnet.resolver.clients.counts import by_of
 from labnet.resolver.engine.resolver import Resolver
@@ -46,6 +46,8 @@ class Operator:
         self._resolver = resolver
         self._changed = changed
         self._clock = clock
+        self.answers: IResolver = resolver
+        """What answers clients: the resolver, or what stands before it."""
         self.screens: IScreens | None = None
         """What is kept from whom."""
         self._edits = 0
@@ -60,7 +62,7 @@ class Operator:
         question = Question(key_of_shown(name), _type_of(rrtype))
         story = Story(self._title, "", self._clock.seconds)
         story.is_afterwards = True
-        answer = self._resolver.known(question, True, story, self._screen_of(client))
+        answer = self.answers.known(question, True, story, self._screen_of(client))
         for step in story.steps:
             if step.kind == "alias":
                 question = Question(key_of_shown(str(step.values["target"])), question.rrtype)

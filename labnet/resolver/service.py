@@ -14,7 +14,17 @@ from zope.interface import implementer
 
 from labnet.config import ResolverConfig
 from labnet.dialects.referrals import Referrals
-from labnet.interfaces import UNWATCHED, IChange, IDatagramSockets, IEvents, IMeasured, IParent, IReactor, StartError
+from labnet.interfaces import (
+    UNWATCHED,
+    IChange,
+    IDatagramSockets,
+    IEvents,
+    IMeasured,
+    IParent,
+    IReactor,
+    IResolver,
+    StartError,
+)
 from labnet.metrics import Sample, version
 from labnet.net.batches.batch import overflowed
 from labnet.net.datagrams import SystemSockets
@@ -321,7 +331,7 @@ class ResolverService(Service):
         self.admission.change(rules_of(config, screens))
 
     def _make_protocol(self) -> ResolverProtocol:
-        return ResolverProtocol(self._resolver, self._course, self._responder, self._fast_path)
+        return ResolverProtocol(self._course, self._responder, self._fast_path)
 
     def _register(self, question: Question, address: str, ttl: int | None) -> bool:
         """A client gives a name its address; whether it may: the records come first.
@@ -348,7 +358,18 @@ class ResolverService(Service):
         config = self._config
         texts = identities(config.nsid, version()) if config.identify else {}
         options = ResponderOptions(config.nsid.encode(), config.explain, config.tcp_idle, texts)
-        return Responder(self._resolver, self._cookies, options, self.packets, self.admission, self.counts)
+        answers = self.operator.answers = self._answers(config)
+        return Responder(answers, self._cookies, options, self.packets, self.admission, self.counts)
+
+    def _answers(self, config: ResolverConfig) -> IResolver:
+        """What answers DNS: the resolver, or what makes AAAA records of what that has."""
+        if config.dns64 is None:
+            self._resolver.full_path_types = ()
+            return self._resolver
+        from labnet.resolver.engine.dns64 import DNS64  # few networks have no IPv4
+
+        self._resolver.full_path_types = RRType.AAAA, RRType.PTR
+        return DNS64(self._resolver, config.dns64, config.dns64_exclude)
 
     def _open_logs(self) -> None:
         self._logs.open(self._config.learned if self._keeps_logs else None, *self._log_starts)

@@ -35,7 +35,9 @@ class LookupTests(OrderTestCase):
         status, out, err = self.order("lookup", "a.test", lookup=self.FOUND)
         self.assertEqual((status, err), (0, ""))
         self.assertEqual(out, ["resolver main:", "  The cache has it.", "NOERROR:", "  a.test. 5 IN A 192.0.2.1"])
-        self.assertEqual(self.control.asked, [("lookup", {"name": "a.test", "type": "A", "resolver": None})])
+        self.assertEqual(
+            self.control.asked, [("lookup", {"name": "a.test", "type": "A", "resolver": None, "client": None})]
+        )
 
     def test_what_is_not_there_has_no_records(self) -> None:
         found = self.FOUND | {"status": "NXDOMAIN", "answer": []}
@@ -43,9 +45,14 @@ class LookupTests(OrderTestCase):
 
     def test_parents_that_would_be_asked_are_status_1(self) -> None:
         found = self.FOUND | {"status": None, "answer": [], "asked": "a.test. MX", "parents": ["192.0.2.1:53 (down)"]}
-        status, out, _ = self.order("lookup", "--resolver", "main", "a.test", "mx", lookup=found)
+        status, out, _ = self.order(
+            "lookup", "--resolver", "main", "--client", "192.0.2.7", "a.test", "mx", lookup=found
+        )
         self.assertEqual((status, out[2:]), (1, ["a.test. MX would be asked of:", "  192.0.2.1:53 (down)"]))
-        self.assertEqual(self.control.asked, [("lookup", {"name": "a.test", "type": "mx", "resolver": "main"})])
+        self.assertEqual(
+            self.control.asked,
+            [("lookup", {"name": "a.test", "type": "mx", "resolver": "main", "client": "192.0.2.7"})],
+        )
 
     def test_json_has_all_of_it(self) -> None:
         self.assertEqual(json.loads("\n".join(self.order("lookup", "--json", "x", lookup=self.FOUND)[1])), self.FOUND)

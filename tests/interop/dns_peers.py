@@ -232,6 +232,18 @@ def validating(folder: Path, upstream: int, anchor: str, origin: str = ORIGIN) -
 
 
 @contextmanager
+def filtering(folder: Path, zone: Peer, server: str, rest: str, policy: str) -> Iterator[Peer]:
+    """unbound that asks the server of a ``zone``, with more lines of its configuration and the ``policy`` zone."""
+    folder.mkdir(parents=True)
+    address = (LOOPBACK, free_port())
+    (folder / "policy.rpz").write_text(policy)
+    stub = f"stub-zone:\n name: {ORIGIN}\n stub-addr: {LOOPBACK}@{zone.address[1]}\n"
+    command = _unbound(folder, address[1], server, stub + rest)
+    with running("unbound", address, command, folder, _is_running(ORIGIN)) as peer:
+        yield peer
+
+
+@contextmanager
 def transferring(name: str, folder: Path, primary: int, origin: str = ORIGIN) -> Iterator[Peer]:
     """NSD or knotd as a secondary that wants ``origin`` transferred from the port ``primary``."""
     folder.mkdir(parents=True)

@@ -189,10 +189,11 @@ class EDNSTests(SynchronousTestCase):
     def test_extended_errors_are_told(self) -> None:
         """Those that the resolver knows by their code, any other by its number and name in the text."""
         self.assertEqual(
-            self.errors(b"\0\x16no server", b"\0\x0fads\0", b"\0\x06", b"\x02\x00odd", b"\0"),
+            self.errors(b"\0\x16no server", b"\0\x0fads\0", b"\0\x10state", b"\0\x06", b"\x02\x00odd", b"\0"),
             (
                 ExtendedError(InfoCode.NO_REACHABLE_AUTHORITY, "no server"),
-                ExtendedError(InfoCode.OTHER, "Blocked (15): ads"),
+                ExtendedError(InfoCode.BLOCKED, "ads"),
+                ExtendedError(InfoCode.OTHER, "Censored (16): state"),
                 ExtendedError(InfoCode.OTHER, "Dnssec bogus (6)"),
                 ExtendedError(InfoCode.OTHER, "Extended error (512): odd"),
             ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -58,6 +58,8 @@ class Resolver:
         self._clock = clock
         self.flights = InFlight(cache, learned, clock, bounds)
         """The questions that parents are being asked."""
+        self.full_path_types: Collection[int] = ()
+        """The types that are never asked for on the fast path."""
         self.usual: IScreen | None = None
         """What is kept from the clients whose questions may take the fast path; None: nothing is kept from any."""
         self.hits = 0
@@ -116,7 +118,7 @@ class Resolver:
         None where anything is known of it here, where too much is in flight, and where its parents are of another kind.
         """
         key = question.key
-        if self.usual is not None and not self.usual.lets_pass(question):
+        if question.rrtype in self.full_path_types or (self.usual and not self.usual.lets_pass(question)):
             return None
         if self.flights.is_full or may_be_special(key) or not self.zone.is_silent_about(key):
             return None

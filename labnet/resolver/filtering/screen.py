@@ -22,7 +22,7 @@ from labnet.resolver.filtering.rebinding import RebindingGuard, addresses_of
 from labnet.resolver.filtering.treatment import Kind
 from labnet.resolver.reasons import error_of
 from labnet.wire.names import text_of
-from labnet.wire.types import Answer, BlockedAnswer, InfoCode, Question, Rcode
+from labnet.wire.types import Answer, BlockedAnswer, InfoCode, Question, Rcode, RRset, RRType
 
 REBINDING: Final = "rebind_protection"
 """The list that the guard against rebinding counts as."""
@@ -67,10 +67,11 @@ class Screen:
         for block_list, _ in self._lists:
             verdict = block_list.find_address(addresses)
             if verdict is not None:
-                blocked, _ = self._done(question, block_list, verdict, "listed-address", story)
+                last = question.at(answer.answer[-1].key)
+                blocked, _ = self._done(last, block_list, verdict, "listed-address", story)
                 if blocked is None:
                     break
-                return blocked
+                return replace(blocked, until=min(blocked.until, answer.until)).behind(_aliases(answer))
         return self._guarded(question, answer, story)
 
     def lets_pass(self, question: Question) -> bool:
@@ -114,7 +115,13 @@ class Screen:
                 more=more,
                 event="resolver.rebinding",
             )
-        return BlockedAnswer(Rcode.NOERROR, errors=(error_of(step),), until=answer.until, by=REBINDING)
+        blocked = BlockedAnswer(Rcode.NOERROR, errors=(error_of(step),), until=answer.until, by=REBINDING)
+        return blocked.behind(_aliases(answer))
+
+
+def _aliases(answer: Answer) -> tuple[RRset, ...]:
+    """What of ``answer`` leads to the name whose addresses are kept back: the client is told that, as by unbound."""
+    return tuple([rrset for rrset in answer.answer if rrset.rrtype in (RRType.CNAME, RRType.DNAME)])
 
 
 @implementer(IScreens)

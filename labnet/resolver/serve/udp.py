@@ -8,7 +8,6 @@ from functools import partial
 
 from twisted.internet.protocol import DatagramProtocol
 
-from labnet.interfaces import IResolver
 from labnet.net.kernel.reflectors import REFLECTORS
 from labnet.resolver.clients.admission import Admission
 from labnet.resolver.clients.counts import Cell, Counts
@@ -26,11 +25,8 @@ class ResolverProtocol(DatagramProtocol):
 
     noisy = False
 
-    def __init__(
-        self, resolver: IResolver, course: CourseResponder, responder: Responder, fast_path: FastPath | None = None
-    ) -> None:
+    def __init__(self, course: CourseResponder, responder: Responder, fast_path: FastPath | None = None) -> None:
         self.fast_path = fast_path
-        self._resolver = resolver
         self._course = course
         self.change(responder)
 
@@ -84,7 +80,8 @@ class ResolverProtocol(DatagramProtocol):
         story.step("ready", source=cell.source)
         question = self._question(datagram)
         if question is not None:
-            self._resolver.known(question, b"\0" in datagram, story, self.admission.client(addr[0]).screen)
+            screen = self.admission.client(addr[0]).screen
+            self._responder.resolver.known(question, b"\0" in datagram, story, screen)
         account.answered(cell, reply)
 
     def _question(self, datagram: bytes) -> Question | None:

@@ -212,6 +212,11 @@ class PolicyZoneTests(BlockingTestCase):
             self.assertEqual((rcode(reply), shown(reply), codes(reply)[0]), ("NOERROR", [], 15))
         self.assertEqual(len(shown(lab.resolve("b.example", "b.example. 60 A 192.0.2.1"))), 1)
         self.assertEqual(len(shown(lab.resolve("c.example", "c.example. 60 A 198.51.100.1"))), 1)
+        chain = "d.example. 60 CNAME e.example.", "e.example. 60 A 192.0.2.7"
+        self.assertEqual(shown(lab.resolve("d.example", *chain)), ["d.example. 60 IN CNAME e.example."])
+        lab.pass_time(7)
+        for _ in range(2):
+            self.assertEqual(shown(lab.ask("d.example")), ["d.example. 53 IN CNAME e.example."])
 
     def test_clients_are_listed_by_their_address(self) -> None:
         """Whatever they ask; what is ready for others is not for them."""
