@@ -50,6 +50,10 @@ from labnet.resolver.files.detect import kind_of
 from labnet.resolver.files.hosts import read_hosts
 from labnet.resolver.files.root_hints import parse_hints
 from labnet.resolver.files.zonefile import read_zone
+from labnet.resolver.filtering.lists import BlockList
+from labnet.resolver.filtering.names import NameSet
+from labnet.resolver.filtering.names_file import NamesFile
+from labnet.resolver.filtering.policy_zone import PolicyZone
 from labnet.resolver.shared.values import Looked, decode_flush, decode_value
 from labnet.wire.course import decode_reply as decode_course_reply
 from labnet.wire.course_line import TextError
@@ -266,6 +270,44 @@ def records(data: bytes) -> None:
     parse_hints(data)
 
 
+class _LineByLine(NamesFile):
+    """A list in which no chunk is read as a whole."""
+
+    def _take_chunk(self, chunk: bytes, hosts: bool) -> bool:
+        return False
+
+
+class _EntryByEntry(PolicyZone):
+    """A policy zone in which no chunk is read as a whole."""
+
+    def _bulk(self, chunk: bytes) -> bool:
+        return False
+
+
+def _entries(names: NameSet) -> list[tuple[bytes, int]]:
+    tables = names._exact, names._below
+    return sorted((table.key(place), number) for table in tables for number, place in table.addresses())
+
+
+def lists(data: bytes) -> None:
+    """A block list, in each form; both ways of reading it find the same names."""
+    for hosts in False, True:
+        found = []
+        for kind in NamesFile, _LineByLine:
+            file = kind(NameSet())
+            file.read(data, hosts)
+            found.append((_entries(file._names), file.skipped.problems()))
+        assert found[0] == found[1], found
+    zones = []
+    for zone_kind in PolicyZone, _EntryByEntry:
+        block_list = BlockList("list")
+        zone = zone_kind(block_list)
+        zone.read(b"@ SOA a. b. 1 2 3 4 5\n")  # only behind its head are chunks read as a whole
+        zone.read(data)
+        zones.append((_entries(block_list.names), zone.skipped.problems(), len(block_list.treatments)))
+    assert zones[0] == zones[1], zones
+
+
 def capture(data: bytes) -> None:
     """A capture file, explained."""
     understanding = Understanding()
@@ -281,7 +323,7 @@ TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
     each.__name__: each
     for each in (
         dns_query, dns_reply, course, resolver_udp, resolver_tcp, commands, http, control, learned, shared, records,
-        capture, live_page, watched,
+        lists, capture, live_page, watched,
     )
 }  # fmt: skip
 

@@ -28,6 +28,8 @@ OF_HOSTS: Final = frozenset(map(key_of, (*_IPV4, *[f"ip6-{what}" for what in _IP
 
 _PLAIN: Final = b"abcdefghijklmnopqrstuvwxyz0123456789-_."
 _COMMENT = re.compile(rb"[ \t]*#[^\n]*")
+_BLANK_LINES = re.compile(rb"\n[ \t\n]*\n")
+_ADDRESS = re.compile(rb"\n(?:0\.0\.0\.0|127\.0\.0\.1|::1?)[ \t]+")
 _LENGTHS: Final = [bytes((length,)) for length in range(64)]
 _REMEMBERED: Final = 50_000
 
@@ -116,17 +118,21 @@ class NamesFile:
 
     def _take_chunk(self, chunk: bytes, hosts: bool) -> bool:
         """Take all names of ``chunk``; False, and none is taken, where it has to be read line by line."""
-        text = chunk.lower()
+        text = chunk.lower().replace(b"\r\n", b"\n")
         if b"#" in text:
             text = _COMMENT.sub(b"", text)
-        names = _names_of_hosts(text) if hosts else _names_of(text)
-        if names is None:
+        text = b"\n" + _BLANK_LINES.sub(b"\n", text).strip(b"\n")
+        begin = _ADDRESS.match(text) if hosts else None
+        if hosts and begin is None:
             return False
+        _, *names = text.split(b"\n" if begin is None else begin[0])
+        if text == b"\n":
+            return True  # there is nothing in it
         below: list[bytes] = []
         if not hosts and (b"*" in text or b"\n." in text or text.startswith(b".")):
             below = [name.removeprefix(b"*")[1:] for name in names if name.startswith((b".", b"*."))]
             names = [name for name in names if not name.startswith((b".", b"*."))]
-        if (b"".join(names) + b"".join(below)).translate(None, _PLAIN):
+        if b"".join(names + below).translate(None, _PLAIN):
             return False
         try:
             keys, keys_below = self._suffixes.keys_of(names), self._suffixes.keys_of(below)
@@ -175,21 +181,3 @@ class NamesFile:
             self._names.add_below(keys, self._number, itself=True)
         else:
             self._names.add(keys, self._number)
-
-
-def _names_of(text: bytes) -> list[bytes] | None:
-    """The names in ``text``, one a line; None where a line has another form."""
-    return None if b" " in text or b"\t" in text else text.split()
-
-
-def _names_of_hosts(text: bytes) -> list[bytes] | None:
-    """The names in ``text``, one a line behind an address; None where a line has another form."""
-    fields = text.split()
-    if len(fields) % 2:
-        return None
-    try:
-        for address in set(fields[::2]):
-            ipaddress.ip_address(address.decode("ascii"))
-    except ValueError:
-        return None
-    return fields[1::2]

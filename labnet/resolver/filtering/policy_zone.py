@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 from labnet.resolver.files.detect import without_mark
+from labnet.resolver.files.entries import EntryError
 from labnet.resolver.files.included import no_file
 from labnet.resolver.files.zonefile import MasterFile
 from labnet.resolver.filtering.lists import BlockList
@@ -91,6 +92,11 @@ class PolicyZone(MasterFile):
         self._line += len(names) - 1
         self._scope.owner = _WILDCARD + last if names[-2].startswith(b"*.") else last
         return True
+
+    def _direct(self, text: str) -> None:
+        if text.upper().startswith("$GENERATE"):
+            raise EntryError("$GENERATE is refused here: who publishes the list could fill the memory by it")
+        super()._direct(text)
 
     def _hand_on(self, rrset: RRset) -> None:
         if says := self._left_out(rrset):

@@ -116,6 +116,10 @@ class PolicyZoneTests(SynchronousTestCase):
             ),
             ("x.example A 1.2.3", "'x.example A 1.2.3' cannot be read: Text input is malformed"),
             ("$INCLUDE other", "$INCLUDE 'other' is refused here"),
+            (
+                "$generate 1-9 a$ CNAME .",
+                "$GENERATE is refused here: who publishes the list could fill the memory by it",
+            ),
         ):
             found, problems = read(f"{HEAD}{line}\ngood.example CNAME .\n{line}\n")
             self.assertEqual(problems, [f"4: {says}; the line was skipped, and 1 more lines"])
