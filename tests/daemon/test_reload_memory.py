@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 
+from labnet.resolver.filtering.names import NameSet
 from labnet.resolver.records.zone import Zone
 from labnet.resolver.records.zonedata import ZoneData
 from tests.daemon.test_service_reload import ReloadTestCase
@@ -20,6 +21,17 @@ elsewhere.test. A 192.0.2.1
 """
 
 
+LISTS = """\
+[resolver.main.block.ads]
+file = "ads.hosts"
+form = "hosts"
+clients = "192.0.2.0/24"
+[resolver.main.block.policy]
+file = "policy.rpz"
+form = "rpz"
+"""
+
+
 class ReloadMemoryTests(ReloadTestCase):
     def setUp(self) -> None:
         super().setUp()
@@ -32,6 +44,9 @@ class ReloadMemoryTests(ReloadTestCase):
         zones, data = (sum(type(one) is kind for one in gc.get_objects()) for kind in (Zone, ZoneData))
         self.assertEqual(zones, data)
         return zones
+
+    def names(self) -> int:
+        return sum(type(one) is NameSet for one in gc.get_objects())
 
     def records(self, number: int, more: str = "") -> None:
         (self.folder / "lab.zone").write_text(RECORDS.format(number=number) + more)
@@ -47,3 +62,20 @@ class ReloadMemoryTests(ReloadTestCase):
             self.records(number, "broken broken broken\n")
             self.assertNotEqual(self.reload(lab, RESOLVER), [])
             self.assertEqual(self.zones() - self.others, 1)
+
+    def test_the_lists_before_are_let_go(self) -> None:
+        """Also where some of their lines are skipped, and clients were answered by them."""
+        others = self.names()
+        self.records(1)
+        (self.folder / "ads.hosts").write_text("0.0.0.0 ads.example\nbroken\n")
+        (self.folder / "policy.rpz").write_text(
+            "$TTL 60\n@ SOA a. b. 1 2 3 4 5\nx CNAME .\nbroken\ny.rpz-nsip CNAME .\n"
+        )
+        lab = self.started(RESOLVER + LISTS)
+        for _ in range(3):
+            for client in "192.0.2.1", "198.51.100.1":
+                self.assertIsNotNone(lab.resolvers["main"].admission.client(client).screen)
+            self.assertEqual(self.reload(lab, RESOLVER + LISTS), [])
+            self.assertEqual(self.names() - others, 2)
+        self.assertEqual(self.reload(lab, RESOLVER), [])
+        self.assertEqual(self.names() - others, 0)

@@ -10,6 +10,7 @@ import dns.message
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.metrics import FAMILIES
+from labnet.resolver.clients.transport import Transport
 from tests.recorded import Recorded, steps
 from tests.resolver.lab import CLIENT, PARENT, Lab, codes, errors, rcode, shown
 from tests.resolver.test_change import ChangingLab
@@ -194,7 +195,7 @@ class PolicyZoneTests(BlockingTestCase):
         sent: list[bytes] = []
         query = dns.message.make_query("drop.example", "A").to_wire()
         responder = lab.service.streams.responder
-        self.assertTrue(responder.respond(query, (CLIENT, None), True, sent.append))
+        self.assertTrue(responder.respond(query, (CLIENT, None), Transport.TCP, sent.append))
         self.assertEqual(rcode(dns.message.from_wire(sent[0])), "REFUSED")
         lab.send(query)
         self.assertEqual(lab.network.sent, [])
