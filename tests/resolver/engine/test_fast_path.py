@@ -15,7 +15,7 @@ from labnet.resolver.upstream import relay, relay_sockets
 from labnet.resolver.upstream.relay_sockets import LONGEST_USE, affordable_sockets
 from labnet.resolver.upstream.selection import Parents
 from labnet.wire.names import ROOT, key_of
-from labnet.wire.types import Answer
+from labnet.wire.types import Answer, RRType
 from tests.resolver.relayfakes import ADA, BOB, WWW, FastPathCase, LoopbackParent, asking, response
 
 NXDOMAIN = Treatment(Kind.NXDOMAIN)
@@ -139,6 +139,12 @@ class FastPathTests(FastPathCase):
         """And logged by one write."""
         self.ask_together(3)
         self.assertEqual(self.port.steps, ["logged 3", "flushed"])
+
+    def test_types_that_are_made_of_others_go_the_full_path(self) -> None:
+        """All others are passed on."""
+        self.resolver.full_path_types = (RRType.AAAA,)
+        self.assertFalse(self.take(dns.message.make_query("www.lab.test", "AAAA").to_wire()))
+        self.assertTrue(self.take(asking("www.lab.test")))
 
     def test_what_a_list_has_goes_the_full_path(self) -> None:
         """A name before it is asked, an address when it comes; all else is passed on."""

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import dns.edns
 import dns.message
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -135,6 +136,22 @@ class ClientTests(BlockingTestCase):
                 self.assertEqual(rcode(reply), "NXDOMAIN" if client == CHILD else "NOERROR")
             lab.stop()
 
+    def test_the_same_holds_for_the_course_and_for_questions_with_a_cookie(self) -> None:
+        """What is ready for them is kept elsewhere."""
+        cookie = dns.edns.GenericOption(dns.edns.OptionType.COOKIE, b"12345678")
+        asked = dns.message.make_query("games.example", "A", use_edns=0, options=[cookie]).to_wire()
+        for clients in ((CLIENT, CHILD), (CHILD, CLIENT)):
+            lab = self.lab(games=listed("games.example", clients="198.51.100.0/24", answer="192.0.2.7"))
+            lab.resolve("games.example", "games.example. 600 A 192.0.2.1")
+            for client in clients * 3:
+                expected = "192.0.2.1" if client == CLIENT else "192.0.2.7"
+                lab.course("games.example", client)
+                self.assertIn(expected.encode(), lab.course_told(client))
+                lab.send(asked, client)
+                reply = dns.message.from_wire(lab.take(client).payload)
+                self.assertEqual([str(rdata) for rdata in reply.answer[0]], [expected])
+            lab.stop()
+
     def test_a_list_for_all_is_for_those_of_a_network_too(self) -> None:
         """Each client has the lists that are for it, in their order."""
         lab = self.lab(
@@ -218,6 +235,8 @@ class PolicyZoneTests(BlockingTestCase):
         lab.pass_time(7)
         for _ in range(2):
             self.assertEqual(shown(lab.ask("d.example")), ["d.example. 53 IN CNAME e.example."])
+        lab.pass_time(60)
+        self.assertEqual(len(shown(lab.resolve("a.example", "a.example. 60 A 198.51.100.1"))), 1)
 
     def test_clients_are_listed_by_their_address(self) -> None:
         """Whatever they ask; what is ready for others is not for them."""
