@@ -22,7 +22,10 @@ _LONGEST: Final = 4_000_000
 """Bytes of a line of the stream."""
 
 LOST: Final = "lost"
-"""The kind of the event that is no event of the lab: the stream broke off, and is tried again."""
+"""The kind of an event that is none of the lab's: the stream broke off, and is tried again."""
+
+OPENED: Final = "opened"
+"""The kind of another one: from here on the lab tells what happens; its value is the page's address."""
 
 _Found = tuple[str, Any]
 
@@ -53,10 +56,11 @@ class Following:
         return found
 
     def events(self) -> Iterator[_Found]:
-        """Each event's kind and value as it happens, for good; :data:`LOST` where the stream breaks off."""
+        """Each event's kind and value as it happens, for good; :data:`OPENED` and :data:`LOST` are among the kinds."""
         while True:
             try:
                 with self._get(f"events{f'?{self._query}' if self._query else ''}") as response:
+                    yield OPENED, self._address
                     yield from self._read(iter(lambda: response.readline(_LONGEST), b""))
             except (OSError, http.client.HTTPException, ControlError) as error:
                 yield LOST, str(error)

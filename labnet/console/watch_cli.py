@@ -87,11 +87,13 @@ def _hosts(lab: dict[str, Any]) -> dict[str, str]:
 
 
 def _print(following: Following, screen: LadderScreen, words: bool) -> None:
-    from labnet.console.following import LOST
+    from labnet.console.following import LOST, OPENED
 
     for kind, value in following.events():
         if kind == LOST:
             print(f"labnet: {quoted(value)}; trying again", file=sys.stderr)
+        elif kind == OPENED:
+            print(f"watching {value}; Ctrl-C ends it", file=sys.stderr, flush=True)
         elif kind == "skipped":
             print(f"skipped {value['count']}", flush=True)
         elif screen.take(kind, value):
@@ -113,7 +115,7 @@ def _draw(following: Following, screen: LadderScreen) -> None:
 
 def _paced(following: Following, screen: LadderScreen) -> Iterator[None]:
     """Once for all that came since, and not more often than a terminal can show; what waits is bounded."""
-    from labnet.console.following import LOST
+    from labnet.console.following import LOST, OPENED
 
     waiting: queue.Queue[tuple[str, Any]] = queue.Queue(_MOST_WAITING)
 
@@ -129,7 +131,7 @@ def _paced(following: Following, screen: LadderScreen) -> Iterator[None]:
         for kind, value in taken:
             if kind == LOST:
                 screen.lost = value
-            elif screen.take(kind, value):
+            elif screen.take(kind, value) or kind == OPENED:
                 screen.lost = ""
         yield
         time.sleep(_BETWEEN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import socket
 import subprocess
@@ -261,14 +262,19 @@ def test_hostile_names_on_the_wire_are_text(looked: Looked, client: Client) -> N
 
 
 def test_the_same_ladder_is_in_a_terminal(lab: Daemon, tmp_path: Path, client: Client) -> None:
-    """``labnet watch`` finds the page by the control socket."""
+    """``labnet watch`` finds the page by the control socket, and says from when on it is told what happens."""
     command = [LABNET, "watch", "--config", "labnet.toml"]
-    seen = tmp_path / "seen"
+    seen, said = tmp_path / "seen", tmp_path / "said"
     until = time.monotonic() + DEADLINE
-    with seen.open("w") as out, subprocess.Popen(command, cwd=tmp_path, env=environment(), stdout=out) as watching:
+    with (
+        seen.open("w") as out,
+        said.open("w") as errors,
+        subprocess.Popen(command, cwd=tmp_path, env=environment(), stdout=out, stderr=errors) as watching,
+    ):
         while "▶│  Query own.test A" not in seen.read_text():
             assert time.monotonic() < until
             client.ask("own.test")
             client.reply()
         watching.send_signal(signal.SIGINT)
         assert watching.wait(DEADLINE) == 0
+    assert re.fullmatch(r"watching http://127\.0\.0\.1:\d+/; Ctrl-C ends it\n", said.read_text())
