@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import shlex
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +26,7 @@ def _commands() -> Iterator[list[str]]:
     """The ``labnet`` command lines in the pages, as their arguments."""
     for page in PAGES:
         for line in re.findall(r"^ *[$#] (?:\S*/)?labnet (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE):
-            yield re.split(r" [|>;] ", line)[0].split()
+            yield shlex.split(re.split(r" [|>;] ", line)[0])
 
 
 class CommandLineTests(SynchronousTestCase):

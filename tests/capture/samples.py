@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import ssl
 import struct
 from collections.abc import Iterable
 from pathlib import Path
@@ -204,3 +206,25 @@ def fragments() -> list[Timed]:
     first = IP(src=CLIENT, dst=CHILD, id=99, proto=17, flags="MF") / whole[:16]
     last = IP(src=CLIENT, dst=CHILD, id=99, proto=17, frag=2) / whole[16:]
     return [(1.0, frame(CLIENT_MAC, CHILD_MAC, first)), (1.001, frame(CLIENT_MAC, CHILD_MAC, last))]
+
+
+def client_hello(name: str) -> bytes:
+    """What a real client of TLS sends first."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = ssl.create_default_context().wrap_bio(incoming, outgoing, server_hostname=name)
+    with contextlib.suppress(ssl.SSLWantReadError):
+        client.do_handshake()
+    return outgoing.read()
+
+
+def secure() -> list[Timed]:
+    """The beginning of a TLS handshake."""
+    made = Talk(client=(CLIENT, 40001), server=("198.51.100.80", 443))
+    return made.say("client", client_hello("www.example.com")).packets
+
+
+def translated() -> tuple[list[Timed], list[Timed]]:
+    """One packet inside of a router that translates addresses, and outside of it."""
+    inside = IP(src="192.168.1.5", dst="198.51.100.80", ttl=64) / TCP(sport=40001, dport=80, seq=77, flags="S")
+    outside = IP(src="203.0.113.9", dst="198.51.100.80", ttl=63) / TCP(sport=61001, dport=80, seq=77, flags="S")
+    return [(1.0, frame(CLIENT_MAC, CHILD_MAC, inside))], [(1.0, frame(CLIENT_MAC, CHILD_MAC, outside))]

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import ssl
 from collections.abc import Iterable
 
 from scapy.layers.dhcp import BOOTP, DHCP
-from scapy.layers.inet import ICMP, IP, TCP, UDP
+from scapy.layers.inet import ICMP, IP, UDP
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.capture.cli import EXERCISES
@@ -45,15 +43,6 @@ def talk() -> samples.Talk:
     made.packets.append((made.at + 0.2, made.packets[-1][1]))
     made.at += 0.2
     return made
-
-
-def client_hello(name: str) -> bytes:
-    """What a real client sends first."""
-    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    client = ssl.create_default_context().wrap_bio(incoming, outgoing, server_hostname=name)
-    with contextlib.suppress(ssl.SSLWantReadError):
-        client.do_handshake()
-    return outgoing.read()
 
 
 def lease() -> list[samples.Timed]:
@@ -147,8 +136,7 @@ class FactTests(SynchronousTestCase):
 
     def test_a_real_client_hello_names_its_server(self) -> None:
         """As OpenSSL makes it."""
-        made = samples.Talk(client=CLIENT, server=("198.51.100.80", 443)).say("client", client_hello("www.example.com"))
-        found = values("tls", made.packets)
+        found = values("tls", samples.secure())
         self.assertEqual((found["server_name"], found["server_port"]), ("www.example.com", "443"))
         self.assertEqual(found["client_version"], "TLS 1.2 (0x0303)")
         self.assertIsNone(found["certificate_name"])
@@ -161,12 +149,7 @@ class FactTests(SynchronousTestCase):
 
     def test_address_translation_is_seen_in_two_captures(self) -> None:
         """The same packet before and behind the router."""
-        inside = IP(src="192.168.1.5", dst="198.51.100.80", ttl=64) / TCP(sport=40001, dport=80, seq=77, flags="S")
-        outside = IP(src="203.0.113.9", dst="198.51.100.80", ttl=63) / TCP(sport=61001, dport=80, seq=77, flags="S")
-        captures = [
-            samples.pcap([(1.0, samples.frame(samples.CLIENT_MAC, samples.CHILD_MAC, one))])
-            for one in (inside, outside)
-        ]
+        captures = [samples.pcap(packets) for packets in samples.translated()]
         with file(captures[0]) as path, file(captures[1]) as other:
             found = {one.key: one.value for one in run("nat", path, lambda part: None, outside=other).answers}
         self.assertEqual((found["inside_source"], found["outside_source"]), ("192.168.1.5", "203.0.113.9"))
