@@ -5,6 +5,7 @@ All other data is passed on as it is (RFC 3597, section 3), whatever is in it.
 
 from __future__ import annotations
 
+from struct import Struct
 from typing import Final, NamedTuple
 
 from labnet.wire.dns_common import BadMessage, end_of_name
@@ -80,3 +81,28 @@ def names_at(layout: Layout, data: bytes, at: int) -> int:
     for _ in range(layout.strings):
         at += 1 + data[at]
     return at
+
+
+SERVICE_TYPES: Final = frozenset((64, 65))  # SVCB, HTTPS
+_HINTS: Final = {4: 4, 6: 16}  # ipv4hint, ipv6hint: bytes of each address
+_PARAMETER: Final = Struct("!HH")
+
+
+def hinted_addresses(rdata: bytes) -> list[bytes]:
+    """The addresses that the data of a record of one of :data:`SERVICE_TYPES` hint at (RFC 9460, section 7.3).
+
+    Where the data are cut or wrong, those before.
+    """
+    at = 2
+    while at < len(rdata) and rdata[at]:
+        at += 1 + rdata[at]
+    at += 1
+    found: list[bytes] = []
+    while at + _PARAMETER.size <= len(rdata):
+        key, length = _PARAMETER.unpack_from(rdata, at)
+        at += _PARAMETER.size
+        size, end = _HINTS.get(key), min(at + length, len(rdata))
+        if size is not None:
+            found += [rdata[place : place + size] for place in range(at, end - size + 1, size)]
+        at += length
+    return found

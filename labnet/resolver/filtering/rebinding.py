@@ -6,12 +6,12 @@ Whoever has a name outside can lead a browser inside to a machine of the house b
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from labnet.resolver.filtering.networks import NetworkMap
 from labnet.wire.names import ancestors, key_of
-from labnet.wire.rdata import ADDRESS_BYTES
+from labnet.wire.rdata import ADDRESS_BYTES, SERVICE_TYPES, hinted_addresses
 from labnet.wire.types import Answer, RRset
 
 PRIVATE: Final = (
@@ -70,6 +70,8 @@ def _is_private(address: bytes) -> bool:
     return _PRIVATE.find(address) is not None
 
 
-def addresses_of(rrset: RRset) -> tuple[bytes, ...]:
-    """The addresses in ``rrset``."""
+def addresses_of(rrset: RRset) -> Sequence[bytes]:
+    """The addresses in ``rrset``, those that it hints at included: a browser may go there at once."""
+    if rrset.rrtype in SERVICE_TYPES:
+        return [address for rdata in rrset.rdatas for address in hinted_addresses(rdata)]
     return rrset.rdatas if rrset.rrtype in ADDRESS_BYTES else ()

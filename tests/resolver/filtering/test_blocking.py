@@ -271,6 +271,21 @@ class RebindingTests(BlockingTestCase):
             self.assertEqual(len(shown(lab.resolve(name, f"{name}. 60 A {address}"))), 1, address)
         self.flushLoggedErrors()
 
+    def test_addresses_that_a_service_record_hints_at_are_looked_at(self) -> None:
+        """A browser may go there without asking for addresses (RFC 9460, section 7.3)."""
+        lab = ChangingLab(self, rebind_protection=True)
+        for number, (hints, passed) in enumerate(
+            (
+                ("alpn=h2 ipv4hint=192.0.2.1,192.168.1.1", 0),
+                ("ipv6hint=fd00::1", 0),
+                ("ipv4hint=192.0.2.1 ipv6hint=2001:db8::1", 1),
+                ("alpn=h2", 1),
+            )
+        ):
+            name = f"w{number}.example"
+            reply = lab.resolve(name, f"{name}. 60 HTTPS 1 svc.example. {hints}", rrtype="HTTPS")
+            self.assertEqual(len(shown(reply)), passed, hints)
+
     def test_records_and_exempt_domains_may_have_them(self) -> None:
         """The house's own names."""
         lab = ChangingLab(
