@@ -100,6 +100,8 @@ def check(file: str | None) -> int:
     for warning in warnings_of(checked, loaded):
         print(f"labnet: warning: {quoted(warning)}", file=sys.stderr)
     records = sum(files.records for files in loaded.values())
+    listed = sum(len(each.names) for files in loaded.values() for each in files.lists)
     servers = len(checked.resolver) + (checked.command is not None)
-    print(f"{path or 'the built-in lab'}: OK: {servers} server(s), {records} record(s)")
+    lists = f", {listed} name(s) on lists" if listed else ""
+    print(f"{path or 'the built-in lab'}: OK: {servers} server(s), {records} record(s){lists}")
     return 0

@@ -335,6 +335,15 @@ class CheckTests(CLITestCase):
         self.file.write_text('[command]\n[resolver.main]\nlisten = "udp:1199"\nrecords = "ips.txt"\n')
         self.assertEqual(self.labnet("check", str(self.file)), (0, f"{self.file}: OK: 2 server(s), 2 record(s)\n", ""))
 
+    def test_check_counts_what_is_on_lists(self) -> None:
+        """A line that cannot be read is a warning."""
+        (self.file.parent / "ads.txt").write_text("ads.example\nno name\n*.other.example\n")
+        self.file.write_text('[resolver.main]\nlisten = "udp:1199"\n[resolver.main.block.ads]\nfile = "ads.txt"\n')
+        status, out, err = self.labnet("check", str(self.file))
+        self.assertEqual((status, out), (0, f"{self.file}: OK: 1 server(s), 0 record(s), 2 name(s) on lists\n"))
+        says = "'no name' is more than one name; the line was skipped"
+        self.assertEqual(err, f"labnet: warning: {self.file.parent}/ads.txt:2: {says}\n")
+
     def test_the_built_in_lab_is_ok(self) -> None:
         """It is what is checked where there is no file; its doubtful addresses are warnings."""
         here = Path.cwd()
