@@ -57,13 +57,14 @@ class Opt(NamedTuple):
 class Tsig(NamedTuple):
     """What a TSIG record says (RFC 8945, section 4.2): the names of key and algorithm, in wire form, and three fields.
 
-    The time signed and the fudge are together, as they stand in the record.
+    The time signed and the fudge are together, as they stand in the record, which begins at ``at``.
     """
 
     key_name: bytes
     algorithm: bytes
     time_and_fudge: bytes
     original_id: bytes
+    at: int
 
 
 class RecordPlace(NamedTuple):
@@ -146,7 +147,16 @@ def _read_tsig(message: bytes, owner: int, at: int, end: int) -> Tsig:
     at += 10 + size
     if at + 6 > end:
         raise BadMessage("a TSIG record that is cut")
-    return Tsig(key_name, algorithm, time_and_fudge, message[at : at + 2])
+    return Tsig(key_name, algorithm, time_and_fudge, message[at : at + 2], owner)
+
+
+def tsig_of(message: bytes) -> Tsig | None:
+    """The TSIG record of ``message``, if it has one. Raises as :func:`read_additional`, and for half a header."""
+    _, _, questions, answers, authorities, additionals = HEADER.unpack_from(message)
+    at = HEADER.size
+    for _ in range(questions):
+        at = skip_name(message, at) + TYPE_CLASS.size
+    return read_additional(message, at, answers + authorities, additionals)[1]
 
 
 def record_places(message: bytes) -> list[RecordPlace]:

@@ -34,7 +34,7 @@ NSID, COOKIE, KEEPALIVE, PADDING = 3, 10, 11, 12
 
 _QUERY, _UPDATE = 0, 5
 _ANY: Final = 255
-_BADKEY: Final = b"\0\x11"
+_BADKEY: Final = 17
 _TRANSFERS: Final = frozenset((251, 252, 253, 254, 249, 250))  # IXFR, AXFR, MAILB, MAILA, TKEY, TSIG
 
 
@@ -104,8 +104,9 @@ def decode_query(message: bytes) -> Query:
     """The question in ``message``.
 
     Raises :class:`Silence` for what must not be answered and :class:`Refusal` for what is answered by an RCODE alone:
-    FORMERR, NOTIMP, BADVERS, REFUSED, NOTAUTH for a TSIG record (RFC 8945, section 5.2.1: no key is known here), or
-    NOERROR for a question after a cookie only (RFC 7873, section 5.4). Bytes behind the message are ignored.
+    FORMERR, NOTIMP, BADVERS, REFUSED, NOTAUTH for a TSIG record (RFC 8945, section 5.2.1: whoever knows keys looks at
+    it before that is said), or NOERROR for a question after a cookie only (RFC 7873, section 5.4). Bytes behind the
+    message are ignored.
     """
     if len(message) < HEADER.size:
         raise Silence("shorter than a header")
@@ -126,7 +127,7 @@ def decode_query(message: bytes) -> Query:
             at = end + TYPE_CLASS.size
         opt, tsig = read_additional(message, at, answers + authorities, additionals)
         edns = None if opt is None else _edns_of(opt.rrclass, opt.ttl, opt.rdata)
-        signature = b"" if tsig is None else _bad_key(tsig)
+        signature = b"" if tsig is None else tsig_error(tsig, _BADKEY)
     except (ValueError, IndexError, struct.error):
         raise Refusal(Rcode.FORMERR, id, flags) from None
     if not questions:
@@ -145,9 +146,9 @@ def decode_query(message: bytes) -> Query:
     return query
 
 
-def _bad_key(tsig: Tsig) -> bytes:
-    """The TSIG record that says that the key of ``tsig`` is not known (RFC 8945, sections 4.2 and 5.2.1)."""
-    rdata = tsig.algorithm + tsig.time_and_fudge + b"\0\0" + tsig.original_id + _BADKEY + b"\0\0"
+def tsig_error(tsig: Tsig, error: int) -> bytes:
+    """The TSIG record, not signed itself, that says what is wrong with ``tsig`` (RFC 8945, sections 4.2 and 5.2)."""
+    rdata = tsig.algorithm + tsig.time_and_fudge + b"\0\0" + tsig.original_id + error.to_bytes(2, "big") + b"\0\0"
     return tsig.key_name + RECORD.pack(TSIG, _ANY, 0, len(rdata)) + rdata
 
 

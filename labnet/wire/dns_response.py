@@ -24,6 +24,8 @@ from labnet.wire.dns_common import (
     TC,
     TYPE_CLASS,
     end_of_name,
+    record_places,
+    skip_name,
 )
 from labnet.wire.dns_request import COOKIE, KEEPALIVE, NSID, PADDING, Edns, Query, Refusal
 from labnet.wire.rdata import ADDRESS_BYTES, COMPRESSED
@@ -63,7 +65,7 @@ def encode_answer(
     records of an RRset take turns in being the first, by the id of the query.
     """
     edns = query.edns
-    limit = 65535 if stream else WITHOUT_EDNS if edns is None else min(max(edns.payload, WITHOUT_EDNS), PAYLOAD)
+    limit = limit_of(edns, stream)
     flags = QR | query.flags & (RD | CD) | (RA if recursion else 0) | (AA if answer.authoritative else 0)
     flags |= TC if truncated else 0
     opt = bare = b"" if edns is None else opt_of(edns, answer.rcode, (), options)
@@ -89,6 +91,20 @@ def encode_answer(
     if options.block and edns is not None and edns.wants_padding:
         opt = padded(opt, len(body.wire), options.block)
     return bytes(body.wire + opt)
+
+
+def limit_of(edns: Edns | None, stream: bool) -> int:
+    """How many bytes a response may have, to a client that said ``edns``."""
+    return 65535 if stream else WITHOUT_EDNS if edns is None else min(max(edns.payload, WITHOUT_EDNS), PAYLOAD)
+
+
+def truncated(response: bytes) -> bytes:
+    """A response of our own with one question without its records, but for EDNS, to be asked for by TCP (TC)."""
+    id, flags, *_ = HEADER.unpack_from(response)
+    end = skip_name(response, HEADER.size) + TYPE_CLASS.size
+    places = [place for place in record_places(response) if place.rrtype == RRType.OPT]
+    opt = b"".join([response[place.at - 1 : place.end] for place in places])
+    return HEADER.pack(id, flags | TC, 1, 0, 0, bool(opt)) + response[HEADER.size : end] + opt
 
 
 def encode_refusal(refusal: Refusal, recursion: bool, options: Options) -> bytes:

@@ -70,6 +70,7 @@ class InfoCode(IntEnum):
     OTHER = 0
     STALE_ANSWER = 3
     CACHED_ERROR = 13
+    NOT_READY = 14
     BLOCKED = 15
     FILTERED = 17
     PROHIBITED = 18

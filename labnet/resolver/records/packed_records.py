@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final
 
 from labnet.resolver.records.packed import ADDRESS_HEADS, ADDRESS_SIZE
@@ -88,6 +88,14 @@ class PackedRecords:
     def others(self) -> Iterable[tuple[bytes, bytes]]:
         """Keys and values of the dictionary: all that did not come in bulk."""
         return self._others.items()
+
+    def items(self) -> Iterator[tuple[bytes, bytes]]:
+        """All keys and values; some may be added, changed and taken out while they are gone through."""
+        for key in list(self._others):
+            value = self._others.get(key)
+            if value is not None:
+                yield key, value
+        yield from self._table.items()
 
     def bulk(self) -> AddressTable:
         """All that came in bulk."""

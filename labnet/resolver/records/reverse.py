@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from labnet.wire.names import is_below, labels
@@ -78,6 +78,27 @@ class ReverseNames:
             len(address) == width and address.hex().startswith(digits) for address in self._added
         )
 
+    def addresses_below(self, key: bytes) -> Iterator[bytes]:
+        """The addresses whose reverse names are at or below ``key``, each once; those that were added are last."""
+        for width in (4, 16):
+            digits = "" if _is_above(key, width) else _digits(key)[1] if _digits(key)[0] == width else None
+            if digits is None:
+                continue
+            table, first, last = self._between(width, digits)
+            before = -1
+            for at in range(first, last):
+                address = table[at] >> _PLACE
+                if address != before:
+                    before = address
+                    yield address.to_bytes(width, "big")
+            for added in list(self._added):
+                if len(added) == width and added.hex().startswith(digits) and not self._has(added):
+                    yield added
+
+    def _has(self, address: bytes) -> bool:
+        _, first, last = self._between(len(address), address.hex())
+        return first < last
+
     def _key(self, place: int) -> bytes:
         return self._key_of(place) if place < self._count else self._keys[place - self._count]
 
@@ -120,6 +141,11 @@ def _digits(key: bytes) -> tuple[int, str]:
         if len(nibbles) <= 32 and all(len(nibble) == 1 and nibble in b"0123456789abcdef" for nibble in nibbles):
             return 16, b"".join(nibbles).decode()
     return 0, ""
+
+
+def _is_above(key: bytes, width: int) -> bool:
+    """Whether ``key`` is above all reverse names of addresses of this width."""
+    return is_below(_IPV4 if width == 4 else _IPV6, key)
 
 
 def _is_octet(label: bytes) -> bool:

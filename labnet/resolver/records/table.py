@@ -95,6 +95,13 @@ class AddressTable:
         record = self._entries[place - _RECORD : place]
         return pack_address_head(int.from_bytes(record[:4], "big")) + record[-4:]
 
+    def items(self) -> Iterator[tuple[bytes, bytes]]:
+        """Keys and values of all entries, a chunk of the memory at a time; entries may be taken out meanwhile."""
+        for places in self._places:
+            for place, key in zip(places, self._keys(places), strict=True):
+                if not self._gone or not self._entries.startswith(_GONE, place - _RECORD):
+                    yield key, self.value(place)
+
     def addresses(self) -> Iterator[tuple[int, int]]:
         """The addresses as numbers, each with the place of its entry."""
         entries = self._entries

@@ -17,7 +17,17 @@ from labnet.resolver.records.reverse import address_of
 from labnet.resolver.records.special import is_invalid
 from labnet.resolver.records.zonedata import WILDCARD, ZoneData, address_rrset
 from labnet.wire.names import LONGEST_NAME, ROOT, ancestors, is_below, parent, renamed, text_of
-from labnet.wire.types import Answer, ExtendedError, InfoCode, Mapping, Question, Rcode, RRset, RRType
+from labnet.wire.types import (
+    Answer,
+    ExtendedError,
+    InfoCode,
+    Mapping,
+    Question,
+    Rcode,
+    RRset,
+    RRType,
+    failure_of,
+)
 
 ORIGIN: Final = "from the file"
 
@@ -81,6 +91,8 @@ class Zone:
         """
         key, rrtype, data = question.key, question.rrtype, self.data
         apex = self._apex_of(key, rrtype) if data.authoritative else None
+        if data.unavailable and apex in data.unavailable:
+            return failure_of(f"no primary has given the zone {text_of(apex)} of late", InfoCode.NOT_READY)
         node = data.node_of(apex, key) if rrtype == RRType.DS else data.node(key)
         answer = self._find(question, apex, node)
         if not data.signed or apex not in data.signed or answer is None:
@@ -95,7 +107,7 @@ class Zone:
                 return redirected
         if node is not None:
             return self._answer(node, question, apex)
-        pointers = self._pointers(key)
+        pointers = self.pointers(key)
         if pointers is not None:
             return self._answer(Node(key, rrsets={RRType.PTR: pointers}), question, apex)
         exists = key in data.records
@@ -120,7 +132,7 @@ class Zone:
             if rrtype == RRType.ANY:
                 found = _smallest(node, owner)
             elif rrtype == RRType.PTR and RRType.CNAME not in node.rrsets:
-                pointers = self._pointers(question.key)
+                pointers = self.pointers(question.key)
                 found = None if pointers is None else RRset(node.name, RRType.PTR, *pointers)
             found = found or node.rrset(RRType.CNAME, owner)
         mapping = None
@@ -192,7 +204,7 @@ class Zone:
             return self.data.apex_of(parent(key)) or apex
         return apex
 
-    def _pointers(self, key: bytes) -> tuple[int, tuple[bytes, ...]] | None:
+    def pointers(self, key: bytes) -> tuple[int, tuple[bytes, ...]] | None:
         """TTL and rdatas of the PTR records that follow from addresses; of names of hosts files, the first alone."""
         nodes: list[Node] = []
         has_host = False

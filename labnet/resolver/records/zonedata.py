@@ -52,6 +52,8 @@ class ZoneData:
         self.loaded_at = loaded_at
         # Packed nodes by key; an empty non-terminal has an empty value. A key of no wire form has no ancestors.
         self.records = PackedRecords()
+        self.unavailable: frozenset[bytes] = frozenset()
+        """Those of them whose records are not here now: they come from another server, which has not given them."""
         self.written = 0
         """How many names the files have."""
         self.wildcards: set[bytes] = set()
