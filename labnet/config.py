@@ -14,9 +14,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from importlib.util import find_spec
 from typing import Any, Final, Literal
+from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
+from labnet.config_keys import KeyConfig, key_problems, with_secrets
 from labnet.dialects.library import find as find_dialect
 from labnet.dialects.library import is_path
 from labnet.dialects.reader import DialectError
@@ -32,12 +34,14 @@ from labnet.values import (
     File,
     Many,
     Network,
+    NetworkOrKey,
     NetworkOrUser,
     Parent,
     Path,
     Printable,
     RedisURL,
     Seconds,
+    Server,
     ServerName,
     Stubs,
     TranslationNetwork,
@@ -128,6 +132,20 @@ class ResolverConfig(_Table):
     )
     zones: Many[Domain] = Field(
         (), description="Domains that the records have in full: answers for them are authoritative and end here."
+    )
+    transfer: Many[NetworkOrKey] = Field(
+        (),
+        description="Who may have these zones in full (AXFR, IXFR): networks, and whoever signs with key:NAME; "
+        "default: nobody.",
+    )
+    transfers: int = Field(10, ge=1, le=1000, description="Zones that are given in full at a time; more are refused.")
+    notify: Many[Server] = Field(
+        (), description="Servers that are told when one of these zones is a newer one: ADDRESS[:PORT] [key:NAME]."
+    )
+    secondary: Mapping[Domain, Many[Server]] = Field(
+        default_factory=dict,
+        description="Zones that are had from other servers, and kept below `state`: a table, zone = [primaries], each "
+        "ADDRESS[:PORT] [key:NAME].",
     )
     reverse: bool = Field(True, description="Derive PTR records from the addresses in the records.")
     parents: Many[Parent] = Field(
@@ -224,6 +242,28 @@ class ResolverConfig(_Table):
     in_flight_per_client: int = Field(
         100, ge=1, description="Questions of one client network (/24, /56) in flight at a time; more are refused."
     )
+    _keys: Mapping[str, KeyConfig] = PrivateAttr(default_factory=dict)
+    _folder: str = PrivateAttr("")
+
+    @property
+    def keys(self) -> Mapping[str, KeyConfig]:
+        """The keys that messages may be signed by, by their names."""
+        return self._keys
+
+    def zone_file(self, key: bytes) -> str:
+        """Where the zone of ``secondary`` with this key (:mod:`labnet.wire.names`) is kept."""
+        return os.path.join(self._folder, quote(text_of(key), safe="-_.*") + ".zone")
+
+    def placed(self, folder: str, keys: Mapping[str, KeyConfig]) -> ResolverConfig:
+        """A copy that has those."""
+        copied = self.model_copy()
+        copied._folder, copied._keys = folder, keys
+        return copied
+
+    @property
+    def every_zone(self) -> tuple[str, ...]:
+        """Those of ``zones`` and of ``secondary``."""
+        return (*self.zones, *self.secondary)
 
     @model_validator(mode="after")
     def _asks_each_domain_in_one_way(self) -> ResolverConfig:
@@ -324,6 +364,7 @@ class Config(_Table):
     lab: LabConfig = Field(default_factory=lambda: LabConfig.model_validate({}))
     command: CommandConfig | None = None
     resolver: Mapping[str, ResolverConfig] = Field(default_factory=dict)
+    key: Mapping[Domain, KeyConfig] = Field(default_factory=dict)
     capture: CaptureConfig = Field(default_factory=lambda: CaptureConfig(file=None))
     console: ConsoleConfig = Field(default_factory=lambda: ConsoleConfig.model_validate({}))
     shared: SharedConfig | None = None
@@ -390,7 +431,14 @@ def build(table: dict[str, Any], base: str, rundir: str, where: Any = lambda key
     if wrong_orders:
         raise ConfigError(wrong_orders)
     state = os.path.abspath(os.path.join(rundir, config.lab.state))
-    resolvers = {name: _absolute(resolver, base, state) for name, resolver in config.resolver.items()}
+    keys, wrong_keys = with_secrets(config.key, base)
+    wrong_keys += [problem for name, one in config.resolver.items() for problem in key_problems(name, one, config.key)]
+    if wrong_keys:
+        raise ConfigError([f"{where(key)}: {says}" for key, says in wrong_keys])
+    resolvers = {
+        name: _absolute(resolver, base, state).placed(secondary_folder(state, name), keys)
+        for name, resolver in config.resolver.items()
+    }
 
     def below_state(table: _Table, *keys: str) -> _Table:
         given = {key: getattr(table, key) for key in keys}
@@ -409,10 +457,16 @@ def build(table: dict[str, Any], base: str, rundir: str, where: Any = lambda key
             "command": command,
             "lab": config.lab.model_copy(update={"state": state}),
             "resolver": resolvers,
+            "key": keys,
             "capture": below_state(config.capture, "file"),
             "console": below_state(config.console, "control", "log", "query_log", "session_log"),
         }
     )
+
+
+def secondary_folder(state: str, resolver: str) -> str:
+    """Where the zones that ``resolver`` has from other servers are kept, in the folder ``state``."""
+    return os.path.join(state, "secondary", quote(resolver, safe=""))
 
 
 def _dialect_problems(
@@ -493,6 +547,7 @@ def _keys(path: Sequence[str]) -> list[str]:
         "lab": LabConfig,
         "command": CommandConfig,
         "resolver": ResolverConfig,
+        "key": KeyConfig,
         "capture": CaptureConfig,
         "console": ConsoleConfig,
         "shared": SharedConfig,

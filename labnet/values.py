@@ -5,6 +5,7 @@ Each reader takes what TOML gave and raises ValueError with a sentence that says
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import re
 from collections.abc import Callable
@@ -64,6 +65,25 @@ class LocalUser(BaseModel):
 
     def __str__(self) -> str:
         return f"user:{self.uid}"
+
+
+class KeyName(BaseModel):
+    """A key for signed messages, as it is named where it may or has to be used: ``key:NAME``."""
+
+    model_config = ConfigDict(frozen=True)
+    name: str
+
+
+class ServerAddress(BaseModel):
+    """Another server of a zone: ``ADDRESS``, ``ADDRESS:PORT`` or ``[ADDRESS]:PORT``, with ``key:NAME`` behind a space.
+
+    ``key`` is the name of the key that messages to and from it are signed by, "" where they are not.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    host: str
+    port: int = 53
+    key: str = ""
 
 
 class RecordsFile(BaseModel):
@@ -276,6 +296,48 @@ def parse_network_or_user(value: object) -> IPNetwork | LocalUser:
         raise ValueError(f"there is no user {name!r} on this machine") from None
 
 
+def _key_name(text: str) -> str:
+    name = text.removeprefix("key:")
+    if name == text or not _DOMAIN.fullmatch(name):
+        raise ValueError(f"{text!r} is no key: write key:NAME")
+    return name.rstrip(".").lower()
+
+
+def parse_network_or_key(value: object) -> IPNetwork | KeyName:
+    """Raises ValueError."""
+    if isinstance(value, KeyName):
+        return value
+    if isinstance(value, str) and value.startswith("key:"):
+        return KeyName(name=_key_name(value))
+    return _network(value)
+
+
+def parse_server(value: object) -> ServerAddress:
+    """Raises ValueError."""
+    if isinstance(value, ServerAddress):
+        return value
+    place, *keys = read_text(value).split() or [""]
+    if len(keys) > 1:
+        raise ValueError(f"{value!r} is no server: write ADDRESS[:PORT], and key:NAME behind a space")
+    bracketed = re.fullmatch(r"\[(.*)\](?::(.*))?", place)
+    host, port = (bracketed[1], bracketed[2] or "") if bracketed is not None else (place, "")
+    if place.count(":") == 1:
+        host, _, port = place.partition(":")
+    key = _key_name(keys[0]) if keys else ""
+    return ServerAddress(host=read_address(host), port=read_port(port, lowest=1) if port else 53, key=key)
+
+
+def _secret(value: object) -> bytes:
+    """A secret in base64; what is wrong with it is said without it."""
+    try:
+        secret = base64.b64decode(value, validate=True) if isinstance(value, str) else b""
+    except ValueError:
+        secret = b""
+    if not secret:
+        raise ValueError("must be a secret in base64, such as tsig-keygen makes")
+    return secret
+
+
 def _redis_url(value: object) -> str:
     text = read_text(value)
     if not _REDIS_URL.fullmatch(text):
@@ -348,6 +410,7 @@ Domain = Annotated[str, BeforeValidator(_domain), text_schema("domain")]
 Endpoint = Annotated[str, BeforeValidator(_endpoint), text_schema("endpoint")]
 File = Annotated[RecordsFile, BeforeValidator(parse_records_file), text_schema("records-file")]
 Network = Annotated[IPNetwork, BeforeValidator(_network), text_schema("network")]
+NetworkOrKey = Annotated[IPNetwork | KeyName, BeforeValidator(parse_network_or_key), text_schema("network or key")]
 NetworkOrUser = Annotated[IPNetwork | LocalUser, BeforeValidator(parse_network_or_user), text_schema("network or user")]
 Parent = Annotated[ParentAddress, BeforeValidator(parse_parent), text_schema("parent")]
 Stub = Annotated[ParentAddress, BeforeValidator(parse_stub_server), text_schema("server")]
@@ -359,5 +422,7 @@ Unknown = Annotated[str, AfterValidator(_unknown)]
 Printable = Annotated[str, AfterValidator(_printable)]
 ServerName = Annotated[str, AfterValidator(_printable), AfterValidator(_short)]
 RedisURL = Annotated[str, BeforeValidator(_redis_url), text_schema("redis-url")]
+Secret = Annotated[bytes, BeforeValidator(_secret), text_schema("base64")]
+Server = Annotated[ServerAddress, BeforeValidator(parse_server), text_schema("server")]
 Seconds = Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)]
 TTL = Annotated[int, Field(ge=0, le=2**31 - 1)]

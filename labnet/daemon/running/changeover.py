@@ -14,7 +14,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from zope.interface import implementer
 
-from labnet.config import Config
+from labnet.config import Config, secondary_folder
 from labnet.interfaces import IChange, StartError
 
 Changes = Callable[[Config], Iterable[Callable[[], IChange]]]
@@ -116,7 +116,10 @@ def _with_state(config: Config, state: str) -> Config:
     return config.model_copy(
         update={
             "lab": config.lab.model_copy(update={"state": state}),
-            "resolver": {name: moved(resolver) for name, resolver in config.resolver.items()},
+            "resolver": {
+                name: moved(resolver).placed(secondary_folder(state, name), resolver.keys)
+                for name, resolver in config.resolver.items()
+            },
             "capture": moved(config.capture),
             "console": moved(config.console),
         }
