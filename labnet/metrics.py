@@ -81,6 +81,18 @@ FAMILIES: Final[dict[str, Family]] = {
         "gauge", "A parent's smoothed round-trip time.", ("resolver", "parent"), "max"
     ),
     "labnet_parent_up": Family("gauge", "1 while a parent counts as working, else 0.", ("resolver", "parent"), "max"),
+    "labnet_transfers_total": Family(
+        "counter",
+        "Zones that were given to other servers (out) or had from them (in), by axfr, ixfr or notify, and what came of "
+        "it: done, current (there is no newer one), refused or failed.",
+        ("resolver", "direction", "kind", "result"),
+    ),
+    "labnet_secondary_expires_seconds": Family(
+        "gauge",
+        "Seconds until a zone that is had from other servers expires; 0 where it has, or never came.",
+        ("resolver", "zone"),
+        "max",
+    ),
     "labnet_records": Family("gauge", "Names in the records.", ("resolver",), "max"),
     "labnet_sessions": Family("gauge", "Connections to the command server: served or waiting.", ("state",)),
     "labnet_sessions_ended_total": Family("counter", "Connections that ended, and why.", ("end",)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random, SystemRandom
 from typing import Any, NamedTuple
 
@@ -56,6 +57,7 @@ from labnet.resolver.serve.udp import ResolverProtocol
 from labnet.resolver.settings import bounds_of, codec_of, rules_of
 from labnet.resolver.shared.cache import SharedCache
 from labnet.resolver.shared.values import Flush, ParentGroup
+from labnet.resolver.transfers.exchange import ZoneExchange
 from labnet.wire.names import ROOT, key_of_shown
 from labnet.wire.types import Mapping as NameMapping
 from labnet.wire.types import Question, RRType
@@ -67,7 +69,8 @@ class Surroundings:
 
     ``sockets`` are those to its parents (default: the system's), ``shared`` is the cache that it shares with other
     labs. In one of several processes ``learned`` takes what it learns in place of log files of its own, and ``secret``
-    is what the DNS cookies of all of them are made with. ``events`` is where it tells what happens.
+    is what the DNS cookies of all of them are made with. ``events`` is where it tells what happens. ``notified`` is
+    called with the resolver, the zone, its serial and the primary when that says that a secondary zone is a newer one.
     """
 
     sockets: IDatagramSockets | None = None
@@ -76,6 +79,7 @@ class Surroundings:
     learned: ILearned | None = None
     secret: bytes | None = None
     events: IEvents = UNWATCHED
+    notified: Callable[[str, bytes, int | None, str], object] = lambda resolver, zone, serial, host: None
 
 
 @implementer(IMeasured)
@@ -116,6 +120,7 @@ class ResolverService(Service):
         self.counts = Counts(name)
         self.counts.events = surroundings.events
         self.counts.parent_of = self._parent_of
+        self._exchange = ZoneExchange(name, config, loaded.zone, reactor, partial(surroundings.notified, name))
         self._cookies = Cookies(surroundings.secret or random.randbytes(16))
         self._responder = self._make_responder()
         codec, referrals = codec_of(config, loaded.dialect), Referrals(loaded.referrals)
@@ -205,6 +210,7 @@ class ResolverService(Service):
             # Other parents are asked from now on: what was learned so far counts no more, in no lab.
             self.forget(ROOT)
             self._shared.flush(Flush(None, self.title))
+        self._exchange.change(config, loaded.zone)
         self._fast_path.change(config.explain, (config.ttl_min, config.ttl_max), config.mixed_case)
         self._responder = self._make_responder()
         self._course.change(codec_of(config, loaded.dialect), Referrals(loaded.referrals), self._responder)
@@ -229,6 +235,7 @@ class ResolverService(Service):
         """Fires when every socket is closed; clients that still wait for an answer get a failure."""
         super().stopService()
         self._fast_path.close()
+        self._exchange.stop()
         self._resolver.stop()
         closed: list[Deferred[Any]] = [self._streams.close()]
         listeners, self._listeners = self._listeners, []
@@ -251,6 +258,7 @@ class ResolverService(Service):
         yield from self.counts.samples()
         if self._screens is not None:
             yield from self._screens.samples(name)
+        yield from self._exchange.samples()
         yield from self._ports_samples()
         for parents in self._forwarding.parents.values():
             yield from parents.samples(name)
@@ -357,7 +365,9 @@ class ResolverService(Service):
     def _make_responder(self) -> Responder:
         config = self._config
         texts = identities(config.nsid, version()) if config.identify else {}
-        options = ResponderOptions(config.nsid.encode(), config.explain, config.tcp_idle, texts)
+        has_exchange = bool(config.keys or config.transfer or config.secondary)
+        exchange = self._exchange if has_exchange else None
+        options = ResponderOptions(config.nsid.encode(), config.explain, config.tcp_idle, texts, exchange)
         answers = self.operator.answers = self._answers(config)
         return Responder(answers, self._cookies, options, self.packets, self.admission, self.counts)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -86,8 +85,13 @@ class Account:
             story.saw(self._listener, self._client, reply, self._transport)
         is_dns = self._message[4:5] == b"\0"
         name, rrtype = "", ""
-        with contextlib.suppress(Silence, Refusal):  # what is no question has no name
+        try:
             name, rrtype, _ = asked_in(self._message)
+        except Silence:
+            pass  # what is no question has no name
+        except Refusal as refusal:
+            if refusal.query is not None:
+                name, rrtype, _ = refusal.query.as_asked()
         answer = said(reply)
         story.happened(
             Exchange(

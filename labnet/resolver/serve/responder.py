@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final, NamedTuple
@@ -20,10 +20,20 @@ from labnet.resolver.ready.ttl_patch import ageing_of
 from labnet.resolver.ready.turns import turns_of
 from labnet.resolver.reasons import told_why
 from labnet.resolver.serve.account import Account
+from labnet.resolver.serve.exchange import Asked, Given, IZoneExchange, SendAll, WhenOver
 from labnet.resolver.serve.identity import identity_of
 from labnet.wire.dns_common import record_places
 from labnet.wire.dns_request import Edns, Query, Refusal, Silence, decode_query
-from labnet.wire.dns_response import WITHOUT_EDNS, Options, encode_answer, encode_refusal
+from labnet.wire.dns_response import (
+    WITHOUT_EDNS,
+    Options,
+    encode_answer,
+    encode_refusal,
+    limit_of,
+    opt_of,
+    truncated,
+)
+from labnet.wire.tsig import Opened
 from labnet.wire.types import DNSSEC_OK, Answer, BlockedAnswer, ExtendedError, InfoCode, Rcode
 
 Send = Callable[[bytes], None]
@@ -38,13 +48,15 @@ class ResponderOptions:
 
     ``nsid`` names the server (RFC 5001), none where it is empty; with ``explain`` an extended error says where each
     answer comes from; ``idle`` is the time-out of an idle TCP connection that clients hear of, in seconds.
-    ``identities`` are the texts for questions in class CHAOS (:mod:`labnet.resolver.serve.identity`).
+    ``identities`` are the texts for questions in class CHAOS (:mod:`labnet.resolver.serve.identity`). ``exchange`` has
+    the messages that are signed, and those of other servers of the same zones, where there are any.
     """
 
     nsid: bytes
     explain: bool
     idle: float
     identities: dict[bytes, str] = field(default_factory=dict)
+    exchange: IZoneExchange | None = None
 
 
 @dataclass(frozen=True)
@@ -74,25 +86,33 @@ class Responder:
         send: Send,
         taken: bool = False,
         account: Account | None = None,
+        send_all: SendAll | None = None,
     ) -> bool:
         """Answer ``message``, whose ``ends`` are those, now or later, by ``send``; ``account`` is what is told of it.
 
-        ``taken`` says that the answer was counted against the client's rate already. Gives False where the message
-        gets no answer, whoever sends it: it is none that can be answered.
+        ``taken`` says that the answer was counted against the client's rate already. What takes many messages goes by
+        ``send_all``. Gives False where the message gets no answer, whoever sends it: it is none that can be answered.
         """
-        asking = _Asking(self.admission.client(ends[0][0]), ends, self.clock.seconds(), transport, send, account)
-        if asking.client.denied:
+        client = self.admission.client(ends[0][0])
+        asking = _Asking(client, ends, self.clock.seconds(), transport, send, account, send_all)
+        if client.denied:
             self._lose("denied", account)
             return False
-        within = transport != Transport.UDP or taken or self.admission.takes(asking.client, asking.came)
+        within = transport != Transport.UDP or taken or self.admission.takes(client, asking.came)
+        return self._respond(asking, message, within)
+
+    def _respond(self, asking: _Asking, message: bytes, within: bool) -> bool:
+        """Answer ``message``; whether it is one to be answered."""
         query: Query | None
         decision: _Decision | None
         try:
             query = decode_query(message)
         except Silence:
-            self._lose("malformed", account)
+            self._lose("malformed", asking.account)
             return False
         except Refusal as refusal:
+            if within and self.options.exchange is not None and self._exchanged(asking, message, refusal):
+                return True
             query, decision = refusal.query, self._decide_refused(asking, refusal) if within else _DROPPED
         else:
             decision = self._decide(asking, query, within)
@@ -115,6 +135,39 @@ class Responder:
                 asking.step("identity")
                 return _Decision(identity)
         return _Decision(refusal)
+
+    def _exchanged(self, asking: _Asking, message: bytes, refusal: Refusal) -> bool:
+        """Whether ``message`` is signed, or is another server's, and has its answer therefore."""
+        exchange = self.options.exchange
+        assert exchange is not None
+        opened = exchange.open(message, refusal)
+        if opened is not None:
+            asking = asking.signing(opened, _limit_of(opened.message, asking.is_stream), exchange.time_of_day)
+            if opened.refusal is None:
+                return self._respond(asking, opened.message, True)
+            self._reply(asking, opened.refusal.query, _Decision(opened.refusal))
+            return True
+        opt = b"" if refusal.edns is None else opt_of(refusal.edns, 0, (), self._options(asking, refusal.edns))
+        limit, many = limit_of(refusal.edns, asking.is_stream), asking.send_all is not None
+        given = exchange.give(Asked(message, refusal, asking.client.host, asking.key, limit, many, opt))
+        if given is not None:
+            self._give(asking, refusal.query, given)
+        return given is not None
+
+    def _give(self, asking: _Asking, query: Query | None, given: Given) -> None:
+        """Send what is given to another server, and count it as one answer."""
+        if given.messages is None or asking.send_all is None:
+            asking.send(given.reply)
+        else:
+            asking.send_all(given.messages, given.over)
+        cell = self.counts.cell(asking.transport.label, "dns", given.rcode.name, given.source)
+        if query is None:
+            cell.answered += 1
+        else:
+            times = asking.came, self.clock.seconds()
+            self.counts.answered(cell, asking.ends, times, query.as_asked, given.reply)
+        if asking.account is not None:
+            asking.account.answered(cell, given.reply)
 
     def _decide(self, asking: _Asking, query: Query, within: bool) -> _Decision | None:
         """What ``query`` is answered with; None where it is answered already, or later, when a parent was asked."""
@@ -190,7 +243,7 @@ class Responder:
             reply = encode_refusal(said, recursion, self._options(asking, said.edns))
         elif query is not None:
             said = said.with_proofs() if query.question.dnssec & DNSSEC_OK else said
-            options, is_stream = self._options(asking, query.edns), asking.transport != Transport.UDP
+            options, is_stream = self._options(asking, query.edns), asking.is_stream
             reply = encode_answer(query, self._explained(said), is_stream, recursion, options, decision.truncated)
             if decision.ready_until:
                 self._keep(asking, query, decision, said, message, reply)
@@ -261,6 +314,32 @@ class _Asking(NamedTuple):
     transport: Transport
     send: Send
     account: Account | None
+    send_all: SendAll | None = None
+    key: str = ""
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether what carries messages takes long ones."""
+        return self.transport != Transport.UDP
+
+    def signing(self, opened: Opened, limit: int, seconds: Callable[[], float]) -> _Asking:
+        """The same of a signed message that was ``opened``: what answers it is signed too, in ``limit`` bytes.
+
+        ``seconds`` gives the time that it is signed at.
+        """
+        signer, send, send_all = opened.signer, self.send, self.send_all
+        if signer is None:
+            return self
+
+        def send_signed(reply: bytes) -> None:
+            signed = signer.sign(reply, seconds())
+            send(signed if len(signed) <= limit else signer.sign(truncated(reply), seconds()))
+
+        def send_all_signed(messages: Iterator[bytes], over: WhenOver) -> None:
+            assert send_all is not None
+            send_all((message and signer.sign(message, seconds(), many=True) for message in messages), over)
+
+        return self._replace(send=send_signed, send_all=send_all and send_all_signed, key=opened.key)
 
     def step(self, kind: str) -> None:
         """Note a step of the decision, if anybody watches."""
@@ -289,6 +368,16 @@ def _decided(answer: Answer, asking: _Asking, asked: bool, ready_until: float = 
     if isinstance(answer, BlockedAnswer) and answer.is_dropped and not asking.transport:
         return _Decision(None, lost=DROPPED, by=answer.by)
     return _Decision(answer, source_of(answer, asked), ready_until=ready_until, by=by_of(answer))
+
+
+def _limit_of(message: bytes, stream: bool) -> int:
+    """How many bytes the response to ``message`` may have."""
+    try:
+        return limit_of(decode_query(message).edns, stream)
+    except Silence:
+        return WITHOUT_EDNS
+    except Refusal as refusal:
+        return limit_of(refusal.edns, stream)
 
 
 _NO_OPTIONS: Final = Options()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from twisted.internet.defer import Deferred
@@ -16,6 +16,8 @@ from labnet.interfaces import IReactor, ISession, IStreamTransport
 from labnet.net.deadlines import Deadlines
 from labnet.resolver.clients.transport import Transport
 from labnet.resolver.serve.account import Account, end_of_port
+from labnet.resolver.serve.exchange import WhenOver
+from labnet.resolver.serve.outflow import Outflow
 from labnet.resolver.serve.responder import Responder
 from labnet.wire.http import is_request
 
@@ -49,6 +51,7 @@ class DNSStreamProtocol(Protocol):
         self._unsent = False
         self._piled = 0
         self._closing = False
+        self._outflows: dict[Outflow, None] = {}
 
     def connectionMade(self) -> None:
         peer = self.transport.getPeer()
@@ -97,7 +100,8 @@ class DNSStreamProtocol(Protocol):
         self._in_flight += 1
         self._streams.idle.touch(self)
         account, ends = self._streams.account(self, message), (self.peer, self.transport)
-        if self._streams.responder.respond(message, ends, self.over, self._reply, False, account):
+        respond = self._streams.responder.respond
+        if respond(message, ends, self.over, self._reply, False, account, self._reply_with_all):
             self._set_reading()
         else:
             self.close()  # as if two servers were to talk for ever
@@ -118,6 +122,29 @@ class DNSStreamProtocol(Protocol):
         else:
             self._set_reading()
 
+    def _reply_with_all(self, messages: Iterator[bytes], over: WhenOver) -> None:
+        """Answer one question with ``messages``; it is in flight until the last one is sent."""
+
+        def write(message: bytes) -> None:
+            self._streams.idle.touch(self)
+            self.transport.write(len(message).to_bytes(2, "big") + message)
+
+        def all_sent(why: str) -> None:
+            del self._outflows[outflow]
+            self._in_flight -= 1
+            over(why)
+            if why:
+                self.abort()
+            elif self._read_all and not self._in_flight:
+                self._finish()
+            else:
+                self._set_reading()
+
+        outflow = Outflow(messages, write, self._streams.clock, all_sent)
+        self._outflows[outflow] = None
+        if self._unsent:
+            outflow.pause()
+
     def _set_reading(self) -> None:
         if self._closing:
             return
@@ -132,10 +159,14 @@ class DNSStreamProtocol(Protocol):
 
     def pauseProducing(self) -> None:
         self._unsent = True
+        for outflow in self._outflows:
+            outflow.pause()
         self._set_reading()
 
     def resumeProducing(self) -> None:
         self._unsent, self._piled = False, 0
+        for outflow in self._outflows:
+            outflow.resume()
         self._set_reading()
 
     def stopProducing(self) -> None:
@@ -163,6 +194,8 @@ class DNSStreamProtocol(Protocol):
             self.close()
 
     def close(self) -> None:
+        for outflow in list(self._outflows):
+            outflow.stop("the connection was closed")
         if not self._closing:
             self._closing = True
             self._finish()
@@ -179,6 +212,8 @@ class DNSStreamProtocol(Protocol):
 
     def connectionLost(self, reason: Failure | None = None) -> None:
         self._closing, self._read_all = True, False
+        for outflow in list(self._outflows):
+            outflow.stop("the connection was closed")
         self._streams.lost(self)
 
 
@@ -193,6 +228,7 @@ class DNSStreams(ServerFactory):
 
     def __init__(self, responder: Responder, reactor: IReactor, idle: float, most: int, per_address: int = 0) -> None:
         self.responder = responder
+        self.clock = reactor
         self.idle: Deadlines[DNSStreamProtocol] = Deadlines(reactor, idle, DNSStreamProtocol.expired)
         self._closing: Deadlines[DNSStreamProtocol] = Deadlines(reactor, GRACE, DNSStreamProtocol.abort)
         self._most = most

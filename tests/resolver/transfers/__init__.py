@@ -1,0 +1,1 @@
+"""Zones that are given to other servers, and zones that are had from them."""
