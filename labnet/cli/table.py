@@ -36,6 +36,7 @@ COMMANDS: Final = {
     "add": CommandEntry("labnet.console.orders_cli:add", LOOK, "have it serve one more record"),
     "remove": CommandEntry("labnet.console.orders_cli:remove", LOOK, "have it serve a record no longer"),
     "requests": CommandEntry("labnet.console.orders_cli:requests", LOOK, "show what it is asking its parents"),
+    "transfer": CommandEntry("labnet.console.orders_cli:transfer", LOOK, "have it ask for zones of other servers now"),
     "stats": CommandEntry("labnet.console.orders_cli:stats", LOOK, "print what it counted"),
     "log-level": CommandEntry("labnet.console.orders_cli:log_level", LOOK, "show or set how much it logs"),
     "flush": CommandEntry("labnet.console.cli:flush", LOOK, "have it forget what it learned"),

@@ -38,6 +38,9 @@ class IControlled(Interface):
     def operate(do: str, request: dict[str, Any]) -> Any:
         """An order to the resolvers, one of :data:`ORDERS`; what comes of it, an iterator, or a Deferred."""
 
+    def transfer(name: str | None) -> Any:
+        """Have the primaries of a zone, or of all, asked now; what came of each, a Deferred. Raises ValueError."""
+
     def log_level(level: str | None) -> str:
         """Have the log tell what is of this level and above, None for no change; the level. Raises ValueError."""
 
@@ -75,11 +78,18 @@ def actions_of(lab: IControlled) -> dict[str, Action]:
         except ValueError as error:
             raise ControlError(str(error)) from None
 
+    def transfer(request: dict[str, Any]) -> Any:
+        try:
+            return lab.transfer(None if request.get("name") is None else text(request, "name"))
+        except ValueError as error:
+            raise ControlError(str(error)) from None
+
     def order(do: str) -> Action:
         return lambda request: lab.operate(do, request)
 
     return {do: order(do) for do in ORDERS} | {
         "log-level": log_level,
+        "transfer": transfer,
         "status": lambda request: lab.status(),
         "samples": lambda request: maybeDeferred(lab.samples).addCallback(list),
         "reload": lambda request: lab.reload(),

@@ -143,6 +143,26 @@ def requests(where: Where, resolver: str | None, as_json: bool) -> int:
 
 @click.command(
     cls=LabCommand,
+    help="Have a running lab ask the primaries of ZONE now, or those of all zones that it has from other servers, and "
+    "print what came of it. Exit status: 0 the newest version is there, 1 it is not to be had, 2 no such zone, "
+    "or no lab answers.",
+    examples=[
+        ("labnet transfer lab.test", "one zone"),
+        ("labnet transfer", "all zones of other servers"),
+    ],
+)
+@click.argument("zone", metavar="[ZONE]", required=False, help="The zone. Default: all.")
+@on_running_lab
+def transfer(where: Where, zone: str | None) -> int:
+    with control_of(where) as control:
+        found = control.ask("transfer", name=zone)
+    for resolver, name, done, says in found:
+        print(quoted(f"{resolver}: {name}: {says}"), file=sys.stdout if done else sys.stderr)
+    return 0 if all(done for _, _, done, _ in found) else 1
+
+
+@click.command(
+    cls=LabCommand,
     help="Print what a running lab counted since its start, a line each, by the names of its metrics. Exit status: 0, "
     "2 no lab answers.",
     examples=[

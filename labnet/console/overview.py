@@ -76,14 +76,23 @@ def _wrong_now(status: Mapping[str, Any]) -> Iterator[str]:
         if down:
             which = ", ".join(parent["address"] for parent in down)
             yield f"{service['name']}: {len(down)} of {len(service['parents'])} parents down: {which}"
+    for zone in status.get("secondary", ()):
+        if is_missing(zone):
+            why = f": {zone['problem']}" if zone["problem"] else ""
+            yield f"{zone['resolver']}: the zone {zone['zone']} is not answered from: {zone['state']}{why}"
     for worker in status.get("workers", ()):
         if not (worker["up"] and worker.get("answers")):
             yield f"worker {worker['number']} {'does not answer' if worker['up'] else 'is down'}"
 
 
+def is_missing(zone: Mapping[str, Any]) -> bool:
+    """Whether a zone of other servers is not there to be answered from."""
+    return zone["state"] in ("expired", "never had")
+
+
 def tables(before: Snapshot, now: Snapshot) -> list[Table]:
-    """Services, then parents and workers where there are any."""
-    found = [_services(before, now), _parents(now.status), _workers(before, now)]
+    """Services, then parents, zones of other servers and workers where there are any."""
+    found = [_services(before, now), _parents(now.status), _secondary(now.status), _workers(before, now)]
     return [table for table in found if table.rows or table is found[0]]
 
 
@@ -133,6 +142,16 @@ def _parents(status: Mapping[str, Any]) -> Table:
             milliseconds = None if trip is None else trip * 1000
             rows.append(_row("\n".join(names[:3]), names, (milliseconds, parent["failures"]), not parent["up"], detail))
     return Table("Parents", ("of", "for", "address", "state", "ms", "failures"), 4, rows)
+
+
+def _secondary(status: Mapping[str, Any]) -> Table:
+    rows = []
+    for zone in status.get("secondary", ()):
+        names = zone["resolver"], zone["zone"], zone["state"]
+        detail = "; ".join(filter(None, [zone["primary"] and f"from {zone['primary']}", zone["problem"]]))
+        numbers = zone["serial"], zone["next"], zone["expires"]
+        rows.append(_row("\n".join(names[:2]), names, numbers, is_missing(zone), detail, plain=0))
+    return Table("Zones of others", ("of", "zone", "state", "serial", "next look s", "expires s"), 3, rows)
 
 
 def _workers(before: Snapshot, now: Snapshot) -> Table:

@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from labnet.console.overview import clock, size, span, troubles
+from labnet.console.overview import clock, is_missing, size, span, troubles
 from labnet.console.rates import Snapshot, rates
 from labnet.wire.quoting import quoted
 
@@ -25,6 +25,8 @@ def page(before: Snapshot, now: Snapshot) -> RenderableType:
     parents = [(service["name"], parent) for service in status["services"] for parent in service.get("parents", ())]
     if parents:
         parts.append(_parents(parents))
+    if status.get("secondary"):
+        parts.append(_secondary(status["secondary"]))
     if status.get("workers"):
         parts.append(_workers(before, now))
     if is_well:
@@ -79,6 +81,21 @@ def _parents(parents: Iterable[tuple[str, Mapping[str, Any]]]) -> Table:
             Text("up", "green") if parent["up"] else Text(down, "red"),
             "-" if trip is None else f"{trip * 1000:.1f} ms",
             str(parent["failures"]),
+        )
+    return table
+
+
+def _secondary(zones: Iterable[Mapping[str, Any]]) -> Table:
+    table = _table("zone of others", "of", "state", "serial", "primary", "next look", "expires")
+    for zone in zones:
+        table.add_row(
+            _cell(zone["zone"]),
+            _cell(zone["resolver"]),
+            Text(zone["state"], "red" if is_missing(zone) else "green"),
+            "-" if zone["serial"] is None else str(zone["serial"]),
+            _cell(zone["primary"] or "-"),
+            "-" if zone["next"] is None else f"in {span(zone['next'])}",
+            "-" if zone["expires"] is None else f"in {span(zone['expires'])}",
         )
     return table
 

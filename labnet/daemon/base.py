@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from random import SystemRandom
 from typing import Any, Final, Protocol, cast
 
 from twisted.application.service import MultiService
@@ -39,8 +40,11 @@ from labnet.daemon.started import Started
 from labnet.interfaces import IReactor, StartError
 from labnet.metrics import Sample, version
 from labnet.net.clocks import wall_of
+from labnet.net.datagrams import SystemSockets
 from labnet.net.opening.systemd import Inherited, Notifier
 from labnet.resolver.loading import RESOLV_CONF, Loaded, Reading
+from labnet.resolver.transfers.fetching import Means
+from labnet.resolver.transfers.keeper import ZoneKeeper
 
 NO_COMMAND_SERVER: Final = "there is no command server: the configuration has no [command]"
 COMMAND_SERVER_IS_OPEN: Final = "the command server is open"
@@ -63,7 +67,8 @@ class Environment:
 
     ``in_thread`` is how files are read without holding up the reactor (default: its thread pool), ``started`` is what
     was found at the start of the process, and ``failed`` has it end with status 1 once the reactor has stopped. With
-    ``requests`` the log has a line for each of them, for who sits before it.
+    ``requests`` the log has a line for each of them, for who sits before it. ``keeps_zones`` is False where a
+    supervisor has the zones of other servers.
     """
 
     publisher: LogPublisher = globalLogPublisher
@@ -71,6 +76,7 @@ class Environment:
     in_thread: Callable[[Callable[[], Lab]], Deferred[Lab]] | None = None
     failed: Callable[[], object] = lambda: None
     requests: bool = False
+    keeps_zones: bool = True
 
 
 class BaseService(MultiService):
@@ -115,6 +121,13 @@ class BaseService(MultiService):
         self._stop_is_asked = False
         self.ring = Ring(reactor)
         self._waits_for_system = waits_for_system(config, loaded)
+        self._reads_anew = False
+        self._keeper: ZoneKeeper | None = None
+        if environment.keeps_zones:
+            random = SystemRandom()
+            means = Means(reactor, self._in_thread_pool, random)
+            self._keeper = ZoneKeeper(means, SystemSockets(reactor, random), self._zones_changed)
+            self._keeper.take(config, loaded)
         seen = self._seen(config.console)
         self.console = Console(
             seen,
@@ -175,6 +188,8 @@ class BaseService(MultiService):
     def _add_console(self) -> None:
         """Add what watches the files and what takes orders, as children."""
         FileWatch(self._reactor, self._watched, self.reload).setServiceParent(self)
+        if self._keeper is not None:
+            self._keeper.setServiceParent(self)
         if self.config.console.control is not None:
             control = ControlServer(self.config.console.control, actions_of(cast(IControlled, self)), self._reactor)
             control.setServiceParent(self)
@@ -220,7 +235,28 @@ class BaseService(MultiService):
                 path=self._reading.path or "the configuration",
                 event="reload.waits",
             )
+        self._reads_anew = True
         return self._reloads.request()
+
+    def _zones_changed(self) -> None:
+        """Serve what other servers have given: the files are read again, by the configuration that runs."""
+        self._reloads.request()
+
+    def transfer(self, name: str | None) -> Deferred[list[list[Any]]]:
+        """Have the primaries of the zone of this ``name`` asked for it, or those of all zones that are others'.
+
+        Fires with the resolver, the zone, whether there is the newest version, and that in a sentence, of each.
+        Raises ValueError.
+        """
+        if self._keeper is None or not self._keeper.has(name):
+            raise ValueError(f"no resolver has {'a zone' if name is None else name} from other servers")
+        told = self._keeper.transfer(name)
+        return told.addCallback(lambda found: [[resolver, zone, *looked] for resolver, zone, looked in found])
+
+    def _notified(self, resolver: str, zone: bytes, serial: int | None, host: str) -> None:
+        """The primary at ``host`` has told ``resolver`` that its ``zone`` is a newer one."""
+        if self._keeper is not None:
+            self._keeper.notified(resolver, zone, serial, host)
 
     def log_level(self, level: str | None) -> str:
         """Have the log tell what is of ``level`` and above; None changes nothing. The level. Raises ValueError."""
@@ -243,13 +279,18 @@ class BaseService(MultiService):
         self._started.notifier.reloading()
         try:
             self._reading = reading = Reading()
-            config, loaded = await self._in_thread(lambda: load_lab(self._read, self._reactor.seconds(), reading))
+            running = self.config
+            read = self._read if self._reads_anew else lambda: running
+            self._reads_anew = False
+            config, loaded = await self._in_thread(lambda: load_lab(read, self._reactor.seconds(), reading))
             if self._stopping:
                 return [STOPPING]
             waits = waits_for_system(config, loaded)
             problems += await self._take(config, loaded)
             if not problems:
                 self._waits_for_system = waits
+                if self._keeper is not None:
+                    self._keeper.take(self.config, loaded)
         except ConfigError as error:
             problems += [STOPPING] if self._stopping else error.problems
         except StartError as error:
@@ -282,7 +323,13 @@ class BaseService(MultiService):
             "services": services,
             "troubles": self._recent_warnings.last(),
             "page": self.console.page,
+            "secondary": [] if self._keeper is None else self._keeper.status(),
         }
+
+    def _zone_samples(self) -> Iterator[Sample]:
+        """What was counted of the zones of other servers."""
+        if self._keeper is not None:
+            yield from self._keeper.samples()
 
     def dump(self, resolver: str | None = None) -> Iterator[str]:
         """What the ``resolver``, or each in turn, has learned, a line for each record. Raises ValueError."""
@@ -322,6 +369,9 @@ class BaseService(MultiService):
         return (RESOLV_CONF,) if self._waits_for_system else ()
 
     def _in_pool(self, work: Callable[[], Lab]) -> Deferred[Lab]:
+        return self._in_thread_pool(work)
+
+    def _in_thread_pool(self, work: Callable[[], Any]) -> Deferred[Any]:
         reactor: Any = self._reactor
         return deferToThreadPool(reactor, reactor.getThreadPool(), work)
 

@@ -135,7 +135,8 @@ class LabService(BaseService):
     def _surroundings(self, resolver: str) -> Surroundings:
         """What the ``resolver`` of this name uses of this process."""
         sockets = self.faults.sockets_for(resolver, self._sockets)
-        return Surroundings(sockets, shared=self._shared, events=self.console.watching.resolvers)
+        events, notified = self.console.watching.resolvers, self._notified
+        return Surroundings(sockets, shared=self._shared, events=events, notified=notified)
 
     def _resolver_config(self, name: str, config: Config) -> ResolverConfig:
         if self._traffic is None:
@@ -173,7 +174,9 @@ class LabService(BaseService):
         files = [config.capture.file, console.control, console.log, console.query_log, console.session_log]
         files += [resolver.learned for resolver in config.resolver.values()]
         state = config.lab.state + os.sep
-        return config.lab.state if any(file is not None and file.startswith(state) for file in files) else None
+        keeps_zones = any(resolver.secondary for resolver in config.resolver.values())
+        is_used = keeps_zones or any(file is not None and file.startswith(state) for file in files)
+        return config.lab.state if is_used else None
 
     def stopService(self) -> Deferred[None]:
         """Fires when every socket is closed, and the capture of what passed through them.
@@ -248,6 +251,7 @@ class LabService(BaseService):
         yield from self.console.samples()
         yield from self._outcomes.samples()
         yield from self.faults.samples()
+        yield from self._zone_samples()
         for service in (self.command, *self.resolvers.values(), self._shared):
             if service is not None:
                 yield from service.samples()

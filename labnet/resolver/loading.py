@@ -28,6 +28,7 @@ from labnet.resolver.cache.tail import Tail, TailReader, authors_lines
 from labnet.resolver.files.course import Records, parse_lines, parse_records
 from labnet.resolver.files.detect import kind_of, without_mark
 from labnet.resolver.files.dialect import parse_forms
+from labnet.resolver.files.entries import EntryError, Scope, read_record
 from labnet.resolver.files.hosts import read_hosts
 from labnet.resolver.files.included import IncludedFiles
 from labnet.resolver.files.problem import Problem
@@ -41,8 +42,9 @@ from labnet.resolver.records.zone import Zone
 from labnet.resolver.records.zonedata import ZoneData
 from labnet.resolver.records.zonefile_records import ZoneFileRecords
 from labnet.values import IPNetwork, ParentAddress, RecordsFile
-from labnet.wire.names import ROOT, key_of
-from labnet.wire.types import Mapping, Referral
+from labnet.wire.names import ROOT, key_of, text_of
+from labnet.wire.transfer import SOA, soa_numbers
+from labnet.wire.types import Mapping, Referral, RRType
 
 if TYPE_CHECKING:
     from labnet.net.tls.credentials import Credentials
@@ -51,6 +53,9 @@ RESOLV_CONF = "/etc/resolv.conf"
 
 LONGEST: Final = 300.0
 """Seconds that reading all files of a lab may take."""
+
+_MOST_SAID: Final = 5
+"""Problems in a zone of another server that are told of one by one."""
 
 _LARGE: Final = 4_000_000
 """Bytes of a records file that is a log from which its learned lines are read from the end."""
@@ -181,7 +186,7 @@ class _Loader:
     """Reads the files of the resolver with this ``config`` into :attr:`loaded`."""
 
     def __init__(self, config: ResolverConfig, now: float, reading: Reading) -> None:
-        self.loaded = Loaded(Zone(ZoneData([key_of(zone) for zone in config.zones], now)))
+        self.loaded = Loaded(Zone(ZoneData([key_of(zone) for zone in config.every_zone], now)))
         self._config = config
         self._now = now
         self._reading = reading
@@ -198,6 +203,7 @@ class _Loader:
             self.loaded.errors += error.problems
         for file in config.records:
             self._load_records(file)
+        data.unavailable = frozenset(key for key in map(key_of, config.secondary) if not self._load_secondary(key))
         data.finish(config.reverse)
         self.loaded.records = data.written
         for zone, says in occluded(data):
@@ -288,6 +294,30 @@ class _Loader:
         self._files |= dict.fromkeys(own.own, path)
         lines = head.count(b"\n")
         loaded.note(path, [replace(each, line=max(0, each.line - lines)) for each in problems] if lines else problems)
+
+    def _load_secondary(self, key: bytes) -> bool:
+        """Read the zone with this key that another server has given; whether there is one that has not expired."""
+        path = self._config.zone_file(key)
+        try:
+            current_at = os.stat(path).st_mtime
+        except OSError:
+            return False
+        content = self._read(path)
+        soa = None if content is None else _soa_at_head(content, key)
+        if content is None or soa is None:
+            self.loaded.warnings.append(f"{path}: does not begin with the SOA of {text_of(key)}: it is had anew")
+            return False
+        if self._now > current_at + soa.lifetime - 1:  # a second early, as the time of a file is not exact
+            return False
+        problems = len(self.loaded.errors)
+        self._load_zone(path, content)
+        # What another server has given is not this lab's to mend, and keeps nothing from starting.
+        found = self.loaded.errors[problems:]
+        self.loaded.warnings += found[:_MOST_SAID]
+        if len(found) > _MOST_SAID:
+            self.loaded.warnings.append(f"{path}: {len(found) - _MOST_SAID} more like that")
+        del self.loaded.errors[problems:]
+        return True
 
     def _is_log_of_lines(self, file: RecordsFile) -> bool:
         is_of_lines = file.kind in ("course", None) and self.loaded.dialect.records.like == "course"
@@ -391,6 +421,16 @@ class _Loader:
             loaded.note(RESOLV_CONF, system.problems, harmless=True)
             if not loaded.system:
                 loaded.warnings.append(f"{RESOLV_CONF}: names no server, so nobody is asked until it does")
+
+
+def _soa_at_head(content: bytes, key: bytes) -> SOA | None:
+    """The SOA in the second line of a file that a transfer has written, if it is that of the zone with this key."""
+    try:
+        rrset = read_record(content.split(b"\n", 2)[1].decode(), Scope(origin=ROOT))
+    except (EntryError, IndexError, UnicodeDecodeError):
+        return None
+    is_its = rrset is not None and (rrset.key, rrset.rrtype) == (key, RRType.SOA)
+    return soa_numbers(rrset.rdatas[0]) if rrset is not None and is_its else None
 
 
 def _size_of(path: str) -> int:

@@ -1,4 +1,7 @@
-"""``labnet lookup``, ``add``, ``remove``, ``requests``, ``stats``, ``log-level`` and ``flush``, with a played lab."""
+"""``labnet lookup``, ``add``, ``remove``, ``requests``, ``stats``, ``log-level``, ``flush`` and ``transfer``.
+
+The lab is played.
+"""
 
 from __future__ import annotations
 
@@ -144,3 +147,22 @@ class FlushTests(OrderTestCase):
             status, out, err = self.order("flush", *words)
             self.assertEqual((status, out), (2, []))
             self.assertIn("; labnet flush --help says more", err)
+
+
+class TransferTests(OrderTestCase):
+    """labnet transfer."""
+
+    def test_what_came_of_each_zone_is_said(self) -> None:
+        """Those that are not to be had are errors, and make it status 1."""
+        found = [["main", "a.test", True, "serial 5 came"], ["main", "b.test", False, "it cannot be reached"]]
+        status, out, err = self.order("transfer", transfer=found)
+        self.assertEqual(
+            (status, out, err), (1, ["main: a.test: serial 5 came"], "main: b.test: it cannot be reached\n")
+        )
+        self.assertEqual(self.control.asked, [("transfer", {"name": None})])
+        self.assertEqual(self.order("transfer", "a.test", transfer=found[:1])[0], 0)
+
+    def test_zone_that_there_is_not_is_status_2(self) -> None:
+        """No resolver has it from others."""
+        status, _, err = self.order("transfer", "c.test", transfer=ControlError("no resolver has c.test"))
+        self.assertEqual((status, err), (2, "labnet: no resolver has c.test\n"))

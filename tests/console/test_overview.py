@@ -29,6 +29,14 @@ WORKERS = [
 ]
 
 
+ZONES = [
+    {"resolver": "main", "zone": "a.test", "state": "served", "serial": 5, "primary": "192.0.2.1:53", "next": 60.0}
+    | {"expires": 86400.0, "problem": ""},
+    {"resolver": "main", "zone": "b.test", "state": "never had", "serial": None, "primary": "", "next": 9.6}
+    | {"expires": None, "problem": "192.0.2.1:53: it cannot be reached"},
+]
+
+
 class TroublesTests(SynchronousTestCase):
     """What is wrong."""
 
@@ -53,6 +61,14 @@ class TroublesTests(SynchronousTestCase):
                 Trouble(5.0, "", "older"),
             ],
         )
+
+    def test_zones_of_other_servers_that_are_not_there_are_a_trouble(self) -> None:
+        """With the reason, if there is one."""
+        status = a_status(secondary=[*ZONES, {**ZONES[0], "state": "expired"}])
+        status["services"][1]["parents"] = []
+        reached = "main: the zone b.test is not answered from: never had: 192.0.2.1:53: it cannot be reached"
+        expired = "main: the zone a.test is not answered from: expired"
+        self.assertEqual([trouble.text for trouble in troubles(status)], [reached, expired])
 
     def test_a_lab_that_is_well_has_none(self) -> None:
         """Nothing is made up."""
@@ -89,6 +105,12 @@ class TablesTests(SynchronousTestCase):
                 ("2 parents down", True, "listens on 127.0.0.1:53; learned 2.5 MB; parents 2, 2 down"),
             ],
         )
+
+    def test_zones_of_other_servers_have_a_table_where_there_are_any(self) -> None:
+        """With serial and times; those that are not there are first."""
+        table = of("Zones of others", BEFORE, Snapshot(12.0, a_status(secondary=ZONES), []))
+        self.assertEqual(cells(table), ["main b.test never had - 10 -", "main a.test served 5 60 86,400"])
+        self.assertEqual([row.detail for row in table.shown()], [ZONES[1]["problem"], "from 192.0.2.1:53"])
 
     def test_parents_and_workers_have_a_table_where_there_are_any(self) -> None:
         """Those that are down are first."""

@@ -110,6 +110,16 @@ class PageTests(SynchronousTestCase):
         shown = self.shown(Snapshot(1.0, a_status(workers=now), []), Snapshot(1.0, a_status(workers=now), []))
         self.assertEqual(self.row(shown, "1  "), "1 5 up - 2")
 
+    def test_zones_of_other_servers(self) -> None:
+        """Each has its line, with serial, next look and end."""
+        zone = {"resolver": "main", "zone": "a.test", "state": "served", "serial": 5, "primary": "192.0.2.1:53"}
+        zones = [zone | {"next": 90.0, "expires": 7200.0, "problem": ""}]
+        zones.append(zone | {"zone": "b.test", "state": "expired", "next": None, "expires": None, "problem": ""})
+        shown = self.shown(BEFORE, Snapshot(12.0, a_status(secondary=zones), []))
+        self.assertEqual(self.row(shown, "a.test"), "a.test main served 5 192.0.2.1:53 in 1 min in 2 h")
+        self.assertEqual(self.row(shown, "b.test"), "b.test main expired 5 192.0.2.1:53 - -")
+        self.assertNotIn("zone of others", self.shown(BEFORE, NOW))
+
     def test_troubles(self) -> None:
         """They come before the rest, the newest first; repeated ones are counted, a failed reload is there once."""
         troubles = [

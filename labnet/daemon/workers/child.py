@@ -163,6 +163,9 @@ class WorkerLab(LabService):
         if service is not None:
             service.learn(*cached)
 
+    def _notified(self, resolver: str, zone: bytes, serial: int | None, host: str) -> None:
+        self._supervisor.send(notified=[resolver, zone.hex(), serial, host])
+
     def hurry(self) -> None:
         """End soon: the supervisor is gone, and the next one is to find the ports free."""
         lab = self.config.lab.model_copy(update={"grace": ORPHANED})
@@ -222,7 +225,7 @@ def run(orders: Orders, reactor: Any) -> int:
     inherited = Inherited(zip(orders.inherited, count(FIRST_INHERITED)))
     try:
         config, loaded = reading()
-        environment = Environment(in_thread=in_thread, requests=orders.requests)
+        environment = Environment(in_thread=in_thread, requests=orders.requests, keeps_zones=False)
         shared = listening_reactor(reactor, inherited, orders.workers, config.lab.freebind)
         lab = WorkerLab(orders, supervisor, config, loaded, shared, environment=environment)
         lab.privilegedStartService()

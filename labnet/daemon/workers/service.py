@@ -157,7 +157,11 @@ class SupervisorService(BaseService):
 
     def samples(self) -> Deferred[Iterable[Sample]]:
         """What all workers counted and how each is; the memory and processor time are those of all processes."""
-        return self.fleet.refresh().addCallback(lambda _: list(self.fleet.samples(self.console.samples())))
+        return self.fleet.refresh().addCallback(lambda _: list(self.fleet.samples(self._own_samples())))
+
+    def _own_samples(self) -> Iterator[Sample]:
+        yield from self.console.samples()
+        yield from self._zone_samples()
 
     def status(self) -> Deferred[dict[str, Any]]:
         """How the lab is, as :meth:`labnet.daemon.service.LabService.status` says it, and its ``workers``."""
@@ -228,6 +232,9 @@ class SupervisorService(BaseService):
         elif "events" in message:
             for event in message["events"]:
                 self.ring.happened(unpacked(event))
+        elif "notified" in message:
+            resolver, zone, serial, host = message["notified"]
+            self._notified(resolver, bytes.fromhex(zone), serial, host)
         elif "exited" in message:
             self._command_has_exited = True
         elif "failed" in message:
