@@ -55,6 +55,7 @@ from labnet.resolver.filtering.names import NameSet
 from labnet.resolver.filtering.names_file import NamesFile
 from labnet.resolver.filtering.policy_zone import PolicyZone
 from labnet.resolver.shared.values import Looked, decode_flush, decode_value
+from labnet.resolver.transfers.incoming import IncomingTransfer, TransferError
 from labnet.wire.course import decode_reply as decode_course_reply
 from labnet.wire.course_line import TextError
 from labnet.wire.dns_forward import forwardable_addresses, matches
@@ -62,6 +63,8 @@ from labnet.wire.dns_request import Refusal, Silence, decode_query
 from labnet.wire.dns_response import Options, encode_answer, encode_refusal
 from labnet.wire.dns_upstream import Broken, NotOurs, Truncated, decode_reply
 from labnet.wire.reply_chain import chain_of
+from labnet.wire.transfer import notify_reply, read_notify, serial_in
+from labnet.wire.tsig import Keyring
 from labnet.wire.types import Answer, Rcode
 from tests.resolver.lab import CLIENT, Lab
 from tests.wire.samples import SENT, WWW
@@ -70,6 +73,8 @@ SEEDS: Final = Path(__file__).with_name("seeds")
 _PEER: Final = IPv4Address("TCP", *CLIENT)
 _ZONE: Final = '$TTL 60\n$ORIGIN lab.\nwww A 10.0.0.1\nalias CNAME www\n*.any TXT "text"\ngone DNAME any\n'
 
+
+_KEYRING: Final = Keyring({"key.lab": ("hmac-sha256", b"a secret")})
 
 _CODECS: Final = [Codec(dialect) for dialect in map(find, shipped()) if dialect.kind == "names"]
 
@@ -319,11 +324,32 @@ def capture(data: bytes) -> None:
     list(story(understanding.rest()))
 
 
+def transfer(data: bytes) -> None:
+    """What other servers send: messages of a zone, each behind its length, and questions that are signed or NOTIFY."""
+    for have in None, 3:
+        version = IncomingTransfer(b"\3lab\0", 7, have, lambda lines: None)
+        left = data
+        with contextlib.suppress(TransferError):
+            while left and not version.receive(left[2 : 2 + int.from_bytes(left[:2], "big")]):
+                left = left[2 + int.from_bytes(left[:2], "big") :]
+    with contextlib.suppress(Silence):
+        try:
+            decode_query(data)
+        except Refusal as refusal:
+            opened = _KEYRING.open(data, refusal, 1e9)
+            if opened is not None and opened.signer is not None:
+                opened.signer.sign(encode_refusal(refusal, False, Options()), 1e9)
+    read_notify(data)
+    serial_in(data)
+    if len(data) >= 12:
+        notify_reply(data, Rcode.REFUSED)
+
+
 TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
     each.__name__: each
     for each in (
         dns_query, dns_reply, course, resolver_udp, resolver_tcp, commands, http, control, learned, shared, records,
-        lists, capture, live_page, watched,
+        lists, capture, live_page, watched, transfer,
     )
 }  # fmt: skip
 
