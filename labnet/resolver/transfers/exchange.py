@@ -114,7 +114,7 @@ class ZoneExchange:
             rcode = Rcode.SERVFAIL if apex in self._apexes else Rcode.NOTAUTH
             return self._failed(asked, query, kind, rcode)
         if kind == "axfr":
-            return self._give_all(asked, query, soa, kind) if asked.many else None
+            return self._stream(asked, query, _all(self._zone, apex, soa), kind, soa) if asked.many else None
         return self._give_changes(asked, query, soa)
 
     def _refuse(self, asked: Asked, query: Query, kind: str) -> None:
@@ -141,19 +141,25 @@ class ZoneExchange:
         if serial == current or is_newer(serial, current):
             self._counts["ixfr", "current"] += 1
             return Given(alone, Rcode.NOERROR, "records")
+        if asked.many:
+            return self._stream(asked, query, self._changes(query.question.key, serial, soa), "ixfr", soa)
         found = self._journal.since(query.question.key, serial, current)
-        if not asked.many:
-            # What does not fit into one message is asked for by TCP then (RFC 1995, section 4).
-            messages = transfer_messages(query, _changed(soa, found or ()), asked.opt, asked.limit)
-            first, *more = list(islice(messages, 2)) if found else [alone]
-            self._counts["ixfr", "done"] += 1
-            return Given(alone if more or len(first) > asked.limit else first, Rcode.NOERROR, "records")
         if found is None:
-            return self._give_all(asked, query, soa, "ixfr")
-        return self._stream(asked, query, _changed(soa, found), "ixfr", soa)
+            self._counts["ixfr", "done"] += 1
+            return Given(alone, Rcode.NOERROR, "records")
+        # What does not fit into one message is asked for by TCP then (RFC 1995, section 4).
+        messages = transfer_messages(query, _changed(soa, found), asked.opt, asked.limit)
+        first, *more = list(islice(messages, 2))
+        self._counts["ixfr", "done"] += 1
+        return Given(alone if more or len(first) > asked.limit else first, Rcode.NOERROR, "records")
 
-    def _give_all(self, asked: Asked, query: Query, soa: ZoneRecord, kind: str) -> Given:
-        return self._stream(asked, query, _all(self._zone, query.question.key, soa), kind, soa)
+    def _changes(self, apex: bytes, serial: int, soa: ZoneRecord) -> Iterator[ZoneRecord | None]:
+        """What changed since ``serial``, once that is found out; or else the zone in full."""
+        zone = self._zone
+        while self._journal.is_pending(apex):
+            yield None
+        found = self._journal.since(apex, serial, serial_of(soa))
+        yield from _all(zone, apex, soa) if found is None else _changed(soa, found)
 
     def _stream(
         self, asked: Asked, query: Query, records: Iterator[ZoneRecord | None], kind: str, soa: ZoneRecord
@@ -219,7 +225,7 @@ def _all(zone: Zone, apex: bytes, soa: ZoneRecord) -> Iterator[ZoneRecord | None
     yield soa
 
 
-def _changed(soa: ZoneRecord, differences: list[Difference] | tuple[()]) -> Iterator[ZoneRecord]:
+def _changed(soa: ZoneRecord, differences: list[Difference]) -> Iterator[ZoneRecord]:
     """Differences in the order of a transfer (RFC 1995, section 4)."""
     yield soa
     for difference in differences:

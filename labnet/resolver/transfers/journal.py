@@ -1,7 +1,7 @@
 """What the versions of a zone differ by, for those who have an older one (RFC 1995).
 
 It is found out by comparing the records that were with those that are, after each change, a few names in a turn of the
-reactor. Until that is done, and for versions that are too old or too different, a zone is given in full.
+reactor. For versions that are too old or too different a zone is given in full.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ class Journal:
         self._clock = clock
         self._kept: dict[bytes, deque[Difference]] = {}
         self._comparing: Iterator[None] | None = None
+        self._pending: set[bytes] = set()
         self._call: IDelayedCall | None = None
 
     def since(self, apex: bytes, serial: int, now: int) -> list[Difference] | None:
@@ -49,6 +50,10 @@ class Journal:
         if not found or serial_of(found[0].before) != serial or serial_of(found[-1].now) != now:
             return None
         return found
+
+    def is_pending(self, apex: bytes) -> bool:
+        """Whether it is being found out still what the newest version of a zone differs by."""
+        return apex in self._pending
 
     def change(self, before: Zone, now: Zone, apexes: Iterable[bytes]) -> None:
         """The records were ``before`` and are ``now``; find out what those of ``apexes`` with a newer SOA differ by.
@@ -66,12 +71,14 @@ class Journal:
             if was is not None and then is not None and is_newer(serial_of(then), serial_of(was))
         ]
         if newer:
+            self._pending = {apex for apex, _, _ in newer}
             self._comparing = self._compare(before, now, newer)
             self._call = self._clock.callLater(0, self._step)
 
     def stop(self) -> None:
         """Compare nothing any more."""
         self._comparing = None
+        self._pending = set()
         if self._call is not None:
             self._call.cancel()
             self._call = None
@@ -98,6 +105,7 @@ class Journal:
                     break
             else:
                 self._keep(apex, Difference(was, then, changes))
+            self._pending.discard(apex)
 
     def _keep(self, apex: bytes, difference: Difference) -> None:
         kept = self._kept.setdefault(apex, deque(maxlen=VERSIONS))

@@ -185,13 +185,14 @@ class ChangesTests(SynchronousTestCase):
         for serial in (0, 3):
             self.assertEqual(sorted(self.changed(serial)), sorted(whole))
 
-    def test_version_that_is_still_compared_gets_the_zone(self) -> None:
-        """No answer waits for that."""
+    def test_version_that_is_still_compared_waits_for_its_changes(self) -> None:
+        """By UDP it is told to come by TCP; there they are sent as soon as they are known."""
         self.primary.write("a A 192.0.2.3\n", 2)
         self.primary.service.prepare(*self.primary.load()).commit()
         reply = self.primary.datagram(question("lab.test", "IXFR", 1))
         self.assertEqual(shown([dns.message.from_wire(reply)]), ["@ SOA 2"])
-        self.primary.reactor.turn()
+        changes = ["@ SOA 1", "a A 192.0.2.1", "b A 192.0.2.2", "@ SOA 2", "a A 192.0.2.3"]
+        self.assertEqual(self.changed(1), ["@ SOA 2", *changes, "@ SOA 2"])
         reply = self.primary.datagram(question("lab.test", "IXFR", 1))
         self.assertIn("b A 192.0.2.2", shown([dns.message.from_wire(reply, one_rr_per_rrset=True)]))
 
