@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import dns.message
 import dns.opcode
 import dns.rcode
 from twisted.trial.unittest import SynchronousTestCase
 
+from labnet.resolver.clients.transport import Transport
 from labnet.wire.transfer import notify_query
 from tests.resolver.dnsfakes import framed
 from tests.resolver.transfers.primary import (
@@ -192,7 +195,15 @@ class ChangesTests(SynchronousTestCase):
         reply = self.primary.datagram(question("lab.test", "IXFR", 1))
         self.assertEqual(shown([dns.message.from_wire(reply)]), ["@ SOA 2"])
         changes = ["@ SOA 1", "a A 192.0.2.1", "b A 192.0.2.2", "@ SOA 2", "a A 192.0.2.3"]
-        self.assertEqual(self.changed(1), ["@ SOA 2", *changes, "@ SOA 2"])
+        streams: list[Iterator[bytes]] = []
+        respond, ends = self.primary.service.streams.responder.respond, (("127.0.0.1", 4000), None)
+        asked = question("lab.test", "IXFR", 1)
+        respond(asked, ends, Transport.TCP, self.fail, send_all=lambda messages, over: streams.append(messages))
+        (messages,) = streams
+        self.assertEqual([next(messages), next(messages)], [b"", b""])
+        self.primary.reactor.turn()
+        found = [dns.message.from_wire(each, one_rr_per_rrset=True) for each in messages]
+        self.assertEqual(shown(found), ["@ SOA 2", *changes, "@ SOA 2"])
         reply = self.primary.datagram(question("lab.test", "IXFR", 1))
         self.assertIn("b A 192.0.2.2", shown([dns.message.from_wire(reply, one_rr_per_rrset=True)]))
 
