@@ -151,7 +151,8 @@ class ResolverConfig(_Table):
     parents: Many[Parent] = Field(
         (),
         description="Servers for unknown names: text:ADDRESS:PORT (course protocol; text+DIALECT: in that one), "
-        "dns:ADDRESS[:PORT], dns+tcp:ADDRESS[:PORT], system (those of /etc/resolv.conf), root (recursion from the root "
+        "dns:ADDRESS[:PORT], dns+tcp:ADDRESS[:PORT], dot:ADDRESS[:PORT]#NAME (over TLS), "
+        "doh:https://NAME/PATH@ADDRESS (over HTTPS), system (those of /etc/resolv.conf), root (recursion from the root "
         "hints).",
     )
     forward: Mapping[Domain, Many[Parent]] = Field(
@@ -178,6 +179,11 @@ class ResolverConfig(_Table):
         None, description="Root hints for parents = root, relative to this file; default: the real root's."
     )
     root_port: int = Field(53, ge=1, le=65535, description="The port of every server met by recursion from the root.")
+    ca: Path | None = Field(
+        None,
+        description="The authorities that certificates of dot: and doh: parents are checked by, PEM, relative to this "
+        "file; default: the system's.",
+    )
     learned: Path | None = Field(
         None, description="The file that keeps what is learned, below `state`; without it a stop forgets."
     )
@@ -418,7 +424,7 @@ def build(table: dict[str, Any], base: str, rundir: str, where: Any = lambda key
         encrypted = [name for name, resolver in config.resolver.items() if _is_encrypted(resolver)]
         if encrypted:
             needed = f"needs pyopenssl, which is not there: {hint('tls')}"
-            raise ConfigError([f"{where(f'resolver.{encrypted[0]}.listen')}: {needed}"])
+            raise ConfigError([f"{where(f'resolver.{encrypted[0]}')}: encrypted DNS {needed}"])
     for name in config.console.page_viewers:
         if name not in config.resolver:
             says = f"there is no such resolver; there are {', '.join(config.resolver) or 'none'}"
@@ -494,17 +500,20 @@ def _absolute(resolver: ResolverConfig, base: str, state: str) -> ResolverConfig
     learned = None if resolver.learned is None else path(state, resolver.learned)
     hints = None if resolver.hints is None else path(base, resolver.hints)
     dialect = path(base, resolver.dialect) if is_path(resolver.dialect) else resolver.dialect
+    ca = None if resolver.ca is None else path(base, resolver.ca)
     listen = tuple(one.below(base) if isinstance(one, TLSListen) else one for one in resolver.listen)
     block = {
         name: table if table.file is None else table.model_copy(update={"file": path(base, table.file)})
         for name, table in resolver.block.items()
     }
-    files = {"records": records, "learned": learned, "hints": hints, "dialect": dialect, "block": block}
+    files = {"records": records, "learned": learned, "hints": hints, "ca": ca, "dialect": dialect, "block": block}
     return resolver.model_copy(update={"listen": listen, **files})
 
 
 def _is_encrypted(resolver: ResolverConfig) -> bool:
-    return any(isinstance(listen, TLSListen) for listen in resolver.listen)
+    parents = [*resolver.parents, *(parent for several in resolver.forward.values() for parent in several)]
+    is_listening = any(isinstance(listen, TLSListen) for listen in resolver.listen)
+    return is_listening or resolver.ca is not None or any(parent.is_encrypted for parent in parents)
 
 
 def _readable(table: dict[str, Any]) -> Iterator[ResolverConfig]:

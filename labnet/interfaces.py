@@ -109,6 +109,13 @@ class IParent(Interface):
         """
 
 
+class IConnectedParent(IParent):
+    """A server to which a connection is kept."""
+
+    def retire() -> None:
+        """Close the connection as soon as nothing waits on it. Idempotent."""
+
+
 class IExchange(Interface):
     """Asks DNS servers, one question to one server at a time."""
 
@@ -222,7 +229,7 @@ class AnsweredQuery(NamedTuple):
     """A question of the client at ``host`` and ``port`` that was answered at ``when`` (epoch seconds).
 
     It came to the ``resolver`` of that name by its ``listener``, an address and a port in text. ``transport`` is udp,
-    tcp or tls, ``protocol`` dns or the dialect's name; ``name`` is as the client wrote it, ``rrtype`` as in
+    tcp, tls or https, ``protocol`` dns or the dialect's name; ``name`` is as the client wrote it, ``rrtype`` as in
     presentation form; ``result`` and ``source`` are the labels of ``labnet_queries_total``. ``answer`` is what was
     said, in a few words, "" where that is nothing; ``ttl`` the seconds that it holds. ``parent`` is who told it, ""
     where nobody had to. It took ``seconds``. ``by`` is the list that it was answered by, "" where none was.

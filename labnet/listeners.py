@@ -10,33 +10,40 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from labnet.values import UDPListen, parse_udp_listen, read_address, read_path, read_port, read_text, text_schema
 
+EncryptedKind = Literal["tls", "https", "http"]
+
+_KINDS: Final[dict[str, EncryptedKind]] = {"tls": "tls", "https": "https", "http": "http"}
 _PARTS: Final = re.compile(r"(?<!\\):")
 
 
 class TLSListen(BaseModel):
     """A TCP address of encrypted DNS, as Twisted writes endpoints.
 
-    ``tls:PORT[:interface=ADDRESS]:certificate=FILE:key=FILE`` is DNS over TLS (RFC 7858).
+    ``tls:PORT[:interface=ADDRESS]:certificate=FILE:key=FILE`` is DNS over TLS (RFC 7858), ``https:`` with the same is
+    DNS over HTTPS (RFC 8484), and ``http:PORT[:interface=ADDRESS]`` the latter behind a proxy that speaks TLS.
     """
 
     model_config = ConfigDict(frozen=True)
-    kind: Literal["tls"] = "tls"
+    kind: EncryptedKind = "tls"
     port: int
     interface: str = "127.0.0.1"
-    certificate: str
-    key: str
+    certificate: str = ""
+    key: str = ""
 
     def __str__(self) -> str:
-        options = f"interface={_escaped(self.interface)}:certificate={_escaped(self.certificate)}"
-        return f"{self.kind}:{self.port}:{options}:key={_escaped(self.key)}"
+        text = f"{self.kind}:{self.port}:interface={_escaped(self.interface)}"
+        files = f":certificate={_escaped(self.certificate)}:key={_escaped(self.key)}"
+        return text + (files if self.certificate else "")
 
     @property
     def files(self) -> tuple[str, str]:
-        """The paths of the certificate and of its key."""
+        """The paths of the certificate and of its key; empty where it has none."""
         return self.certificate, self.key
 
     def below(self, folder: str) -> TLSListen:
         """It, with paths that are relative to ``folder`` made absolute."""
+        if not self.certificate:
+            return self
         paths = [os.path.abspath(os.path.join(folder, path)) for path in self.files]
         return self.model_copy(update={"certificate": paths[0], "key": paths[1]})
 
@@ -46,24 +53,22 @@ def parse_listener(value: object) -> UDPListen | TLSListen:
     if isinstance(value, UDPListen | TLSListen):
         return value
     scheme, *rest = (part.replace("\\:", ":") for part in _PARTS.split(read_text(value)))
-    if scheme != "tls":
+    kind = _KINDS.get(scheme)
+    if kind is None:
         return parse_udp_listen(value)
+    files = () if kind == "http" else ("certificate", "key")
+    form = ":".join((f"{kind}:PORT:interface=ADDRESS", *(f"{name}=FILE" for name in files)))
     options = dict(part.partition("=")[::2] for part in rest[1:])
-    if not rest or len(options) != len(rest) - 1 or not options.keys() <= {"interface", "certificate", "key"}:
-        raise ValueError(f"{value!r} is no listener of encrypted DNS: write {_form(scheme)}")
-    if not (options.get("certificate") and options.get("key")):
-        raise ValueError(f"{value!r} has no certificate or no key: write {_form(scheme)}; labnet cert makes both")
+    if not rest or len(options) != len(rest) - 1 or not options.keys() <= {"interface", *files}:
+        raise ValueError(f"{value!r} is no listener of encrypted DNS: write {form}")
+    if not all(options.get(name) for name in files):
+        raise ValueError(f"{value!r} has no certificate or no key: write {form}; labnet cert makes both")
     return TLSListen(
-        kind="tls",
+        kind=kind,
         port=read_port(rest[0]),
         interface=read_address(options.get("interface", "127.0.0.1")),
-        certificate=read_path(options["certificate"]),
-        key=read_path(options["key"]),
+        **{name: read_path(options[name]) for name in files},
     )
-
-
-def _form(scheme: str) -> str:
-    return f"{scheme}:PORT:interface=ADDRESS:certificate=FILE:key=FILE"
 
 
 def _escaped(text: str) -> str:

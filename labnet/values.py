@@ -30,6 +30,14 @@ _LOGIN = re.compile(r"//.*@", re.DOTALL)
 _DOMAIN = re.compile(r"\.|(?:[^.\s]{1,63}\.)*[^.\s]{1,63}\.?")
 
 
+_DOT = re.compile(
+    r"dot:(?:\[(?P<bracketed>[^\]#]*)\]|(?P<host>[^#\[\]:]+|[^#\[\]]*:[^#\[\]]*:[^#\[\]]*))(?::(?P<port>\d+))?(?:#(?P<name>.+))?"
+)
+_DOH = re.compile(
+    r"doh:https://(?:\[(?P<bracketed>[^\]]*)\]|(?P<name>[^/:@\[\]]+))(?::(?P<port>\d+))?(?P<path>/[!-?A-~]*)(?:@(?P<host>.+))?"
+)
+
+
 class UDPListen(BaseModel):
     """A UDP address to listen on, written as Twisted writes endpoints: ``udp:PORT[:interface=ADDRESS]``."""
 
@@ -46,15 +54,31 @@ class ParentAddress(BaseModel):
 
     ``text+DIALECT:ADDRESS:PORT`` is asked in that dialect, where others are asked in the resolver's own.
 
+    ``dot:ADDRESS[:PORT][#NAME]`` and ``doh:https://NAME[:PORT]/PATH[@ADDRESS]`` are asked by DNS over TLS and over
+    HTTPS; the certificate has to have the ``name``, or the address where there is none.
+
     ``system`` stands for the name servers of /etc/resolv.conf, ``root`` for recursion from the root hints; they have no
     address. A ``stub`` is a server of a zone, where recursion begins for the names in that.
     """
 
     model_config = ConfigDict(frozen=True)
-    kind: Literal["text", "dns", "dns+tcp", "system", "root", "stub"]
+    kind: Literal["text", "dns", "dns+tcp", "dot", "doh", "system", "root", "stub"]
     host: str = ""
     port: int = 0
     dialect: str = ""
+    name: str = ""
+    path: str = ""
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether it is asked over TLS."""
+        return self.kind in ("dot", "doh")
+
+    @property
+    def authority(self) -> str:
+        """Name and port of a ``doh:`` parent, as its URL has them."""
+        name = f"[{self.name}]" if ":" in self.name else self.name
+        return name if self.port == 443 else f"{name}:{self.port}"
 
 
 class LocalUser(BaseModel):
@@ -151,6 +175,8 @@ def parse_parent(value: object) -> ParentAddress:
         return ParentAddress(kind="system")
     if text == "root":
         return ParentAddress(kind="root")
+    if text.startswith(("dot:", "doh:")):
+        return _encrypted_parent(text)
     kinds: dict[str, Literal["text", "dns", "dns+tcp"]] = {"text": "text", "dns": "dns", "dns+tcp": "dns+tcp"}
     scheme, _, rest = text.partition(":")
     scheme, _, dialect = scheme.partition("+") if scheme.startswith("text+") else (scheme, "", "")
@@ -159,7 +185,8 @@ def parse_parent(value: object) -> ParentAddress:
         _dialect(dialect)
     if kind is None or not rest:
         raise ValueError(
-            f"{value!r} is no parent: write text:ADDRESS:PORT, dns:ADDRESS, dns+tcp:ADDRESS, system or root"
+            f"{value!r} is no parent: write text:ADDRESS:PORT, dns:ADDRESS, dns+tcp:ADDRESS, dot:ADDRESS#NAME, "
+            "doh:https://NAME/PATH@ADDRESS, system or root"
         )
     port = ""
     bracketed = re.fullmatch(r"\[(.*)\](?::(.*))?", rest)
@@ -175,6 +202,34 @@ def parse_parent(value: object) -> ParentAddress:
         port=53 if kind != "text" and not port else read_port(port, lowest=1),
         dialect=dialect,
     )
+
+
+def _encrypted_parent(text: str) -> ParentAddress:
+    """Raises ValueError."""
+    dot = _DOT.fullmatch(text)
+    if dot is not None:
+        host, port, name = dot["bracketed"] or dot["host"], dot["port"], dot["name"] or ""
+        return ParentAddress(
+            kind="dot", host=read_address(host), port=read_port(port or "853", lowest=1), name=name and _host_name(name)
+        )
+    doh = _DOH.fullmatch(text)
+    if doh is None:
+        form = "dot:ADDRESS[:PORT]#NAME" if text.startswith("dot:") else "doh:https://NAME[:PORT]/PATH@ADDRESS"
+        raise ValueError(f"{text!r} is no encrypted parent: write {form}")
+    name, path = doh["bracketed"] or doh["name"], doh["path"].removesuffix("{?dns}")
+    try:
+        host = read_address(doh["host"] or name)
+    except ValueError:
+        if doh["host"] is not None:
+            raise
+        raise ValueError(f"{text!r} has to say where {name} is, as this is what looks names up: …@ADDRESS") from None
+    return ParentAddress(kind="doh", host=host, port=read_port(doh["port"] or "443", lowest=1), name=name, path=path)
+
+
+def _host_name(name: str) -> str:
+    if not _DOMAIN.fullmatch(name) or name == ".":
+        raise ValueError(f"{name!r} is no name of a server")
+    return name.removesuffix(".")
 
 
 def parse_records_file(value: object) -> RecordsFile:

@@ -80,24 +80,25 @@ class TLSClient:
         self.wire = wire
         self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = context.wrap_bio(self._in, self._out, server_hostname=name)
-        while True:
+        for _ in range(10):
             try:
                 self.tls.do_handshake()
             except ssl.SSLWantReadError:
                 self._move()
             else:
                 break
+        else:
+            raise AssertionError("the handshake does not end")
         self._move()
 
     def _move(self) -> None:
         if self._out.pending:
             self.wire.send(self._out.read())
-        data = self.wire.received()
-        self._in.write(data)
+        self._in.write(self.wire.received())
 
     def send(self, *pieces: bytes) -> None:
         """Each piece in a record of its own, all in one segment."""
-        for piece in pieces:
+        for piece in filter(None, pieces):
             self.tls.write(piece)
         self._move()
 
@@ -107,8 +108,9 @@ class TLSClient:
         found = b""
         while True:
             try:
-                found += self.tls.read(65536)
-            except ssl.SSLWantReadError:
+                piece = self.tls.read(65536)
+            except (ssl.SSLWantReadError, ssl.SSLZeroReturnError):
                 return found
-            except ssl.SSLZeroReturnError:
+            if not piece:  # the server has said that nothing more comes
                 return found
+            found += piece

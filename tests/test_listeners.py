@@ -24,6 +24,12 @@ class ListenerTests(SynchronousTestCase):
         self.assertEqual(parse_listener(str(parsed)), parsed)
         self.assertIs(parse_listener(parsed), parsed)
 
+    def test_https_is_written_alike_and_http_without_files(self) -> None:
+        for text in (r"https:443:interface=\:\::certificate=c.pem:key=k", "http:8080:interface=127.0.0.1"):
+            self.assertEqual(str(parse_listener(text)), text)
+        built = config.build({"resolver": {"a": {"listen": "http:8080"}}}, "/base", "/run")
+        self.assertEqual(built.resolver["a"].listen, (TLSListen(kind="http", port=8080),))
+
     def test_what_is_wrong_is_said_with_how_to_write_it(self) -> None:
         for text, says in (
             ("tls:853", rf"has no certificate or no key: {FORM}; labnet cert makes both"),
@@ -33,6 +39,8 @@ class ListenerTests(SynchronousTestCase):
             ("tls:853:certificate=a:key=b:key=c", "is no listener of encrypted DNS"),
             ("tls:x:certificate=a:key=b", "'x' is no port"),
             ("tls:853:interface=x:certificate=a:key=b", "'x' is no IP address"),
+            ("https:443", "has no certificate or no key: write https:PORT:interface=ADDRESS:certificate=FILE:key=FILE"),
+            ("http:80:certificate=a:key=b", "is no listener of encrypted DNS: write http:PORT:interface=ADDRESS"),
             ("tcp:53", "is no UDP listener"),
         ):
             with self.assertRaisesRegex(ValueError, says):
@@ -46,5 +54,5 @@ class ListenerTests(SynchronousTestCase):
 
     def test_a_missing_package_is_named_with_what_installs_it(self) -> None:
         self.patch(config, "find_spec", lambda name: None)
-        with self.assertRaisesRegex(config.ConfigError, r"resolver\.a\.listen: needs pyopenssl.*\[tls\]"):
+        with self.assertRaisesRegex(config.ConfigError, r"resolver\.a: encrypted DNS needs pyopenssl.*\[tls\]"):
             config.build({"resolver": {"a": {"listen": "tls:853:certificate=a:key=b"}}}, "/base", "/run")

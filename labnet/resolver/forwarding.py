@@ -65,8 +65,16 @@ class Forwarding:
                 parents = list(self._parents(domain, addresses, config, loaded))
                 longest_wait = config.parent_timeout * config.parent_tries
                 made[domain] = (recipe, Parents(parents, self._reactor, longest_wait))
-        self._made = made
+        before_all, self._made = self._made, made
+        for domain, one in before_all.items():
+            if made.get(domain) is not one:
+                one[1].retire()
         return {domain: parents for domain, (_, parents) in made.items()}
+
+    def close(self) -> None:
+        """Close the connections that are kept, as soon as nothing waits on them."""
+        for _, parents in self._made.values():
+            parents.retire()
 
     def groups(self, resolver: str) -> dict[bytes, ParentGroup]:
         """Which labs share what is asked for each domain's key: those whose ``resolver`` asks the same parents."""
@@ -89,6 +97,11 @@ class Forwarding:
         for address in addresses:
             if address.kind == "text":
                 yield TextParent(address.host, address.port, self._text_network(address, config, loaded))
+            elif address.is_encrypted:
+                from labnet.resolver.upstream.carriers import encrypted_parent  # few labs need TLS
+
+                patience = config.parent_timeout * config.parent_tries
+                yield encrypted_parent(address, loaded.ca, self._reactor, self._random, patience)
             elif address.kind == "root":
                 assert loaded.hints is not None
                 yield self._walk(exchange, loaded.hints, config.root_port)
@@ -127,10 +140,15 @@ class Forwarding:
 
 
 def _group_of(resolver: str, domain: bytes, recipe: Recipe) -> ParentGroup:
-    addresses, _, _, _, _, root, system = recipe
+    addresses, _, _, _, _, root, system, _ = recipe
     assert isinstance(addresses, tuple)
-    parents = (*(f"{address.kind}:{address.host}:{address.port}" for address in addresses), repr(root), repr(system))
+    parents = (*map(_named, addresses), repr(root), repr(system))
     return ParentGroup(resolver, domain, parents, all(address.kind == "text" for address in addresses))
+
+
+def _named(address: ParentAddress) -> str:
+    plain = f"{address.kind}:{address.host}:{address.port}"
+    return f"{plain}#{address.name}{address.path}" if address.is_encrypted else plain
 
 
 def _recipe(addresses: tuple[ParentAddress, ...], config: ResolverConfig, loaded: Loaded) -> Recipe:
@@ -143,6 +161,7 @@ def _recipe(addresses: tuple[ParentAddress, ...], config: ResolverConfig, loaded
         (loaded.dialect, config.newline, config.unknown, config.default_ttl) if "text" in kinds else None,
         (config.root_port, loaded.hints and loaded.hints.servers) if "root" in kinds else None,
         loaded.system if "system" in kinds else None,
+        loaded.ca if any(address.is_encrypted for address in addresses) else None,
     )
 
 

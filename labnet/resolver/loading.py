@@ -97,6 +97,7 @@ class Loaded:
     ``referrals`` are the servers that the records name for the names of a domain; ``servers`` has those of them that
     the resolver asks itself, by the domain's key. ``lists`` are those that block names, in their order.
 
+    ``ca`` are the authorities (PEM) that encrypted parents are checked by, where those are not the system's;
     ``credentials`` are what encrypted listeners show, by the paths of certificate and key.
 
     ``errors`` prevent its start, ``warnings`` do not; each names file and line.
@@ -113,6 +114,7 @@ class Loaded:
     lists: list[BlockList] = field(default_factory=list)
     hints: Hints | None = None
     system: tuple[str, ...] = ()
+    ca: bytes | None = None
     credentials: dict[tuple[str, str], Credentials] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -222,8 +224,11 @@ class _Loader:
                 self.loaded.lists.append(found)
                 self.loaded.note(table.file or name, problems)
         self.loaded.warnings += forgeable_parents(config)
-        for files in dict.fromkeys(listen.files for listen in config.listen if isinstance(listen, TLSListen)):
+        encrypted = [listen.files for listen in config.listen if isinstance(listen, TLSListen) and listen.certificate]
+        for files in dict.fromkeys(encrypted):
             self._load_credentials(*files)
+        if config.ca is not None:
+            self._load_authorities(config.ca)
         kinds = {parent.kind for parent in every_parent(config)}
         if "root" in kinds:
             self._load_hints(config.hints)
@@ -401,6 +406,19 @@ class _Loader:
         doubt = found.doubt(self._now)
         if doubt is not None:
             self.loaded.warnings.append(f"{certificate}: {doubt}")
+
+    def _load_authorities(self, path: str) -> None:
+        from labnet.net.tls.client import check_authorities  # few labs need TLS
+        from labnet.net.tls.credentials import BadCredentials
+
+        content = self._read(path)
+        if content is None:
+            return
+        try:
+            check_authorities(content)
+        except BadCredentials as error:
+            self.loaded.errors.append(f"{path}: {error}")
+        self.loaded.ca = content
 
     def _load_hints(self, path: str | None) -> None:
         if path is None:

@@ -222,7 +222,7 @@ class ResolverService(Service):
             if isinstance(listener, OpenListener):
                 listener.change(self._responder, config.batch_delay)
             else:
-                listener.change(loaded.credentials[listener.listen.files])
+                listener.change(loaded.credentials.get(listener.listen.files))
         self.packets.change(config.packet_cache_bytes, loaded.zone)
 
     def drain(self) -> Deferred[None]:
@@ -237,6 +237,7 @@ class ResolverService(Service):
         self._fast_path.close()
         self._exchange.stop()
         self._resolver.stop()
+        self._forwarding.close()
         closed: list[Deferred[Any]] = [self._streams.close()]
         listeners, self._listeners = self._listeners, []
         self._logs.close()

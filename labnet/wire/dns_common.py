@@ -34,6 +34,12 @@ OPT, TSIG = 41, 250
 EXTENDED_ERROR: Final = 15
 """The EDNS option of RFC 8914."""
 
+PADDING: Final = 12
+"""The EDNS option of RFC 7830."""
+
+OPT_HEAD: Final = 1 + RECORD.size
+"""Bytes of an OPT record before its options."""
+
 LONGEST_LABEL: Final = 63
 """Bytes; RFC 1035, section 2.3.4."""
 
@@ -157,6 +163,17 @@ def tsig_of(message: bytes) -> Tsig | None:
     for _ in range(questions):
         at = skip_name(message, at) + TYPE_CLASS.size
     return read_additional(message, at, answers + authorities, additionals)[1]
+
+
+def padded(opt: bytes, others: int, block: int) -> bytes:
+    """The OPT record ``opt`` with padding (RFC 7830): it and the ``others`` bytes of its message fill blocks.
+
+    The last block may be cut where the message would be too long.
+    """
+    size = others + len(opt) + OPTION.size
+    padding = min(-size % block, max(0, 65535 - size))
+    rdata = opt[OPT_HEAD:] + OPTION.pack(PADDING, padding) + bytes(padding)
+    return opt[: OPT_HEAD - 2] + len(rdata).to_bytes(2, "big") + rdata
 
 
 def record_places(message: bytes) -> list[RecordPlace]:

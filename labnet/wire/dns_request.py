@@ -17,6 +17,7 @@ from labnet.wire.dns_common import (
     IN,
     OPCODE,
     OPTION,
+    PADDING,
     QR,
     RD,
     RECORD,
@@ -29,8 +30,8 @@ from labnet.wire.dns_common import (
 from labnet.wire.names import text_of
 from labnet.wire.types import CHECKING_DISABLED, DNSSEC_OK, Question, Rcode, RRType, type_text
 
-NSID, COOKIE, KEEPALIVE, PADDING = 3, 10, 11, 12
-"""EDNS options (RFC 5001, RFC 7873, RFC 7828, RFC 7830)."""
+NSID, COOKIE, KEEPALIVE = 3, 10, 11
+"""EDNS options (RFC 5001, RFC 7873, RFC 7828)."""
 
 _QUERY, _UPDATE = 0, 5
 _ANY: Final = 255

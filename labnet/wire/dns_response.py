@@ -24,18 +24,16 @@ from labnet.wire.dns_common import (
     TC,
     TYPE_CLASS,
     end_of_name,
+    padded,
     record_places,
     skip_name,
 )
-from labnet.wire.dns_request import COOKIE, KEEPALIVE, NSID, PADDING, Edns, Query, Refusal
+from labnet.wire.dns_request import COOKIE, KEEPALIVE, NSID, Edns, Query, Refusal
 from labnet.wire.rdata import ADDRESS_BYTES, COMPRESSED
 from labnet.wire.types import Answer, ExtendedError, Rcode, RRset, RRType
 
 WITHOUT_EDNS: Final = 512
 """Bytes of a UDP message to a client without EDNS (RFC 1035, section 4.2.1)."""
-
-_OPT_HEAD: Final = 1 + RECORD.size
-"""Bytes of an OPT record before its options."""
 
 _SINGLE: Final = frozenset((RRType.CNAME, RRType.SOA, RRType.DNAME))
 """Types of which a name has one record (RFC 2181, section 10.1; RFC 1035, section 5.2; RFC 6672, section 2.4)."""
@@ -135,17 +133,6 @@ def opt_of(edns: Edns, rcode: int, errors: Sequence[ExtendedError], options: Opt
     rdata = b"".join([OPTION.pack(code, len(value)) + value for code, value in parts])
     ttl = (rcode >> 4) << 24 | (DO if edns.dnssec_ok else 0)
     return b"\0" + RECORD.pack(RRType.OPT, PAYLOAD, ttl, len(rdata)) + rdata
-
-
-def padded(opt: bytes, others: int, block: int) -> bytes:
-    """The OPT record ``opt`` with padding (RFC 7830): it and the ``others`` bytes of its message fill blocks.
-
-    The last block may be cut where the message would be too long.
-    """
-    size = others + len(opt) + OPTION.size
-    padding = min(-size % block, max(0, 65535 - size))
-    rdata = opt[_OPT_HEAD:] + OPTION.pack(PADDING, padding) + bytes(padding)
-    return opt[: _OPT_HEAD - 2] + len(rdata).to_bytes(2, "big") + rdata
 
 
 def _cut_text(text: str) -> bytes:

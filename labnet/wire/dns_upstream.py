@@ -21,6 +21,7 @@ from labnet.wire.dns_common import (
     HEADER,
     IN,
     OPCODE,
+    OPT_HEAD,
     OPTION,
     PAYLOAD,
     QR,
@@ -33,6 +34,7 @@ from labnet.wire.dns_common import (
     NameReader,
     end_of_name,
     mixed_case,
+    padded,
 )
 from labnet.wire.names import is_opaque
 from labnet.wire.rdata import ADDRESS_BYTES, WITH_NAMES, names_at
@@ -48,6 +50,9 @@ from labnet.wire.types import (
     RRset,
     RRType,
 )
+
+BLOCK: Final = 128
+"""Bytes that an encrypted query is padded to a multiple of (RFC 8467, section 4.1)."""
 
 MOST_ERRORS: Final = 8
 """Extended errors of one reply that are passed on."""
@@ -119,6 +124,13 @@ def encode_query(
     if payload is None:
         return query
     return query + b"\0" + RECORD.pack(RRType.OPT, payload, DO if question.dnssec & DNSSEC_OK else 0, 0)
+
+
+def encode_padded_query(question: Question, id: int) -> bytes:
+    """The query for ``question`` over an encrypted connection: padded to a multiple of :data:`BLOCK` bytes."""
+    query = encode_query(question, id, recursion_desired=True)
+    at = len(query) - OPT_HEAD
+    return query[:at] + padded(query[at:], at, BLOCK)
 
 
 def decode_reply(datagram: bytes, sent: Sent) -> Reply:

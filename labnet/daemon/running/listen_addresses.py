@@ -37,7 +37,7 @@ LISTENS: Final = "{service} listens on {at} ({transports}); try: {example}"
 """How the log says a :class:`Listening`."""
 
 
-TRANSPORTS: Final = {"udp": "UDP, TCP", "tls": "TLS"}
+TRANSPORTS: Final = {"udp": "UDP, TCP", "tls": "TLS", "https": "HTTPS", "http": "HTTP"}
 """By which transports a resolver's port of each kind listens."""
 
 

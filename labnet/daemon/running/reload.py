@@ -240,8 +240,10 @@ def watched_files(config: Config, path: str | None) -> Iterator[str]:
         yield from list_files(resolver.block.values())
         if resolver.hints is not None:
             yield resolver.hints
+        if resolver.ca is not None:
+            yield resolver.ca
         for listen in resolver.listen:
-            yield from listen.files if isinstance(listen, TLSListen) else ()
+            yield from filter(None, listen.files if isinstance(listen, TLSListen) else ())
     if any(map(uses_system, config.resolver.values())):
         yield RESOLV_CONF
 

@@ -77,7 +77,7 @@ class TLSFactory(ServerFactory):
         return None if protocol is None else self._wrapping.protocol(self._wrapping, protocol)
 
 
-def why_failed(reason: Failure | None) -> str | None:
+def why_failed(reason: Failure) -> str | None:
     """Why a connection was lost, where that was TLS: a handshake that failed, or bytes that are none."""
-    error = reason.value if reason is not None else None
+    error = reason.value
     return reason_of(error) if isinstance(error, SSL.Error) else None

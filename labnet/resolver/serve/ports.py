@@ -108,7 +108,7 @@ class Ports:
     def _open_encrypted(self, listen: TLSListen, credentials: ByFiles) -> EncryptedListener:
         from labnet.resolver.serve.encrypted import EncryptedListener  # few labs need TLS
 
-        return EncryptedListener(listen, credentials[listen.files], self._streams, self._reactor)
+        return EncryptedListener(listen, credentials.get(listen.files), self._streams, self._reactor)
 
     def _open(self, listen: UDPListen, batch: bool, delay: float) -> OpenListener:
         tries_left = 1 if listen.port else _SAME_NUMBER_TRIES

@@ -47,6 +47,7 @@ class DNSStreamProtocol(Protocol):
         self._is_first = True  # no message is complete yet
         self._held = False
         self._in_flight = 0
+        self._most = MOST_IN_FLIGHT
         self._read_all = False
         self._unsent = False
         self._piled = 0
@@ -148,7 +149,7 @@ class DNSStreamProtocol(Protocol):
     def _set_reading(self) -> None:
         if self._closing:
             return
-        if self._unsent or self._in_flight >= MOST_IN_FLIGHT:
+        if self._unsent or self._in_flight >= self._most:
             if not self._held:
                 self._held = True
                 self.transport.pauseProducing()
@@ -214,6 +215,8 @@ class DNSStreamProtocol(Protocol):
         self._closing, self._read_all = True, False
         for outflow in list(self._outflows):
             outflow.stop("the connection was closed")
+        if self.over.is_encrypted and reason is not None:
+            self._streams.tls_lost(self, reason)
         self._streams.lost(self)
 
 
@@ -269,8 +272,13 @@ class DNSStreams(ServerFactory):
                 event="resolver.http",
             )
 
-    def tls_failed(self, stream: DNSStreamProtocol, why: str) -> None:
-        """The TLS of ``stream`` failed, because of ``why``; the log says so once a second at most."""
+    def tls_lost(self, stream: DNSStreamProtocol, reason: Failure) -> None:
+        """``stream`` was lost for a ``reason``; where TLS failed, the log says so once a second at most."""
+        from labnet.net.tls.server import why_failed  # few labs need TLS
+
+        why = why_failed(reason)
+        if why is None:
+            return
         self.responder.counts.lost["malformed"] += 1
         now = self.responder.clock.seconds()
         if now - self._tls_logged >= 1:

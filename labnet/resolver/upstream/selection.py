@@ -16,7 +16,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from labnet.events import ASKING, ParentChanged, Story
-from labnet.interfaces import IParent
+from labnet.interfaces import IConnectedParent, IParent
 from labnet.metrics import Sample
 from labnet.resolver.upstream.course import TextParent
 from labnet.resolver.upstream.dns import DNSParent
@@ -77,7 +77,7 @@ class Parents:
 
     def __init__(self, parents: Sequence[IParent], clock: IReactorTime, longest_wait: float) -> None:
         self._parents = [
-            (parent, Health(ranked=isinstance(parent, DNSParent), trips=deque(maxlen=MOST_TRIPS))) for parent in parents
+            (parent, Health(ranked=_is_ranked(parent), trips=deque(maxlen=MOST_TRIPS))) for parent in parents
         ]
         self._clock = clock
         self._longest_wait = longest_wait
@@ -94,6 +94,12 @@ class Parents:
         if not isinstance(parent, DNSParent) or parent.tcp or health.is_down:
             return None
         return parent, health
+
+    def retire(self) -> None:
+        """Close the connections that are kept to them, as soon as nothing waits on those."""
+        for parent, _ in self._parents:
+            if IConnectedParent.providedBy(parent):
+                parent.retire()
 
     def wait(self, health: Health) -> float:
         """Seconds that a parent of this ``health`` is waited for, until others are asked or it is asked again."""
@@ -258,6 +264,11 @@ class Parents:
         health.answered(max(0.0, self._clock.seconds() - began))
         if was_down:
             self.log.info("{parent} answers again", parent=parent.address, event="parent.up")
+
+
+def _is_ranked(parent: IParent) -> bool:
+    """Whether its place among others goes by its health: it is a DNS server that is asked for every question."""
+    return isinstance(parent, DNSParent) or IConnectedParent.providedBy(parent)
 
 
 def _note_answered(story: Story, upstream: Upstream, began: float) -> None:

@@ -37,7 +37,7 @@ def padded_query(name: str, id: int = 1, payload: int = 1232) -> bytes:
 class Encrypted:
     """A resolver with ``www.lab`` that listens by TLS; ``other.example`` is asked of a parent that the test plays."""
 
-    def __init__(self, test: SynchronousTestCase, **config: Any) -> None:
+    def __init__(self, test: SynchronousTestCase, kind: str = "tls", **config: Any) -> None:
         self.reactor = MemoryReactor()
         self.parents = FakeSockets()
         folder = tempfile.TemporaryDirectory()
@@ -46,8 +46,9 @@ class Encrypted:
         self.files = certificates.write(self.folder)
         with open(os.path.join(self.folder, "db.lab"), "w") as file:
             file.write(ZONE)
+        files = "" if kind == "http" else f":certificate={self.files[0]}:key={self.files[1]}"
         self.given = {
-            "listen": f"tls:853:certificate={self.files[0]}:key={self.files[1]}",
+            "listen": f"{kind}:853{files}",
             "records": [os.path.join(self.folder, "db.lab")],
             "zones": ["lab"],
             "parents": ["dns:192.0.2.53"],
