@@ -1,7 +1,7 @@
 """Questions by DNS over HTTPS in HTTP/2, over one connection, in a closed loop: ``PORT QUESTIONS WINDOW SECONDS``.
 
-dnsperf loses what comes with another response, so it cannot load a server that answers several at once. The header fields
-are the same bytes for each, as a client's are whose compression has learned them.
+dnsperf loses what comes with another response, so it cannot load a server that answers several at once. The header
+fields are the same bytes for each, as a client's are whose compression has learned them.
 """
 
 from __future__ import annotations

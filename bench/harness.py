@@ -149,18 +149,19 @@ def dnsperf(
     questions: Path,
     seconds: float,
     rate: float = 0,
-    tcp: bool = False,
+    mode: str = "udp",
     verbose: bool = False,
     edns_option: str = "",
 ) -> Result:
-    """dnsperf at full speed or paced at ``rate`` questions a second, over 20 sockets or one TCP connection.
+    """dnsperf at full speed or paced at ``rate`` questions a second, over 20 sockets, or in another ``mode``
+    than UDP over one connection.
 
     Each question has the ``edns_option``, a number and a value in hexadecimal. The latencies are in the result where it
     is ``verbose`` and prints each, which slows it down itself.
     """
-    options = ["-Q", f"{rate:.0f}"] * bool(rate) + ["-m", "tcp"] * tcp + ["-v"] * verbose
+    options = ["-Q", f"{rate:.0f}"] * bool(rate) + ["-m", mode] + ["-v"] * verbose
     options += ["-e", "-E", edns_option] * bool(edns_option)
-    clients = "1" if tcp else "20"
+    clients = "20" if mode == "udp" else "1"
     command = ["dnsperf", "-s", "127.0.0.1", "-p", str(port), "-d", str(questions), "-c", clients, "-q", "200"]
     done = subprocess.run(
         [*pinned(LOAD_CORE), *command, "-l", str(seconds), *options], capture_output=True, text=True, check=True
@@ -185,6 +186,11 @@ def dnsperf(
 def large_stream(port: int, name: str, seconds: float, window: int = 10) -> Result:
     """The question for the addresses of ``name`` over one TCP connection, ``window`` in flight."""
     return _json([sys.executable, "-m", "bench.large_stream", str(port), name, str(window), str(seconds)])
+
+
+def doh_stream(port: int, questions: Path, seconds: float, window: int = 100) -> Result:
+    """Questions over one connection of HTTP/2, ``window`` in flight."""
+    return _json([sys.executable, "-m", "bench.doh_stream", str(port), str(questions), str(window), str(seconds)])
 
 
 def percentile(figures: list[float], part: float) -> float:

@@ -52,6 +52,8 @@ UNIFORM = "DNS hit, 1,000,000 names"
 MISS = "miss, forwarded"
 LEARNED = "miss, forwarded and learned"
 STREAM = "DNS over TCP, pipelined"
+DOT = "DNS over TLS, pipelined"
+DOH = "DNS over HTTPS, pipelined"
 LARGE_STREAM = "DNS over TCP, 4,000 addresses"
 LARGE_COOKIE = "DNS with a cookie, 4,000 addresses"
 SMALL_COOKIE = "DNS with a cookie, one address"
@@ -77,6 +79,8 @@ TARGETS = (
     Target(UNIFORM, 1.5, ("nsd",), "first_s"),
     Target(MISS, 1.0, ("dnsmasq",)),
     Target(STREAM, 1.0, ("unbound",)),
+    Target(DOT, 1.2, ("unbound",)),
+    Target(DOH, 1.2, ("unbound",)),
     Target(LARGE_STREAM, 5.0, ("nsd",)),
     Target(LARGE_COOKIE, 10.0, ("labnet",), peers_path=SMALL_COOKIE),
     Target(TIME_1, 1.1, ("redis",)),
@@ -155,6 +159,7 @@ def stages(folder: Path, only: str = "") -> Iterator[Stage]:
         _watched(small, asking),
         _workers(small, asking),
         _streams(small),
+        _encrypted(small),
         _large(folder / "addresses"),
         Stage(_forwarders(small, learn=False), {MISS: Loads(asking, paced=asking)}),
         _commands(small, tcp),
@@ -223,8 +228,24 @@ def _workers(folder: Path, asking: Load) -> Stage:
 def _streams(folder: Path) -> Stage:
     names = ("labnet", "nsd", "knotd", "unbound") if shutil.which("dnsperf") else ()
     servers = [Server(name, command) for name, command in peers.resolvers(folder) if name in names]
-    stream = partial(harness.dnsperf, questions=folder / "questions", tcp=True)
+    stream = partial(harness.dnsperf, questions=folder / "questions", mode="tcp")
     return Stage(servers, {STREAM: Loads(stream, paced=partial(stream, verbose=True))})
+
+
+def _encrypted(folder: Path) -> Stage:
+    """One connection that is kept, of each kind; the port of the second is the next but one."""
+    servers = [Server(name, command) for name, command in peers.encrypted(folder)]
+    questions = folder / "questions"
+    doh = Loads(partial(_further, 2, partial(harness.doh_stream, questions=questions)))
+    if not shutil.which("dnsperf"):
+        return Stage(servers, {DOH: doh})
+    dot = partial(harness.dnsperf, questions=questions, mode="dot")
+    return Stage(servers, {DOT: Loads(partial(_further, 1, dot)), DOH: doh})
+
+
+def _further(away: int, load: Load, port: int, seconds: float, **options: float) -> harness.Result:
+    """``load`` for a port that is so many numbers ``away``."""
+    return load(port + away, seconds=seconds, **options)
 
 
 def _large(folder: Path) -> Stage:

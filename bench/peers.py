@@ -7,8 +7,12 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+
+from labnet.authority.certificates import read_name
+from labnet.authority.folder import make
 
 _PATH = "/usr/sbin:/usr/local/sbin:/usr/bin"
 
@@ -37,6 +41,24 @@ rate_limit = 1e9
 rate_exempt = []
 """
 """With everything on: access rules, limits, metrics, a sampled query log."""
+
+LAB_ENCRYPTED = """\
+[lab]
+state = "{folder}"
+[console]
+listen = "tcp:0:interface=127.0.0.1"
+query_log = "queries.log"
+query_sample = 0.0001
+[resolver.main]
+listen = [
+    "udp:{port}:interface=127.0.0.1",
+    'tls:{tls}:certificate={certificate}:key={key}',
+    'https:{https}:certificate={certificate}:key={key}',
+]
+records = "zone:zone"
+zones = ["lab.test"]
+deny = ["192.0.2.0/24"]
+"""
 
 LAB_FORWARDS = """\
 [lab]
@@ -124,6 +146,16 @@ server:
 remote-control:
   control-enable: no
 include: "{folder}/local-data"
+"""
+
+UNBOUND_ENCRYPTED = """\
+server:
+  interface: 127.0.0.1@{tls}
+  interface: 127.0.0.1@{https}
+  tls-port: {tls}
+  https-port: {https}
+  tls-service-pem: "{certificate}"
+  tls-service-key: "{key}"
 """
 
 NSD = """\
@@ -228,6 +260,26 @@ def resolvers(folder: Path) -> Iterator[tuple[str, Command]]:
         yield "dnsmasq", _dnsmasq(dnsmasq, [f"--addn-hosts={folder}/hosts", "--local-ttl=60"])
     zone = ["dns", f"--bindzone={folder}/zone", "--interface=127.0.0.1"]
     yield "twistd dns", lambda port: [*_twistd(folder), *zone, f"--port={port}"]
+
+
+def encrypted(folder: Path) -> Iterator[tuple[str, Command]]:
+    """labnet and unbound with DNS over TLS on the next port, and over HTTPS on the one behind that."""
+    made = make(str(folder / "certs"), [read_name("localhost"), read_name("127.0.0.1")], "bench", datetime.now(UTC), 30)
+    files = {"certificate": made.certificate, "key": made.key}
+
+    def labnet_encrypted(port: int) -> list[str]:
+        values = {"port": port, "tls": port + 1, "https": port + 2, "folder": folder, **files}
+        return [*_twistd(folder), "labnet", "--config", _written(folder / "encrypted.toml", LAB_ENCRYPTED, **values)]
+
+    yield "labnet", labnet_encrypted
+    unbound = shutil.which("unbound", path=_PATH)
+    if unbound is not None:
+
+        def unbound_encrypted(port: int) -> list[str]:
+            values = {"port": port, "tls": port + 1, "https": port + 2, "folder": folder, **files}
+            return [unbound, "-d", "-c", _written(folder / "encrypted.conf", UNBOUND + UNBOUND_ENCRYPTED, **values)]
+
+        yield "unbound", unbound_encrypted
 
 
 def forwarders(folder: Path, parent: int, learn: bool = False) -> Iterator[tuple[str, Command]]:

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -14,12 +15,15 @@ import click
 from labnet.capture.model import CaptureError
 from labnet.capture.record.client import captured
 from labnet.cli.frame import Decorated, LabCommand
+from labnet.cli.missing import needs
 from labnet.cli.readers import PORT, SECONDS, TRIES, Reader
 from labnet.clients.running_lab import DNS_PORT, place_of
+from labnet.clients.schemes import Scheme
 from labnet.clients.server import Tap
-from labnet.clients.words import read_command, read_question, rrtype_of
+from labnet.clients.words import Words, read_command, read_question, rrtype_of
 
 if TYPE_CHECKING:
+    from labnet.clients.encrypted import Encryption
     from labnet.dialects.model import Dialect
 
 _TYPES: Final = ("A", "AAAA", "MX", "TXT", "NS", "SOA", "CNAME", "PTR", "SRV", "CAA", "DS", "DNSKEY", "ANY")
@@ -104,6 +108,7 @@ class ToResolve:
     verbose: bool
     dialect: Dialect | None = None
     next_port: int | None = None
+    encryption: Encryption | None = None
 
 
 @click.command(
@@ -117,6 +122,10 @@ class ToResolve:
         ("labnet resolve 127.0.0.1 1199 www.google.co.il", "ask another server, by the course protocol"),
         ("labnet resolve --dns 127.0.0.1 1199 www.google.co.il", "the same by DNS"),
         ("labnet resolve @127.0.0.1 -p 1199 example.org MX +tcp", "words as dig takes them, by DNS"),
+        (
+            "labnet resolve --tls --tls-ca certs/ca.pem @127.0.0.1 www.lab.test",
+            "by DNS over TLS, of a lab with labnet cert",
+        ),
         ("labnet resolve @127.0.0.1 -x 192.0.2.1", "the name of an address"),
         ("labnet resolve --dialect zone 127.0.0.1 1200 www.biu.ac.il", "as another course's client asks"),
     ],
@@ -126,11 +135,16 @@ class ToResolve:
     "words",
     nargs=-1,
     metavar="[SERVER PORT] [NAME…] [TYPE…]",
-    help="Names to ask for; without one, a dialogue. TYPE is A, AAAA, MX, … in any place; +short, +tcp, +trace, "
-    "+time=N and +tries=N are taken too. A type or a + means --dns.",
+    help="Names to ask for; without one, a dialogue. TYPE is A, AAAA, MX, … in any place; +short, +tcp, +tls, "
+    "+https, +trace, +time=N and +tries=N are taken too. A type or a + means --dns.",
 )
 @click.option("--dns", is_flag=True, help="Ask by DNS, not by the course protocol.")
 @click.option("--tcp", is_flag=True, help="Ask by DNS over TCP.")
+@click.option("--tls", is_flag=True, help="Ask by DNS over TLS, port 853.")
+@click.option("--https", is_flag=True, help="Ask by DNS over HTTPS, port 443.")
+@click.option("--tls-name", metavar="NAME", help="Whose certificate the server has to have [SERVER].")
+@click.option("--tls-ca", metavar="FILE", help="Who vouches for it, PEM [the system's authorities].")
+@click.option("--insecure", is_flag=True, help="Ask whoever it is.")
 @click.option("-t", "--type", "rrtype", type=RRTYPE, metavar="TYPE", help="Ask by DNS for records of this type.")
 @click.option("-x", "--reverse", type=REVERSE, multiple=True, metavar="ADDR", help="Ask by DNS for its name (PTR).")
 @click.option("-d", "--dialect", type=DIALECT, metavar="NAME", help="Ask as this course does (labnet dialect list).")
@@ -148,13 +162,16 @@ def resolve(words: tuple[str, ...], port: int | None, **given: Any) -> int:
     tcp, trace = given["tcp"] or said.tcp, given["trace"] or said.trace
     types = (*((rrtype,) if rrtype else ()), *said.types)
     try:
-        is_dns = bool(given["dns"] or said.dns or tcp or types or trace or reverse)
-        server, number = place_of("resolver", said.server, said.port)
+        scheme: Scheme = "https" if given["https"] else "tls" if given["tls"] else said.scheme
+        is_dns = bool(given["dns"] or said.dns or tcp or types or trace or reverse or scheme)
+        server, number = place_of("resolver", said.server, said.port, scheme)
         is_dns = is_dns or (said.port is None and number == DNS_PORT)
         types = types or (("PTR",) if reverse else ("A",))
         timeout, tries = said.timeout or given["timeout"], said.tries or given["tries"]
         names = (*reverse, *said.rest)
         dialect = _dialect_of(given["dialect"], "names")
+        if scheme and trace:
+            return _failed("--trace walks by UDP: the servers of zones are not asked by TLS")
         if dialect is not None and is_dns:
             return _failed("--dialect is for the course protocol, and this asks by DNS")
         asked = ToResolve(
@@ -170,10 +187,22 @@ def resolve(words: tuple[str, ...], port: int | None, **given: Any) -> int:
             given["verbose"],
             dialect,
             given["next_port"],
+            _encryption_of(scheme, said, given),
         )
         return _resolve_by_dns(asked) if is_dns else _resolve_by_course(asked)
     except (CaptureError, NoAnswer) as error:
         return _failed(error)
+
+
+def _encryption_of(scheme: Scheme, said: Words, given: dict[str, Any]) -> Encryption | None:
+    if not scheme:
+        return None
+    with needs("cryptography" if scheme == "tls" else "h2", "tls"):
+        import_module("cryptography" if scheme == "tls" else "h2")
+    from labnet.clients.encrypted import Encryption
+
+    tell = (lambda line: print(line, file=sys.stderr, flush=True)) if given["verbose"] else None
+    return Encryption(scheme, given["tls_name"] or said.tls_name, given["tls_ca"] or said.ca, given["insecure"], tell)
 
 
 def _resolve_by_course(asked: ToResolve) -> int:
@@ -225,7 +254,7 @@ def _resolve_by_dns(asked: ToResolve) -> int:
         return trace(asked.server, asked.port, asked.names, asked.types[0], asked.timeout, asked.tries)
     with _tapped(asked.capture, asked.verbose, dns=True) as tap:
         clients = [
-            DNSClient(asked.server, asked.port, rrtype, asked.tcp, asked.timeout, asked.tries, tap)
+            DNSClient(asked.server, asked.port, rrtype, asked.tcp, asked.timeout, asked.tries, tap, asked.encryption)
             for rrtype in asked.types
         ]
         if asked.names:

@@ -6,6 +6,7 @@ import contextlib
 import socket
 import struct
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import dns.exception
 import dns.flags
@@ -15,14 +16,19 @@ import dns.rdatatype
 
 from labnet.clients.errors import NoAnswer, NotFound
 from labnet.clients.server import AskedServer, Tap, said
+from labnet.wire.dns_upstream import BLOCK
 from labnet.wire.quoting import quoted
+
+if TYPE_CHECKING:
+    from labnet.clients.encrypted import Encryption
 
 
 @dataclass(frozen=True)
 class DNSClient:
     """Asks the server at ``host`` and ``port`` for records of ``rrtype``; by UDP, by TCP if ``tcp`` or truncated.
 
-    ``tries`` times with ``timeout`` seconds each. ``tap`` takes each socket and returns the one to use.
+    With ``encryption`` it is asked by that, with padding (RFC 8467). ``tries`` times with ``timeout`` seconds each.
+    ``tap`` takes each socket and returns the one to use.
     """
 
     host: str
@@ -32,13 +38,17 @@ class DNSClient:
     timeout: float = 3.0
     tries: int = 3
     tap: Tap = field(default=lambda sock: sock)
+    encryption: Encryption | None = None
 
     def ask(self, name: str) -> str:
         """The records of ``name`` as text, one a line. Raises :class:`NotFound`, :class:`NoAnswer`."""
         try:
-            query = dns.message.make_query(name, self.rrtype, use_edns=0, payload=1232)
+            pad = 0 if self.encryption is None else BLOCK
+            query = dns.message.make_query(name, self.rrtype, use_edns=0, payload=1232, pad=pad)
         except (dns.exception.DNSException, UnicodeError) as error:
             raise NoAnswer(f"DNS cannot ask for {name}: {error}") from error
+        if self.encryption is not None and self.encryption.scheme == "https":
+            query.id = 0  # caches on the way find it then (RFC 8484, section 4.1)
         reply = self._exchange(query)
         why = "; ".join(quoted(option.text) for option in reply.extended_errors() if option.text)
         why = why and f": {why}"
@@ -53,9 +63,10 @@ class DNSClient:
         raise NotFound(f"the name has no record of type {self.rrtype} (NODATA){why}")
 
     def _exchange(self, query: dns.message.Message) -> dns.message.Message:
-        server = AskedServer(self.host, self.port, self.timeout, self.tries, self.tap)
+        wrap = None if self.encryption is None else self.encryption.wrap
+        server = AskedServer(self.host, self.port, self.timeout, self.tries, self.tap, wrap)
         wire = query.to_wire()
-        if not self.tcp:
+        if not (self.tcp or wrap):
             reply = server.ask(wire, lambda datagram: _reply(query, datagram, server))
             if not reply.flags & dns.flags.TC:
                 return reply

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from typing import Any, Final, Literal
 
 from labnet.clients.errors import NoAnswer
+from labnet.clients.schemes import PORTS, Scheme
 
 Kind = Literal["command", "resolver"]
 
 _ANY: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 """What is asked of a server that listens on every address."""
 
-DNS_PORT: Final = 53
+DNS_PORT: Final = PORTS[""]
 
 
 def ask_lab() -> list[dict[str, Any]]:
@@ -28,30 +29,34 @@ def ask_lab() -> list[dict[str, Any]]:
     return services
 
 
-def place_of(kind: Kind, server: str | None, port: int | None) -> tuple[str, int]:
+def place_of(kind: Kind, server: str | None, port: int | None, scheme: Scheme = "") -> tuple[str, int]:
     """The address and port of the server to ask, where ``server`` or ``port`` or both are not named.
 
     Both are those of the running lab's first service of ``kind`` that fits what is named; a resolver that is not of
-    the lab has port 53, and a port that is not the lab's is asked at 127.0.0.1. Raises :class:`NoAnswer`.
+    the lab has the port of its ``scheme``, and a port that is not the lab's is asked at 127.0.0.1. Raises
+    :class:`NoAnswer`.
     """
     if server is not None and port is not None:
         return server, port
     for service in ask_lab():
-        for host, number in _listeners(service) if service["kind"] == kind else ():
+        for host, number in _listeners(service, scheme) if service["kind"] == kind else ():
             if server in (None, host) and port in (None, number):
                 return host, number
     if server is not None and kind == "resolver":
-        return server, DNS_PORT
+        return server, PORTS[scheme]
     if port is not None:
         return "127.0.0.1", port
     if server is not None:
         raise NoAnswer(f"the lab that runs here has no command server at {server}: name its port too, SERVER PORT")
-    what = "command server" if kind == "command" else "resolver"
+    what = "command server" if kind == "command" else f"resolver{' by ' + scheme.upper() if scheme else ''}"
     raise NoAnswer(f"no lab runs here that has a {what} to ask: start one with labnet run, or name SERVER PORT")
 
 
-def _listeners(service: dict[str, Any]) -> Iterator[tuple[str, int]]:
-    for listener in service["listeners"]:
+def _listeners(service: dict[str, Any], scheme: Scheme) -> Iterator[tuple[str, int]]:
+    for shown in service["listeners"]:
+        kind, _, listener = shown.rpartition(" ")
+        if kind != scheme:
+            continue
         host, _, port = listener.rpartition(":")
         if port.isdigit() and not listener.startswith("/"):
             host = host.removeprefix("[").removesuffix("]")

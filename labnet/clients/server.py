@@ -31,6 +31,8 @@ class AskedServer:
     timeout: float
     tries: int
     tap: Tap
+    wrap: Callable[[socket.socket, str], socket.socket] | None = None
+    """Makes an encrypted connection of one to a host."""
 
     def __str__(self) -> str:
         return f"{self.host} port {self.port}"
@@ -71,7 +73,7 @@ class AskedServer:
             try:
                 sock.settimeout(self.timeout)
                 sock.connect(address)
-                return self.tap(sock)
+                return self.tap(sock if self.wrap is None else self.wrap(sock, self.host))
             except OSError as error:
                 sock.close()
                 if isinstance(error, TimeoutError):

@@ -41,6 +41,7 @@ class _ShownSocket:
         self._clock = clock
         self._lines = lines
         self._is_stream = sock.type == socket.SOCK_STREAM
+        self._by = "TLS" if hasattr(sock, "selected_alpn_protocol") else "TCP" if self._is_stream else "UDP"
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._socket, name)
@@ -62,7 +63,7 @@ class _ShownSocket:
     def _tell(self, how: str, data: bytes) -> None:
         host, port = self._socket.getpeername()[:2]
         at = datetime.fromtimestamp(self._clock()).strftime("%H:%M:%S.%f")
-        what = f"{len(data)} byte{'' if len(data) == 1 else 's'} by {'TCP' if self._is_stream else 'UDP'}"
+        what = f"{len(data)} byte{'' if len(data) == 1 else 's'} by {self._by}"
         if self._is_stream and not data:
             what = "the end of the connection"
         self._show(f"{at} {how} {host} port {port}: {what}")

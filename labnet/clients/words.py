@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from typing import Final
 
 from labnet.cli.readers import read_port, read_seconds, read_tries
+from labnet.clients.schemes import Scheme
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,9 @@ class Words:
     types: tuple[str, ...] = ()
     dns: bool = False
     tcp: bool = False
+    scheme: Scheme = ""
+    tls_name: str | None = None
+    ca: str | None = None
     trace: bool = False
     timeout: float | None = None
     tries: int | None = None
@@ -104,6 +108,10 @@ def _with_option(said: Words, word: str) -> Words:
 _PLUS: Final[dict[str, Callable[[Words, str], Words]]] = {
     "short": lambda said, value: replace(said, dns=True),  # bare answers are all that there is
     "tcp": lambda said, value: replace(said, dns=True, tcp=True),
+    "tls": lambda said, value: replace(said, dns=True, scheme="tls"),
+    "https": lambda said, value: replace(said, dns=True, scheme="https"),
+    "tls-ca": lambda said, value: replace(said, ca=value or None),
+    "tls-hostname": lambda said, value: replace(said, tls_name=value or None),
     "trace": lambda said, value: replace(said, dns=True, trace=True),
     "time": lambda said, value: replace(said, dns=True, timeout=read_seconds(value)),
     "tries": lambda said, value: replace(said, dns=True, tries=read_tries(value)),

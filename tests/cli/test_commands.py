@@ -84,7 +84,7 @@ class CommandLineTests(CLITestCase):
             (["cache", "dunp"], "there is no command 'dunp': did you mean dump?; labnet cache --help says more"),
             (["exercise", "ip"], "FILE is missing; labnet exercise --help says more"),
             (["resolve", "@a", "@b"], "@a and @b exclude each other: one server is asked; labnet resolve --help"),
-            (["resolve", "@a", "+sohrt"], "there is no +sohrt: +short, +tcp, +trace, +time, +tries"),
+            (["resolve", "@a", "+sohrt"], "there is no +sohrt: +short, +tcp, +tls, +https, +tls-ca, "),
             (["resolve", "@a", "+time=0"], "'0' is no time: seconds above 0"),
             (["resolve", "-x", "192.0.2"], "'192.0.2' is no IP address"),
             (["capture", "-i", "lo"], "--write is missing"),

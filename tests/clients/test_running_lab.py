@@ -16,7 +16,7 @@ from tests.console.test_commands import FakeControl
 SERVICES: list[dict[str, Any]] = [
     {"kind": "command", "listeners": ["/run/lab.sock", "127.0.0.1:8080"]},
     {"kind": "resolver", "listeners": ["0.0.0.0:1199", "[::]:1199"]},
-    {"kind": "resolver", "listeners": ["127.0.0.1:1200", "[2001:db8::1]:53"]},
+    {"kind": "resolver", "listeners": ["127.0.0.1:1200", "[2001:db8::1]:53", "tls [::]:8853", "https 127.0.0.1:8443"]},
 ]
 
 
@@ -40,8 +40,11 @@ class PlaceTests(SynchronousTestCase):
             self.assertEqual(place_of(kind, server, port), place)
 
     def test_what_is_not_the_labs_has_the_usual_place(self) -> None:
+        self.assertEqual(place_of("resolver", None, None, "tls"), ("::1", 8853))
+        self.assertEqual(place_of("resolver", "127.0.0.1", None, "https"), ("127.0.0.1", 8443))
         self.services = []
         self.assertEqual(place_of("resolver", "192.0.2.1", None), ("192.0.2.1", 53))
+        self.assertEqual(place_of("resolver", "192.0.2.1", None, "tls"), ("192.0.2.1", 853))
         self.assertEqual(place_of("resolver", None, 5353), ("127.0.0.1", 5353))
         self.assertEqual(place_of("command", None, 8081), ("127.0.0.1", 8081))
 

@@ -56,6 +56,11 @@ class QuestionTests(SynchronousTestCase):
         said = question("a.b +short +trace +time=2 +tries=5")
         self.assertEqual((said.dns, said.trace, said.timeout, said.tries), (True, True, 2.0, 5))
 
+    def test_encryption_is_named_as_kdig_names_it(self) -> None:
+        said = read_question(["@192.0.2.1", "a.test", "+tls", "+tls-ca=ca.pem", "+tls-hostname=dns.test"])
+        self.assertEqual((said.scheme, said.ca, said.tls_name, said.dns), ("tls", "ca.pem", "dns.test", True))
+        self.assertEqual(read_question(["a.test", "+https"]).scheme, "https")
+
     def test_what_is_wrong_is_a_sentence(self) -> None:
         for line, says in [
             ("127.0.0.1 http", "'http' is no port"),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 TARGETS = (
     "dns_query", "dns_reply", "course", "resolver_udp", "resolver_tcp", "commands", "http", "control", "learned",
-    "shared", "records", "lists", "capture", "live_page", "watched",
+    "shared", "records", "lists", "capture", "live_page", "watched", "web", "transfer",
 )  # fmt: skip
 BUILD = Path("build/fuzz")
 

@@ -66,6 +66,10 @@ from labnet.wire.reply_chain import chain_of
 from labnet.wire.transfer import notify_reply, read_notify, serial_in
 from labnet.wire.tsig import Keyring
 from labnet.wire.types import Answer, Rcode
+from labnet.wire.web.doh import NoQuestion, fields_for, question_in
+from labnet.wire.web.http1 import HTTP1Codec
+from labnet.wire.web.http2 import PREFACE, HTTP2Codec
+from labnet.wire.web.model import HTTPBroken, ServerCodec
 from tests.resolver.lab import CLIENT, Lab
 from tests.wire.samples import SENT, WWW
 
@@ -345,11 +349,27 @@ def transfer(data: bytes) -> None:
         notify_reply(data, Rcode.REFUSED)
 
 
+def web(data: bytes) -> None:
+    """A connection of DNS over HTTPS, in both versions of HTTP."""
+    codecs: list[tuple[ServerCodec, bytes]] = [(HTTP1Codec(), b""), (HTTP2Codec(), PREFACE)]
+    for codec, begun in codecs:
+        with contextlib.suppress(HTTPBroken):
+            for part in (begun + data[:20], data[20:]):
+                for request in codec.receive(part):
+                    try:
+                        fields, body = fields_for(60), question_in(*request[1:5])
+                    except NoQuestion as error:
+                        fields, body = error.fields, error.body
+                    codec.respond(request.stream, 200, fields, body)
+        codec.end()
+        codec.to_send()
+
+
 TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
     each.__name__: each
     for each in (
         dns_query, dns_reply, course, resolver_udp, resolver_tcp, commands, http, control, learned, shared, records,
-        lists, capture, live_page, watched, transfer,
+        lists, capture, live_page, watched, web, transfer,
     )
 }  # fmt: skip
 

@@ -20,7 +20,7 @@ Record = tuple[str, str, str]
 """Owner (small letters), type and rdata, so that the prints of several clients can be compared."""
 
 _PATIENT = ("+time=30", "+tries=2", "+noidnin", "+noidnout")
-_STATUS = re.compile(r"\b(?:status|rcode): (\w+)")
+_STATUS = re.compile(r"\b(?:status|rcode): ([A-Z]\w*)")
 _FLAGS = re.compile(r"^;; [Ff]lags: ([a-z ]*);", re.MULTILINE)
 _SECTION = re.compile(r"^;; (ANSWER|AUTHORITY|ADDITIONAL) SECTION:\n((?:[^;\n].*\n)*)", re.MULTILINE)
 

@@ -1,22 +1,34 @@
-"""Encrypted DNS served to real clients: kdig, unbound, Stubby, OpenSSL; with certificates that change."""
+"""Encrypted DNS served to real clients: kdig, unbound, Stubby, curl, OpenSSL; with certificates that change."""
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import json
 import os
 import socket
 import ssl
 import struct
+import subprocess
+import threading
+from base64 import b64encode
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import dns.message
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from labnet.wire.web.doh import target_of
 from tests import certificates
 from tests.certificates import NAME, trusting
+from tests.interop.browsers import FLAGS
 from tests.interop.daemon import DEADLINE, Daemon
 from tests.interop.dns_clients import dig, digs, kdig
 from tests.interop.dns_peers import QUESTIONS, ZONE, query
+from tests.interop.peers import tool
 from tests.interop.plain import Address
 from tests.interop.tls_peers import s_client, stubby, unbound_over_tls
 
@@ -25,7 +37,12 @@ LAB = """
 watch = true
 {more}
 [resolver.main]
-listen = ["udp:0", "tls:0:certificate=server.pem:key=server.key"]
+listen = [
+    "udp:0",
+    "tls:0:certificate=server.pem:key=server.key",
+    "https:0:certificate=server.pem:key=server.key",
+    "http:0",
+]
 records = "zone:lab.zone"
 zones = ["lab.test"]
 tcp_per_address = 0
@@ -41,12 +58,28 @@ class Lab:
         self.daemon = daemon
         self.authority = folder / "ca.pem"
         self.plain = daemon.address("resolver main")
-        found = daemon.wait_for(r"resolver main listens on (\S+):(\d+) \(TLS\)")
-        self.tls: Address = (found[1], int(found[2]))
+        self.tls, self.https, self.http = (self._address(kind) for kind in ("TLS", "HTTPS", "HTTP"))
+
+    def _address(self, kind: str) -> Address:
+        found = self.daemon.wait_for(rf"resolver main listens on (\S+):(\d+) \({kind}\)")
+        return found[1], int(found[2])
 
     def over_tls(self, *arguments: str, name: str = NAME, authority: Path | None = None) -> tuple[str, ...]:
         """Words for kdig, strict about the server's name."""
         return ("+tls", f"+tls-ca={authority or self.authority}", f"+tls-hostname={name}", *arguments)
+
+    def over_https(self, *arguments: str) -> tuple[str, ...]:
+        """Words for kdig, by HTTPS."""
+        return (f"+https={NAME}/dns-query", *self.over_tls(*arguments)[1:])
+
+    def curl(self, *arguments: str) -> tuple[int, bytes]:
+        """The status and the body of what curl gets at :data:`NAME`; ``{}`` stands for the address of the page."""
+        place = f"{NAME}:{self.https[1]}"
+        words = [word.replace("{}", f"https://{place}/dns-query") for word in arguments]
+        command = [tool("curl", "curl"), "-s", "--cacert", str(self.authority), "--resolve", f"{place}:127.0.0.1"]
+        run = subprocess.run([*command, "-w", "\n%{http_code}", *words], capture_output=True, timeout=DEADLINE)
+        body, _, status = run.stdout.rpartition(b"\n")
+        return int(status), body
 
     def serial(self) -> str:
         """The serial number of the certificate that is shown now."""
@@ -61,7 +94,7 @@ class Lab:
 
 def write_lab(folder: Path, more: str = "") -> None:
     certificates.write(folder)
-    (folder / "lab.zone").write_text(ZONE)
+    (folder / "lab.zone").write_text(ZONE + "web A 127.0.0.1\n")
     (folder / "lab.toml").write_text(LAB.replace("{more}", more))
 
 
@@ -103,6 +136,84 @@ def test_openssl_agrees_to_dot_by_alpn_with_tls_1_3_and_1_2(lab: Lab) -> None:
     assert "alert protocol version" in said, said
 
 
+def test_kdig_gets_by_https_what_dig_gets_without(lab: Lab) -> None:
+    expected = digs(lab.plain, QUESTIONS, "+tcp")
+    for (name, rrtype), plain in zip(QUESTIONS, expected, strict=True):
+        heard = kdig(lab.https, *lab.over_https(name, rrtype))
+        assert heard.told == plain.told, (name, rrtype)
+        assert "HTTP/2-POST" in heard.text
+    assert "HTTP/2-GET" in kdig(lab.https, *lab.over_https("www.lab.test", "+https-get")).text
+
+
+def test_curl_gets_messages_by_both_versions_and_a_status_for_anything_else(lab: Lab) -> None:
+    message = query("www.lab.test", id=0)
+    target = target_of(b"/dns-query", message).decode().removeprefix("/dns-query")
+    posted = ("-H", "content-type: application/dns-message", "--data-binary")
+    for version in "--http2", "--http1.1":
+        status, body = lab.curl(version, "{}" + target)
+        assert (status, len(dns.message.from_wire(body).answer[0])) == (200, 2)
+        for expected, words in (
+            (400, ("{}",)),
+            (400, ("{}?dns=%",)),
+            (400, (*posted, "x", "{}")),
+            (404, ("{}/other",)),
+            (405, ("-X", "DELETE", "{}")),
+            (413, (*posted, "x" * 70_000, "{}")),
+            (415, ("--data-binary", "x" * 20, "{}")),
+        ):
+            status, body = lab.curl(version, *words)
+            assert (status, body[-1:]) == (expected, b"\n"), (version, words[-1][:30])
+
+
+def test_curl_looks_names_up_by_https(lab: Lab) -> None:
+    place = f"https://{NAME}:{lab.https[1]}/dns-query"
+    command = [tool("curl", "curl"), "-sv", "--max-time", "2", "--doh-insecure", "--doh-url", place]
+    resolve = ("--resolve", f"{NAME}:{lab.https[1]}:127.0.0.1")
+    run = subprocess.run([*command, *resolve, "http://mail.lab.test:1/"], capture_output=True, text=True)
+    assert "Trying 192.0.2.3:1" in run.stderr, run.stderr
+
+
+def test_what_stands_behind_a_proxy_needs_no_certificate(lab: Lab) -> None:
+    message = query("www.lab.test", id=0)
+    head = "POST /dns-query HTTP/1.1\r\nhost: x\r\ncontent-type: application/dns-message\r\n"
+    with socket.create_connection(lab.http, DEADLINE) as sock, sock.makefile("rb") as stream:
+        sock.sendall(f"{head}content-length: {len(message)}\r\nconnection: close\r\n\r\n".encode() + message)
+        head_of_reply, _, body = stream.read().partition(b"\r\n\r\n")
+    assert head_of_reply.startswith(b"HTTP/1.1 200 ")
+    assert b"cache-control: max-age=300" in head_of_reply
+    assert len(dns.message.from_wire(body).answer[0]) == 2
+
+
+class Page(BaseHTTPRequestHandler):
+    """Says one sentence."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("content-type", "text/plain")
+        self.end_headers()
+        self.wfile.write(b"found by DNS over HTTPS")
+
+    def log_message(self, *arguments: object) -> None:
+        """Nothing is said of a request."""
+
+
+def test_chromium_looks_names_up_by_https_alone(lab: Lab, tmp_path: Path) -> None:
+    settings = {"mode": "secure", "templates": f"https://127.0.0.1:{lab.https[1]}/dns-query"}
+    (tmp_path / "Local State").write_text(json.dumps({"dns_over_https": settings}))
+    key = x509.load_pem_x509_certificate((lab.folder / "server.pem").read_bytes()).public_key()
+    known = hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
+    command = [tool("chromium", "chromium"), *FLAGS, f"--user-data-dir={tmp_path}", "--dump-dom"]
+    command += [f"--ignore-certificate-errors-spki-list={b64encode(known).decode()}"]
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
+        threading.Thread(target=server.serve_forever).start()
+        try:
+            command.append(f"http://web.lab.test:{server.server_port}/")
+            run = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE)
+        finally:
+            server.shutdown()
+    assert "found by DNS over HTTPS" in run.stdout, run.stdout + run.stderr
+
+
 def test_unbound_forwards_over_tls(lab: Lab, tmp_path: Path) -> None:
     with unbound_over_tls(tmp_path / "unbound", lab.tls[1], lab.authority) as peer:
         for heard, plain in zip(digs(peer.address, QUESTIONS), digs(lab.plain, QUESTIONS, "+tcp"), strict=True):
@@ -128,6 +239,14 @@ def test_thousand_questions_in_one_write_are_all_answered(lab: Lab) -> None:
 
 
 def test_strangers_cost_a_connection_each(lab: Lab) -> None:
+    for address in lab.tls, lab.https, lab.http:
+        strangers(address)
+    assert kdig(lab.tls, *lab.over_tls("www.lab.test")).status == "NOERROR"
+    assert kdig(lab.https, *lab.over_https("www.lab.test")).status == "NOERROR"
+
+
+def strangers(address: Address) -> None:
+    """Connections with bytes that are no question."""
     for data in (
         b"",
         b"\x16\x03\x01",
@@ -135,12 +254,11 @@ def test_strangers_cost_a_connection_each(lab: Lab) -> None:
         b"GET / HTTP/1.1\r\n\r\n",
         os.urandom(999),
     ):
-        with socket.create_connection(lab.tls, DEADLINE) as sock:
+        with socket.create_connection(address, DEADLINE) as sock, contextlib.suppress(ConnectionError):
             sock.sendall(data)
             sock.shutdown(socket.SHUT_WR)
             while sock.recv(65536):
                 pass
-    assert kdig(lab.tls, *lab.over_tls("www.lab.test")).status == "NOERROR"
 
 
 def test_a_renewed_certificate_is_taken_by_the_watch(lab: Lab) -> None:

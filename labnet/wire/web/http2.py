@@ -21,6 +21,9 @@ MOST_RESETS: Final = 200
 """Requests that a client may take back, beside as many as were answered; then its connection ends."""
 
 _MOST_FRAGMENTS: Final = 16
+MOST_UNWANTED: Final = 1 << 20
+"""Bytes of a body that is too long and says so, up to which it is read over before the response."""
+
 _WINDOW: Final = 65535  # of each stream and of the connection, at first (section 6.9.2)
 _LARGEST_WINDOW: Final = 2**31 - 1
 
@@ -185,8 +188,10 @@ class HTTP2Codec:
             self._streams[number] = stream = _Stream(asked, self._initial)
             if flags & kinds.END_STREAM:
                 self._finish(number, stream)
-            elif asked.length > BODY_BYTES:
+            elif asked.length > MOST_UNWANTED:
                 self._requests.append(HTTPRequest(number, *asked[:3], b"", True))
+            elif asked.length > BODY_BYTES:  # some clients hear nothing before they have sent all
+                self._out.append(frame_of(kinds.WINDOW_UPDATE, 0, number, LONG.pack(asked.length)))
 
     def _read_data(self, flags: int, stream: int, payload: bytes) -> None:
         self._taken += len(payload)
@@ -198,7 +203,8 @@ class HTTP2Codec:
             if stream == 0 or stream > self._last or found is not None:
                 self._fail(H2Error.PROTOCOL_ERROR, "data belong to no request")
             return
-        found.body += self._without_padding(flags, payload)
+        if found.asked.length <= BODY_BYTES:
+            found.body += self._without_padding(flags, payload)
         if len(found.body) > BODY_BYTES:
             self._fail(H2Error.FLOW_CONTROL_ERROR, "a body is longer than there is room for")
         if flags & kinds.END_STREAM:
@@ -209,7 +215,9 @@ class HTTP2Codec:
         asked, body = stream.asked, stream.body
         stream.is_read = True
         if asked.length > BODY_BYTES:
-            return  # it was told of before
+            if asked.length <= MOST_UNWANTED:
+                self._requests.append(HTTPRequest(number, *asked[:3], b"", True))
+            return
         if asked.length not in (-1, len(body)):
             del self._streams[number]
             self._reset(number, H2Error.PROTOCOL_ERROR)

@@ -115,7 +115,7 @@ class HTTP2Tests(SynchronousTestCase):
             "405": browser.ask("PUT", "/dns-query", b""),
             "415": browser.ask("POST", "/dns-query", message("www.lab")),
             "400": browser.post(b"\0" * 2 + b"\x80" + b"\0" * 9),  # a response
-            "413": browser.ask("POST", "/dns-query", b"x", TYPE, ("content-length", "70000")),
+            "413": browser.ask("POST", "/dns-query", b"x", TYPE, ("content-length", "7000000")),
         }
         browser.move()
         for status, stream in asked.items():

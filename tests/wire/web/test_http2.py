@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.wire.web.http2 import MOST_RESETS, MOST_STREAMS, PREFACE, HTTP2Codec
+from labnet.wire.web.http2 import MOST_RESETS, MOST_STREAMS, MOST_UNWANTED, PREFACE, HTTP2Codec
 from labnet.wire.web.http2_fields import block_of
-from labnet.wire.web.model import BODY_BYTES, HTTPBroken, HTTPRequest
+from labnet.wire.web.model import HTTPBroken, HTTPRequest
 
 SMALL = st.integers(0, 10)
 POST = [(":method", "POST"), (":path", "/dns-query"), (":scheme", "https"), (":authority", "dns.lab.test")]
@@ -153,9 +153,23 @@ class CodecTests(SynchronousTestCase):
             peers.hear()
         self.assertEqual(len(peers.ended), 10)
 
-    def test_a_body_that_says_it_is_too_long_is_answered_at_once(self) -> None:
+    def test_a_body_that_says_it_is_too_long_is_read_over(self) -> None:
         peers = Peers()
-        stream = peers.post(b"x" * 1000, ("content-length", str(BODY_BYTES + 1)), end=False)
+        stream = peers.post(b"", ("content-length", "100000"), end=False)
+        self.assertEqual(peers.move(), [])
+        for _ in range(9):
+            peers.client.send_data(stream, b"x" * 10000)
+            self.assertEqual(peers.move(), [])
+        peers.client.send_data(stream, b"x" * 10000, end_stream=True)
+        (request,) = peers.move()
+        self.assertEqual((request.is_too_long, request.body), (True, b""))
+        peers.codec.respond(stream, 413, FIELDS, b"no\n")
+        peers.hear()
+        self.assertEqual((peers.status[stream], peers.bodies[stream], peers.reset), ("413", b"no\n", {}))
+
+    def test_a_body_that_says_it_is_endless_is_answered_at_once(self) -> None:
+        peers = Peers()
+        stream = peers.post(b"x" * 1000, ("content-length", str(MOST_UNWANTED + 1)), end=False)
         (request,) = peers.move()
         self.assertTrue(request.is_too_long)
         peers.codec.respond(stream, 413, FIELDS, b"no\n")
