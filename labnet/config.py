@@ -125,7 +125,7 @@ class ResolverConfig(_Table):
     listen: Many[Listener] = Field(
         min_length=1,
         description="Addresses to listen on by UDP, and by TCP on the same number: udp:PORT:interface=ADDRESS; "
-        "encrypted, by TCP alone: tls:PORT:interface=ADDRESS:certificate=FILE:key=FILE.",
+        "encrypted, by TCP alone: tls:PORT:interface=ADDRESS:certificate=FILE:key=FILE, and https: with the same.",
     )
     records: Many[File] = Field(
         (), description="Records files, relative to this file: course:FILE, hosts:FILE, zone:FILE, or FILE alone."
