@@ -63,6 +63,37 @@ class ServerTLS:
         return TLSConnection(self._context, None)
 
 
+class PromptTLS(TLSMemoryBIOProtocol):
+    """What is written while bytes are read goes out in one record as soon as they are read.
+
+    Twisted's own buffering waits for the reactor's next turn, which costs a question a third more, and its time.
+    """
+
+    _held: list[bytes] | None = None
+
+    def dataReceived(self, data: bytes) -> None:
+        self._held = []
+        try:
+            super().dataReceived(data)
+        finally:
+            self._release()
+
+    def write(self, data: bytes) -> None:
+        if self._held is None:
+            super().write(data)
+        else:
+            self._held.append(data)
+
+    def loseConnection(self) -> None:
+        self._release()
+        super().loseConnection()
+
+    def _release(self) -> None:
+        held, self._held = self._held, None
+        if held:
+            super().write(b"".join(held))
+
+
 class TLSFactory(ServerFactory):
     """Connections of ``factory`` behind ``tls``; what that does not serve is closed before the handshake."""
 
@@ -74,7 +105,7 @@ class TLSFactory(ServerFactory):
 
     def buildProtocol(self, addr: IAddress | None) -> TLSMemoryBIOProtocol | None:
         protocol: Protocol | None = cast(Any, self._factory).buildProtocol(addr)
-        return None if protocol is None else self._wrapping.protocol(self._wrapping, protocol)
+        return None if protocol is None else PromptTLS(self._wrapping, protocol)
 
 
 def why_failed(reason: Failure) -> str | None:
