@@ -45,6 +45,7 @@ listen = [
 ]
 records = "zone:lab.zone"
 zones = ["lab.test"]
+transfer = "127.0.0.0/8"
 tcp_per_address = 0
 rate_limit = 0
 """
@@ -110,6 +111,19 @@ def test_kdig_gets_by_tls_what_dig_gets_without(lab: Lab) -> None:
     expected = digs(lab.plain, QUESTIONS, "+tcp")
     for (name, rrtype), plain in zip(QUESTIONS, expected, strict=True):
         assert kdig(lab.tls, *lab.over_tls(name, rrtype)).told == plain.told, (name, rrtype)
+
+
+def test_zone_is_given_by_tls_as_by_tcp(lab: Lab) -> None:
+    command = [
+        tool("kdig", "knot-dnsutils"),
+        f"@{lab.tls[0]}",
+        "-p",
+        str(lab.tls[1]),
+        *lab.over_tls("lab.test", "AXFR"),
+    ]
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE, check=True).stdout
+    assert shown.count("\tSOA\t") == 2
+    assert "192.0.2.2" in shown
 
 
 def test_kdig_refuses_another_name_and_another_authority(lab: Lab, tmp_path: Path) -> None:
