@@ -49,6 +49,7 @@ FIRING = {
     ],
     "LabnetWorkerDown": [('labnet_worker_up{worker="1"}', "0x15", "1x15")],
     "LabnetSharedCacheGone": [("labnet_shared_up", "0x15", "1x15")],
+    "LabnetZoneGone": [('labnet_secondary_expires_seconds{resolver="main", zone="lab.test"}', "0x15", "900-60x15")],
 }
 """For each alert the series that it goes by, with their values when it fires and when nothing is wrong."""
 

@@ -7,11 +7,14 @@ from collections.abc import Iterable, Iterator
 
 from labnet.config import CommandConfig, Config
 from labnet.net.addresses import address_text
-from labnet.values import IPNetwork, tcp_address
+from labnet.values import IPNetwork, KeyName, tcp_address
 
 
 def doubts(config: Config) -> Iterator[str]:
-    """Where a service listens for other machines and lets none of them in, or serves them one at a time."""
+    """Where a service listens for other machines and lets none of them in, or serves them one at a time.
+
+    Also where a network may have zones in full and is not served.
+    """
     if config.command is not None:
         tcp = (listen for listen in config.command.listen if listen.startswith("tcp"))
         at = next(_beyond(map(tcp_address, tcp)), None)
@@ -21,6 +24,9 @@ def doubts(config: Config) -> Iterator[str]:
         at = next(_beyond((listen.interface, listen.port) for listen in resolver.listen), None)
         if at is not None and _is_loopback(resolver.allow):
             yield f"resolver.{name} listens on {at}, {_ONLY_HERE}"
+        for network in resolver.transfer:
+            if not (isinstance(network, KeyName) or any(_meet(network, allowed) for allowed in resolver.allow)):
+                yield f"resolver.{name}.transfer names {network}, which is not served: name it in `allow` too"
 
 
 _ONLY_HERE = "but `allow` lets only this machine in: name the networks of its clients there"
@@ -46,6 +52,11 @@ def _beyond(addresses: Iterable[tuple[str, int]]) -> Iterator[str]:
             is_here = host == "localhost"
         if not is_here:
             yield address_text(host, port)
+
+
+def _meet(one: IPNetwork, other: IPNetwork) -> bool:
+    """Whether an address is in both networks."""
+    return one.network_address in other or other.network_address in one
 
 
 def _is_loopback(networks: Iterable[IPNetwork]) -> bool:

@@ -48,6 +48,14 @@ class DoubtsTests(SynchronousTestCase):
         ):
             self.assertEqual(self.command(listen), [])
 
+    def test_networks_that_may_have_zones_and_are_not_served_are_told(self) -> None:
+        """One of which a part is served is none, nor is a key."""
+        listen = '"udp:53"'
+        says = "resolver.main.transfer names 192.0.2.0/24, which is not served: name it in `allow` too"
+        self.assertEqual(self.resolver(listen, 'transfer = ["192.0.2.0/24", "127.0.0.1", "::1"]'), [says])
+        self.assertEqual(self.resolver(listen, 'transfer = "0.0.0.0/0"'), [])
+        self.assertEqual(self.resolver(listen, 'transfer = "key:k"\n[key.k]\nsecret = "aGVsbG8="'), [])
+
     def test_one_client_at_a_time_among_many_machines_is_told(self) -> None:
         """One forgotten telnet keeps them all waiting."""
         (says,) = self.command('"tcp:8080:interface=192.0.2.2"', 'allow = "192.0.2.0/24"\nturn = 30')
