@@ -326,6 +326,11 @@ class BaseService(MultiService):
             "secondary": [] if self._keeper is None else self._keeper.status(),
         }
 
+    def _serves(self) -> None:
+        """The lab answers from now on."""
+        if self._keeper is not None:
+            self._keeper.served()
+
     def _zone_samples(self) -> Iterator[Sample]:
         """What was counted of the zones of other servers."""
         if self._keeper is not None:

@@ -161,6 +161,7 @@ class LabService(BaseService):
         self._started.warn_of_unused()
         for fault in self.config.fault:
             self.faults.order({**fault.given(), "by": "the configuration"})
+        self._serves()
         self._started.notifier.ready(self._serving())
 
     def _unix_sockets(self) -> list[str]:

@@ -228,6 +228,7 @@ class SupervisorService(BaseService):
             if self.ring.watched:
                 process.watch(True)
             if len(self.fleet.up) == len(self.fleet.workers):
+                self._serves()
                 self._started.notifier.ready(self._serving())
         elif "events" in message:
             for event in message["events"]:

@@ -40,6 +40,7 @@ class ZoneKeeper(Service):
         self._zones: dict[Place, SecondaryZone] = {}
         self._soas: dict[Place, ZoneRecord] = {}
         self._config: Config | None = None
+        self._is_served = False
 
     def take(self, config: Config, loaded: Mapping[str, Loaded]) -> None:
         """The lab is ``config`` from now on, and serves what was ``loaded``; before the start, it will be."""
@@ -51,17 +52,24 @@ class ZoneKeeper(Service):
             for apex in map(key_of, resolver.every_zone)
             if (soa := soa_of(loaded[name].zone, apex)) is not None
         }
-        if self.running:
+        if self._is_served:
             self._notify(before)
+        if self.running:
             self._begin()
 
     def startService(self) -> None:
         super().startService()
-        self._notify({})
         self._begin()
+
+    def served(self) -> None:
+        """The lab answers by now, so whoever is told of its zones may ask for them. Idempotent."""
+        if not self._is_served:
+            self._is_served = True
+            self._notify({})
 
     def stopService(self) -> None:
         super().stopService()
+        self._is_served = False
         self._notifies.stop()
         zones, self._zones = self._zones, {}
         for zone in zones.values():

@@ -79,6 +79,7 @@ class Secondary:
         self.reactor.rightNow = at
         self.load()
         self.keeper.startService()
+        self.keeper.served()
         self.turn()
         return self
 
@@ -435,6 +436,17 @@ class NotifyTests(SynchronousTestCase):
             self.write(lab, serial)
             lab.load()
         self.assertEqual(self.serials(lab), [5, 5, 7, 7])
+
+    def test_nobody_is_told_before_the_lab_answers(self) -> None:
+        """Who is told asks at once, and would find nobody."""
+        lab = Secondary(self, secondary={}, zones="lab.test", records="zone:db", notify="192.0.2.8")
+        self.write(lab, 5)
+        lab.load()
+        lab.keeper.startService()
+        self.assertEqual(lab.sockets.opened, [])
+        for _ in range(2):
+            lab.keeper.served()
+        self.assertEqual(self.serials(lab), [5])
 
     def test_server_that_is_silent_is_told_again_and_then_given_up(self) -> None:
         """Each wait is longer; a newer version takes the place of an older one."""
