@@ -10,13 +10,16 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import ConnectionTerminated, DataReceived, ResponseReceived, StreamEnded
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
 
+from labnet.events import Event, Exchange
+from labnet.interfaces import IEvents
 from labnet.resolver.serve.responder import BLOCK
 from labnet.resolver.serve.tcp import GRACE
 from labnet.wire.web.doh import target_of
 from tests.certificates import TLSClient, trusting
 from tests.fakes import Client
-from tests.resolver.dnsfakes import reply_to
+from tests.resolver.dnsfakes import framed, reply_to
 from tests.resolver.serve.test_encrypted import PADDED, Encrypted
 
 TYPE = ("content-type", "application/dns-message")
@@ -178,6 +181,48 @@ class HTTP2Tests(SynchronousTestCase):
         lab.reactor.turn()
         browser.move()
         self.assertEqual((browser.ended, browser.is_gone), ([stream], True))
+
+
+@implementer(IEvents)
+class Watching:
+    """Somebody who has every question told."""
+
+    watched = wants = True
+
+    def __init__(self) -> None:
+        self.told: list[Event] = []
+
+    def take(self, count: int = 1, ready: bool = False) -> int:
+        return count
+
+    def new_id(self) -> str:
+        return "1"
+
+    def happened(self, event: Event) -> None:
+        self.told.append(event)
+
+
+class WatchedTests(SynchronousTestCase):
+    """What is told of encrypted questions."""
+
+    def test_each_is_told_with_its_transport_and_what_was_encrypted(self) -> None:
+        for kind in "tls", "https":
+            lab, watching = Encrypted(self, kind), Watching()
+            lab.service.counts.events = watching
+            for _ in range(2):  # the second is ready
+                if kind == "tls":
+                    client = lab.connect()
+                    client.send(framed(message("www.lab")))
+                    client.received()
+                else:
+                    browser = Browser(lab.connect(trusting("h2")))
+                    browser.post(message("www.lab"))
+                    browser.move()
+            told = [event for event in watching.told if isinstance(event, Exchange)]
+            said = [(one.transport, one.name, one.answer) for one in told]
+            self.assertEqual(said, [(kind, "www.lab", "A 10.0.0.1")] * 2)
+            self.assertEqual([one.transport for one in told[0].datagrams], [kind] * 2)
+            self.assertEqual(told[0].datagrams[0].data, message("www.lab"))
 
 
 class HTTP1Tests(SynchronousTestCase):
