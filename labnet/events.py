@@ -57,6 +57,8 @@ SENTENCES: Final[Mapping[str, str]] = {
     "silence": "Nothing came from {parent} for {seconds} s.",
     "thrown-away": "A datagram of {bytes} bytes from {parent} was thrown away: {why}.",
     "server": "{server} is asked for {zone}.",
+    "validated": "Validated: {result}: {why}.",
+    "was-validated": "It was validated then: {result}.",
     "learned": "It is kept for {ttl} s.",
     "not-kept": "It is not kept: its TTL is 0.",
     "crowded": "It is not asked: too many wait for this question.",

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from labnet.wire.dns_common import (
+    AD,
     CD,
     DO,
     HEADER,
@@ -71,6 +72,11 @@ class Query:
     @property
     def recursion_desired(self) -> bool:
         return bool(self.flags & RD)
+
+    @property
+    def wants_ad(self) -> bool:
+        """Whether the client wants to hear that the answer is authentic (AD; RFC 6840, section 5.7 and 5.8)."""
+        return bool(self.flags & AD or self.question.dnssec & DNSSEC_OK) and not self.flags & CD
 
     def as_asked(self) -> tuple[str, str, Question]:
         """The name and the type that are asked for, in presentation form, and the question that they are."""

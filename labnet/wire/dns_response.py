@@ -10,6 +10,7 @@ from typing import Final
 
 from labnet.wire.dns_common import (
     AA,
+    AD,
     CD,
     DO,
     EXTENDED_ERROR,
@@ -30,7 +31,7 @@ from labnet.wire.dns_common import (
 )
 from labnet.wire.dns_request import COOKIE, KEEPALIVE, NSID, Edns, Query, Refusal
 from labnet.wire.rdata import ADDRESS_BYTES, COMPRESSED
-from labnet.wire.types import Answer, ExtendedError, Rcode, RRset, RRType
+from labnet.wire.types import Answer, ExtendedError, Rcode, RRset, RRType, Security
 
 WITHOUT_EDNS: Final = 512
 """Bytes of a UDP message to a client without EDNS (RFC 1035, section 4.2.1)."""
@@ -65,6 +66,8 @@ def encode_answer(
     edns = query.edns
     limit = limit_of(edns, stream)
     flags = QR | query.flags & (RD | CD) | (RA if recursion else 0) | (AA if answer.authoritative else 0)
+    if answer.security is Security.SECURE and query.wants_ad:
+        flags |= AD
     flags |= TC if truncated else 0
     opt = bare = b"" if edns is None else opt_of(edns, answer.rcode, (), options)
     if edns is not None and answer.errors:

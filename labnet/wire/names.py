@@ -93,6 +93,21 @@ def is_below(key: bytes, zone: bytes) -> bool:
     return key.endswith(zone) and zone in ancestors(key)
 
 
+def canonical(key: bytes) -> tuple[bytes, ...]:
+    """A key as it sorts (RFC 4034, section 6.1)."""
+    return tuple(reversed(list(labels(key))))
+
+
+def next_closer(key: bytes, encloser: bytes) -> bytes:
+    """The name between ``key`` and ``encloser``, an ancestor of it, that is one label longer than that."""
+    closer = key
+    for ancestor in ancestors(key):
+        if ancestor == encloser:
+            break
+        closer = ancestor
+    return closer
+
+
 def renamed(name: bytes, owner: bytes, target: bytes) -> bytes | None:
     """What a DNAME at ``owner`` with ``target`` makes of ``name``, which is below ``owner`` (RFC 6672, section 2.2).
 

@@ -33,6 +33,7 @@ class RRType(IntEnum):
     DS = 43
     RRSIG = 46
     NSEC = 47
+    DNSKEY = 48
     NSEC3 = 50
     ANY = 255
 
@@ -68,7 +69,16 @@ class InfoCode(IntEnum):
     """The INFO-CODEs of extended errors that the resolver gives (RFC 8914, section 4)."""
 
     OTHER = 0
+    UNSUPPORTED_DNSKEY_ALGORITHM = 1
+    UNSUPPORTED_DS_DIGEST_TYPE = 2
     STALE_ANSWER = 3
+    DNSSEC_BOGUS = 6
+    SIGNATURE_EXPIRED = 7
+    SIGNATURE_NOT_YET_VALID = 8
+    DNSKEY_MISSING = 9
+    RRSIGS_MISSING = 10
+    NO_ZONE_KEY_BIT_SET = 11
+    NSEC_MISSING = 12
     CACHED_ERROR = 13
     NOT_READY = 14
     BLOCKED = 15
@@ -80,6 +90,25 @@ class InfoCode(IntEnum):
     NO_REACHABLE_AUTHORITY = 22
     NETWORK_ERROR = 23
     INVALID_DATA = 24
+    UNSUPPORTED_NSEC3_ITERATIONS = 27
+
+
+class Security(IntEnum):
+    """What validation found (RFC 4035, section 4.3); the least of the parts is that of the whole.
+
+    INDETERMINATE is what nobody validated, INSECURE what is proven to need no signature, SECURE what is signed by keys
+    that a trust anchor leads to. What ought to be so and is not is BOGUS.
+    """
+
+    BOGUS = -1
+    INDETERMINATE = 0
+    INSECURE = 1
+    SECURE = 2
+
+    @property
+    def word(self) -> str:
+        """It as people read it."""
+        return self.name.lower()
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +211,7 @@ class Answer:
 
     ``signatures`` are the RRSIGs of what is in ``answer``. ``proofs`` are what stands beside ``authority``: RRSIGs,
     NSEC, NSEC3, and a referral's DS (RFC 4035, section 3.1). Both are for clients that set DO (RFC 3225), no others.
+    ``security`` is what validation found, of all of it.
     """
 
     rcode: Rcode
@@ -195,6 +225,7 @@ class Answer:
     until: float = 0.0
     signatures: tuple[RRset, ...] = ()
     proofs: tuple[RRset, ...] = ()
+    security: Security = Security.INDETERMINATE
 
     @property
     def is_referral(self) -> bool:
@@ -273,7 +304,8 @@ class Upstream:
     ``rrsets`` is the chain from the name asked for and what it leads to, nothing else; ``soa`` is that of a negative
     answer. ``signatures`` and ``proofs`` are those of :class:`Answer`. ``course_reply`` is what a course parent said
     instead. ``parent`` names the parent, for people. ``since`` is the epoch second at which another lab received the
-    reply and shared it; None where the parent sent it just now.
+    reply and shared it; None where the parent sent it just now. ``is_of_course`` says that a course parent
+    sent it, also where it knows nothing.
     """
 
     rcode: Rcode
@@ -285,6 +317,8 @@ class Upstream:
     since: float | None = None
     signatures: tuple[RRset, ...] = ()
     proofs: tuple[RRset, ...] = ()
+    security: Security = Security.INDETERMINATE
+    is_of_course: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -194,7 +194,7 @@ class EDNSTests(SynchronousTestCase):
                 ExtendedError(InfoCode.NO_REACHABLE_AUTHORITY, "no server"),
                 ExtendedError(InfoCode.BLOCKED, "ads"),
                 ExtendedError(InfoCode.OTHER, "Censored (16): state"),
-                ExtendedError(InfoCode.OTHER, "Dnssec bogus (6)"),
+                ExtendedError(InfoCode.DNSSEC_BOGUS, ""),
                 ExtendedError(InfoCode.OTHER, "Extended error (512): odd"),
             ),
         )

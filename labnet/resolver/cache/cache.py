@@ -22,6 +22,7 @@ from labnet.wire.types import (
     Rcode,
     RRset,
     RRType,
+    Security,
 )
 
 # Bytes of CPython's objects beside the names, rdatas and texts in them (measured; tests hold them to that).
@@ -94,6 +95,7 @@ class Entry:
             self.same_until(age),
             self._counted(whole.signatures, age) if whole.signatures else (),
             self._counted(whole.proofs, age) if whole.proofs else (),
+            whole.security,
             self,
         )
 
@@ -127,8 +129,15 @@ class Entry:
         answer, authority, signatures, proofs = (
             tuple([replace(rrset, ttl=_STALE_TTL) for rrset in rrsets]) for rrsets in sections
         )
-        errors = (*self.errors, error)
-        return replace(whole, answer=answer, authority=authority, errors=errors, signatures=signatures, proofs=proofs)
+        return replace(
+            whole,
+            answer=answer,
+            authority=authority,
+            errors=(*self.errors, error),
+            signatures=signatures,
+            proofs=proofs,
+            security=Security.INDETERMINATE,  # its signatures may be over
+        )
 
     def is_due(self, now: float) -> bool:
         """Whether so little of its lifetime is left that a popular name is to be asked anew."""

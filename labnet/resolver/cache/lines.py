@@ -3,7 +3,8 @@
 The records file has no place for types and chains. A DNS log line is a JSON object: ``q`` and ``t`` are the question's
 name (hex of its key) and type, ``s`` is the epoch second at which it was learned, ``l`` its lifetime (seconds), ``r``
 the RCODE, ``f`` the server it came from, ``a`` and ``n`` the answer and authority RRsets as ``[name, type, ttl, [rdata,
-…]]``, names and rdatas in hex.
+…]]``, names and rdatas in hex. Where it was validated ``v`` is what it is, a number of
+:class:`~labnet.wire.types.Security`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from labnet.wire.course_line import encode_record, parse_line
 from labnet.wire.dns_common import end_of_name
 from labnet.wire.names import key_of
 from labnet.wire.rdata import check_rdata
-from labnet.wire.types import LONGEST_TTL, Answer, Question, Rcode, RRset
+from labnet.wire.types import LONGEST_TTL, Answer, Question, Rcode, RRset, Security
+
+_VALIDATED: Final = {each: f',"v":{each:d}' if each else "" for each in Security}
 
 CachedAnswer = tuple[Question, Entry]
 """A question and what is known of it."""
@@ -63,7 +66,8 @@ def encode_dns_line(cached: CachedAnswer) -> str:
     return (
         f'{{"q":"{question.key.hex()}","t":{question.rrtype:d},"s":{entry.since!r},"l":{entry.ttl:d},'
         f'"r":{answer.rcode:d},"f":{_quoted(entry.source)},'
-        f'"a":[{",".join(map(_encoded, answer.answer))}],"n":[{",".join(map(_encoded, answer.authority))}]}}'
+        f'"a":[{",".join(map(_encoded, answer.answer))}],"n":[{",".join(map(_encoded, answer.authority))}]'
+        f"{_VALIDATED[answer.security]}}}"
     )
 
 
@@ -76,7 +80,9 @@ def decode_dns_line(line: bytes) -> CachedAnswer:
         authority = tuple(_decoded(rrset) for rrset in fields["n"])
         since, ttl = _since(fields["s"]), _number(fields["l"], LONGEST_TTL)
         mapping = mapping_of(question, answer, ttl, since)
-        entry = Entry(Answer(Rcode(fields["r"]), answer, authority, mapping=mapping), since, ttl, _text(fields["f"]))
+        security = Security(_number(fields.get("v", 0), Security.SECURE))
+        whole = Answer(Rcode(fields["r"]), answer, authority, mapping=mapping, security=security)
+        entry = Entry(whole, since, ttl, _text(fields["f"]))
         return question, entry
     except (ValueError, LookupError, TypeError, ArithmeticError, RecursionError):
         # What exactly is wrong with it is of no help: no line of this log is written by hand.

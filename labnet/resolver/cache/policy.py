@@ -74,6 +74,7 @@ def entry_of(question: Question, upstream: Upstream, now: float, bounds: Bounds)
             errors=upstream.errors,
             signatures=signatures,
             proofs=proofs,
+            security=upstream.security,
         )
         return question, Entry(answer, now, ttl, upstream.parent)
     if upstream.soa is None:
@@ -81,7 +82,9 @@ def entry_of(question: Question, upstream: Upstream, now: float, bounds: Bounds)
     denying = (upstream.soa, *upstream.proofs)
     ttl = min([negative_ttl(upstream.soa), bounds.negative_ttl_max, *(rrset.ttl for rrset in denying)])
     soa, *denials = (replace(rrset, ttl=ttl) for rrset in denying)
-    answer = Answer(upstream.rcode, authority=(soa,), errors=upstream.errors, proofs=tuple(denials))
+    answer = Answer(
+        upstream.rcode, authority=(soa,), errors=upstream.errors, proofs=tuple(denials), security=upstream.security
+    )
     return question, Entry(answer, now, ttl, upstream.parent)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from labnet.interfaces import IScreen
-from labnet.wire.types import Answer, ExtendedError, Question, Rcode, RRset, RRType, failure_of
+from labnet.wire.types import Answer, ExtendedError, Question, Rcode, RRset, RRType, Security, failure_of
 
 LONGEST: Final = 11
 """CNAMEs that are followed for one question, as unbound does."""
@@ -19,7 +19,7 @@ LONGEST_AUTHORITATIVE: Final = 20
 
 @dataclass(slots=True)
 class Chain:
-    """The CNAMEs followed for one question, with their signatures, proofs and errors, and what is asked next.
+    """The CNAMEs followed for one question, with their signatures, proofs, errors and security, and what is asked next.
 
     ``screen`` is what is kept from the client from there on.
 
@@ -35,6 +35,7 @@ class Chain:
     errors: list[ExtendedError] = field(default_factory=list)
     authoritative: bool | None = None
     until: float = math.inf
+    security: Security = Security.SECURE
     _is_authoritative: bool = True
     _passed: set[bytes] = field(default_factory=set)
     _links: int = 0
@@ -44,6 +45,7 @@ class Chain:
         if self.authoritative is None:  # AA speaks of the first name (RFC 1035, section 4.1.1)
             self.authoritative = answer.authoritative
         self.until = min(self.until, answer.until)
+        self.security = min(self.security, answer.security)
         self._is_authoritative = self._is_authoritative and answer.authoritative
         self.errors += [error for error in answer.errors if error not in self.errors]
         self._passed.add(self.asked.key)
@@ -60,7 +62,13 @@ class Chain:
         if self.rrsets and answer.rcode == Rcode.REFUSED:
             answer = replace(answer, rcode=Rcode.NOERROR)  # as an authority that is not asked to recurse
         whole = answer.behind(self.rrsets, self.signatures, self.proofs)
-        return replace(whole, authoritative=self.authoritative, errors=tuple(self.errors), until=self.until)
+        return replace(
+            whole,
+            authoritative=self.authoritative,
+            errors=tuple(self.errors),
+            until=self.until,
+            security=self.security,
+        )
 
     def _goes_on(self, target: Question) -> bool:
         if not self._is_authoritative:

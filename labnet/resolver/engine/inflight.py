@@ -70,8 +70,8 @@ from labnet.resolver.cache.lines import CachedAnswer
 from labnet.resolver.cache.policy import Bounds, answer_of_mapping, entry_of
 from labnet.resolver.engine.flight import Flight, LateClient, LatePort, slow_ones
 from labnet.resolver.reasons import told_why
-from labnet.resolver.upstream.errors import ParentFailed
-from labnet.wire.types import Answer, InfoCode, Question, Rcode, Upstream, failure_of
+from labnet.resolver.upstream.errors import Bogus, ParentFailed
+from labnet.wire.types import Answer, Question, Rcode, Security, Upstream, failure_of
 
 _GAVE_WAY: Final = told_why(Rcode.SERVFAIL, "gave-way")
 
@@ -281,9 +281,12 @@ class InFlight:
     def _failed(self, flight: Flight, error: ParentFailed) -> Answer:
         question, now = flight.question, self._clock.seconds()
         self._say_failed(question, error, now)
-        answer = failure_of(str(error), InfoCode.NO_REACHABLE_AUTHORITY, error.errors)
+        answer = failure_of(str(error), error.code, error.errors)
+        if isinstance(error, Bogus):  # its parent is there, so nothing stale takes its place
+            answer = replace(answer, security=Security.BOGUS)
         self.failures.put(question, Entry(answer, now, _FAILED_FOR, ""))
-        return self.stale(question, now, flight.story) or answer
+        stale = None if answer.security is Security.BOGUS else self.stale(question, now, flight.story)
+        return stale or answer
 
     def _say_failed(self, question: Question, error: ParentFailed, now: float) -> None:
         """Log a failure, at most one a second: clients must not be able to fill the log."""
@@ -315,7 +318,7 @@ def _answer_of(question: Question, upstream: Upstream, found: CachedAnswer | Non
     """The answer to ``question`` that was just learned: ``found`` is what the cache has of ``upstream``."""
     origin = f"from {upstream.parent}"
     if found is None:
-        return Answer(upstream.rcode, errors=upstream.errors, origin=origin)
+        return Answer(upstream.rcode, errors=upstream.errors, origin=origin, security=upstream.security)
     asked, entry = found
     if asked != question and entry.answer.mapping is not None:
         entry = replace(entry, answer=answer_of_mapping(entry.answer.mapping, question))

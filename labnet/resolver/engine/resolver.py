@@ -26,10 +26,10 @@ from labnet.resolver.reasons import error_of, told_why
 from labnet.resolver.records.special import may_be_special, special_find
 from labnet.resolver.records.zone import Zone
 from labnet.resolver.upstream.dns import DNSParent
-from labnet.resolver.upstream.selection import Parents
+from labnet.resolver.upstream.selection import Parents, parent_for
 from labnet.wire.dns_upstream import EarlyReply
-from labnet.wire.names import ROOT, ancestors, is_opaque, text_of
-from labnet.wire.types import Answer, Question, Rcode, RRType
+from labnet.wire.names import ROOT, text_of
+from labnet.wire.types import Answer, Question, Rcode, RRType, Security
 
 
 @implementer(IResolver)
@@ -262,7 +262,7 @@ class Resolver:
             note_unknown(story, question, over, failed, now)
         if failed is None:
             return None
-        stale = self.flights.stale(question, now, story)
+        stale = None if failed.answer.security is Security.BOGUS else self.flights.stale(question, now, story)
         return stale or replace(failed.answer, errors=(*failed.answer.errors, error_of(failed_before(failed, now))))
 
     def _hit(self, question: Question, entry: Entry, now: float, story: Story | None) -> Answer:
@@ -305,16 +305,7 @@ class Resolver:
         return answer
 
     def _forward(self, question: Question) -> IParent | None:
-        if len(self._forwards) == 1 and ROOT in self._forwards:
-            return self._forwards[ROOT]
-        own: IParent | None = None
-        for domain in (ROOT,) if is_opaque(question.key) else ancestors(question.key):
-            if domain in self._forwards:
-                own = self._forwards[domain]
-                # The DS records of a domain are those of the zone above it (RFC 4035, section 3.1.4.1).
-                if question.rrtype != RRType.DS or domain != question.key:
-                    break
-        return own
+        return parent_for(question, self._forwards)
 
 
 _NO_PARENT: Final = told_why(Rcode.REFUSED, "no-parent")

@@ -30,6 +30,8 @@ def note_entry(story: Story, question: Question, entry: Entry, now: float) -> No
         story.step("cache", **lifetime)
     else:
         story.step("cache-negative", name=text_of(question.key), type=type_text(question.rrtype), **lifetime)
+    if entry.answer.security:
+        story.step("was-validated", result=entry.answer.security.word)
 
 
 def note_unknown(story: Story, question: Question, over: Entry | None, failed: Entry | None, now: float) -> None:

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from labnet.resolver.clients.counts import Cell
 from labnet.resolver.clients.transport import Transport
-from labnet.wire.dns_common import CD, HEADER, OPTION, PAYLOAD, RD, RECORD, TYPE_CLASS, skip_name
+from labnet.wire.dns_common import AD, CD, HEADER, OPTION, PAYLOAD, RD, RECORD, TYPE_CLASS, skip_name
 from labnet.wire.dns_request import COOKIE, Query
 from labnet.wire.dns_response import WITHOUT_EDNS
 from labnet.wire.rdata import ADDRESS_BYTES
@@ -30,11 +30,11 @@ def key_of(query: Query, transport: Transport) -> Key:
     """What the reply to ``query`` depends on, beside its id, its letters and the client's cookie."""
     edns = query.edns
     if edns is None:
-        return query.question, query.flags & (RD | CD), transport, None
+        return query.question, query.flags & (RD | CD | AD), transport, None
     room = 0 if transport else min(max(edns.payload, WITHOUT_EDNS), PAYLOAD)
     wants_padding = edns.wants_padding and transport.is_encrypted
     options = room, edns.dnssec_ok, edns.cookie is not None, edns.wants_nsid, edns.wants_keepalive, wants_padding
-    return query.question, query.flags & (RD | CD), transport, options
+    return query.question, query.flags & (RD | CD | AD), transport, options
 
 
 class Rendered(NamedTuple):

@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import Final, Protocol
 
 from labnet.resolver.records.packed import Node
-from labnet.wire.names import ROOT, ancestors, labels
+from labnet.wire.names import ROOT, ancestors, canonical, next_closer
 from labnet.wire.types import Answer, Rcode, RRset, RRType
 
 RRSIG: Final = 46
@@ -61,7 +61,7 @@ class SignedZone:
 
     def __init__(self, apex: Node, owners: Iterable[bytes], hashed: Mapping[bytes, Node]) -> None:
         self.apex = apex
-        self.owners = sorted((_canonical(owner), owner) for owner in owners)
+        self.owners = sorted((canonical(owner), owner) for owner in owners)
         self.hashed = hashed
         self.hashes = sorted(hashed)
         parameters = apex.rrsets.get(NSEC3PARAM, (0, (b"\0\0\0\0\0",)))[1][0]
@@ -138,7 +138,7 @@ class _Prover:
 
     def _no_closer(self, name: bytes, encloser: bytes) -> list[RRset]:
         """That ``name`` is not there, so that the wildcard below ``encloser`` is for it."""
-        return self._covering(_next_closer(name, encloser) if self._zone.has_nsec3 else name)
+        return self._covering(next_closer(name, encloser) if self._zone.has_nsec3 else name)
 
     def _no_data_of_wildcard(self, name: bytes, encloser: bytes) -> list[RRset]:
         """That ``name`` is not there, and that the wildcard for it has no records of a type."""
@@ -173,7 +173,7 @@ class _Prover:
             )
         if not self._zone.owners:
             return []
-        place = bisect_right(self._zone.owners, (_canonical(name), b"\xff"))
+        place = bisect_right(self._zone.owners, (canonical(name), b"\xff"))
         return _proof(self._node(self._zone.owners[place - 1][1]), NSEC)
 
 
@@ -188,20 +188,6 @@ def hash_of(owner: bytes) -> bytes:
         return base64.b32hexdecode(owner[1 : 1 + owner[0]].upper())
     except ValueError:
         return b""
-
-
-def _next_closer(name: bytes, encloser: bytes) -> bytes:
-    closer = name
-    for ancestor in ancestors(name):
-        if ancestor == encloser:
-            break
-        closer = ancestor
-    return closer
-
-
-def _canonical(key: bytes) -> tuple[bytes, ...]:
-    """A key as it sorts (RFC 4034, section 6.1)."""
-    return tuple(reversed(list(labels(key))))
 
 
 def _proof(node: Node | None, rrtype: int) -> list[RRset]:

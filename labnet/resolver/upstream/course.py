@@ -77,7 +77,7 @@ class TextParent:
         address = address_text(*place)
         if not isinstance(reply, Referral):
             rcode = Rcode.NXDOMAIN if reply is None else Rcode.NOERROR
-            return Upstream(rcode, address, course_reply=reply)
+            return Upstream(rcode, address, course_reply=reply, is_of_course=True)
         if not reply.fits(name):
             raise ParentFailed(f"{address} refers to a server for {reply.suffix}, which {name} does not end in")
         if len(before) >= MOST_REFERRALS:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from labnet.wire.types import ExtendedError, Rcode
+from labnet.wire.types import ExtendedError, InfoCode, Rcode
 
 
 class ParentFailed(Exception):
-    """A server did not answer, or not usefully. The text says which and how; ``errors`` are its own extended errors."""
+    """A server did not answer, or not usefully. The text says which and how; ``errors`` are its own extended errors.
+
+    ``code`` is what a client is told of it.
+    """
+
+    code = InfoCode.NO_REACHABLE_AUTHORITY
 
     def __init__(self, text: str, errors: tuple[ExtendedError, ...] = ()) -> None:
         super().__init__(text)
@@ -19,6 +24,14 @@ class Unusable(ParentFailed):
     def __init__(self, text: str, rcode: int, errors: tuple[ExtendedError, ...] = ()) -> None:
         super().__init__(text, errors)
         self.rcode = rcode
+
+
+class Bogus(ParentFailed):
+    """An answer arrived that validation found bogus; the text says which of its signatures or proofs fails, and why."""
+
+    def __init__(self, text: str, code: InfoCode = InfoCode.DNSSEC_BOGUS) -> None:
+        super().__init__(text)
+        self.code = code
 
 
 class NoReply(ParentFailed):

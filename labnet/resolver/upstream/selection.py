@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
@@ -23,8 +23,8 @@ from labnet.resolver.upstream.dns import DNSParent
 from labnet.resolver.upstream.errors import ParentFailed, Unusable
 from labnet.resolver.upstream.infra import BAND, MOST_TRIPS, Health
 from labnet.wire.dns_upstream import EarlyReply
-from labnet.wire.names import is_opaque, text_of
-from labnet.wire.types import Question, Rcode, Upstream
+from labnet.wire.names import ROOT, ancestors, is_opaque, text_of
+from labnet.wire.types import Question, Rcode, RRType, Upstream
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,20 @@ def order(parents: Sequence[tuple[T, Health]], now: float) -> list[tuple[T, Heal
     by_time = iter(sorted(ranked, key=rank))
     in_place = [next(by_time) if health.ranked else (parent, health) for parent, health in usable]
     return in_place + [each for each in parents if not each[1].is_usable(now)]
+
+
+def parent_for(question: Question, parents: Mapping[bytes, IParent]) -> IParent | None:
+    """Who is asked ``question`` of ``parents``, which are there by the keys of their domains: the longest that fits."""
+    if len(parents) == 1 and ROOT in parents:
+        return parents[ROOT]
+    own: IParent | None = None
+    for domain in (ROOT,) if is_opaque(question.key) else ancestors(question.key):
+        if domain in parents:
+            own = parents[domain]
+            # The DS records of a domain are those of the zone above it (RFC 4035, section 3.1.4.1).
+            if question.rrtype != RRType.DS or domain != question.key:
+                break
+    return own
 
 
 @implementer(IParent)

@@ -12,7 +12,7 @@ from labnet.resolver.cache.cache import Entry
 from labnet.resolver.cache.lines import decode_dns_line, decode_line, encode_dns_line, encode_line
 from labnet.resolver.cache.policy import entry_of_mapping
 from labnet.wire.names import key_of
-from labnet.wire.types import Answer, Mapping, Rcode, RRset
+from labnet.wire.types import Answer, Mapping, Rcode, RRset, Security
 from tests.resolver.dnsfakes import CNAME, SOA, TXT, A, question, rrset, wire
 from tests.resolver.lab import COURSE, Lab, rcode, shown
 
@@ -41,7 +41,8 @@ class CodecTests(SynchronousTestCase):
         """What is written is read back the same."""
         soa = rrset("example", ttl, SOA, wire("ns.example") + wire("h.example") + NUMBERS)
         chain = (rrset("b.example", ttl, CNAME, wire("c.example")), rrset("c.example", ttl, TXT, b"\3abc", b"\0"))
-        for answer in (Answer(rcode, chain), Answer(rcode, authority=(soa,))):
+        secure = Answer(rcode, chain, security=Security.SECURE)
+        for answer in (Answer(rcode, chain), Answer(rcode, authority=(soa,)), secure):
             kept = question("b.example", TXT), Entry(answer, since, ttl, 'the "parent" in K\u00f6ln')
             self.assertEqual(decode_dns_line(encode_dns_line(kept).encode()), kept)
 
@@ -60,6 +61,12 @@ class CodecTests(SynchronousTestCase):
             )
         for line in ("", "{}", "a,b", "{"):
             self.assertRaises(ValueError, decode_line, line, "x")
+
+    def test_what_validation_found_is_one_of_three_numbers(self) -> None:
+        """What is bogus is never written."""
+        for value in (-1, 3, "2", None):
+            line = json.dumps(json.loads(LINE) | {"v": value}).encode()
+            self.assertRaises(ValueError, decode_dns_line, line)
 
     def test_broken_lines_are_refused(self) -> None:
         """A line with a field that is missing, of another kind or out of range is refused, and never raises else."""
