@@ -23,6 +23,7 @@ GRADE: Final = "Is a program right?"
 COMMANDS: Final = {
     "run": CommandEntry("labnet.daemon.cli:run", SERVE, "run the lab in this terminal"),
     "stop": CommandEntry("labnet.console.cli:stop", SERVE, "stop the lab that runs here"),
+    "sign": CommandEntry("labnet.signing.cli:sign", SERVE, "sign zone files"),
     "init": CommandEntry("labnet.daemon.cli:init", SERVE, "write a configuration to begin with"),
     "check": CommandEntry("labnet.daemon.cli:check", SERVE, "check a configuration and its records"),
     "cert": CommandEntry("labnet.authority.cli:cert", SERVE, "make certificates for encrypted DNS"),
