@@ -1,0 +1,56 @@
+"""A parent whose replies are validated before anybody has them."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
+from labnet.events import ASKING
+from labnet.interfaces import IParent
+from labnet.resolver.upstream.errors import Bogus
+from labnet.resolver.validation.validator import Validator
+from labnet.wire.types import CHECKING_DISABLED, DNSSEC_OK, Question, Security, Upstream
+
+
+@implementer(IParent)
+class ValidatingParent:
+    """Asks ``parent`` for signatures and proofs too, and has ``validator`` decide; ``counts`` counts by the result.
+
+    A bogus reply is a failure. What a course parent says passes as it is, and so does what a client asked for with CD
+    (RFC 4035, section 3.2.2).
+    """
+
+    def __init__(self, parent: IParent, validator: Validator, counts: Counter[str]) -> None:
+        self._parent = parent
+        self._validator = validator
+        self._counts = counts
+
+    @property
+    def address(self) -> str:
+        return self._parent.address
+
+    def ask(self, question: Question) -> Deferred[Upstream]:
+        if question.dnssec & CHECKING_DISABLED:
+            return self._parent.ask(question)
+        return Deferred.fromCoroutine(self._ask(question))
+
+    async def _ask(self, question: Question) -> Upstream:
+        # With CD another resolver gives what it takes for bogus, too: why it is so can only be seen in that.
+        bits = DNSSEC_OK | CHECKING_DISABLED
+        upstream = await self._parent.ask(Question(question.key, question.rrtype, question.spelled, bits))
+        if upstream.is_of_course:
+            return upstream
+        story = ASKING.get()
+        try:
+            checked, verdict = await self._validator.validate(question, upstream)
+        except Bogus as error:
+            self._counts[Security.BOGUS.word] += 1
+            if story is not None:
+                story.step("validated", result=Security.BOGUS.word, why=str(error))
+            raise
+        self._counts[verdict.security.word] += 1
+        if story is not None:
+            story.step("validated", result=verdict.security.word, why=verdict.reason)
+        return checked
