@@ -184,6 +184,18 @@ class ResolverConfig(_Table):
         description="The authorities that certificates of dot: and doh: parents are checked by, PEM, relative to this "
         "file; default: the system's.",
     )
+    dnssec: Literal["off", "validate"] = Field(
+        "off",
+        description="validate: what DNS parents and recursion say counts if it is signed as its zone ought to be, else "
+        "the question fails; what course parents say counts as it is.",
+    )
+    trust_anchors: Path | None = Field(
+        None,
+        description="DS or DNSKEY records that validation begins at, relative to this file; default: the real root's.",
+    )
+    insecure: Many[Domain] = Field(
+        (), description="Domains that are not validated, as a company's own names that nobody signs."
+    )
     learned: Path | None = Field(
         None, description="The file that keeps what is learned, below `state`; without it a stop forgets."
     )
@@ -418,6 +430,10 @@ def build(table: dict[str, Any], base: str, rundir: str, where: Any = lambda key
         raise ConfigError([f"{where(key)}: {says}" for key, says in _problems(error)], readable) from None
     if config.shared is not None and find_spec("txredisapi") is None:
         raise ConfigError([f"{where('shared')}: needs txredisapi, which is not there: {hint('shared')}"])
+    for name, resolver in config.resolver.items():
+        if resolver.dnssec != "off" and find_spec("cryptography") is None:
+            says = f"needs cryptography, which is not there: {hint('dnssec')}"
+            raise ConfigError([f"{where(f'resolver.{name}.dnssec')}: {says}"])
     if config.command is None and not config.resolver:
         raise ConfigError([f"{where('command')}: there is nothing to run: add a [command] or a [resolver.NAME] table"])
     if find_spec("OpenSSL") is None:
@@ -499,6 +515,7 @@ def _absolute(resolver: ResolverConfig, base: str, state: str) -> ResolverConfig
     records = tuple(file.model_copy(update={"path": path(base, file.path)}) for file in resolver.records)
     learned = None if resolver.learned is None else path(state, resolver.learned)
     hints = None if resolver.hints is None else path(base, resolver.hints)
+    anchors = None if resolver.trust_anchors is None else path(base, resolver.trust_anchors)
     dialect = path(base, resolver.dialect) if is_path(resolver.dialect) else resolver.dialect
     ca = None if resolver.ca is None else path(base, resolver.ca)
     listen = tuple(one.below(base) if isinstance(one, TLSListen) else one for one in resolver.listen)
@@ -507,6 +524,7 @@ def _absolute(resolver: ResolverConfig, base: str, state: str) -> ResolverConfig
         for name, table in resolver.block.items()
     }
     files = {"records": records, "learned": learned, "hints": hints, "ca": ca, "dialect": dialect, "block": block}
+    files["trust_anchors"] = anchors
     return resolver.model_copy(update={"listen": listen, **files})
 
 

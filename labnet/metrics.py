@@ -93,6 +93,9 @@ FAMILIES: Final[dict[str, Family]] = {
         ("resolver", "zone"),
         "max",
     ),
+    "labnet_validations_total": Family(
+        "counter", "Replies that were validated: secure, insecure, indeterminate or bogus.", ("resolver", "result")
+    ),
     "labnet_records": Family("gauge", "Names in the records.", ("resolver",), "max"),
     "labnet_sessions": Family("gauge", "Connections to the command server: served or waiting.", ("state",)),
     "labnet_sessions_ended_total": Family("counter", "Connections that ended, and why.", ("end",)),

@@ -249,6 +249,24 @@ class ErrorTests(FolderTestCase):
             [f"shared: needs txredisapi, which is not there: {packages.hint('shared')}"],
         )
 
+    def test_validation_names_the_package_that_it_needs(self) -> None:
+        """Without validation it is not needed."""
+        self.patch(config, "find_spec", lambda name: None)
+        table = "[resolver.main]\nlisten = 'udp:1'\nparents = 'root'\n"
+        self.assertEqual(self.load(table).resolver["main"].dnssec, "off")
+        self.assertEqual(
+            self.problems(f"{table}dnssec = 'validate'\n"),
+            [f"resolver.main.dnssec: needs cryptography, which is not there: {packages.hint('dnssec')}"],
+        )
+
+    def test_the_anchors_of_validation_are_beside_the_configuration(self) -> None:
+        """And domains that are not validated are domains."""
+        table = "[resolver.main]\nlisten = 'udp:1'\ndnssec = 'validate'\ntrust_anchors = 'lab.anchors'\n"
+        self.assertTrue(str(self.load(table).resolver["main"].trust_anchors).endswith("/lab.anchors"))
+        self.assertEqual(self.load(f"{table}insecure = 'corp.example'").resolver["main"].insecure, ("corp.example",))
+        self.assertTrue(self.problems(f"{table}insecure = 'a..b'\n")[0].startswith("resolver.main.insecure"))
+        self.assertTrue(self.problems("[resolver.main]\nlisten = 'udp:1'\ndnssec = 'yes'\n"))
+
     def test_a_password_is_told_nobody(self) -> None:
         """Neither where the URL is wrong nor where the configuration is shown."""
         for url in ("redis://:secret@", "rediss://:secret@127.0.0.1", "redis://:secret@127.0.0.1:x"):

@@ -165,7 +165,7 @@ class ExampleTests(SynchronousTestCase):
         """Each INFO-CODE that the resolver gives stands with its number in docs/dns.rst."""
         text = text_of("docs/dns.rst")
         sources = [path.read_text(encoding="utf-8") for path in (ROOT / "labnet/resolver").rglob("*.py")]
-        given = {code for source in sources for code in re.findall(r"InfoCode\.([A-Z_]+)", source)}
+        given = {code for source in sources for code in re.findall(r"InfoCode\.([A-Z0-9_]+)", source)}
         self.assertTrue(given)
         for name in given:
             self.assertIn(f"{int(InfoCode[name])} {name.replace('_', ' ')}".lower(), text.lower())

@@ -81,6 +81,15 @@ class Forwarding:
         return {domain: _group_of(resolver, domain, recipe) for domain, (recipe, _) in self._made.items()}
 
     @property
+    def of_course(self) -> frozenset[bytes]:
+        """The keys of the domains all of whose parents speak the course protocol."""
+        return frozenset(
+            domain
+            for domain, (_, parents) in self._made.items()
+            if all(isinstance(parent, TextParent) for parent in parents.each())
+        )
+
+    @property
     def parents(self) -> Mapping[bytes, Parents]:
         """The parents by the domain's key, as they were taken last."""
         return {domain: parents for domain, (_, parents) in self._made.items()}

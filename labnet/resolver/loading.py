@@ -19,7 +19,7 @@ from labnet.listeners import TLSListen
 from labnet.net.addresses import address_text
 from labnet.net.kernel.memory import trim
 from labnet.net.kernel.regular import open_regular, read_regular
-from labnet.resolver.cache.cache import Cache
+from labnet.resolver.cache.cache import Cache, Entry
 from labnet.resolver.cache.lines import CachedAnswer
 from labnet.resolver.cache.log import LogStart
 from labnet.resolver.cache.logs import DNS_LOG_SUFFIX
@@ -34,6 +34,7 @@ from labnet.resolver.files.included import IncludedFiles
 from labnet.resolver.files.problem import Problem
 from labnet.resolver.files.resolv_conf import parse_resolv_conf
 from labnet.resolver.files.root_hints import Hints, builtin_hints, parse_hints
+from labnet.resolver.files.trust_anchors import TrustAnchors, builtin_anchors, parse_anchors
 from labnet.resolver.files.zonefile import read_zone
 from labnet.resolver.filtering.lists import BlockList
 from labnet.resolver.filtering.loading import read_list
@@ -44,7 +45,7 @@ from labnet.resolver.records.zonefile_records import ZoneFileRecords
 from labnet.values import IPNetwork, ParentAddress, RecordsFile
 from labnet.wire.names import ROOT, key_of, text_of
 from labnet.wire.transfer import SOA, soa_numbers
-from labnet.wire.types import Mapping, Referral, RRType
+from labnet.wire.types import Mapping, Referral, RRType, Security
 
 if TYPE_CHECKING:
     from labnet.net.tls.credentials import Credentials
@@ -98,7 +99,8 @@ class Loaded:
     the resolver asks itself, by the domain's key. ``lists`` are those that block names, in their order.
 
     ``ca`` are the authorities (PEM) that encrypted parents are checked by, where those are not the system's;
-    ``credentials`` are what encrypted listeners show, by the paths of certificate and key.
+    ``credentials`` are what encrypted listeners show, by the paths of certificate and key. Without
+    ``anchors`` nothing is validated.
 
     ``errors`` prevent its start, ``warnings`` do not; each names file and line.
     """
@@ -113,6 +115,7 @@ class Loaded:
     dns_log: LogStart = field(default_factory=LogStart)
     lists: list[BlockList] = field(default_factory=list)
     hints: Hints | None = None
+    anchors: TrustAnchors | None = None
     system: tuple[str, ...] = ()
     ca: bytes | None = None
     credentials: dict[tuple[str, str], Credentials] = field(default_factory=dict)
@@ -141,17 +144,27 @@ def load_files(config: ResolverConfig, now: float, reading: Reading | None = Non
 def fill(cache: Cache, loaded: Loaded, now: float, course_ttl_max: int) -> None:
     """Put what the logs hold and is valid at ``now`` (epoch seconds) into ``cache``; ``loaded`` has none of it then.
 
-    What a course parent said lives for ``course_ttl_max`` seconds at most.
+    What a course parent said lives for ``course_ttl_max`` seconds at most. Where replies are validated, what was not
+    when it was learned does not count.
     """
     cached, loaded.cached = loaded.cached, []
     for each in cached:
         question, entry = capped(each, course_ttl_max)
+        if not counts(entry, loaded.anchors is not None):
+            continue
         # Of one question the last line counts, even if its time is over.
         cache.forget(question)
         # What is dated later than now was learned before the clock was set back: its lifetime begins now at the latest.
         entry.since = min(entry.since, now)
         if entry.is_valid(now):
             cache.put(question, entry)
+
+
+def counts(entry: Entry, validates: bool) -> bool:
+    """Whether what was learned as ``entry`` counts where replies are validated, or not; it is unvalidated then."""
+    if not validates and entry.answer.security:
+        entry.answer = replace(entry.answer, security=Security.INDETERMINATE)
+    return not validates or entry.from_course or bool(entry.answer.security)
 
 
 def every_parent(config: ResolverConfig) -> list[ParentAddress]:
@@ -232,6 +245,8 @@ class _Loader:
         kinds = {parent.kind for parent in every_parent(config)}
         if "root" in kinds:
             self._load_hints(config.hints)
+        if config.dnssec != "off":
+            self._load_anchors(config.trust_anchors)
         if "system" in kinds:
             self._load_system()
 
@@ -419,6 +434,14 @@ class _Loader:
         except BadCredentials as error:
             self.loaded.errors.append(f"{path}: {error}")
         self.loaded.ca = content
+
+    def _load_anchors(self, path: str | None) -> None:
+        content = b"" if path is None else self._read(path)
+        if path is None or content is None:
+            self.loaded.anchors = builtin_anchors()
+            return
+        self.loaded.anchors = parse_anchors(content, path)
+        self.loaded.note(path, self.loaded.anchors.problems)
 
     def _load_hints(self, path: str | None) -> None:
         if path is None:

@@ -44,7 +44,7 @@ from labnet.resolver.engine.resolver import Resolver
 from labnet.resolver.filtering.screen import screens_of
 from labnet.resolver.forwarding import Forwarding, parents_status
 from labnet.resolver.inspection import Inspection
-from labnet.resolver.loading import Loaded, fill
+from labnet.resolver.loading import Loaded, counts, fill
 from labnet.resolver.operator import Operator
 from labnet.resolver.ready.packetcache import PacketCaches
 from labnet.resolver.serve.course import CourseResponder
@@ -58,6 +58,7 @@ from labnet.resolver.settings import bounds_of, codec_of, rules_of
 from labnet.resolver.shared.cache import SharedCache
 from labnet.resolver.shared.values import Flush, ParentGroup
 from labnet.resolver.transfers.exchange import ZoneExchange
+from labnet.resolver.validating import Validating
 from labnet.wire.names import ROOT, key_of_shown
 from labnet.wire.types import Mapping as NameMapping
 from labnet.wire.types import Question, RRType
@@ -107,6 +108,8 @@ class ResolverService(Service):
         self._learned_by: ILearned = surroundings.learned or self._logs
         self._log_starts = (loaded.course_log, loaded.dns_log)
         self._forwarding = Forwarding(surroundings.sockets or SystemSockets(reactor, random), reactor, random)
+        self._validating = Validating(reactor)
+        self._validating.take(config, loaded)
         self._shared = surroundings.shared
         self._groups: dict[bytes, ParentGroup] = {}
         forwards = self._forwards(config, loaded)
@@ -205,12 +208,15 @@ class ResolverService(Service):
         if moved:
             self._move_logs(loaded)
         groups = self._groups
+        is_other = self._validating.take(config, loaded)
         self._resolver.change(loaded.zone, self._forwards(config, loaded), bounds_of(config, loaded.dialect))
         if self._shared is not None and self._groups != groups:
             # Other parents are asked from now on: what was learned so far counts no more, in no lab.
             self.forget(ROOT)
             self._shared.flush(Flush(None, self.title))
         self._exchange.change(config, loaded.zone)
+        if is_other:  # what was learned was validated otherwise, or not at all
+            self.forget(ROOT)
         self._fast_path.change(config.explain, (config.ttl_min, config.ttl_max), config.mixed_case)
         self._responder = self._make_responder()
         self._course.change(codec_of(config, loaded.dialect), Referrals(loaded.referrals), self._responder)
@@ -260,6 +266,7 @@ class ResolverService(Service):
         if self._screens is not None:
             yield from self._screens.samples(name)
         yield from self._exchange.samples()
+        yield from self._validating.samples(name)
         yield from self._ports_samples()
         for parents in self._forwarding.parents.values():
             yield from parents.samples(name)
@@ -322,16 +329,16 @@ class ResolverService(Service):
             yield from dump_lines(question, entry, now)
 
     def _forwards(self, config: ResolverConfig, loaded: Loaded) -> dict[bytes, IParent]:
-        """The parents of each domain; where what is learned is shared, behind the other labs."""
+        """The parents of each domain; behind the other labs where what is learned is shared, and behind validation."""
         forwards = self._forwarding.take(config, loaded)
-        if self._shared is None:
-            return forwards
-        self._groups = self._forwarding.groups(self.title)
-        patience = config.parent_timeout * config.parent_tries
-        return {
-            domain: self._shared.parent(self._groups[domain], parents, bounds_of(config, loaded.dialect), patience)
-            for domain, parents in forwards.items()
-        }
+        if self._shared is not None:
+            self._groups = self._forwarding.groups(self.title)
+            patience, bounds = config.parent_timeout * config.parent_tries, bounds_of(config, loaded.dialect)
+            forwards = {
+                domain: self._shared.parent(self._groups[domain], parents, bounds, patience)
+                for domain, parents in forwards.items()
+            }
+        return self._validating.parents(forwards, self._forwarding.of_course)
 
     def _take_screens(self, config: ResolverConfig, loaded: Loaded) -> None:
         """Keep from clients what the lists of ``config`` and the guard against rebinding say."""
@@ -409,7 +416,7 @@ class ResolverService(Service):
 
     def _adopt(self, found: list[CachedAnswer]) -> None:
         for question, entry in found:
-            if self._cache.find(question, self._reactor.seconds()) is None:
+            if counts(entry, self._validating.is_on) and self._cache.find(question, self._reactor.seconds()) is None:
                 self._cache.put(*capped((question, entry), self._config.course_ttl_max))
 
     def _live(self) -> Iterator[CachedAnswer]:

@@ -244,6 +244,24 @@ def filtering(folder: Path, zone: Peer, server: str, rest: str, policy: str) -> 
 
 
 @contextmanager
+def validating_with(folder: Path, upstream: int, anchor: str, stubs: str = "") -> Iterator[Peer]:
+    """unbound that validates all names from ``anchor`` on, and believes no more of a zone than one reply says.
+
+    It asks at the port ``upstream``, or where the lines ``stubs`` of its configuration say.
+    """
+    folder.mkdir(parents=True)
+    address = (LOOPBACK, free_port())
+    server = (
+        f" module-config: \"validator iterator\"\n trust-anchor: '{anchor}'\n"
+        " aggressive-nsec: no\n qname-minimisation: no\n"
+    )
+    forward = f'forward-zone:\n name: "."\n forward-addr: {LOOPBACK}@{upstream}\n'
+    command = _unbound(folder, address[1], server, stubs or forward)
+    with running("unbound", address, command, folder, lambda address: not _is_free(*address)) as peer:
+        yield peer
+
+
+@contextmanager
 def transferring(name: str, folder: Path, primary: int, origin: str = ORIGIN) -> Iterator[Peer]:
     """NSD or knotd as a secondary that wants ``origin`` transferred from the port ``primary``."""
     folder.mkdir(parents=True)

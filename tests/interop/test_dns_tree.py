@@ -75,7 +75,7 @@ class Tree:
 
 def copied(folder: Path, port: int) -> Path:
     """The tree with another port, and nothing else of it changed."""
-    for file in TREE.iterdir():
+    for file in filter(Path.is_file, TREE.iterdir()):
         (folder / file.name).write_text(file.read_text().replace("5300", str(port)))
     return folder
 

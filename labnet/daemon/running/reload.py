@@ -85,7 +85,9 @@ def shared_files(config: Config) -> Iterator[str]:
     for name, resolver in config.resolver.items():
         read = [(f"resolver.{name}.records", file.path) for file in resolver.records]
         read += [(f"resolver.{name}.block", file) for file in list_files(resolver.block.values())]
-        read += [(f"resolver.{name}.hints", resolver.hints)] if resolver.hints is not None else []
+        for key in ("hints", "trust_anchors"):
+            path = getattr(resolver, key)
+            read += [(f"resolver.{name}.{key}", path)] if path is not None else []
         for key, path in read:
             writer = writers.get(os.path.realpath(path))
             if writer is not None and writer != f"resolver.{name}.learned":
@@ -238,10 +240,7 @@ def watched_files(config: Config, path: str | None) -> Iterator[str]:
     for resolver in config.resolver.values():
         yield from (file.path for file in resolver.records if file.path != resolver.learned)
         yield from list_files(resolver.block.values())
-        if resolver.hints is not None:
-            yield resolver.hints
-        if resolver.ca is not None:
-            yield resolver.ca
+        yield from (path for path in (resolver.hints, resolver.ca, resolver.trust_anchors) if path is not None)
         for listen in resolver.listen:
             yield from filter(None, listen.files if isinstance(listen, TLSListen) else ())
     if any(map(uses_system, config.resolver.values())):

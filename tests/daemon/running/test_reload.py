@@ -216,10 +216,10 @@ class FileWatchTests(SynchronousTestCase):
         FileWatch(self.clock, list, self.changed).stopService()
 
     def test_what_is_watched(self) -> None:
-        """The configuration, records and hints; not what the lab itself writes into."""
-        both = {"listen": "udp:1", "records": ["r", "log"], "learned": "/base/log", "hints": "h"}
+        """The configuration, records, hints and trust anchors; not what the lab itself writes into."""
+        both = {"listen": "udp:1", "records": ["r", "log"], "learned": "/base/log", "hints": "h", "trust_anchors": "a"}
         built = config.build({"resolver": {"a": both}}, "/base", "/run")
-        self.assertEqual([*watched_files(built, "/base/lab.toml")], ["/base/lab.toml", "/base/r", "/base/h"])
+        self.assertEqual([*watched_files(built, "/base/lab.toml")], ["/base/lab.toml", "/base/r", "/base/h", "/base/a"])
         tls = config.build({"resolver": {"a": {"listen": "tls:1:certificate=c:key=k"}}}, "/base", "/run")
         self.assertEqual([*watched_files(tls, None)], ["/base/c", "/base/k"])
         alone = config.build({"resolver": {"a": {"listen": "udp:1"}}}, "/base", "/run")
