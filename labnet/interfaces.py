@@ -232,7 +232,8 @@ class AnsweredQuery(NamedTuple):
     tcp, tls or https, ``protocol`` dns or the dialect's name; ``name`` is as the client wrote it, ``rrtype`` as in
     presentation form; ``result`` and ``source`` are the labels of ``labnet_queries_total``. ``answer`` is what was
     said, in a few words, "" where that is nothing; ``ttl`` the seconds that it holds. ``parent`` is who told it, ""
-    where nobody had to. It took ``seconds``. ``by`` is the list that it was answered by, "" where none was.
+    where nobody had to. It took ``seconds``. ``by`` is the list that it was answered by, "" where none was;
+    ``security`` is what validation found, "" where nothing was validated.
     """
 
     when: float
@@ -251,6 +252,7 @@ class AnsweredQuery(NamedTuple):
     parent: str
     seconds: float
     by: str = ""
+    security: str = ""
 
 
 class IQueryLog(Interface):

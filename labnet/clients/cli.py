@@ -94,7 +94,7 @@ def _asks(timeout: float) -> Callable[[Decorated], Decorated]:
 
 @dataclass(frozen=True)
 class ToResolve:
-    """What is to be resolved, where and how."""
+    """What is to be resolved, where and how; validated from the anchors in a file, the root's where that is empty."""
 
     server: str
     port: int
@@ -109,6 +109,7 @@ class ToResolve:
     dialect: Dialect | None = None
     next_port: int | None = None
     encryption: Encryption | None = None
+    anchors: str | None = None
 
 
 @click.command(
@@ -127,6 +128,7 @@ class ToResolve:
             "by DNS over TLS, of a lab with labnet cert",
         ),
         ("labnet resolve @127.0.0.1 -x 192.0.2.1", "the name of an address"),
+        ("labnet resolve --trace --dnssec 198.41.0.4 53 www.isc.org", "from the Internet's root, each link validated"),
         ("labnet resolve --dialect zone 127.0.0.1 1200 www.biu.ac.il", "as another course's client asks"),
     ],
 )
@@ -150,6 +152,8 @@ class ToResolve:
 @click.option("-d", "--dialect", type=DIALECT, metavar="NAME", help="Ask as this course does (labnet dialect list).")
 @click.option("--next-port", type=PORT, metavar="PORT", help="The port of servers that are referred to without one.")
 @click.option("--trace", is_flag=True, help="Walk down from SERVER as from a root, telling each step.")
+@click.option("--dnssec", is_flag=True, help="With --trace, validate what is found, telling each link of the chain.")
+@click.option("--anchors", metavar="FILE", help="With --dnssec, begin at these; default: the root's keys.")
 def resolve(words: tuple[str, ...], port: int | None, **given: Any) -> int:
     from labnet.clients.errors import NoAnswer
 
@@ -162,8 +166,9 @@ def resolve(words: tuple[str, ...], port: int | None, **given: Any) -> int:
     tcp, trace = given["tcp"] or said.tcp, given["trace"] or said.trace
     types = (*((rrtype,) if rrtype else ()), *said.types)
     try:
+        validates = given["dnssec"] or given["anchors"]
         scheme: Scheme = "https" if given["https"] else "tls" if given["tls"] else said.scheme
-        is_dns = bool(given["dns"] or said.dns or tcp or types or trace or reverse or scheme)
+        is_dns = bool(given["dns"] or said.dns or tcp or types or trace or reverse or scheme or validates)
         server, number = place_of("resolver", said.server, said.port, scheme)
         is_dns = is_dns or (said.port is None and number == DNS_PORT)
         types = types or (("PTR",) if reverse else ("A",))
@@ -188,6 +193,7 @@ def resolve(words: tuple[str, ...], port: int | None, **given: Any) -> int:
             dialect,
             given["next_port"],
             _encryption_of(scheme, said, given),
+            given["anchors"] or ("" if given["dnssec"] else None),
         )
         return _resolve_by_dns(asked) if is_dns else _resolve_by_course(asked)
     except (CaptureError, NoAnswer) as error:
@@ -240,10 +246,12 @@ def _resolve_by_dns(asked: ToResolve) -> int:
     from labnet.clients.course import converse, run
     from labnet.clients.dns import DNSClient
     from labnet.clients.lines import name_reader
-    from labnet.clients.trace import trace
+    from labnet.clients.trace import Sought, read_anchors, trace
 
     if asked.trace and not asked.names:
         return _failed("--trace needs the NAME to walk to")
+    if asked.anchors is not None and not asked.trace:
+        return _failed("--dnssec and --anchors are for --trace")
     if asked.trace and asked.capture:
         return _failed("--capture does not follow --trace: use labnet capture beside it")
     if asked.trace and len(asked.types) > 1:
@@ -251,7 +259,9 @@ def _resolve_by_dns(asked: ToResolve) -> int:
     if asked.trace and asked.verbose:
         return _failed("--verbose does not follow --trace, which tells each step by itself")
     if asked.trace:
-        return trace(asked.server, asked.port, asked.names, asked.types[0], asked.timeout, asked.tries)
+        anchors = None if asked.anchors is None else read_anchors(asked.anchors)
+        found = Sought(asked.names, asked.types[0], anchors)
+        return trace(asked.server, asked.port, found, asked.timeout, asked.tries)
     with _tapped(asked.capture, asked.verbose, dns=True) as tap:
         clients = [
             DNSClient(asked.server, asked.port, rrtype, asked.tcp, asked.timeout, asked.tries, tap, asked.encryption)

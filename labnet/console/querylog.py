@@ -58,7 +58,7 @@ class QueryLog(Service):
     def query_log(self, answered: AnsweredQuery) -> None:
         # What is one of a few texts needs no encoder, which is slow.
         when, resolver, listener, host, port, transport, protocol, name, rrtype = answered[:9]
-        result, source, answer, ttl, parent, seconds, by = answered[9:]
+        result, source, answer, ttl, parent, seconds, by, security = answered[9:]
         when += self._ahead
         if not 0.0 <= when - self._second < 1.0:
             self._second = float(when // 1)
@@ -70,7 +70,8 @@ class QueryLog(Service):
             f'"transport":"{transport}","protocol":"{protocol}","name":{encode_basestring_ascii(quoted(name))},'
             f'"type":{encode_basestring_ascii(quoted(rrtype))},"result":"{result}","source":"{source}",'
             f'"answer":{encode_basestring_ascii(quoted(answer))},"ttl":{"null" if ttl is None else ttl},'
-            f'"parent":{self._text(parent)},"milliseconds":{seconds * 1000:.3f},"list":{self._text(by)}}}\n'
+            f'"parent":{self._text(parent)},"milliseconds":{seconds * 1000:.3f},"list":{self._text(by)}'
+            + (f',"validated":"{security}"}}\n' if security else "}\n")
         )
         if len(self._waiting) >= MOST_WAITING:
             self.flush()

@@ -124,6 +124,7 @@ class ResolverService(Service):
         self.counts.events = surroundings.events
         self.counts.parent_of = self._parent_of
         self._exchange = ZoneExchange(name, config, loaded.zone, reactor, partial(surroundings.notified, name))
+        self.counts.security_of = self._security_of
         self._cookies = Cookies(surroundings.secret or random.randbytes(16))
         self._responder = self._make_responder()
         codec, referrals = codec_of(config, loaded.dialect), Referrals(loaded.referrals)
@@ -407,6 +408,10 @@ class ResolverService(Service):
         # What a course parent told of a name answers every type.
         entry = self._cache.peek(question) or self._cache.peek(Question(question.key, RRType.A))
         return "" if entry is None else entry.source
+
+    def _security_of(self, question: Question) -> str:
+        entry = self._cache.peek(question) or self._resolver.flights.failures.peek(question)
+        return "" if entry is None or not entry.answer.security else entry.answer.security.word
 
     def _learned(self, learned: Sequence[CachedAnswer]) -> None:
         # What was asked with DO or CD is for such clients alone, and lives in this process's cache alone.

@@ -90,6 +90,13 @@ class QueryLogTests(SynchronousTestCase):
         (one,) = self.objects()
         self.assertEqual((one["source"], one["list"]), ("blocked", "ads"))
 
+    def test_what_validation_found_is_there_where_something_was_validated(self) -> None:
+        """Else there is no such field."""
+        for security in ("", "secure"):
+            self.log.query_log(an_answered_query(security=security))
+        self.clock.advance(1)
+        self.assertEqual([one.get("validated") for one in self.objects()], [None, "secure"])
+
     def test_texts_that_are_remembered_are_bounded(self) -> None:
         """Recursion from the root meets any number of servers."""
         for number in range(2 * MOST_TEXTS):

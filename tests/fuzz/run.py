@@ -12,6 +12,7 @@ from pathlib import Path
 TARGETS = (
     "dns_query", "dns_reply", "course", "resolver_udp", "resolver_tcp", "commands", "http", "control", "learned",
     "shared", "records", "lists", "capture", "live_page", "watched", "web", "transfer",
+    "validation",
 )  # fmt: skip
 BUILD = Path("build/fuzz")
 

@@ -7,11 +7,12 @@ import io
 import json
 import math
 from collections.abc import Callable
-from functools import lru_cache, wraps
+from functools import lru_cache, partial, wraps
 from pathlib import Path
 from typing import Any, Final
 
 from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred, execute
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.logger import LogEvent, globalLogPublisher
@@ -49,6 +50,7 @@ from labnet.resolver.files.course import parse_records
 from labnet.resolver.files.detect import kind_of
 from labnet.resolver.files.hosts import read_hosts
 from labnet.resolver.files.root_hints import parse_hints
+from labnet.resolver.files.trust_anchors import parse_anchors
 from labnet.resolver.files.zonefile import read_zone
 from labnet.resolver.filtering.lists import BlockList
 from labnet.resolver.filtering.names import NameSet
@@ -56,6 +58,15 @@ from labnet.resolver.filtering.names_file import NamesFile
 from labnet.resolver.filtering.policy_zone import PolicyZone
 from labnet.resolver.shared.values import Looked, decode_flush, decode_value
 from labnet.resolver.transfers.incoming import IncomingTransfer, TransferError
+from labnet.resolver.upstream.errors import Bogus, ParentFailed
+from labnet.resolver.validation.chain import TrustChain
+from labnet.resolver.validation.denial import Proofs
+from labnet.resolver.validation.keys import read_ds
+from labnet.resolver.validation.nsec import NsecProofs
+from labnet.resolver.validation.nsec3 import Nsec3Proofs
+from labnet.resolver.validation.signatures import ZoneKey, canonical_rdata, read_signature
+from labnet.resolver.validation.validator import Validator
+from labnet.resolver.validation.work import Work
 from labnet.wire.course import decode_reply as decode_course_reply
 from labnet.wire.course_line import TextError
 from labnet.wire.dns_forward import forwardable_addresses, matches
@@ -65,12 +76,14 @@ from labnet.wire.dns_upstream import Broken, NotOurs, Truncated, decode_reply
 from labnet.wire.reply_chain import chain_of
 from labnet.wire.transfer import notify_reply, read_notify, serial_in
 from labnet.wire.tsig import Keyring
-from labnet.wire.types import Answer, Rcode
+from labnet.wire.types import Answer, Question, Rcode, RRset, RRType, Security, Upstream
 from labnet.wire.web.doh import NoQuestion, fields_for, question_in
 from labnet.wire.web.http1 import HTTP1Codec
 from labnet.wire.web.http2 import PREFACE, HTTP2Codec
 from labnet.wire.web.model import HTTPBroken, ServerCodec
 from tests.resolver.lab import CLIENT, Lab
+from tests.resolver.validation.trees import NOW, Tree
+from tests.resolver.validation.trees import question as tree_question
 from tests.wire.samples import SENT, WWW
 
 SEEDS: Final = Path(__file__).with_name("seeds")
@@ -365,11 +378,91 @@ def web(data: bytes) -> None:
         codec.to_send()
 
 
+_ASKED: Final = (
+    "www.lab.test A",
+    "x.wild.lab.test A",
+    "nothing.lab.test A",
+    "www.lab.test MX",
+    "a.old.lab.test A",
+    "www.plain.test A",
+    "lab.test DS",
+    ". DNSKEY",
+)
+
+
+@quietly
+def validation(data: bytes) -> None:
+    """What validates: a reply of a signed zone with some bytes changed, and records of any bytes.
+
+    The first byte picks the kind of proof, the question, and whether the reply itself or the links to it are changed.
+    Each three bytes behind it are a place and what is changed there. What is secure then is what was signed.
+    """
+    picked = data[0] if data else 0
+    tree, asked = _trees()[picked & 1], tree_question(_ASKED[picked >> 1 & 7])
+    edits = [(int.from_bytes(data[at : at + 2], "big"), data[at + 2]) for at in range(1, len(data) - 2, 3)]
+
+    def changed(each: Question) -> Upstream:
+        return tree.told(each, lambda wire: _edited(wire, edits))
+
+    genuine = tree.told(asked)
+    chain = TrustChain(tree.anchors(), frozenset(), lambda each: execute(changed, each), _clock())
+    with contextlib.suppress(ParentFailed, NotOurs, Truncated, Broken):
+        chain.ask = chain.ask if picked & 16 else tree.ask
+        told = genuine if picked & 16 else changed(asked)
+        done: list[Any] = []
+        Deferred.fromCoroutine(Validator(chain).validate(asked, told)).addBoth(done.append)
+        if isinstance(done[0], Failure):
+            done[0].trap(ParentFailed, NotOurs, Truncated, Broken)
+        elif done[0][1].security is Security.SECURE:
+            # A chain may be cut behind an alias; whoever asks goes on from there.
+            checked, signed = (
+                [(each.key, {canonical_rdata(each.rrtype, rdata) for rdata in each.rdatas}) for each in one.rrsets]
+                for one in (done[0][0], genuine)
+            )
+            assert checked == signed[: len(checked)]
+    _any_records(data)
+
+
+def _any_records(data: bytes) -> None:
+    read_signature(data)
+    read_ds([data])
+    with contextlib.suppress(ValueError):
+        ZoneKey(data).verifies(data[:64], data)
+    work = Work()
+    for owner in (WWW.key, b"\x20" + b"0" * 32 + b"\3lab\0"):
+        for rrtype, kind in ((RRType.NSEC, NsecProofs), (RRType.NSEC3, partial(Nsec3Proofs, work=work))):
+            proofs: Proofs = kind(b"\3lab\0", [RRset(owner, rrtype, 60, (data,))])
+            name = WWW.key
+            for ask in partial(proofs.no_name, name), partial(proofs.no_data, name, 1), partial(proofs.cut, name):
+                with contextlib.suppress(Bogus):
+                    ask()
+    parse_anchors(data)
+
+
+def _edited(wire: bytes, edits: list[tuple[int, int]]) -> bytes:
+    made = bytearray(wire)
+    for place, bits in edits:
+        made[place % len(made)] ^= bits
+    return bytes(made)
+
+
+@lru_cache
+def _trees() -> tuple[Tree, Tree]:
+    return Tree().grow(), Tree(nsec3=True).grow()
+
+
+@lru_cache
+def _clock() -> Clock:
+    clock = Clock()
+    clock.advance(NOW)
+    return clock
+
+
 TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
     each.__name__: each
     for each in (
         dns_query, dns_reply, course, resolver_udp, resolver_tcp, commands, http, control, learned, shared, records,
-        lists, capture, live_page, watched, web, transfer,
+        lists, capture, live_page, watched, web, transfer, validation,
     )
 }  # fmt: skip
 

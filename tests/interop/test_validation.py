@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import subprocess
 import time
@@ -131,8 +132,23 @@ def test_what_is_secure_is_so_for_delv_as_well(worlds: Worlds) -> None:
     assert "unsigned answer" in delv(worlds, "www.insecure.", "A")
 
 
+@dataclass(frozen=True)
+class SignedTree:
+    """The tree in etc/tree, signed, in its folder; a resolver that validates in it, and unbound that does."""
+
+    folder: Path
+    port: int
+    labnet: Address
+    unbound: Peer
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """A ``labnet`` command."""
+        command = [TWISTD.replace("twistd", "labnet"), *words]
+        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=DEADLINE)
+
+
 @pytest.fixture(scope="module", params=["nsec", "nsec3"])
-def tree(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Address, Peer]]:
+def tree(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SignedTree]:
     """The tree in etc/tree, signed by ``labnet sign``; unbound, which is told where each of its zones is served."""
     port = free_port(*HOSTS.values())
     folder = copied(tmp_path_factory.mktemp("tree"), port)
@@ -150,18 +166,35 @@ def tree(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         Daemon("labnet", "--config=signed.toml", cwd=folder) as daemon,
         validating_with(folder / "unbound", 0, anchor, stubs) as unbound,
     ):
-        yield daemon.address("resolver main"), unbound
+        yield SignedTree(folder, port, daemon.address("resolver main"), unbound)
 
 
-def test_the_whole_signed_tree_is_secure_for_both(tree: tuple[Address, Peer]) -> None:
+def test_the_whole_signed_tree_is_secure_for_both(tree: SignedTree) -> None:
     """Every record of its zones, and each kind of answer that no line of a file is: all have AD."""
-    address, unbound = tree
     questions = [asked for asked, _, _ in EXPECTED]
     questions += [
         (name, rrtype) for name in (".", "test.", "lab.test.", "shop.example.") for rrtype in ("DNSKEY", "DS")
     ]
-    ours = [verdict for verdict, _ in verdicts(address, questions)]
-    theirs = [verdict for verdict, _ in verdicts(unbound.address, questions)]
+    ours = [verdict for verdict, _ in verdicts(tree.labnet, questions)]
+    theirs = [verdict for verdict, _ in verdicts(tree.unbound.address, questions)]
     assert dict(zip(questions, ours, strict=True)) == dict(zip(questions, theirs, strict=True))
     assert all(is_authentic for _, is_authentic in ours)
     assert len(questions) > 30
+
+
+def test_a_trace_tells_the_chain_of_trust_link_by_link(tree: SignedTree) -> None:
+    """From the anchor to the zone, then what the answer is; one that does not fit the anchor is bogus, status 2."""
+    asked = ("resolve", "--trace", HOSTS["root"], str(tree.port), "www.lab.test")
+    traced = tree.run(*asked, "--anchors", "signed/trust-anchors")
+    told = [line for line in traced.stdout.splitlines() if "vouches" in line or "secure" in line]
+    assert [re.sub(r"key \d+", "key", line) for line in told] == [
+        "the trust anchor vouches for key of ., which signs itself",
+        "the DS in . vouches for key of test, which signs itself",
+        "the DS in test vouches for key of lab.test, which signs itself",
+        "www.lab.test A: secure: signed by lab.test, by way of . → test → lab.test",
+    ]
+    assert (traced.stdout.splitlines()[-1], traced.returncode) == ("www.lab.test 600 A 192.0.2.80", 0)
+    other = tree.run(*asked, "--dnssec")
+    assert other.returncode == 2
+    assert "labnet: www.lab.test: bogus: the trust anchor of . leads to no key of it" in other.stderr
+    assert tree.run(*asked, "--anchors", "none").stderr == "labnet: none: cannot be read: No such file or directory\n"

@@ -11,6 +11,7 @@ import dns.name
 
 from labnet.config import ResolverConfig
 from labnet.events import SENTENCES
+from labnet.interfaces import AnsweredQuery
 from labnet.metrics import Sample
 from labnet.resolver.loading import load_files
 from tests.resolver.lab import EPOCH, PARENT, Lab, codes, errors, rcode, shown
@@ -175,6 +176,29 @@ class ValidatingTests(TreeTests):
 
     def samples(self) -> list[Sample]:
         return [each for each in self.lab.service.samples() if each.name == "labnet_validations_total"]
+
+    def test_the_query_log_has_what_was_found(self) -> None:
+        """By whichever way the question is answered; of the resolver's own records nothing."""
+        noted: list[str] = []
+
+        class Log:
+            share = 1.0
+
+            def query_log(self, answered: AnsweredQuery) -> None:
+                noted.append(answered.security)
+
+        self.lab.service.counts.log = Log()
+        self.broken()
+        for text in (
+            "alias.lab.test CNAME",
+            "alias.lab.test CNAME",
+            "www.plain.test A",
+            "www.lab.test A",
+            "www.lab.test A",
+        ):
+            self.ask(text)
+        self.ask("localhost A")
+        self.assertEqual(noted, ["secure", "secure", "insecure", "bogus", "bogus", ""])
 
     def test_the_steps_of_validation_have_their_sentences(self) -> None:
         """What the live page shows."""

@@ -80,6 +80,8 @@ class Counts:
         """Where each question is told, for whoever watches."""
         self.parent_of: Callable[[Question], str] = lambda question: ""
         """Says which parent told what is known about a question, "" where none did."""
+        self.security_of: Callable[[Question], str] = lambda question: ""
+        """Says what validation found of what is known about a question, "" where nothing was validated."""
         self.ready_seconds = Histogram()
         self._dropped: Counter[str] = Counter()
         self._cells: dict[tuple[str, str, str, str, str], Cell] = {}
@@ -182,6 +184,7 @@ class Counts:
                 parent,
                 max(0.0, now - came),
                 cell.by,
+                "" if cell.by or cell.source == "records" else self.security_of(question),
             )
         )
 

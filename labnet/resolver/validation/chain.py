@@ -238,7 +238,7 @@ class TrustChain:
         if not signatures:
             raise unsigned(rrset, name)
         keys, by, ttl = keys_of(rrset, signatures, vouched, self.now(), Work())
-        self._told(f"{_vouching(path, name)} key {by.tag} of {text_of(name)}, which signs its {len(keys.keys)} keys")
+        self._told(f"{_vouching(path, name)} key {by.tag} of {text_of(name)}, which signs {_keys_text(len(keys.keys))}")
         return Zone(name, Security.SECURE, keys, path), ttl, {key.tag for key in keys.keys}
 
     def _is_new(self, says: str) -> bool:
@@ -251,6 +251,10 @@ class TrustChain:
 
 def _vouching(path: tuple[bytes, ...], name: bytes) -> str:
     return f"the DS in {text_of(path[-1])} vouches for" if path else "the trust anchor vouches for"
+
+
+def _keys_text(count: int) -> str:
+    return "its keys" if count > 1 else "itself"
 
 
 def _insecure(name: bytes, reason: str, code: InfoCode | None = None) -> Zone:

@@ -156,9 +156,9 @@ class ChainTests(TreeTests):
         self.assertEqual(
             told,
             [
-                f"the trust anchor vouches for key {tags['.']} of ., which signs its 1 keys",
-                f"the DS in . vouches for key {tags['test.']} of test, which signs its 1 keys",
-                f"the DS in test vouches for key {tags['lab.test.']} of lab.test, which signs its 1 keys",
+                f"the trust anchor vouches for key {tags['.']} of ., which signs itself",
+                f"the DS in . vouches for key {tags['test.']} of test, which signs itself",
+                f"the DS in test vouches for key {tags['lab.test.']} of lab.test, which signs itself",
                 "test proves that plain.test has no DS",
             ],
         )

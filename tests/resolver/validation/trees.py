@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import dns.flags
@@ -93,12 +93,12 @@ class Tree:
         self.asked.append(str(asked))
         return succeed(self.told(asked))
 
-    def told(self, asked: Question) -> Upstream:
-        """The same at once."""
+    def told(self, asked: Question, change: Callable[[bytes], bytes] = bytes) -> Upstream:
+        """The same at once, once its bytes have been changed."""
         wire = asked.key + asked.rrtype.to_bytes(2, "big") + b"\0\1"
         query = dns.message.from_wire(b"\0\7\1\0\0\1\0\0\0\0\0\0" + wire)
         query.use_edns(0, dns.flags.DO)
-        reply = decode_reply(self.world.reply(query).to_wire(max_size=65535), Sent(7, wire))
+        reply = decode_reply(change(self.world.reply(query).to_wire(max_size=65535)), Sent(7, wire))
         return upstream_of(Question(asked.key, asked.rrtype, dnssec=DNSSEC_OK), reply, "192.0.2.53:53")
 
 
