@@ -37,8 +37,8 @@ from labnet.wire.types import (
     Upstream,
 )
 
-MOST_LINKS: Final = 64
-"""Questions for DS and DNSKEY records that one reply may lead to."""
+MOST_LINKS: Final = 40
+"""Links that are looked for on one way down; the longest name of ip6.arpa takes 34."""
 
 MOST_ZONES: Final = 20_000
 """Names that are remembered as zones, or as none."""

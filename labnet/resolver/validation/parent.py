@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, TimeoutError
 from zope.interface import implementer
 
 from labnet.events import ASKING
 from labnet.interfaces import IParent
-from labnet.resolver.upstream.errors import Bogus
+from labnet.resolver.upstream.errors import Bogus, ParentFailed
 from labnet.resolver.validation.validator import Validator
+from labnet.resolver.validation.work import LONGEST_VALIDATION
 from labnet.wire.types import CHECKING_DISABLED, DNSSEC_OK, Question, Security, Upstream
 
 
@@ -43,8 +44,12 @@ class ValidatingParent:
         if upstream.is_of_course:
             return upstream
         story = ASKING.get()
+        validating = Deferred.fromCoroutine(self._validator.validate(question, upstream))
+        validating.addTimeout(LONGEST_VALIDATION, self._validator.clock)
         try:
-            checked, verdict = await self._validator.validate(question, upstream)
+            checked, verdict = await validating
+        except TimeoutError:
+            raise ParentFailed(f"to validate {question} takes more than {LONGEST_VALIDATION:g} s") from None
         except Bogus as error:
             self._counts[Security.BOGUS.word] += 1
             if story is not None:

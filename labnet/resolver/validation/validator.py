@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from twisted.internet.interfaces import IReactorTime
+
 from labnet.resolver.validation.chain import TrustChain, Zone
 from labnet.resolver.validation.denial import Proof, unproven
 from labnet.resolver.validation.proofs import Denials, proofs_of
@@ -72,6 +74,11 @@ class Validator:
 
     def __init__(self, chain: TrustChain) -> None:
         self._chain = chain
+
+    @property
+    def clock(self) -> IReactorTime:
+        """What the links' lifetimes are counted by."""
+        return self._chain.clock
 
     async def validate(self, question: Question, upstream: Upstream) -> tuple[Upstream, Verdict]:
         """What counts of ``upstream``, a reply to ``question`` that was asked for with signatures, and what it is.

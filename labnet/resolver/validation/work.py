@@ -15,6 +15,9 @@ MOST_FAILURES: Final = 16
 MOST_ROUNDS: Final = 10_000
 """SHA-1 rounds for one reply's NSEC3 hashes (CVE-2023-50868)."""
 
+LONGEST_VALIDATION: Final = 30.0
+"""Seconds that the validation of one reply may take, with all that is asked for it."""
+
 
 class Work:
     """What was done so far for one reply."""

@@ -12,7 +12,7 @@ from zope.interface.verify import verifyObject
 
 from labnet.events import ASKING, Story
 from labnet.interfaces import IParent
-from labnet.resolver.upstream.errors import Bogus
+from labnet.resolver.upstream.errors import Bogus, ParentFailed
 from labnet.resolver.validation.parent import ValidatingParent
 from labnet.resolver.validation.validator import Validator
 from labnet.wire.types import CHECKING_DISABLED, DNSSEC_OK, CourseReply, InfoCode, Question, Rcode, Security, Upstream
@@ -81,6 +81,19 @@ class ValidatingParentTests(TreeTests):
         self.assertEqual(upstream.security, Security.INDETERMINATE)
         self.assertEqual([each.dnssec for each in self.parent.asked], [CHECKING_DISABLED])
         self.assertEqual(self.counts, {})
+
+    def test_validation_that_takes_too_long_is_given_up(self) -> None:
+        """Whoever serves the links slowly; what is asked is cancelled."""
+        cancelled: list[object] = []
+        chain = self.chain(self.tree)
+        chain.ask = lambda asked: Deferred(cancelled.append)
+        asking = ValidatingParent(self.parent, Validator(chain), self.counts).ask(question("www.lab.test A"))
+        self.clock.advance(29)
+        self.assertNoResult(asking)
+        self.clock.advance(1)
+        failure = self.failureResultOf(asking, ParentFailed)
+        self.assertEqual(failure.getErrorMessage(), "to validate www.lab.test A takes more than 30 s")
+        self.assertEqual(len(cancelled), 1)
 
     def test_what_a_course_parent_says_passes(self) -> None:
         """Also that it knows nothing."""
