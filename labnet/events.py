@@ -58,6 +58,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "thrown-away": "A datagram of {bytes} bytes from {parent} was thrown away: {why}.",
     "server": "{server} is asked for {zone}.",
     "validated": "Validated: {result}: {why}.",
+    "proven-before": "Nobody is asked: {by} is known already, by which {name} is not there or has no such records.",
     "was-validated": "It was validated then: {result}.",
     "learned": "It is kept for {ttl} s.",
     "not-kept": "It is not kept: its TTL is 0.",

@@ -307,6 +307,7 @@ class ResolverService(Service):
     def forget(self, *keys: bytes) -> int:
         """Drop what was learned about the names with these ``keys``, as :meth:`flush` does, in one go."""
         dropped = self._resolver.flush(*keys)
+        self._validating.forget()
         self.packets.clear()
         if dropped:
             self._learned_by.rewrite()
@@ -315,6 +316,7 @@ class ResolverService(Service):
     def flush_negative(self) -> int:
         """Drop what was learned not to be there, in the logs too, and every failure; how many answers that were."""
         dropped = self._resolver.flush_negative()
+        self._validating.forget()
         self.packets.clear()
         if dropped:
             self._learned_by.rewrite()

@@ -20,7 +20,7 @@ from labnet.wire.names import key_of, text_of
 from labnet.wire.types import Question, Upstream
 
 if TYPE_CHECKING:
-    from labnet.resolver.validation.chain import TrustChain
+    from labnet.resolver.validation.validator import Validator
 
 Settings = tuple[TrustAnchors, frozenset[bytes]]
 """What validation begins at, and where it ends."""
@@ -34,7 +34,7 @@ class Validating:
         """Replies that were validated, by what they are."""
         self._clock = clock
         self._settings: Settings | None = None
-        self._chain: TrustChain | None = None
+        self._validator: Validator | None = None
         self._parents: Mapping[bytes, IParent] = {}
 
     @property
@@ -49,7 +49,7 @@ class Validating:
         if loaded.anchors is not None:
             self._settings = loaded.anchors, frozenset(map(key_of, config.insecure))
         if self._settings != before:
-            self._chain = None
+            self._validator = None
         return self._settings != before
 
     def parents(self, parents: Mapping[bytes, IParent], of_course: frozenset[bytes]) -> dict[bytes, IParent]:
@@ -62,13 +62,18 @@ class Validating:
         from labnet.resolver.validation.parent import ValidatingParent
         from labnet.resolver.validation.validator import Validator
 
-        if self._chain is None:
-            self._chain = TrustChain(*self._settings, self._ask, self._clock)
-        validator = Validator(self._chain)
+        if self._validator is None:
+            self._validator = Validator(TrustChain(*self._settings, self._ask, self._clock))
+        validator = self._validator
         return {
             domain: parent if domain in of_course else ValidatingParent(parent, validator, self.counts)
             for domain, parent in parents.items()
         }
+
+    def forget(self) -> None:
+        """Forget what zones have proven, and their keys."""
+        if self._validator is not None:
+            self._validator.forget()
 
     def samples(self, resolver: str) -> Iterator[Sample]:
         """The replies that were validated."""

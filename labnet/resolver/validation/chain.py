@@ -105,6 +105,10 @@ class TrustChain:
         self._finding: Joint[bytes, Link] = Joint()
         self._said: set[str] = set()
 
+    def forget(self) -> None:
+        """Forget every link."""
+        self._memory = Memory(MOST_ZONES)
+
     def anchor_above(self, name: bytes) -> bytes | None:
         """The nearest zone at or above ``name`` that has an anchor."""
         return next((each for each in ancestors(name) if each in self.anchors.zones), None)

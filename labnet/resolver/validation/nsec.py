@@ -91,6 +91,10 @@ class NsecProofs:
             raise unproven(f"nothing proves that {text_of(name)} has no DS")
         return (Cut.NONE if is_below(covering.next, name) else Cut.ABSENT), ""
 
+    def encloser(self, name: bytes) -> bytes:
+        """The closest encloser of ``name``. Raises :class:`~labnet.resolver.upstream.errors.Bogus`."""
+        return self._covering(name, "name").encloser(name)
+
     def _matching(self, name: bytes) -> Nsec | None:
         return next((record for record in self._records if record.owner == name), None)
 

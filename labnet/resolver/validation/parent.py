@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from twisted.internet.defer import Deferred, TimeoutError
+from twisted.internet.defer import Deferred, TimeoutError, succeed
 from zope.interface import implementer
 
 from labnet.events import ASKING
@@ -12,6 +12,7 @@ from labnet.interfaces import IParent
 from labnet.resolver.upstream.errors import Bogus, ParentFailed
 from labnet.resolver.validation.validator import Validator
 from labnet.resolver.validation.work import LONGEST_VALIDATION
+from labnet.wire.names import text_of
 from labnet.wire.types import CHECKING_DISABLED, DNSSEC_OK, Question, Security, Upstream
 
 
@@ -35,6 +36,12 @@ class ValidatingParent:
     def ask(self, question: Question) -> Deferred[Upstream]:
         if question.dnssec & CHECKING_DISABLED:
             return self._parent.ask(question)
+        known = self._validator.known(question)
+        if known is not None:
+            story = ASKING.get()
+            if story is not None:
+                story.step("proven-before", by=known.parent, name=text_of(question.key))
+            return succeed(known)
         return Deferred.fromCoroutine(self._ask(question))
 
     async def _ask(self, question: Question) -> Upstream:

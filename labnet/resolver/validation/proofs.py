@@ -15,10 +15,11 @@ from labnet.wire.types import RRset, RRType
 
 
 class Denials(NamedTuple):
-    """What a zone proves, and for how long (seconds)."""
+    """What a zone proves, for how long (seconds), and by which NSEC records, if it has such."""
 
     proofs: Proofs
     ttl: int
+    nsec: tuple[RRset, ...] = ()
 
 
 def proofs_of(beside: Sequence[RRset], keys: Keys, now: float, work: Work) -> Denials | None:
@@ -41,7 +42,8 @@ def proofs_of(beside: Sequence[RRset], keys: Keys, now: float, work: Work) -> De
     hashed = verified[RRType.NSEC3]
     if hashed:
         return Denials(Nsec3Proofs(keys.zone, hashed, work), min(ttls))
-    return Denials(NsecProofs(keys.zone, verified[RRType.NSEC]), min(ttls))
+    nsec = verified[RRType.NSEC]
+    return Denials(NsecProofs(keys.zone, nsec), min(ttls), tuple(nsec))
 
 
 def _denials(beside: Iterable[RRset]) -> list[RRset]:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from twisted.internet.interfaces import IReactorTime
 
+from labnet.resolver.validation.aggressive import KnownDenials, Proven
 from labnet.resolver.validation.chain import TrustChain, Zone
 from labnet.resolver.validation.denial import Proof, unproven
 from labnet.resolver.validation.proofs import Denials, proofs_of
@@ -74,11 +75,24 @@ class Validator:
 
     def __init__(self, chain: TrustChain) -> None:
         self._chain = chain
+        self._known = KnownDenials()
 
     @property
     def clock(self) -> IReactorTime:
         """What the links' lifetimes are counted by."""
         return self._chain.clock
+
+    def known(self, question: Question) -> Upstream | None:
+        """The negative answer to ``question`` that follows from what its zone has proven before (RFC 8198), if any."""
+        anchor = self._chain.anchor_above(question.key)
+        if anchor is None or self._chain.outside(question.key) is not None:
+            return None
+        return self._known.find(question, anchor, self.clock.seconds())
+
+    def forget(self) -> None:
+        """Forget what zones have proven, and their keys."""
+        self._known.forget()
+        self._chain.forget()
 
     async def validate(self, question: Question, upstream: Upstream) -> tuple[Upstream, Verdict]:
         """What counts of ``upstream``, a reply to ``question`` that was asked for with signatures, and what it is.
@@ -158,7 +172,23 @@ class Validator:
             reply.take(denials.proofs.no_name(name), zone)
         else:
             reply.take(denials.proofs.no_data(name, rrtype), zone)
-        return None if soa is None or ttl is None else replace(soa, ttl=min(ttl, denials.ttl))
+        if soa is None or ttl is None:
+            return None
+        soa = replace(soa, ttl=min(ttl, denials.ttl))
+        if denials.nsec and reply.verdicts[-1].security is Security.SECURE:
+            self._learn(zone.name, soa, denials, proofs)
+        return soa
+
+    def _learn(self, zone: bytes, soa: RRset, denials: Denials, beside: Sequence[RRset]) -> None:
+        """Remember what ``zone`` has proven, with the signatures that stand ``beside`` it."""
+        until = self.clock.seconds() + soa.ttl
+
+        def proven(rrset: RRset) -> Proven:
+            covered = rrset.rrtype.to_bytes(2, "big")
+            signing = [each for each in beside if each.rrtype == RRType.RRSIG and each.key == rrset.key]
+            return Proven(rrset, tuple(each for each in signing if each.rdatas[0].startswith(covered)), until)
+
+        self._known.learn(zone, proven(soa), map(proven, denials.nsec))
 
     async def _zone(self, name: bytes, rrtype: int, signatures: Sequence[Signature]) -> Zone:
         """The zone that has the say about records of ``rrtype`` at ``name``: by its ``signatures``, or its place."""

@@ -1,0 +1,121 @@
+"""Tests for :mod:`labnet.resolver.validation.aggressive`: what is answered by proofs that are known already."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from twisted.internet.defer import Deferred
+
+from labnet.resolver.validation.aggressive import MOST_PROOFS, KnownDenials, Proven
+from labnet.resolver.validation.parent import ValidatingParent
+from labnet.resolver.validation.validator import Validator, Verdict
+from labnet.wire.names import ROOT, key_of
+from labnet.wire.types import CHECKING_DISABLED, DNSSEC_OK, Question, Rcode, RRset, RRType, Security, Upstream
+from tests.resolver.validation.test_parent import Parent
+from tests.resolver.validation.trees import Tree, TreeTests, question
+
+
+class AggressiveTests(TreeTests):
+    """A parent that says what the tree does, and is asked no more than it has to be."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.begin(Tree().grow())
+
+    def begin(self, tree: Tree, **chain: object) -> None:
+        self.parent = Parent(tree)
+        self.validator = Validator(self.chain(tree, **chain))
+        self.validating = ValidatingParent(self.parent, self.validator, Counter())
+
+    def ask(self, text: str, dnssec: int = 0) -> tuple[Upstream, bool]:
+        """What is answered, and whether the parent was asked for it."""
+        before = len(self.parent.asked)
+        upstream = self.successResultOf(self.validating.ask(question(text, dnssec)))
+        return upstream, len(self.parent.asked) > before
+
+    def test_names_that_a_proof_covers_are_known_not_to_be_there(self) -> None:
+        """Of any type, with the SOA, secure, for as long as the proof holds."""
+        self.assertTrue(self.ask("b.lab.test A")[1])
+        self.clock.advance(20)
+        upstream, is_asked = self.ask("c.lab.test MX")
+        self.assertEqual((is_asked, upstream.rcode, upstream.security), (False, Rcode.NXDOMAIN, Security.SECURE))
+        assert upstream.soa is not None
+        self.assertEqual(
+            (upstream.soa.key, upstream.soa.ttl, upstream.parent), (key_of("lab.test"), 40, "a proof of lab.test")
+        )
+        self.assertEqual(upstream.proofs, ())
+        self.clock.advance(41)
+        self.assertTrue(self.ask("c.lab.test A")[1])
+
+    def test_who_validates_by_itself_gets_the_proofs(self) -> None:
+        """Which it finds as secure as those of the zone."""
+        self.ask("b.lab.test A")
+        upstream, is_asked = self.ask("c.lab.test A", DNSSEC_OK)
+        self.assertFalse(is_asked)
+        self.assertTrue({RRType.NSEC, RRType.RRSIG} <= {each.rrtype for each in upstream.proofs})
+        asked = question("c.lab.test A")
+        checked = self.successResultOf(self.deferred(asked, upstream))
+        self.assertEqual(checked[1].security, Security.SECURE)
+
+    def deferred(self, asked: Question, upstream: Upstream) -> Deferred[tuple[Upstream, Verdict]]:
+        return Deferred.fromCoroutine(Validator(self.chain(self.parent.tree)).validate(asked, upstream))
+
+    def test_types_that_a_name_lacks_and_names_between_are_known(self) -> None:
+        """NODATA by the record of the name, of a wildcard, and of the one before an empty non-terminal."""
+        for first, then in (
+            ("www.lab.test MX", "www.lab.test TXT"),
+            ("ent.lab.test A", "ent.lab.test MX"),
+            ("x.wild.lab.test MX", "y.wild.lab.test TXT"),
+        ):
+            self.begin(self.parent.tree)
+            self.ask(first)
+            upstream, is_asked = self.ask(then)
+            self.assertEqual((is_asked, upstream.rcode), (False, Rcode.NOERROR), then)
+
+    def test_nothing_else_is_known(self) -> None:
+        """What is there, what a wildcard gives, what lies below a delegation or another anchor, and with CD."""
+        self.ask("b.lab.test A")
+        self.ask("x.wild.lab.test MX")
+        self.ask("nothing.test A")
+        for text in (
+            "www.lab.test A",
+            "y.wild.lab.test A",
+            "www.plain.test A",
+            "plain.test NS",
+            "deep.ent.lab.test A",
+        ):
+            self.assertTrue(self.ask(text)[1], text)
+        self.assertTrue(self.ask("c.lab.test A", CHECKING_DISABLED)[1])
+
+    def test_a_zone_with_an_anchor_of_its_own_is_not_denied_by_one_above(self) -> None:
+        """Nor is a domain that is not validated."""
+        tree = Tree().grow()
+        self.begin(tree, anchors=tree.anchors(".", "lab.test."), insecure=["home"])
+        self.ask("b.test A")
+        self.ask("a A")
+        self.assertTrue(self.ask("www.lab.test MX")[1])
+        self.assertTrue(self.ask("nas.home A")[1])
+        self.assertFalse(self.ask("b A")[1])
+
+    def test_what_is_insecure_or_hashed_is_not_learned(self) -> None:
+        """An opted-out range has names in it."""
+        for how in ({"nsec3": True}, {"nsec3": True, "opt_out": True}):
+            self.begin(Tree(**how).grow())
+            self.ask("b.lab.test A")
+            self.assertTrue(self.ask("b.lab.test A")[1])
+
+    def test_a_flush_forgets_it(self) -> None:
+        """And the keys of zones, too."""
+        self.ask("b.lab.test A")
+        self.validator.forget()
+        self.assertTrue(self.ask("c.lab.test A")[1])
+
+    def test_what_is_remembered_has_a_bound(self) -> None:
+        """Of each zone."""
+        known = KnownDenials()
+        soa = Proven(RRset(ROOT, RRType.SOA, 60, (b"",)), (), 1e9)
+        for number in range(2 * MOST_PROOFS):
+            owner = b"\x04%04d\0" % number
+            known.learn(ROOT, soa, [Proven(RRset(owner, RRType.NSEC, 60, (b"\x01z\0\0\1\x40",)), (), 1e9)])
+        found = [known.find(question(f"{number:04} MX"), ROOT, 0.0) for number in range(2 * MOST_PROOFS)]
+        self.assertLessEqual(sum(each is not None for each in found), MOST_PROOFS)
