@@ -165,6 +165,24 @@ class ValidatingTests(TreeTests):
         self.lab = self.started(forward={"lab.test": "dns:192.0.2.53", "course": "text:192.0.2.60:1200"})
         self.assertTrue(self.ask("www.lab.test A").flags & AD)
 
+    def test_what_dns64_makes_is_not_signed(self) -> None:
+        """And a bogus answer is no reason to make one."""
+        self.lab = self.started(dns64="2001:db8:64::/96", dns64_exclude=[])
+        made = self.ask("www.lab.test AAAA")
+        self.assertEqual(shown(made), ["www.lab.test. 60 IN AAAA 2001:db8:64::c000:201"])
+        self.assertFalse(made.flags & AD)
+        self.tree.world.mangles[dns.name.from_text("lab.test.")] = lambda reply: reply.authority.clear()
+        self.assertEqual(rcode(self.ask("a.new.lab.test AAAA")), "SERVFAIL")
+
+    def test_what_a_list_says_is_not_signed(self) -> None:
+        """It is no word of the zone's."""
+        self.lab = self.started()
+        (self.lab.folder / "ads").write_text("www.lab.test\n")
+        self.lab.restart(block={"ads": {"file": str(self.lab.folder / "ads")}})
+        reply = self.ask("www.lab.test A")
+        self.assertFalse(reply.flags & AD)
+        self.assertFalse(self.ask("alias.lab.test A").flags & AD)
+
     def test_results_are_counted(self) -> None:
         """By what they are."""
         self.ask("www.lab.test A")

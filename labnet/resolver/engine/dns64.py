@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
 from twisted.internet.defer import Deferred, succeed
@@ -28,6 +29,7 @@ from labnet.wire.types import (
     Rcode,
     RRset,
     RRType,
+    Security,
 )
 
 LONGEST_TTL: Final = 600
@@ -67,7 +69,7 @@ class DNS64:
         pointer = self._pointer(question)
         if pointer is not None:
             target = self._resolver.known(question.at(pointer.rdatas[0]), failures, story, screen)
-            return None if target is None else target.behind((pointer,))
+            return None if target is None else _behind(target, pointer)
         answer = self._resolver.known(question, failures, story, screen)
         if answer is None or not self._is_wanting(question, answer):
             return answer and self._cleaned(question, answer)
@@ -91,7 +93,7 @@ class DNS64:
         pointer = self._pointer(question)
         if pointer is not None:
             asked = self._resolver.ask(question.at(pointer.rdatas[0]), story, network, screen)
-            return asked.addCallback(lambda answer: answer.behind((pointer,)))
+            return asked.addCallback(_behind, pointer)
         if question.rrtype != RRType.AAAA:
             return self._resolver.ask(question, story, network, screen)
         return Deferred.fromCoroutine(self._ask(question, story, network, screen))
@@ -138,7 +140,7 @@ class DNS64:
         if question.rrtype != RRType.AAAA or isinstance(answer, BlockedAnswer) or answer.is_referral:
             return False
         both = DNSSEC_OK | CHECKING_DISABLED
-        if question.dnssec & both == both or answer.rcode not in _FAILED:
+        if question.dnssec & both == both or answer.rcode not in _FAILED or answer.security is Security.BOGUS:
             return False
         return not any(self._usable(rrset) for rrset in answer.answer if rrset.rrtype == RRType.AAAA)
 
@@ -192,6 +194,11 @@ class DNS64:
 
 
 _ORIGIN: Final = "from the special names (RFC 8880)"
+
+
+def _behind(answer: Answer, pointer: RRset) -> Answer:
+    """``answer`` behind a CNAME that nobody signed."""
+    return replace(answer, security=Security.INDETERMINATE).behind((pointer,))
 
 
 def _for_ipv4(question: Question) -> Question:
