@@ -76,7 +76,7 @@ class Query:
     @property
     def wants_ad(self) -> bool:
         """Whether the client wants to hear that the answer is authentic (AD; RFC 6840, section 5.7 and 5.8)."""
-        return bool(self.flags & AD or self.question.dnssec & DNSSEC_OK) and not self.flags & CD
+        return bool(self.flags & AD or self.question.dnssec & DNSSEC_OK)
 
     def as_asked(self) -> tuple[str, str, Question]:
         """The name and the type that are asked for, in presentation form, and the question that they are."""

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
+import dns.name
 from twisted.internet.defer import Deferred
 
+from labnet.resolver.files.trust_anchors import parse_anchors
+from labnet.resolver.upstream.errors import Bogus
 from labnet.resolver.validation.aggressive import MOST_PROOFS, KnownDenials, Proven
 from labnet.resolver.validation.parent import ValidatingParent
 from labnet.resolver.validation.validator import Validator, Verdict
@@ -96,6 +99,24 @@ class AggressiveTests(TreeTests):
         self.assertTrue(self.ask("www.lab.test MX")[1])
         self.assertTrue(self.ask("nas.home A")[1])
         self.assertFalse(self.ask("b A")[1])
+
+    def test_a_zone_that_no_other_knows_is_not_denied(self) -> None:
+        """It has an anchor of its own, and no delegation."""
+        tree = Tree().grow()
+        ds = tree.keys["test."].ds(dns.name.from_text("nowhere.test."))
+        text = f". DS {tree.keys['.'].ds(dns.name.root)}\nnowhere.test. DS {ds}\n"
+        self.begin(tree, anchors=parse_anchors(text.encode()))
+        self.ask("other.test A")
+        self.assertFalse(self.ask("nothing.test A")[1])
+        before = len(self.parent.asked)
+        self.failureResultOf(self.validating.ask(question("www.nowhere.test A")), Bogus)
+        self.assertEqual(len(self.parent.asked), before + 1)
+
+    def test_a_delegation_is_no_proof_of_what_is_on_its_other_side(self) -> None:
+        """Its DS is not there, and that is all that is known."""
+        self.ask("plain.test DS")
+        self.assertFalse(self.ask("plain.test DS")[1])
+        self.assertTrue(self.ask("plain.test A")[1])
 
     def test_what_is_insecure_or_hashed_is_not_learned(self) -> None:
         """An opted-out range has names in it."""

@@ -20,6 +20,7 @@ from labnet.resolver.validation.signatures import (
     lifetime,
     read_signature,
     signatures_of,
+    signed_data,
     tag_of,
     verify,
 )
@@ -133,6 +134,27 @@ class VerifyTests(SynchronousTestCase):
             self.assertEqual(expanded_from(rrset, signature), None if encloser is None else key_of(encloser))
         _, rrset = rrset_of("test. 300 IN A 192.0.2.1")
         self.assertEqual(self.wrong(rrset, keys(by), rdata), InfoCode.DNSSEC_BOGUS)
+
+    def test_the_signer_is_the_zone_whatever_key_it_has(self) -> None:
+        """Zones may share a key; what is signed for one is not signed for the other."""
+        made, rrset = rrset_of(RRSETS[0])
+        by = key()
+        times = {"inception": NOW - 10, "expiration": NOW + 10}
+        other = dns.dnssec.sign(made, by.private, dns.name.from_text("test."), by.public, **times).to_wire()
+        error = self.assertRaises(Bogus, self.check, rrset, keys(by), other)
+        self.assertIn("is not by its zone, lab.test", str(error))
+
+    def test_a_signature_for_more_labels_than_the_name_has_does_not_count(self) -> None:
+        """Though the key made it (RFC 4035, section 5.3.1)."""
+        made, rrset = rrset_of(RRSETS[0])
+        by = key()
+        signature = read_signature(signed(made, by))
+        assert signature is not None
+        more = signature.signed[:3] + b"\5" + signature.signed[4:]
+        wrong = signature._replace(labels=5, signed=more)
+        rdata = more + by.private.sign(signed_data(rrset, wrong))
+        error = self.assertRaises(Bogus, self.check, rrset, keys(by), rdata)
+        self.assertIn("is for a name of 5 labels", str(error))
 
     def test_a_key_has_to_be_a_zone_key_of_dnssec(self) -> None:
         """Its flags and its protocol say that."""

@@ -8,7 +8,10 @@ import dns.message
 import dns.name
 import dns.rcode
 import dns.rdata
+from twisted.internet.defer import Deferred
 
+from labnet.resolver.upstream.errors import Bogus
+from labnet.resolver.validation.validator import Validator
 from labnet.resolver.validation.work import MOST_FAILURES
 from labnet.signing.zone import Signing, sign
 from labnet.wire.types import DNSSEC_OK, InfoCode, RRType, Upstream
@@ -232,6 +235,18 @@ class BogusTests(TreeTests):
         )
         self.patch(tree, "told", lambda asked: forged if asked.rrtype == RRType.A else Tree.told(tree, asked))
         self.assertEqual(self.bogus(tree, "www.lab.test A")[0], InfoCode.DNSSEC_BOGUS)
+
+    def test_an_alias_that_no_dname_makes(self) -> None:
+        """One at the DNAME's own name, one to elsewhere; neither has a signature."""
+        tree = Tree().grow()
+        told = tree.told(question("a.old.lab.test A"))
+        dname, cname = told.rrsets[:2]
+        for changed in (replace(cname, name=dname.name, rdatas=dname.rdatas), replace(cname, rdatas=(b"\1x\0",))):
+            forged = replace(told, rrsets=(dname, changed))
+            validating = Deferred.fromCoroutine(
+                Validator(self.chain(tree)).validate(question("a.old.lab.test A"), forged)
+            )
+            self.assertEqual(self.failureResultOf(validating, Bogus).value.code, InfoCode.RRSIGS_MISSING)
 
     def test_signatures_that_do_not_fit_are_tried_up_to_a_bound(self) -> None:
         """KeyTrap: many signatures by many keys of one tag."""
