@@ -71,7 +71,7 @@ class MetricsPageTests(SynchronousTestCase):
         """Each, in its order; no others."""
         with tempfile.TemporaryDirectory() as folder:
             log = QueryLog(f"{folder}/q.json", 1.0, Clock())
-            log.query_log(an_answered_query())
+            log.query_log(an_answered_query(security="secure"))
             log.stopService()
             fields = json.loads(Path(folder, "q.json").read_text("ascii"))
         named = [field for cells in rows("The query log") if cells[0] != "field" for field in cells[0].split(", ")]
