@@ -68,16 +68,20 @@ def _chain_of(question: Question, reply: Reply) -> ReplyChain:
     found = {(rrset.key, rrset.rrtype): rrset for rrset in reply.answer}
     if question.rrtype == RRType.ANY:
         every = tuple(rrset for rrset in reply.answer if rrset.key == question.key)
+        made_by = _dname_above(question.key, found) if any(each.rrtype == RRType.CNAME for each in every) else None
+        every = every if made_by is None else (made_by, *every)
         return ReplyChain(every, question.key, bool(every), None if every else _soa_above(question.key, reply))
     chain: list[RRset] = []
     name = question.key
     passed: set[bytes] = set()
     while name not in passed and len(passed) < MOST_CNAMES:
-        if (rrset := found.get((name, question.rrtype))) is not None:
-            return ReplyChain((*chain, rrset), name, True, None)
-        cname, dname = found.get((name, RRType.CNAME)), _dname_above(name, found)
-        if dname is not None:
+        rrset, dname = found.get((name, question.rrtype)), _dname_above(name, found)
+        if dname is not None and (rrset is None or question.rrtype == RRType.CNAME):
             chain.append(RRset(dname.name, dname.rrtype, dname.ttl, dname.rdatas[:1]))
+        if rrset is not None:
+            return ReplyChain((*chain, rrset), name, True, None)
+        cname = found.get((name, RRType.CNAME))
+        if dname is not None:
             made = renamed(name, dname.name, dname.rdatas[0])
             # The server's own may carry the letters of the query over into its target.
             if made is not None and (cname is None or cname.rdatas[0].lower() == made.lower()):

@@ -107,6 +107,17 @@ class ChainTests(SynchronousTestCase):
             [(wire("example.com"), DNAME), (wire("www.example.com"), CNAME), (wire("www.example.net"), A)],
         )
 
+    def test_an_alias_that_is_asked_for_comes_behind_the_dname_that_makes_it(self) -> None:
+        """The DNAME alone is signed, so nothing else could prove it."""
+        for rrtype in (CNAME, ANY):
+            chain = self.chain(
+                "example.com. 60 DNAME example.net.",
+                "www.example.com. 60 CNAME www.example.net.",
+                asked=question("www.example.com", rrtype),
+            )
+            self.assertEqual(self.names(chain), [(wire("example.com"), DNAME), (wire("www.example.com"), CNAME)])
+            self.assertTrue(chain.is_answered)
+
     def test_a_dname_without_its_cname_has_it_made(self) -> None:
         """With the DNAME's TTL (RFC 6672, section 3.1), from the nearest DNAME above each name of the chain."""
         chain = self.chain(

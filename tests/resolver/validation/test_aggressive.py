@@ -15,7 +15,7 @@ from labnet.resolver.validation.validator import Validator, Verdict
 from labnet.wire.names import ROOT, key_of
 from labnet.wire.types import CHECKING_DISABLED, DNSSEC_OK, Question, Rcode, RRset, RRType, Security, Upstream
 from tests.resolver.validation.test_parent import Parent
-from tests.resolver.validation.trees import Tree, TreeTests, question
+from tests.resolver.validation.trees import NAMES, Tree, TreeTests, question
 
 
 class AggressiveTests(TreeTests):
@@ -124,6 +124,26 @@ class AggressiveTests(TreeTests):
             self.begin(Tree(**how).grow())
             self.ask("b.lab.test A")
             self.assertTrue(self.ask("b.lab.test A")[1])
+
+    def test_what_follows_from_proofs_is_what_the_zones_say(self) -> None:
+        """Whatever was asked before, of every name and type that is there, is not, or is somebody else's."""
+        tree = self.parent.tree
+        texts = [f"{name} {rrtype}" for name in NAMES for rrtype in ("A", "MX", "DS", "NS", "CNAME")]
+        told = {text: tree.told(question(text)) for text in texts}
+        found = 0
+        for first in [*texts, None]:
+            if first is None:
+                for text in texts:
+                    self.ask(text)
+            else:
+                self.begin(tree)
+                self.ask(first)
+            for text, says in told.items():
+                known = self.validator.known(question(text))
+                if known is not None:
+                    found += 1
+                    self.assertEqual((known.rcode, known.rrsets), (says.rcode, says.rrsets), (first, text))
+        self.assertGreater(found, 500)
 
     def test_a_flush_forgets_it(self) -> None:
         """And the keys of zones, too."""

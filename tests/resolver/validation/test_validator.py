@@ -15,7 +15,7 @@ from labnet.resolver.validation.validator import Validator
 from labnet.resolver.validation.work import MOST_FAILURES
 from labnet.signing.zone import Signing, sign
 from labnet.wire.types import DNSSEC_OK, InfoCode, RRType, Upstream
-from tests.resolver.validation.trees import DAY, NOW, Tree, TreeTests, key, question
+from tests.resolver.validation.trees import DAY, NAMES, NOW, Tree, TreeTests, key, question
 
 EVERY = (
     "www.lab.test A",
@@ -48,6 +48,20 @@ class SecureTests(TreeTests):
         """As with NSEC."""
         tree = Tree(nsec3=True, salt=b"\1", iterations=3).grow()
         self.assertEqual({text: self.verdict(tree, text) for text in EVERY}, dict.fromkeys(EVERY, "secure"))
+
+    def test_no_question_about_a_signed_tree_is_bogus(self) -> None:
+        """Of any name and type; nothing about a zone that is not signed is secure, but for its DS."""
+        types = ("A", "MX", "DS", "NS", "CNAME", "DNAME", "SOA", "DNSKEY", "NSEC", "ANY", "TYPE65400")
+        for how in ({}, {"nsec3": True}, {"nsec3": True, "opt_out": True}):
+            tree = Tree(**how).grow()
+            chain = self.chain(tree)
+            for text in [f"{name} {rrtype}" for name in NAMES for rrtype in types]:
+                found = self.verdict(tree, text, chain)
+                is_unsigned = "plain.test" in text and (text != "plain.test DS" or "opt_out" in how)
+                is_certain = "opt_out" not in how and not text.startswith("out.lab.test")
+                self.assertIn(
+                    found, ("insecure",) if is_unsigned else ("secure",) if is_certain else ("secure", "insecure")
+                )
 
     def test_the_reason_names_the_way_from_the_anchor(self) -> None:
         """Zone by zone."""

@@ -39,6 +39,34 @@ ZONES = {
 }
 """The zones of the tree; that of plain.test is not signed."""
 
+NAMES = (
+    ".",
+    "test",
+    "lab.test",
+    "www.lab.test",
+    "alias.lab.test",
+    "out.lab.test",
+    "old.lab.test",
+    "a.old.lab.test",
+    "b.old.lab.test",
+    "ent.lab.test",
+    "deep.ent.lab.test",
+    "wild.lab.test",
+    "x.wild.lab.test",
+    "*.wild.lab.test",
+    "b.lab.test",
+    "x.www.lab.test",
+    "x.alias.lab.test",
+    "zz.lab.test",
+    "plain.test",
+    "www.plain.test",
+    "x.plain.test",
+    "b.test",
+    "nowhere",
+    "x.nowhere",
+)
+"""One of each kind that there is in the tree, and that there is not."""
+
 
 def key() -> Key:
     """A new key of the usual kind."""
