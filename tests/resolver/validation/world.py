@@ -65,7 +65,7 @@ class World:
                 _add(reply.answer, zone, owner, owner, dname)
                 target = name.relativize(owner).derelativize(dname[0].target)
                 reply.answer.append(dns.rrset.from_text(name, dname.ttl, "IN", "CNAME", str(target)))
-                return target
+                return target if rrtype != dns.rdatatype.CNAME else None
         source, encloser = name, None
         if not _exists(zone, name):
             encloser = next(each for each in _upward(name) if _exists(zone, each))
