@@ -26,6 +26,7 @@ NOT_TYPED = {
     "systemctl restart systemd-resolved": "systemd has not booted this machine",
     "podman build -f etc/container/Containerfile -t labnet .": "the base of the image is on the network",
     "pip install 'txlabnet[shared]'": "it is of the index",
+    "dig @192.168.1.2 +noall +comments www.isc.org | grep flags": "the zones that sign these names are on the Internet",
 }
 """The blocks that are not typed, by their first command, and why."""
 

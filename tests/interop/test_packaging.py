@@ -70,6 +70,8 @@ def released(copy: Path) -> Path:
     """The folder of what ``make release`` built from a clean tree."""
     git("init", "-q", cwd=copy)
     (copy / "docs/changes/one.feature.md").write_text("One more thing.\n")
+    setup = re.sub(r"(?m)^version = .*", "version = 99.0.0", (copy / "setup.cfg").read_text())
+    (copy / "setup.cfg").write_text(setup)
     assert "where is the repository?" in make("release", copy).stderr
     assert "the tree is not clean" in make("release", copy, f"URL={URL}").stderr
     commit(copy)

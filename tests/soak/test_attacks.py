@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import multiprocessing
+import os
 import socket
 import struct
 import subprocess
@@ -13,12 +14,17 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+import dns.dnssec
 import dns.message
+import dns.name
 import dns.query
 import dns.rcode
+import dns.rdatatype
 import dns.rrset
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
+from tests import certificates
 from tests.interop.daemon import DEADLINE, Daemon
 from tests.soak.attackers import KINDS, query
 
@@ -30,8 +36,14 @@ LEAST = 0.001
 
 LAB = """\
 [resolver.main]
-listen = "udp:0:interface=127.0.0.1"
+listen = [
+    "udp:0:interface=127.0.0.1",
+    "tls:0:interface=127.0.0.1:certificate=server.pem:key=server.key",
+    "http:0:interface=127.0.0.1",
+]
 records = ["zone:zone.lab"]
+zones = "lab"
+transfer = "127.0.0.0/8"
 allow = ["127.0.0.1/32"]
 parents = "dns:127.0.0.1:{parent}"
 forward = {{ "silent.test" = "dns:127.0.0.1:{silent}", "large.test" = "dns+tcp:127.0.0.1:{large}" }}
@@ -41,11 +53,18 @@ allow = ["127.0.0.1/32"]
 parents = "root"
 hints = "hints"
 root_port = {bad}
+[resolver.validate]
+listen = "udp:0:interface=127.0.0.1"
+allow = ["127.0.0.1/32"]
+parents = "dns:127.0.0.1:{forging}"
+dnssec = "validate"
+trust_anchors = "anchors"
 """
 HINTS = ". 3600 IN NS a.root.\na.root. 3600 IN A 127.0.0.1\n"
 MANY = [f"10.2.{n // 250}.{n % 250 + 1}" for n in range(4050)]
-ZONE = "$ORIGIN lab.\n$TTL 60\nwww A 192.0.2.1\n" + "".join(
-    f"big A 10.1.{n // 250}.{n % 250 + 1}\n" for n in range(4000)
+ZONE = (
+    "$ORIGIN lab.\n$TTL 60\n@ SOA ns hostmaster 1 1800 900 604800 60\n@ NS ns\nns A 192.0.2.2\nwww A 192.0.2.1\n"
+    + "".join(f"big A 10.1.{n // 250}.{n % 250 + 1}\n" for n in range(4000))
 )
 
 
@@ -130,32 +149,65 @@ def referring(sock: socket.socket) -> None:
         sock.sendto(head + question + b"".join(records), source)
 
 
+FORGED = dns.name.from_text("forged.test.")
+KEY = ec.generate_private_key(ec.SECP256R1())
+DNSKEY = dns.dnssec.make_dnskey(KEY.public_key(), "ECDSAP256SHA256", flags=257)
+
+
+def forging(sock: socket.socket) -> None:
+    """Be the parent that has the zone forged.test, with its key and with sixty wrong signatures of everything else."""
+    until = int(time.time()) + 86400
+    keys = dns.rrset.from_rdata(FORGED, 3600, DNSKEY)
+    right = dns.dnssec.sign(keys, KEY, FORGED, DNSKEY, lifetime=86400)
+    wrong = [right.replace(type_covered=dns.rdatatype.A, labels=3, expiration=until, signature=os.urandom(64))] * 60
+    wrong = [each.replace(signature=os.urandom(64)) for each in wrong]
+    while True:
+        datagram, source = sock.recvfrom(65535)
+        reply = dns.message.make_response(dns.message.from_wire(datagram), recursion_available=True)
+        name = reply.question[0].name
+        if reply.question[0].rdtype == dns.rdatatype.DNSKEY:
+            reply.answer += [keys, dns.rrset.from_rdata(FORGED, 3600, right)]
+        else:
+            reply.answer += [dns.rrset.from_text(name, 60, "IN", "A", "192.0.2.8")]
+            reply.answer += [dns.rrset.from_rdata_list(name, 60, wrong)]
+        sock.sendto(reply.to_wire(max_size=65535), source)
+
+
 @pytest.mark.soak
 def test_honest_clients_hardly_notice_an_attacker(tmp_path: Path) -> None:
     """Beside each the 99th percentile is at most three times that without: of records, and of names that are asked."""
-    silent, parent, bad = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(3))
+    silent, parent, bad, forger = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(4))
     large = socket.create_server(("127.0.0.1", 0))
-    with silent, parent, bad, large, ExitStack() as servers:
-        for sock in silent, parent, bad:
+    with silent, parent, bad, forger, large, ExitStack() as servers:
+        for sock in silent, parent, bad, forger:
             sock.bind(("127.0.0.1", 0))
         ports = {
             "silent": silent.getsockname()[1],
             "parent": servers.enter_context(serving(answering, parent)),
             "bad": servers.enter_context(serving(referring, bad)),
+            "forging": servers.enter_context(serving(forging, forger)),
             "large": servers.enter_context(serving(answering_largely, large)),
         }
         (tmp_path / "hints").write_text(HINTS)
         (tmp_path / "lab.toml").write_text(LAB.format(**ports))
         (tmp_path / "zone.lab").write_text(ZONE)
+        (tmp_path / "anchors").write_text(f"{FORGED} IN DNSKEY {DNSKEY}\n")
+        certificates.write(tmp_path)
         with Daemon("labnet", "--config", "lab.toml", cwd=tmp_path) as daemon:
             port = daemon.address("resolver main")[1]
+            ports_of = {
+                "walk": daemon.address("resolver walk")[1],
+                "forged": daemon.address("resolver validate")[1],
+                "handshakes": int(daemon.wait_for(r"resolver main listens on 127.0.0.1:(\d+) \(TLS\)")[1]),
+                "bodies": int(daemon.wait_for(r"resolver main listens on 127.0.0.1:(\d+) \(HTTP\)")[1]),
+            }
             fresh = (f"name{number}.example" for number in range(10**9))
             known = iter(lambda: "www.lab", None)
             alone = {"known": percentile(port, known), "fresh": percentile(port, fresh)}
             print(f"\nalone: p99 {alone['known'] * 1e3:.2f} ms known, {alone['fresh'] * 1e3:.2f} ms fresh")
             worse = {}
             for kind in KINDS:
-                with attacked(kind, daemon.address("resolver walk")[1] if kind == "walk" else port):
+                with attacked(kind, ports_of.get(kind, port)):
                     beside = {"known": percentile(port, known), "fresh": percentile(port, fresh)}
                 print(
                     f"\n{kind}: p99 {beside['known'] * 1e3:.2f} ms known, {beside['fresh'] * 1e3:.2f} ms fresh", end=""
