@@ -31,8 +31,9 @@ from tests.soak.attackers import KINDS, query
 SECONDS = 5.0
 PAUSE = 0.004
 MOST_SLOWER = 3.0
-LEAST = 0.001
-"""Seconds of a 99th percentile below which nothing counts as slower: a busy machine takes as long for nothing."""
+LEAST = 0.005
+"""Seconds of a 99th percentile below which nothing counts as slower: the attacker, the parents and the client share the
+cores, and the system gives each of them turns of 3 ms."""
 
 LAB = """\
 [resolver.main]
