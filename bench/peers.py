@@ -158,6 +158,16 @@ server:
   tls-service-key: "{key}"
 """
 
+DNSDIST = """\
+setLocal("127.0.0.1:{port}")
+addTLSLocal("127.0.0.1:{tls}", "{certificate}", "{key}")
+addDOHLocal("127.0.0.1:{https}", "{certificate}", "{key}", "/dns-query")
+newServer("127.0.0.1:{backend}")
+getPool(""):setCache(newPacketCache(1000000, {{maxTTL=3600}}))
+setMaxTCPConnectionDuration(0)
+"""
+"""It has no records: unbound behind it has, and is asked once for each."""
+
 NSD = """\
 server:
   server-count: 1
@@ -263,7 +273,7 @@ def resolvers(folder: Path) -> Iterator[tuple[str, Command]]:
 
 
 def encrypted(folder: Path) -> Iterator[tuple[str, Command]]:
-    """labnet and unbound with DNS over TLS on the next port, and over HTTPS on the one behind that."""
+    """labnet, unbound and dnsdist with DNS over TLS on the next port, and over HTTPS on the one behind that."""
     made = make(str(folder / "certs"), [read_name("localhost"), read_name("127.0.0.1")], "bench", datetime.now(UTC), 30)
     files = {"certificate": made.certificate, "key": made.key}
 
@@ -280,6 +290,17 @@ def encrypted(folder: Path) -> Iterator[tuple[str, Command]]:
             return [unbound, "-d", "-c", _written(folder / "encrypted.conf", UNBOUND + UNBOUND_ENCRYPTED, **values)]
 
         yield "unbound", unbound_encrypted
+    dnsdist = shutil.which("dnsdist", path=_PATH)
+    if unbound is not None and dnsdist is not None:
+
+        def dnsdist_encrypted(port: int) -> list[str]:
+            values = {"port": port, "tls": port + 1, "https": port + 2, "backend": port + 3, **files}
+            behind = _written(folder / "behind.conf", UNBOUND, port=port + 3, folder=folder)
+            before = _written(folder / "dnsdist.conf", DNSDIST, **values)
+            script = 'unbound=$0; "$unbound" -d -c "$1" & exec "$2" --supervised --disable-syslog -C "$3"'
+            return ["sh", "-c", script, unbound, behind, dnsdist, before]
+
+        yield "dnsdist", dnsdist_encrypted
 
 
 def forwarders(folder: Path, parent: int, learn: bool = False) -> Iterator[tuple[str, Command]]:

@@ -14,7 +14,8 @@ from scapy.layers.l2 import ARP, GRE, Dot1Q, Ether
 from labnet.capture.files.writing import PcapngWriter
 from labnet.capture.record.own_traffic import OwnTraffic
 from tests.capture import samples
-from tests.capture.exercises.test_sheet import client_hello, lease
+from tests.capture.exercises.test_sheet import lease
+from tests.capture.samples import client_hello
 from tests.interop import peers
 from tests.interop.tshark import differences
 
