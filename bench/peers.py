@@ -162,7 +162,8 @@ DNSDIST = """\
 setLocal("127.0.0.1:{port}")
 addTLSLocal("127.0.0.1:{tls}", "{certificate}", "{key}")
 addDOHLocal("127.0.0.1:{https}", "{certificate}", "{key}", "/dns-query")
-newServer("127.0.0.1:{backend}")
+newServer("127.0.0.1:{backend}"):setUp()
+setSecurityPollSuffix("")
 getPool(""):setCache(newPacketCache(1000000, {{maxTTL=3600}}))
 setMaxTCPConnectionDuration(0)
 """
