@@ -28,7 +28,7 @@ secure DS 1 13 2 {digest}
 
 def types_of(record: object) -> set[str]:
     """The types in the bitmap of an NSEC or NSEC3 record."""
-    windows = record.windows  # type: ignore[attr-defined]
+    windows = record.windows
     return {
         dns.rdatatype.to_text(dns.rdatatype.RdataType.make(window * 256 + 8 * place + bit))
         for window, block in windows

@@ -13,7 +13,7 @@ from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
 
 from labnet.console.asking import ControlClient
-from labnet.daemon.workers.journal import Journal
+from labnet.daemon.workers.journal import LearnedJournal
 from labnet.daemon.workers.processes import WorkerProcess
 from labnet.daemon.workers.totals import Totals
 from labnet.metrics import Sample, merged
@@ -72,7 +72,7 @@ class Fleet:
         reactor: Any,
         count: int,
         control: Callable[[int], str],
-        journals: Mapping[str, Journal],
+        journals: Mapping[str, LearnedJournal],
         hung: Callable[[WorkerProcess], object],
     ) -> None:
         self._hung = hung

@@ -59,7 +59,7 @@ def read_line(text: str) -> tuple[Key, Line]:
     return key, Line(text, since, since + ttl)
 
 
-class Journal:
+class LearnedJournal:
     """All that the workers of the resolver with this ``config`` learned, of ``cache_bytes`` the last."""
 
     def __init__(self, config: ResolverConfig, loaded: Loaded, clock: IReactorTime) -> None:

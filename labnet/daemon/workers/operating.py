@@ -12,7 +12,7 @@ from labnet.console.asking import ControlClient
 from labnet.console.control import ControlError
 from labnet.daemon.running.operating import SHARED
 from labnet.daemon.workers.fleet import Fleet
-from labnet.daemon.workers.journal import Journal
+from labnet.daemon.workers.journal import LearnedJournal
 
 MOST_EDITS: Final = 20_000
 """Orders that change records and are remembered until the next reload."""
@@ -21,7 +21,7 @@ MOST_EDITS: Final = 20_000
 class Operating:
     """Gives orders to the workers of ``fleet``; ``journals`` are what they learned, by resolver."""
 
-    def __init__(self, fleet: Fleet, journals: Mapping[str, Journal]) -> None:
+    def __init__(self, fleet: Fleet, journals: Mapping[str, LearnedJournal]) -> None:
         self._fleet = fleet
         self._journals = journals
         self._edits: list[tuple[str, dict[str, Any]]] = []

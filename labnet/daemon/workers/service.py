@@ -30,7 +30,7 @@ from labnet.daemon.base import (
 from labnet.daemon.running.changeover import kept_until_restart
 from labnet.daemon.running.reload import STOPPING
 from labnet.daemon.workers.fleet import Fleet
-from labnet.daemon.workers.journal import Journal
+from labnet.daemon.workers.journal import LearnedJournal
 from labnet.daemon.workers.labfile import LabFile
 from labnet.daemon.workers.operating import Operating
 from labnet.daemon.workers.orders import Orders, Settled, unprivileged
@@ -80,7 +80,9 @@ class SupervisorService(BaseService):
         self._folder = ""
         """A folder of ours for control sockets, where they cannot stand beside the supervisor's own."""
         self._lab_file: LabFile | None = None
-        self.journals = {name: Journal(resolver, loaded[name], reactor) for name, resolver in config.resolver.items()}
+        self.journals = {
+            name: LearnedJournal(resolver, loaded[name], reactor) for name, resolver in config.resolver.items()
+        }
         self.fleet = Fleet(
             reactor, config.lab.workers, self._control_of, self.journals, lambda hung: self.workers.kill(hung)
         )
@@ -210,7 +212,7 @@ class SupervisorService(BaseService):
             return self.fleet.view_of_all(what, arguments)
         return self.fleet.view(what, arguments)
 
-    def _dumps(self) -> Mapping[str, Journal]:
+    def _dumps(self) -> Mapping[str, LearnedJournal]:
         return self.journals
 
     def started(self, process: WorkerProcess) -> None:
@@ -296,7 +298,7 @@ class SupervisorService(BaseService):
             if name in self.journals:
                 self.journals[name].change(resolver, loaded[name])
             else:
-                self.journals[name] = Journal(resolver, loaded[name], self._reactor)
+                self.journals[name] = LearnedJournal(resolver, loaded[name], self._reactor)
                 self.journals[name].open(loaded[name])
 
     def _serving(self) -> str:

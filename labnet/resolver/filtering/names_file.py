@@ -34,7 +34,7 @@ _LENGTHS: Final = [bytes((length,)) for length in range(64)]
 _REMEMBERED: Final = 50_000
 
 
-class Skipped:
+class SkippedLines:
     """Counts the lines of a file that cannot be read, and knows the first of them."""
 
     def __init__(self) -> None:
@@ -91,7 +91,7 @@ class NamesFile:
     """Reads a list into ``names``, each with ``number``; with ``subdomains`` each stands for all below it too."""
 
     def __init__(self, names: NameSet, number: int = 0, subdomains: bool = False) -> None:
-        self.skipped = Skipped()
+        self.skipped = SkippedLines()
         self._names = names
         self._number = number
         self._subdomains = subdomains

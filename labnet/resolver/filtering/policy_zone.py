@@ -16,7 +16,7 @@ from labnet.resolver.files.entries import EntryError
 from labnet.resolver.files.included import no_file
 from labnet.resolver.files.zonefile import MasterFile
 from labnet.resolver.filtering.lists import BlockList
-from labnet.resolver.filtering.names_file import Skipped, Suffixes
+from labnet.resolver.filtering.names_file import SkippedLines, Suffixes
 from labnet.resolver.filtering.networks import NetworkMap
 from labnet.resolver.filtering.treatment import TTL, Kind, Treatment
 from labnet.values import IPNetwork
@@ -54,7 +54,7 @@ class PolicyZone(MasterFile):
         super().__init__(_nowhere, None, checkpoint, no_file)
         self._scope.origin = ORIGIN
         self._scope.default_ttl = TTL
-        self.skipped = Skipped()
+        self.skipped = SkippedLines()
         self._list = block_list
         self._list.treatments = [Treatment(kind) for kind in _KINDS]
         self._own: dict[bytes, int] = {}

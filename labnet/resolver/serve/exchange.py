@@ -18,7 +18,7 @@ SendAll = Callable[[Iterator[bytes], WhenOver], object]
 """Sends messages one after the other, as fast as they are taken; an empty one stands for a wait."""
 
 
-class Asked(NamedTuple):
+class ZoneAsked(NamedTuple):
     """A ``message`` that is no question for records, as ``refusal`` says, of the client at the address ``host``.
 
     It was signed by the ``key`` of that name, "" for none. Its answer has at most ``limit`` bytes, and is in several
@@ -56,5 +56,5 @@ class IZoneExchange(Interface):
     def open(message: bytes, refusal: Refusal) -> Opened | None:
         """Check the signature of ``message``; None where it has none by a known key."""
 
-    def give(asked: Asked) -> Given | None:
+    def give(asked: ZoneAsked) -> Given | None:
         """The answer to what other servers ask; None where it is nothing of that kind, or not known here."""

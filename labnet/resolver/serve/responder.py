@@ -20,7 +20,7 @@ from labnet.resolver.ready.ttl_patch import ageing_of
 from labnet.resolver.ready.turns import turns_of
 from labnet.resolver.reasons import told_why
 from labnet.resolver.serve.account import Account
-from labnet.resolver.serve.exchange import Asked, Given, IZoneExchange, SendAll, WhenOver
+from labnet.resolver.serve.exchange import Given, IZoneExchange, SendAll, WhenOver, ZoneAsked
 from labnet.resolver.serve.identity import identity_of
 from labnet.wire.dns_common import record_places
 from labnet.wire.dns_request import Edns, Query, Refusal, Silence, decode_query
@@ -149,7 +149,7 @@ class Responder:
             return True
         opt = b"" if refusal.edns is None else opt_of(refusal.edns, 0, (), self._options(asking, refusal.edns))
         limit, many = limit_of(refusal.edns, asking.is_stream), asking.send_all is not None
-        given = exchange.give(Asked(message, refusal, asking.client.host, asking.key, limit, many, opt))
+        given = exchange.give(ZoneAsked(message, refusal, asking.client.host, asking.key, limit, many, opt))
         if given is not None:
             self._give(asking, refusal.query, given)
         return given is not None
@@ -323,9 +323,9 @@ class _Asking(NamedTuple):
         return self.transport != Transport.UDP
 
     def signing(self, opened: Opened, limit: int, seconds: Callable[[], float]) -> _Asking:
-        """The same of a signed message that was ``opened``: what answers it is signed too, in ``limit`` bytes.
+        """Who sent the signed message that was ``opened``: a reply is signed too, and has at most ``limit`` bytes.
 
-        ``seconds`` gives the time that it is signed at.
+        ``seconds`` gives the time that a reply is signed at, in epoch seconds.
         """
         signer, send, send_all = opened.signer, self.send, self.send_all
         if signer is None:

@@ -17,7 +17,7 @@ from labnet.policy.access import Access
 from labnet.policy.loglimit import NetworkLogLimit
 from labnet.resolver.records.listing import ZoneRecord, all_records, is_newer, serial_of, soa_of
 from labnet.resolver.records.zone import Zone
-from labnet.resolver.serve.exchange import Asked, Given, IZoneExchange
+from labnet.resolver.serve.exchange import Given, IZoneExchange, ZoneAsked
 from labnet.resolver.transfers.journal import Difference, Journal
 from labnet.values import KeyName
 from labnet.wire.dns_common import IN, OPCODE
@@ -96,7 +96,7 @@ class ZoneExchange:
     def open(self, message: bytes, refusal: Refusal) -> Opened | None:
         return self._keyring.open(message, refusal, self._wall()) if self._keyring else None
 
-    def give(self, asked: Asked) -> Given | None:
+    def give(self, asked: ZoneAsked) -> Given | None:
         refusal, query = asked.refusal, asked.refusal.query
         if (refusal.flags & OPCODE) >> 11 == NOTIFY and refusal.rcode == Rcode.NOTIMP:
             return self._note(asked) if self._secondary else None
@@ -117,7 +117,7 @@ class ZoneExchange:
             return self._stream(asked, query, _all(self._zone, apex, soa), kind, soa) if asked.many else None
         return self._give_changes(asked, query, soa)
 
-    def _refuse(self, asked: Asked, query: Query, kind: str) -> None:
+    def _refuse(self, asked: ZoneAsked, query: Query, kind: str) -> None:
         """Note that the client may not have what it asks for."""
         self._counts[kind, "refused"] += 1
         times = self._refusals.count(asked.host, self._clock.seconds()) if self._may_any else None
@@ -132,7 +132,7 @@ class ZoneExchange:
                 event="transfer.refused",
             )
 
-    def _give_changes(self, asked: Asked, query: Query, soa: ZoneRecord) -> Given:
+    def _give_changes(self, asked: ZoneAsked, query: Query, soa: ZoneRecord) -> Given:
         """What changed since the version that the client has; if that is not known, all there is."""
         serial, current = serial_in(asked.message), serial_of(soa)
         if serial is None:
@@ -162,7 +162,7 @@ class ZoneExchange:
         yield from _all(zone, apex, soa) if found is None else _changed(soa, found)
 
     def _stream(
-        self, asked: Asked, query: Query, records: Iterator[ZoneRecord | None], kind: str, soa: ZoneRecord
+        self, asked: ZoneAsked, query: Query, records: Iterator[ZoneRecord | None], kind: str, soa: ZoneRecord
     ) -> Given:
         if self._running >= self._most:
             return self._failed(asked, query, kind, Rcode.SERVFAIL)
@@ -194,12 +194,12 @@ class ZoneExchange:
         alone = b"".join(transfer_messages(query, [soa], asked.opt))
         return Given(alone, Rcode.NOERROR, "records", counted(), over)
 
-    def _failed(self, asked: Asked, query: Query, kind: str, rcode: Rcode) -> Given:
+    def _failed(self, asked: ZoneAsked, query: Query, kind: str, rcode: Rcode) -> Given:
         self._counts[kind, "refused"] += 1
         refusal = Refusal(rcode, asked.refusal.id, asked.refusal.flags, query)
         return Given(encode_refusal(refusal, False, Options()), rcode)
 
-    def _note(self, asked: Asked) -> Given:
+    def _note(self, asked: ZoneAsked) -> Given:
         """A NOTIFY: those of primaries count, with the key of each (RFC 1996, section 3.10)."""
         notify = read_notify(asked.message)
         if notify is None:

@@ -43,7 +43,7 @@ class Kind(Enum):
     """What to remove and what to add."""
 
 
-class Line(NamedTuple):
+class TransferLine(NamedTuple):
     """A record as a line of a master file, and whether it is to be removed (of the old version) or not."""
 
     text: str
@@ -56,7 +56,7 @@ class IncomingTransfer:
     ``take`` is given the lines of the records, none of them the SOA; :attr:`kind` says what they are by then.
     """
 
-    def __init__(self, zone: bytes, id: int, serial: int | None, take: Callable[[list[Line]], object]) -> None:
+    def __init__(self, zone: bytes, id: int, serial: int | None, take: Callable[[list[TransferLine]], object]) -> None:
         self.kind: Kind | None = None
         self.soa: ZoneRecord | None = None
         """The newest one, with its line in :attr:`soa_line`."""
@@ -82,7 +82,7 @@ class IncomingTransfer:
         except BadMessage as error:
             raise TransferError(str(error)) from None
         self._check(found)
-        lines: list[Line] = []
+        lines: list[TransferLine] = []
         for record in found.records:
             if self._done:
                 if self.kind is Kind.CURRENT:
@@ -106,7 +106,7 @@ class IncomingTransfer:
         if not message.records:
             raise TransferError("a message has no records")
 
-    def _record(self, record: ReceivedRecord) -> Line | None:
+    def _record(self, record: ReceivedRecord) -> TransferLine | None:
         """What a record is; None where it is an SOA, or not of the zone."""
         if record.rrclass != IN or record.rrtype in _META or record.rrtype == RRType.OPT:
             raise TransferError(f"a record of {text_of(record.name)} is of no class or type that a zone can have")
@@ -124,7 +124,7 @@ class IncomingTransfer:
             if self._changes > MOST_CHANGES:
                 raise TransferError(f"more than {MOST_CHANGES:,} records change")
         # Other names are no part of the zone, and nobody is to be fooled by them (RFC 5936, section 3.1).
-        return Line(record.line, self._removing) if is_below(record.name.lower(), self._zone) else None
+        return TransferLine(record.line, self._removing) if is_below(record.name.lower(), self._zone) else None
 
     def _soa(self, record: ReceivedRecord) -> None:
         soa = soa_numbers(record.rdata)

@@ -19,7 +19,7 @@ from labnet.resolver.records.listing import ZoneRecord, is_newer, serial_of, soa
 from labnet.resolver.transfers.exchange import keyring_of
 from labnet.resolver.transfers.fetching import Means
 from labnet.resolver.transfers.notifying import NotifySender
-from labnet.resolver.transfers.secondary import Looked, SecondaryZone
+from labnet.resolver.transfers.secondary import SecondaryZone, ZoneLooked
 from labnet.wire.names import key_of, key_of_shown, text_of
 
 AT_A_TIME: Final = 10
@@ -85,7 +85,7 @@ class ZoneKeeper(Service):
         """Whether there is a zone of this name, or any."""
         return bool(self._zones) if name is None else any(apex == key_of_shown(name) for _, apex in self._zones)
 
-    def transfer(self, name: str | None) -> Deferred[list[tuple[str, str, Looked]]]:
+    def transfer(self, name: str | None) -> Deferred[list[tuple[str, str, ZoneLooked]]]:
         """Have the zones of this name asked for, or all; fires with what came of each, behind its resolver and name."""
         wanted = None if name is None else key_of_shown(name)
         chosen = [zone for (_, apex), zone in self._zones.items() if wanted in (None, apex)]
@@ -132,6 +132,6 @@ class ZoneKeeper(Service):
                     self._notifies.tell(name, soa, server, keys.key(server.key) if server.key else None)
 
 
-async def _all_told(zones: Sequence[SecondaryZone]) -> list[tuple[str, str, Looked]]:
+async def _all_told(zones: Sequence[SecondaryZone]) -> list[tuple[str, str, ZoneLooked]]:
     looked = await gatherResults([zone.look_and_tell() for zone in zones])
     return [(zone.title, text_of(zone.zone), each) for zone, each in zip(zones, looked, strict=True)]

@@ -40,7 +40,7 @@ Keys = Callable[[str], dns.tsig.Key]
 """Gives the key of a name that is known."""
 
 
-class Looked(NamedTuple):
+class ZoneLooked(NamedTuple):
     """What came of asking: whether there is the newest version now, and that in a sentence."""
 
     done: bool
@@ -80,7 +80,7 @@ class SecondaryZone:
         self._is_looking = False
         self._looked_at = float("-inf")
         self._again = False
-        self._waiting: list[Deferred[Looked]] = []
+        self._waiting: list[Deferred[ZoneLooked]] = []
 
     def begin(self, primaries: Sequence[ServerAddress], keys: Keys, soa: ZoneRecord | None) -> None:
         """Have it from ``primaries``; ``soa`` is that of the version that is served, if there is one."""
@@ -114,7 +114,7 @@ class SecondaryZone:
         running, self._running, self._is_looking = self._running, None, False
         if running is not None:
             running.cancel()
-        self._tell(Looked(False, "the zone is no longer asked for"))
+        self._tell(ZoneLooked(False, "the zone is no longer asked for"))
 
     def notified(self, serial: int | None, host: str) -> None:
         """The primary at ``host`` says that its version is ``serial``, or another one."""
@@ -130,9 +130,9 @@ class SecondaryZone:
         else:
             self._schedule(max(0.0, self._looked_at + SOONEST - self._clock.seconds()))
 
-    def look_and_tell(self) -> Deferred[Looked]:
+    def look_and_tell(self) -> Deferred[ZoneLooked]:
         """Ask as :meth:`look` does; fires with what came of it."""
-        told: Deferred[Looked] = Deferred()
+        told: Deferred[ZoneLooked] = Deferred()
         self._waiting.append(told)
         self.look()
         return told
@@ -265,7 +265,7 @@ class SecondaryZone:
             self._changed()
         assert self.soa is not None
         what = "came" if is_new else "is the newest"
-        self._over(Looked(True, f"serial {serial_of(self.soa)} {what}, from {self._primary}"), "refresh")
+        self._over(ZoneLooked(True, f"serial {serial_of(self.soa)} {what}, from {self._primary}"), "refresh")
 
     def _failed(self, problem: str) -> None:
         if problem != self._problem:
@@ -277,9 +277,9 @@ class SecondaryZone:
                 event="secondary.failed",
             )
         self._problem = problem
-        self._over(Looked(False, problem), "retry")
+        self._over(ZoneLooked(False, problem), "retry")
 
-    def _over(self, looked: Looked, then: str) -> None:
+    def _over(self, looked: ZoneLooked, then: str) -> None:
         """A look is over; the next one is after the SOA's time of that name."""
         self._running, self._is_looking = None, False
         self._asked_next = ""
@@ -289,7 +289,7 @@ class SecondaryZone:
         self._schedule(self._seconds(then))
         self._tell(looked)
 
-    def _tell(self, looked: Looked) -> None:
+    def _tell(self, looked: ZoneLooked) -> None:
         waiting, self._waiting = self._waiting, []
         for told in waiting:
             told.callback(looked)

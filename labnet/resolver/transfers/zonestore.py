@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import IO, Final
 
 from labnet.net.kernel.regular import open_made, read_regular
-from labnet.resolver.transfers.incoming import IncomingTransfer, Kind, Line, TransferError
+from labnet.resolver.transfers.incoming import IncomingTransfer, Kind, TransferError, TransferLine
 from labnet.wire.tsig import SignatureError, Verifier
 
 MODE: Final = 0o640
@@ -35,7 +35,7 @@ class NewVersion:
         self._path = path
         self._part = path + _UNFINISHED
         self._file: IO[str] | None = None
-        self._changes: list[Line] = []
+        self._changes: list[TransferLine] = []
 
     def receive(self, message: bytes, now: float) -> bool:
         """Take the next message, at ``now`` (epoch seconds); whether it was the last. Raises TransferError."""
@@ -71,7 +71,7 @@ class NewVersion:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self._part)
 
-    def _take(self, lines: list[Line]) -> None:
+    def _take(self, lines: list[TransferLine]) -> None:
         if self.incoming.kind is Kind.CHANGES:
             self._changes += lines
         else:

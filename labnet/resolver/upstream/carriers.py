@@ -19,7 +19,7 @@ from labnet.events import end_of
 from labnet.interfaces import IReactor
 from labnet.net.addresses import address_text
 from labnet.net.tls.client import client_tls
-from labnet.resolver.upstream.encrypted import Asked, EncryptedParent, Way
+from labnet.resolver.upstream.encrypted import EncryptedParent, EncryptedQuestion, Way
 from labnet.values import ParentAddress
 from labnet.wire.dns_upstream import encode_padded_query
 from labnet.wire.types import Question
@@ -39,19 +39,19 @@ class _Connection(Protocol):
     transport: Any = None
 
     def __init__(self, parent: EncryptedParent) -> None:
-        self.waiting: dict[int, Asked] = {}
+        self.waiting: dict[int, EncryptedQuestion] = {}
         self.is_of_use = False
         self._parent = parent
         self._is_ready = self._is_over = False
         self._held = 0
 
-    def ask(self, asked: Asked) -> None:
+    def ask(self, asked: EncryptedQuestion) -> None:
         if self._is_ready:
             self._ask(asked)
         else:
             self._hold(asked)
 
-    def _hold(self, asked: Asked) -> None:
+    def _hold(self, asked: EncryptedQuestion) -> None:
         """Have ``asked`` wait until it can be sent."""
         self._held += 1
         self.waiting[-self._held] = asked
@@ -66,7 +66,7 @@ class _Connection(Protocol):
         if self._begin():
             self._release()
 
-    def _tell(self, asked: Asked) -> None:
+    def _tell(self, asked: EncryptedQuestion) -> None:
         if asked.story is not None:
             here, there = self._ends()
             asked.story.saw(here, there, asked.query, "tls")
@@ -75,7 +75,7 @@ class _Connection(Protocol):
         """Whether the connection is as it has to be; its first bytes are sent then."""
         return True
 
-    def _ask(self, asked: Asked) -> None:
+    def _ask(self, asked: EncryptedQuestion) -> None:
         raise NotImplementedError
 
     def _ends(self) -> tuple[Any, Any]:
@@ -109,7 +109,7 @@ class DoTConnection(_Connection):
         super().__init__(parent)
         self._received = b""
 
-    def _ask(self, asked: Asked) -> None:
+    def _ask(self, asked: EncryptedQuestion) -> None:
         id = int.from_bytes(asked.query[:2], "big")
         while id in self.waiting:
             id = (id + 1) & 0xFFFF
@@ -151,7 +151,7 @@ class DoHConnection(_Connection):
         self._flush()
         return True
 
-    def _ask(self, asked: Asked) -> None:
+    def _ask(self, asked: EncryptedQuestion) -> None:
         # What the server takes is known from its settings only, which come with its first answer.
         if self._http.open_outbound_streams >= min(self._http.remote_settings.max_concurrent_streams, _MOST_STREAMS):
             self._hold(asked)

@@ -33,10 +33,10 @@ IDLE: Final = 20.0
 """Seconds that a connection is kept after the last question."""
 
 
-class Asked:
+class EncryptedQuestion:
     """A question on its way; ``done`` fires with the answer."""
 
-    def __init__(self, question: Question, query: bytes, cancel: Callable[[Asked], None]) -> None:
+    def __init__(self, question: Question, query: bytes, cancel: Callable[[EncryptedQuestion], None]) -> None:
         self.question = question
         self.query = query
         self.done: Deferred[Upstream] = Deferred(lambda _: cancel(self))
@@ -48,10 +48,10 @@ class Asked:
 class Carrier(Protocol):
     """A connection, as :class:`EncryptedParent` has it."""
 
-    waiting: dict[int, Asked]
+    waiting: dict[int, EncryptedQuestion]
     is_of_use: bool
 
-    def ask(self, asked: Asked) -> None:
+    def ask(self, asked: EncryptedQuestion) -> None:
         """Send its query, now or once the connection is there."""
 
     def abort(self) -> None:
@@ -94,7 +94,7 @@ class EncryptedParent:
     def ask(self, question: Question) -> Deferred[Upstream]:
         if is_opaque(question.key):
             return fail(ParentFailed(f"{text_of(question.key)!r} is a name that DNS cannot carry"))
-        asked = Asked(question, self._way.encode(question, self._random), self._forget)
+        asked = EncryptedQuestion(question, self._way.encode(question, self._random), self._forget)
         asked.timer = self._reactor.callLater(self._timeout, self._timed_out, asked)
         self._send(asked)
         return asked.done
@@ -104,7 +104,7 @@ class EncryptedParent:
         self._is_retired = True
         self._rest()
 
-    def _send(self, asked: Asked) -> None:
+    def _send(self, asked: EncryptedQuestion) -> None:
         if self._idle is not None:
             self._idle.cancel()
             self._idle = None
@@ -114,7 +114,7 @@ class EncryptedParent:
             self._connector = self._reactor.connectTCP(self._way.host, self._way.port, factory, timeout=self._timeout)
         self._carrier.ask(asked)
 
-    def replied(self, carrier: Carrier, asked: Asked, message: bytes, ends: tuple[Any, Any]) -> None:
+    def replied(self, carrier: Carrier, asked: EncryptedQuestion, message: bytes, ends: tuple[Any, Any]) -> None:
         """``message`` came for ``asked`` over ``carrier``, whose ``ends`` are here and there."""
         carrier.is_of_use = True
         here, there = ends
@@ -132,7 +132,7 @@ class EncryptedParent:
             asked.done.callback(upstream)
         self._rest()
 
-    def failed(self, asked: Asked, why: str) -> None:
+    def failed(self, asked: EncryptedQuestion, why: str) -> None:
         """The server said something of ``asked`` that is no DNS message."""
         self._fail(asked, ParentFailed(f"{self.address} {why}"))
         self._rest()
@@ -170,7 +170,7 @@ class EncryptedParent:
         why = getattr(getattr(reason.value, "osError", None), "strerror", None)
         return f"cannot ask {self.address}: {why}" if why else f"{self.address} closed the connection without an answer"
 
-    def _timed_out(self, asked: Asked) -> None:
+    def _timed_out(self, asked: EncryptedQuestion) -> None:
         carrier = self._carrier
         self._fail(asked, NoReply(f"{self.address} did not answer"))
         # A connection that is silent may lead nowhere by now: the next question has another one.
@@ -188,17 +188,17 @@ class EncryptedParent:
             asked.is_again = True
             self._send(asked)
 
-    def _forget(self, asked: Asked) -> None:
+    def _forget(self, asked: EncryptedQuestion) -> None:
         """Nobody waits for it any more."""
         self._end(asked)
         self._rest()
 
-    def _fail(self, asked: Asked, error: ParentFailed) -> None:
+    def _fail(self, asked: EncryptedQuestion, error: ParentFailed) -> None:
         self._end(asked)
         if not asked.done.called:
             asked.done.errback(Failure(error))
 
-    def _end(self, asked: Asked) -> None:
+    def _end(self, asked: EncryptedQuestion) -> None:
         if asked.timer is not None and asked.timer.active():
             asked.timer.cancel()
         if self._carrier is not None:

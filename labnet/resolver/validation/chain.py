@@ -54,7 +54,7 @@ Ask = Callable[[Question], Deferred[Upstream]]
 
 
 @dataclass(frozen=True, slots=True)
-class Zone:
+class TrustZone:
     """The zone of this ``name``, a key: SECURE with its ``keys``, or what has none, for a ``reason``.
 
     ``path`` are the zones above it, from the anchor on.
@@ -68,12 +68,12 @@ class Zone:
     code: InfoCode | None = None
 
 
-class Link:
-    """A name below a zone: a :class:`Zone` of its own, none (``zone`` is None), or the end of all names."""
+class TrustLink:
+    """A name below a zone: a :class:`TrustZone` of its own, none (``zone`` is None), or the end of all names."""
 
     __slots__ = ("is_end", "zone")
 
-    def __init__(self, zone: Zone | None, is_end: bool = False) -> None:
+    def __init__(self, zone: TrustZone | None, is_end: bool = False) -> None:
         self.zone = zone
         self.is_end = is_end
 
@@ -101,8 +101,8 @@ class TrustChain:
         self.now = wall_of(clock)
         """The time of day, which signatures speak of."""
         self._told = told
-        self._memory: Memory[bytes, Link | Bogus] = Memory(MOST_ZONES)
-        self._finding: Joint[bytes, Link] = Joint()
+        self._memory: Memory[bytes, TrustLink | Bogus] = Memory(MOST_ZONES)
+        self._finding: Joint[bytes, TrustLink] = Joint()
         self._said: set[str] = set()
 
     def forget(self) -> None:
@@ -113,22 +113,22 @@ class TrustChain:
         """The nearest zone at or above ``name`` that has an anchor."""
         return next((each for each in ancestors(name) if each in self.anchors.zones), None)
 
-    def outside(self, name: bytes) -> Zone | None:
+    def outside(self, name: bytes) -> TrustZone | None:
         """What ``name`` is in where no signature counts there: no anchor is above it, or it is told to be insecure."""
         for each in ancestors(name):
             if each in self.insecure:
                 return _insecure(each, f"{text_of(each)} is in the list of insecure names")
             if each in self.anchors.zones:
                 return None
-        return Zone(ROOT, Security.INDETERMINATE, Keys(ROOT, ()), (), f"no trust anchor is above {text_of(name)}")
+        return TrustZone(ROOT, Security.INDETERMINATE, Keys(ROOT, ()), (), f"no trust anchor is above {text_of(name)}")
 
-    async def zone_of(self, name: bytes) -> Zone:
+    async def zone_of(self, name: bytes) -> TrustZone:
         """The zone that ``name`` is in. Raises :class:`Bogus` where a link on the way is, or ParentFailed."""
         anchor = self.anchor_above(name)
         if (outside := self.outside(name)) is not None or anchor is None:
             return outside or _insecure(ROOT, "")
         links = 0
-        zone: Zone | None = None
+        zone: TrustZone | None = None
         for each in _downward(anchor, name):
             link = self._remembered(each)
             if link is None:
@@ -142,13 +142,13 @@ class TrustChain:
         assert zone is not None
         return zone
 
-    def _remembered(self, name: bytes) -> Link | None:
+    def _remembered(self, name: bytes) -> TrustLink | None:
         found = self._memory.find(name, self.clock.seconds())
         if isinstance(found, Bogus):
             raise Bogus(str(found), found.code)
         return found
 
-    async def _find(self, above: Zone | None, name: bytes) -> Link:
+    async def _find(self, above: TrustZone | None, name: bytes) -> TrustLink:
         """What ``name`` is to the zone ``above`` it, None where it is an anchor's."""
         try:
             link, ttl = await (self._prime(name) if above is None else self._below(above, name))
@@ -166,7 +166,7 @@ class TrustChain:
             says = f"{why} needs {text_of(name)} {rrtype.name}, which cannot be had: {error}"
             raise ParentFailed(says, error.errors) from None
 
-    async def _prime(self, name: bytes) -> tuple[Link, int]:
+    async def _prime(self, name: bytes) -> tuple[TrustLink, int]:
         """The zone that has an anchor."""
         anchor = self.anchors.zones[name]
         vouched = [*read_ds(anchor.ds), *map(vouched_key, anchor.keys)]
@@ -180,7 +180,7 @@ class TrustChain:
                 says=says,
                 event="dnssec.anchor-unusable",
             )
-            return Link(_insecure(name, says, code)), LONGEST
+            return TrustLink(_insecure(name, says, code)), LONGEST
         try:
             zone, ttl, present = await self._enter(name, able, ())
         except Bogus as error:
@@ -197,9 +197,9 @@ class TrustChain:
                 tags=unused,
                 event="dnssec.anchor-unused",
             )
-        return Link(zone), ttl
+        return TrustLink(zone), ttl
 
-    async def _below(self, above: Zone, name: bytes) -> tuple[Link, int]:
+    async def _below(self, above: TrustZone, name: bytes) -> tuple[TrustLink, int]:
         """What ``name``, the next below the secure zone ``above``, is to it."""
         upstream = await self._records(name, RRType.DS, f"what is in {text_of(name)}")
         now, work = self.now(), Work()
@@ -208,15 +208,15 @@ class TrustChain:
             signature = verify(first, signatures_of(first, upstream.signatures), above.keys, now, work)
             ttl = lifetime(first, signature, now)
             if (first.key, first.rrtype) != (name, RRType.DS):
-                return Link(None, is_end=True), ttl  # an alias, or renamed: no zone is there
+                return TrustLink(None, is_end=True), ttl  # an alias, or renamed: no zone is there
             vouched = read_ds(first.rdatas)
             able = usable(vouched)
             if not able:
                 says, code = unusable_text(name, vouched)
                 self._told(says)
-                return Link(_insecure(name, says, code)), ttl
+                return TrustLink(_insecure(name, says, code)), ttl
             zone, lasts, _ = await self._enter(name, able, (*above.path, above.name))
-            return Link(zone), min(ttl, lasts)
+            return TrustLink(zone), min(ttl, lasts)
         denials = proofs_of(upstream.proofs, above.keys, now, work)
         if denials is None:
             raise Bogus(
@@ -227,10 +227,12 @@ class TrustChain:
         cut, says = denials.proofs.cut(name)
         self._told(says or f"{text_of(above.name)} proves that {text_of(name)} is no zone of its own")
         if cut is Cut.UNSIGNED:
-            return Link(_insecure(name, f"{says}: it is not signed")), denials.ttl
-        return Link(None, is_end=cut is Cut.ABSENT), denials.ttl
+            return TrustLink(_insecure(name, f"{says}: it is not signed")), denials.ttl
+        return TrustLink(None, is_end=cut is Cut.ABSENT), denials.ttl
 
-    async def _enter(self, name: bytes, vouched: list[Vouched], path: tuple[bytes, ...]) -> tuple[Zone, int, set[int]]:
+    async def _enter(
+        self, name: bytes, vouched: list[Vouched], path: tuple[bytes, ...]
+    ) -> tuple[TrustZone, int, set[int]]:
         """The zone whose keys are ``vouched`` for, for how long (seconds), and the tags of its keys."""
         upstream = await self._records(name, RRType.DNSKEY, f"what is in {text_of(name)}")
         rrset = next((each for each in upstream.rrsets if (each.key, each.rrtype) == (name, RRType.DNSKEY)), None)
@@ -241,7 +243,7 @@ class TrustChain:
             raise unsigned(rrset, name)
         keys, by, ttl = keys_of(rrset, signatures, vouched, self.now(), Work())
         self._told(f"{_vouching(path, name)} key {by.tag} of {text_of(name)}, which signs {_keys_text(len(keys.keys))}")
-        return Zone(name, Security.SECURE, keys, path), ttl, {key.tag for key in keys.keys}
+        return TrustZone(name, Security.SECURE, keys, path), ttl, {key.tag for key in keys.keys}
 
     def _is_new(self, says: str) -> bool:
         """Whether it was not said yet: an anchor is looked at again and again."""
@@ -259,8 +261,8 @@ def _keys_text(count: int) -> str:
     return "its keys" if count > 1 else "itself"
 
 
-def _insecure(name: bytes, reason: str, code: InfoCode | None = None) -> Zone:
-    return Zone(name, Security.INSECURE, Keys(name, ()), (), reason, code)
+def _insecure(name: bytes, reason: str, code: InfoCode | None = None) -> TrustZone:
+    return TrustZone(name, Security.INSECURE, Keys(name, ()), (), reason, code)
 
 
 def _downward(top: bytes, name: bytes) -> Iterator[bytes]:

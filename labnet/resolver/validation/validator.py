@@ -9,7 +9,7 @@ from typing import NamedTuple
 from twisted.internet.interfaces import IReactorTime
 
 from labnet.resolver.validation.aggressive import KnownDenials, Proven
-from labnet.resolver.validation.chain import TrustChain, Zone
+from labnet.resolver.validation.chain import TrustChain, TrustZone
 from labnet.resolver.validation.denial import Proof, unproven
 from labnet.resolver.validation.proofs import Denials, proofs_of
 from labnet.resolver.validation.signatures import (
@@ -37,7 +37,7 @@ from labnet.wire.types import (
 )
 
 
-class Verdict(NamedTuple):
+class SecurityVerdict(NamedTuple):
     """What a reply, or a part of it, is, and why; ``code`` is what a client is told of what is insecure."""
 
     security: Security
@@ -54,7 +54,7 @@ class _Reply:
     now: float
     work: Work = field(default_factory=Work)
     denials: dict[bytes, Denials | None] = field(default_factory=dict)
-    verdicts: list[Verdict] = field(default_factory=list)
+    verdicts: list[SecurityVerdict] = field(default_factory=list)
 
     def denials_of(self, keys: Keys) -> Denials | None:
         """What the zone of these ``keys`` proves beside the answer."""
@@ -62,12 +62,12 @@ class _Reply:
             self.denials[keys.zone] = proofs_of(self.upstream.proofs, keys, self.now, self.work)
         return self.denials[keys.zone]
 
-    def take(self, proof: Proof, zone: Zone) -> None:
+    def take(self, proof: Proof, zone: TrustZone) -> None:
         """Something is proven by ``zone``."""
         if proof.security is Security.SECURE:
             self.verdicts.append(_secure(zone))
         else:
-            self.verdicts.append(Verdict(proof.security, proof.reason, proof.code))
+            self.verdicts.append(SecurityVerdict(proof.security, proof.reason, proof.code))
 
 
 class Validator:
@@ -94,7 +94,7 @@ class Validator:
         self._known.forget()
         self._chain.forget()
 
-    async def validate(self, question: Question, upstream: Upstream) -> tuple[Upstream, Verdict]:
+    async def validate(self, question: Question, upstream: Upstream) -> tuple[Upstream, SecurityVerdict]:
         """What counts of ``upstream``, a reply to ``question`` that was asked for with signatures, and what it is.
 
         TTLs are as the signatures allow. Raises :class:`Bogus`, or ParentFailed where the chain of trust is cut off.
@@ -129,13 +129,13 @@ class Validator:
         if rrset.rrtype == RRType.RRSIG:  # nothing signs it
             if len(rrsets) == 1:
                 reply.verdicts.append(
-                    Verdict(Security.INSECURE, f"{rrset_text(rrset)} is signatures, which none signs")
+                    SecurityVerdict(Security.INSECURE, f"{rrset_text(rrset)} is signatures, which none signs")
                 )
             return rrset
         signatures = signatures_of(rrset, reply.upstream.signatures)
         zone = await self._zone(rrset.key, rrset.rrtype, signatures)
         if zone.security is not Security.SECURE:
-            reply.verdicts.append(Verdict(zone.security, zone.reason, zone.code))
+            reply.verdicts.append(SecurityVerdict(zone.security, zone.reason, zone.code))
             return rrset
         signature = verify(rrset, signatures, zone.keys, reply.now, reply.work)
         encloser = expanded_from(rrset, signature)
@@ -157,7 +157,7 @@ class Validator:
         others = [each for rrset in proofs if _denies(rrset) for each in signatures_of(rrset, proofs)]
         zone = await self._zone(name, rrtype, own or others)
         if zone.security is not Security.SECURE:
-            reply.verdicts.append(Verdict(zone.security, zone.reason, zone.code))
+            reply.verdicts.append(SecurityVerdict(zone.security, zone.reason, zone.code))
             return soa
         ttl = None
         if soa is not None:
@@ -190,7 +190,7 @@ class Validator:
 
         self._known.learn(zone, proven(soa), map(proven, denials.nsec))
 
-    async def _zone(self, name: bytes, rrtype: int, signatures: Sequence[Signature]) -> Zone:
+    async def _zone(self, name: bytes, rrtype: int, signatures: Sequence[Signature]) -> TrustZone:
         """The zone that has the say about records of ``rrtype`` at ``name``: by its ``signatures``, or its place."""
         above = parent(name) if rrtype == RRType.DS and name != ROOT else name
         outside = self._chain.outside(above)
@@ -223,6 +223,6 @@ def _denies(rrset: RRset) -> bool:
     return rrset.rrtype in (RRType.NSEC, RRType.NSEC3)
 
 
-def _secure(zone: Zone) -> Verdict:
+def _secure(zone: TrustZone) -> SecurityVerdict:
     path = " → ".join(text_of(each) for each in (*zone.path, zone.name))
-    return Verdict(Security.SECURE, f"signed by {text_of(zone.name)}, by way of {path}")
+    return SecurityVerdict(Security.SECURE, f"signed by {text_of(zone.name)}, by way of {path}")

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from labnet import config
 from labnet.config import ResolverConfig
-from labnet.daemon.workers.journal import Journal, read_line
+from labnet.daemon.workers.journal import LearnedJournal, read_line
 from labnet.resolver.cache.logs import DNS_LOG_SUFFIX
 from labnet.resolver.loading import Loaded, load_files
 from labnet.wire.names import key_of
@@ -45,17 +45,17 @@ class JournalTestCase(SynchronousTestCase):
         built = config.build({"lab": {"state": str(self.folder)}, "resolver": {"main": table}}, ".", ".")
         return built.resolver["main"]
 
-    def journal(self, **more: Any) -> Journal:
+    def journal(self, **more: Any) -> LearnedJournal:
         """A journal on the files as they are, open."""
         settings = self.config(**more)
         loaded = load_files(settings, self.clock.seconds())
         self.assertEqual(loaded.errors, [])
-        journal = Journal(settings, loaded, self.clock)
+        journal = LearnedJournal(settings, loaded, self.clock)
         journal.open(loaded)
         self.addCleanup(self._end, journal)
         return journal
 
-    def _end(self, journal: Journal) -> None:
+    def _end(self, journal: LearnedJournal) -> None:
         journal.close()
         for call in self.clock.getDelayedCalls():
             call.cancel()

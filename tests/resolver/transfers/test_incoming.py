@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.resolver.transfers import incoming
-from labnet.resolver.transfers.incoming import IncomingTransfer, Kind, Line, TransferError
+from labnet.resolver.transfers.incoming import IncomingTransfer, Kind, TransferError, TransferLine
 
 ZONE = b"\3lab\4test\0"
 ID = 4711
@@ -32,7 +32,7 @@ def message(*records: str, id: int = ID, flags: int = dns.flags.QR, rcode: int =
     """A message with these records, in this order."""
     made = dns.message.QueryMessage(id=id)
     made.flags = dns.flags.Flag(flags)
-    made.set_rcode(rcode)  # type: ignore[arg-type]
+    made.set_rcode(rcode)
     for record in records:
         name, ttl, rrclass, rrtype, data = record.split(" ", 4)
         made.answer.append(dns.rrset.from_text(name, int(ttl), rrclass, rrtype, data))
@@ -43,7 +43,7 @@ class Receiver:
     """Takes what comes for who has the version ``serial``."""
 
     def __init__(self, serial: int | None = None) -> None:
-        self.lines: list[Line] = []
+        self.lines: list[TransferLine] = []
         self.transfer = IncomingTransfer(ZONE, ID, serial, self.lines.extend)
 
     def receive(self, *messages: bytes) -> bool:
@@ -155,7 +155,7 @@ class NoZoneTests(SynchronousTestCase):
     def test_message_about_another_name_is_refused(self) -> None:
         """Where a message has a question, it is that of the zone."""
         made = dns.message.from_wire(message(soa(5)))
-        made.question.append(dns.rrset.RRset(dns.name.from_text("other"), 1, 252))  # type: ignore[arg-type]
+        made.question.append(dns.rrset.RRset(dns.name.from_text("other"), 1, 252))
         self.refused("another name", made.to_wire())
 
     def test_endless_zone_is_cut_off(self) -> None:

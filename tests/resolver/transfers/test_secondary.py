@@ -23,7 +23,7 @@ from labnet.resolver.loading import Loaded, load_files
 from labnet.resolver.transfers.fetching import IDLE, Means
 from labnet.resolver.transfers.keeper import ZoneKeeper
 from labnet.resolver.transfers.notifying import WAITS
-from labnet.resolver.transfers.secondary import FIRST_RETRY, SOONEST, Looked
+from labnet.resolver.transfers.secondary import FIRST_RETRY, SOONEST, ZoneLooked
 from labnet.wire.names import key_of
 from labnet.wire.transfer import notify_reply
 from labnet.wire.tsig import Signer
@@ -359,7 +359,7 @@ class SecondaryZoneTests(SynchronousTestCase):
         secondary.keeper.transfer(None).addCallback(told.append)
         secondary.turn(SOONEST)
         secondary.transfer(*WHOLE)
-        self.assertEqual(told.pop()[0][2], Looked(True, "serial 5 came, from 192.0.2.1:53"))
+        self.assertEqual(told.pop()[0][2], ZoneLooked(True, "serial 5 came, from 192.0.2.1:53"))
         secondary.keeper.transfer(None).addCallback(told.append)
         secondary.keeper.stopService()
         self.assertFalse(told.pop()[0][2].done)

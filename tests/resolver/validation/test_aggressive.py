@@ -11,7 +11,7 @@ from labnet.resolver.files.trust_anchors import parse_anchors
 from labnet.resolver.upstream.errors import Bogus
 from labnet.resolver.validation.aggressive import MOST_PROOFS, KnownDenials, Proven
 from labnet.resolver.validation.parent import ValidatingParent
-from labnet.resolver.validation.validator import Validator, Verdict
+from labnet.resolver.validation.validator import SecurityVerdict, Validator
 from labnet.wire.names import ROOT, key_of
 from labnet.wire.types import CHECKING_DISABLED, DNSSEC_OK, Question, Rcode, RRset, RRType, Security, Upstream
 from tests.resolver.validation.test_parent import Parent
@@ -60,7 +60,7 @@ class AggressiveTests(TreeTests):
         checked = self.successResultOf(self.deferred(asked, upstream))
         self.assertEqual(checked[1].security, Security.SECURE)
 
-    def deferred(self, asked: Question, upstream: Upstream) -> Deferred[tuple[Upstream, Verdict]]:
+    def deferred(self, asked: Question, upstream: Upstream) -> Deferred[tuple[Upstream, SecurityVerdict]]:
         return Deferred.fromCoroutine(Validator(self.chain(self.parent.tree)).validate(asked, upstream))
 
     def test_types_that_a_name_lacks_and_names_between_are_known(self) -> None:

@@ -8,7 +8,7 @@ from twisted.logger import LogEvent, globalLogPublisher
 
 from labnet.resolver.files.trust_anchors import parse_anchors
 from labnet.resolver.upstream.errors import Bogus, ParentFailed
-from labnet.resolver.validation.chain import TrustChain, Zone
+from labnet.resolver.validation.chain import TrustChain, TrustZone
 from labnet.wire.names import key_of, text_of
 from labnet.wire.types import InfoCode, Question, Security, Upstream
 from tests.resolver.validation.trees import Tree, TreeTests, key, question
@@ -26,7 +26,7 @@ class ChainTests(TreeTests):
         globalLogPublisher.addObserver(self.events.append)
         self.addCleanup(globalLogPublisher.removeObserver, self.events.append)
 
-    def zone_of(self, chain: TrustChain, name: str) -> Zone:
+    def zone_of(self, chain: TrustChain, name: str) -> TrustZone:
         return self.successResultOf(Deferred.fromCoroutine(chain.zone_of(key_of(name))))
 
     def warned(self) -> list[str]:

@@ -18,7 +18,7 @@ from labnet.resolver.files.trust_anchors import TrustAnchors, parse_anchors
 from labnet.resolver.upstream.dns import upstream_of
 from labnet.resolver.upstream.errors import Bogus
 from labnet.resolver.validation.chain import TrustChain
-from labnet.resolver.validation.validator import Validator, Verdict
+from labnet.resolver.validation.validator import SecurityVerdict, Validator
 from labnet.signing.zone import Key, Signing, make_key, sign
 from labnet.wire.dns_upstream import Sent, decode_reply
 from labnet.wire.names import key_of
@@ -144,7 +144,7 @@ class TreeTests(SynchronousTestCase):
 
     def validated(
         self, tree: Tree, text: str, chain: TrustChain | None = None, dnssec: int = 0
-    ) -> tuple[Upstream, Verdict]:
+    ) -> tuple[Upstream, SecurityVerdict]:
         """What counts of the tree's reply to ``text``, and what it is."""
         asked = question(text, dnssec)
         validator = Validator(chain or self.chain(tree))

@@ -166,5 +166,5 @@ def _closer(name: dns.name.Name, encloser: dns.name.Name) -> dns.name.Name:
 
 
 def _hash(name: dns.name.Name, parameters: object) -> bytes:
-    salt, iterations = parameters.salt, parameters.iterations  # type: ignore[attr-defined]
+    salt, iterations = parameters.salt, parameters.iterations
     return base64.b32hexdecode(dns.dnssec.nsec3_hash(name, salt, iterations, 1))
