@@ -246,3 +246,19 @@ class NameReader:
             if len(rest) > LONGEST_NAME:
                 raise BadMessage("a name is too long")
         return rest
+
+
+def compressed(name: bytes, key: bytes, places: dict[bytes, int], here: int) -> bytes:
+    """``name`` as it is written at ``here`` in a message: what stands there already is a pointer (RFC 1035, 4.1.4).
+
+    ``places`` has where each name stands, by the form of it that ``key`` has, and learns of this one.
+    """
+    at = 0
+    while length := key[at]:
+        rest = key[at:]
+        if (place := places.get(rest)) is not None:
+            return name[:at] + (0xC000 | place).to_bytes(2, "big")
+        if here + at < 0x4000:
+            places[rest] = here + at
+        at += 1 + length
+    return name

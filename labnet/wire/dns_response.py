@@ -24,6 +24,7 @@ from labnet.wire.dns_common import (
     RECORD,
     TC,
     TYPE_CLASS,
+    compressed,
     end_of_name,
     padded,
     record_places,
@@ -214,14 +215,4 @@ class _Body:
 
     def _name(self, name: bytes) -> bytes:
         """``name`` as it is written next: what of it was written before becomes a pointer (RFC 1035, section 4.1.4)."""
-        places, here = self._places, len(self.wire)
-        key = name.lower()
-        at = 0
-        while length := key[at]:
-            rest = key[at:]
-            if (place := places.get(rest)) is not None:
-                return name[:at] + (0xC000 | place).to_bytes(2, "big")
-            if here + at < 0x4000:
-                places[rest] = here + at
-            at += 1 + length
-        return name
+        return compressed(name, name.lower(), self._places, len(self.wire))

@@ -26,6 +26,7 @@ from labnet.wire.dns_common import (
     TYPE_CLASS,
     BadMessage,
     NameReader,
+    compressed,
     end_of_name,
 )
 from labnet.wire.dns_request import Query
@@ -125,15 +126,7 @@ class _Message:
         return bytes(self._wire + self._opt)
 
     def _owner(self, name: bytes) -> bytes:
-        places, here, at = self._places, len(self._wire), 0
-        while length := name[at]:
-            rest = name[at:]
-            if (place := places.get(rest)) is not None:
-                return name[:at] + (0xC000 | place).to_bytes(2, "big")
-            if here + at < 0x4000:
-                places[rest] = here + at
-            at += 1 + length
-        return name
+        return compressed(name, name, self._places, len(self._wire))
 
 
 class ReceivedRecord(NamedTuple):
