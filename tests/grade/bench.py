@@ -77,14 +77,21 @@ def graded(assignment: str, path: Path, only: tuple[str, ...] = (), level: str |
         return grade(load(assignment), submission, choose(is_trusted=True, wanted=level), seed, only)
 
 
+def grade_program(program: Reference | Mutant, only: tuple[str, ...] = ()) -> Grade:
+    """The grade of a reference program or of a mutant."""
+    if isinstance(program, Reference):
+        return graded(program.assignment, program.path, only)
+    with tempfile.TemporaryDirectory() as folder:
+        return graded(program.assignment, mutated(program, Path(folder)), only)
+
+
 def grade_mutants(mutants: Iterable[Mutant], at_once: int, has_slow: bool = True) -> dict[str, Grade]:
     """The grade of each mutant by its id; without ``has_slow`` no check that waits but its own."""
 
     def one(mutant: Mutant) -> tuple[str, Grade]:
         checks = load(mutant.assignment).checks
         only = () if has_slow else tuple(one.id for one in checks if not one.slow or one.id == mutant.check)
-        with tempfile.TemporaryDirectory() as folder:
-            return mutant.id, graded(mutant.assignment, mutated(mutant, Path(folder)), only)
+        return mutant.id, grade_program(mutant, only)
 
     with ThreadPoolExecutor(at_once) as pool:
         return dict(pool.map(one, mutants))
@@ -94,8 +101,7 @@ def grade_checks(programs: Iterable[Mutant], at_once: int) -> dict[str, Grade]:
     """What the check of each says of it, by its id."""
 
     def one(program: Mutant) -> tuple[str, Grade]:
-        with tempfile.TemporaryDirectory() as folder:
-            return program.id, graded(program.assignment, mutated(program, Path(folder)), (program.check,))
+        return program.id, grade_program(program, (program.check,))
 
     with ThreadPoolExecutor(at_once) as pool:
         return dict(pool.map(one, programs))
@@ -104,4 +110,4 @@ def grade_checks(programs: Iterable[Mutant], at_once: int) -> dict[str, Grade]:
 def grade_references(programs: Iterable[Reference], at_once: int) -> dict[str, Grade]:
     """The grade of each reference program by its id."""
     with ThreadPoolExecutor(at_once) as pool:
-        return dict(pool.map(lambda one: (one.id, graded(one.assignment, one.path)), programs))
+        return dict(pool.map(lambda one: (one.id, grade_program(one)), programs))

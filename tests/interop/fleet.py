@@ -17,9 +17,10 @@ from types import TracebackType
 from typing import Self
 
 from tests.interop import peers
-from tests.interop.daemon import DEADLINE, Daemon
+from tests.interop.daemon import DEADLINE, Daemon, environment
 from tests.interop.dns_peers import LOOPBACK, free_port
 from tests.interop.plain import Address
+from tests.interop.preloaded import PATIENT
 
 
 class Redis:
@@ -176,7 +177,7 @@ def lab(
         f'[shared]\n{url}{shared}\n[resolver.main]\nlisten = "udp:0"\nparents = "{kind}:{LOOPBACK}:{parent.port}"\n'
         f'learned = "main.learned"\nrate_limit = 0\nin_flight = 5000\nin_flight_per_client = 5000\n{more}\n'
     )
-    return Daemon("labnet", "--config=lab.toml", cwd=folder)
+    return Daemon("labnet", "--config=lab.toml", cwd=folder, env=environment(**{PATIENT: "1"}))
 
 
 def joined(daemon: Daemon) -> Address:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.interop.daemon import Daemon
+from tests.interop.daemon import DEADLINE, Daemon
 from tests.interop.dns_clients import dig
 from tests.interop.dns_peers import LOOPBACK
 from tests.interop.fleet import Asking, CountingParent, Redis, alone, control, joined, lab, until
@@ -42,7 +42,8 @@ def parent(stack: ExitStack) -> CountingParent:
 @pytest.fixture
 def fleet(tmp_path: Path, stack: ExitStack, redis: Redis, parent: CountingParent) -> list[Daemon]:
     """Two labs."""
-    daemons = [stack.enter_context(lab(tmp_path / name, redis, parent)) for name in ("one", "two")]
+    more = f"parent_timeout = {DEADLINE}\n"
+    daemons = [stack.enter_context(lab(tmp_path / name, redis, parent, more=more)) for name in ("one", "two")]
     for daemon in daemons:
         joined(daemon)
     return daemons

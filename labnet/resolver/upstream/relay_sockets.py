@@ -105,8 +105,14 @@ class RelaySockets(Generic[A]):
         return any(sock.asked for sock in (*self._sockets, *self._retired))
 
     def give_up(self, now: float, wait: float) -> list[A]:
-        """Wait no more for what was asked ``wait`` seconds before ``now`` or earlier; gives what that is."""
+        """Wait no more for what was asked ``wait`` seconds before ``now`` or earlier; gives what that is.
+
+        What has come by now is read first: this process may be the one that was too slow.
+        """
         waiting = [sock for sock in (*self._sockets, *self._retired) if sock.asked]  # few of hundreds
+        for sock in waiting:
+            if sock.is_overdue(now, wait):
+                sock.doRead()
         return [asked for sock in waiting for asked in sock.give_up(now, wait)]
 
     def forget(self, asked: A) -> bool:
@@ -182,6 +188,11 @@ class RelaySocket(Generic[A]):
     def is_young(self, now: float) -> bool:
         """Whether it may still be used, by its time."""
         return 0 <= now - self.since < LONGEST_USE
+
+    def is_overdue(self, now: float, wait: float) -> bool:
+        """Whether what it asked first of what it waits for was asked ``wait`` seconds before ``now`` or earlier."""
+        first = next(iter(self.asked.values()), None)
+        return first is not None and not 0 <= now - first.since < wait
 
     def give_up(self, now: float, wait: float) -> list[A]:
         """Wait no more for what this socket asked ``wait`` seconds before ``now`` or earlier; gives what that is."""

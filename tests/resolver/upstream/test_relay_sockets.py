@@ -171,6 +171,14 @@ class RelaySocketsTests(SynchronousTestCase):
         self.assertEqual(self.pool.give_up(22.0, 2.0), [asked[20.0], asked[1.0]])
         self.assertEqual((list(retired.asked), list(young.asked)), ([], [b"c"]))
 
+    def test_what_has_come_is_read_before_it_is_given_up(self) -> None:
+        """A process that got no processor for longer than it waits finds the reply, and does not ask again."""
+        sock = self.pick(0)
+        sock.asked = {b"id": Asked(0.0)}
+        self.patch(self.pool, "received", lambda sock, replies: [sock.asked.pop(reply) for reply in replies])
+        self.parent.sendto(b"id", sock._socket.getsockname())
+        self.assertEqual((self.pool.give_up(9.0, 2.0), sock.asked), ([], {}))
+
     def test_without_a_descriptor_there_is_none(self) -> None:
         """Nor a timer, and the next time there may be one."""
 
