@@ -91,12 +91,12 @@ def parent() -> Iterator[Parent]:
 
 
 @contextmanager
-def parent_and_lab(folder: Path, env: Mapping[str, str]) -> Iterator[tuple[Parent, Daemon]]:
+def parent_and_lab(folder: Path, more: str, env: Mapping[str, str]) -> Iterator[tuple[Parent, Daemon]]:
     with parent() as asked:
         port = asked.socket.getsockname()[1]
         (folder / "lab.toml").write_text(
             '[console]\nquery_log = "queries"\n[resolver.main]\nlisten = "udp:0"\nlearned = "main.learned"\n'
-            f'parents = "dns:127.0.0.1:{port}"\nparent_timeout = {DEADLINE}\n'
+            f'parents = "dns:127.0.0.1:{port}"\n{more}\n'
         )
         with Daemon("labnet", "--config=lab.toml", cwd=folder, env=env) as daemon:
             yield asked, daemon
@@ -105,14 +105,14 @@ def parent_and_lab(folder: Path, env: Mapping[str, str]) -> Iterator[tuple[Paren
 @pytest.fixture
 def both(tmp_path: Path) -> Iterator[tuple[Parent, Daemon]]:
     """A parent and a lab that asks it, and never again because it is slow: these tests count what is asked."""
-    with parent_and_lab(tmp_path, environment(**{PATIENT: "1"})) as made:
+    with parent_and_lab(tmp_path, f"parent_timeout = {DEADLINE}", environment(**{PATIENT: "1"})) as made:
         yield made
 
 
 @pytest.fixture
 def hasty(tmp_path: Path) -> Iterator[tuple[Parent, Daemon]]:
     """A parent and a lab that asks it again after its usual time."""
-    with parent_and_lab(tmp_path, environment()) as made:
+    with parent_and_lab(tmp_path, "", environment()) as made:
         yield made
 
 
