@@ -20,9 +20,9 @@ from pydantic.fields import FieldInfo
 from twisted.python import usage
 
 from labnet.cli.program import labnet
-from labnet.config import Config
+from labnet.config.filters import BlockTable
+from labnet.config.reading import Config
 from labnet.daemon import tap
-from labnet.filter_tables import BlockTable
 from labnet.metrics import FAMILIES
 
 DOCS = Path(__file__).resolve().parent

@@ -14,8 +14,8 @@ import click
 from twisted.trial.unittest import SynchronousTestCase
 
 from docs import generate
-from labnet import config
 from labnet.cli.program import labnet
+from labnet.config import reading
 from labnet.wire.types import InfoCode
 from tests.pages import PAGES, ROOT, named, plain, text_of
 
@@ -78,7 +78,7 @@ class ExampleTests(SynchronousTestCase):
         self.assertTrue(blocks)
         for block in blocks:
             table = tomllib.loads(block)
-            config.build(table if {"command", "resolver"} & table.keys() else {**table, "command": {}}, ".", ".")
+            reading.build(table if {"command", "resolver"} & table.keys() else {**table, "command": {}}, ".", ".")
 
     def test_every_limit_is_the_codes(self) -> None:
         """Each row of a table of limits has the value of the name that it gives."""

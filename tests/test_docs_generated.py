@@ -11,8 +11,8 @@ import jsonschema
 from twisted.trial.unittest import SynchronousTestCase
 
 from docs import generate
-from labnet import config
 from labnet.cli.program import labnet
+from labnet.config import reading
 from labnet.metrics import FAMILIES
 from tests.pages import PAGES, ROOT, markdown_table, options, plain, sections, text_of
 
@@ -45,7 +45,9 @@ class GeneratedTests(SynchronousTestCase):
 
     def test_every_key_option_and_metric_says_what_it_is_for(self) -> None:
         """Each stands once, with words below it."""
-        models = [model for table in config.Config.model_fields.values() for model in generate.models(table.annotation)]
+        models = [
+            model for table in reading.Config.model_fields.values() for model in generate.models(table.annotation)
+        ]
         models += generate.NESTED.values()
         wanted = len(FAMILIES) + sum(len(model.model_fields) for model in models)
         wanted += sum(len(options(plugin)) for plugin in generate.PLUGINS.values()) + len(labnet_options(labnet))
@@ -104,7 +106,7 @@ class SchemaTests(SynchronousTestCase):
             "[shared]\nprefix = 'x'",
         ):
             table = {"command": {}} | tomllib.loads(text)
-            self.assertRaises(config.ConfigError, config.build, table, ".", ".")
+            self.assertRaises(reading.ConfigError, reading.build, table, ".", ".")
             self.assertFalse(self.validator.is_valid(table), text)
 
 
@@ -117,6 +119,6 @@ class ConfigurationTests(SynchronousTestCase):
         self.assertEqual(len(rows), 10)
         for key, (default, meaning) in rows.items():
             table, _, name = key.replace(".NAME", "").partition(".")
-            (model,) = generate.models(config.Config.model_fields[table].annotation)
+            (model,) = generate.models(reading.Config.model_fields[table].annotation)
             field = model.model_fields[name]
             self.assertEqual((generate.default_of(field), plain(field.description)), (default, meaning), key)

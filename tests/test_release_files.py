@@ -8,7 +8,7 @@ import tomllib
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet import config
+from labnet.config.services import LabConfig
 from labnet.daemon import service, tap
 from tests.pages import ROOT, options, text_of
 
@@ -69,7 +69,7 @@ class ReleaseTests(SynchronousTestCase):
     def test_the_unit_gives_a_stop_the_time_that_it_takes(self) -> None:
         """TimeoutStopSec= is more than the default grace and what closing takes; a reload says how it went."""
         unit = self._unit()
-        self.assertGreater(float(unit["TimeoutStopSec"][0]), config.LabConfig().grace + service.CLOSING)
+        self.assertGreater(float(unit["TimeoutStopSec"][0]), LabConfig().grace + service.CLOSING)
         file = unit["ExecStart"][0].rpartition(" ")[2]
         self.assertEqual([f"/opt/labnet/bin/labnet reload --config {file}"], unit["ExecReload"])
 

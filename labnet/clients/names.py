@@ -16,11 +16,11 @@ def known_names() -> list[str]:
 
     A configuration or a file that cannot be read has none: who types a name is not to be told of it.
     """
-    from labnet import config  # in the background: it takes longer than a person takes for a letter
+    from labnet.config import reading  # in the background: it takes longer than a person takes for a letter
 
     try:
-        lab = config.load(config.find())
-    except config.ConfigError:
+        lab = reading.load(reading.find())
+    except reading.ConfigError:
         return []
     paths = [file.path for resolver in lab.resolver.values() for file in resolver.records]
     paths += [resolver.learned for resolver in lab.resolver.values() if resolver.learned is not None]

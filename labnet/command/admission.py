@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Final, Literal
 
-from labnet.config import CommandConfig
+from labnet.config.services import CommandConfig
 from labnet.policy.access import Access
 from labnet.policy.ratelimit import TokenBuckets, network_of
 

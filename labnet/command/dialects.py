@@ -11,7 +11,7 @@ from random import SystemRandom
 
 from labnet.command.framing import ANY, INVALID, CommandFramer
 from labnet.command.protocol import CommandProtocol, CommandServer
-from labnet.config import CommandConfig
+from labnet.config.services import CommandConfig
 from labnet.dialects.commands import CommandClient, CommandCodec
 from labnet.dialects.framing import Framer, FramingError
 from labnet.dialects.library import find

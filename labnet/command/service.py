@@ -20,7 +20,7 @@ from labnet.command.ports import WelcomePort, WelcomePorts, close
 from labnet.command.protocol import CommandFactory, CommandProtocol
 from labnet.command.reader import shared_reader
 from labnet.command.telling import Telling
-from labnet.config import CommandConfig
+from labnet.config.services import CommandConfig
 from labnet.dialects.commands import CommandCodec
 from labnet.dialects.reader import DialectError
 from labnet.interfaces import UNWATCHED, IChange, IEvents, IMeasured, IReactor, StartError
@@ -31,7 +31,7 @@ from labnet.net.kernel import memory
 from labnet.net.kernel.peer_user import user_of
 from labnet.policy.access import address_of
 from labnet.policy.loglimit import LogLimit, NetworkLogLimit
-from labnet.values import LocalUser
+from labnet.values.addresses import LocalUser
 
 GRACE: Final = 0.5
 """Seconds that a closed connection has to send what is still to be sent."""

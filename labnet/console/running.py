@@ -104,10 +104,10 @@ class Looking:
 
 def _socket_of(named: str | None) -> str:
     """The control socket of the lab that ``twistd labnet`` would run here, even where its configuration is wrong."""
-    from labnet import config
+    from labnet.config import reading
     from labnet.console.control import ControlError
 
-    path = config.find(named)
+    path = reading.find(named)
     state = None
     control: Any = None
     if path is not None:
@@ -119,7 +119,7 @@ def _socket_of(named: str | None) -> str:
             raise ControlError(f"{path}: cannot be read: {error.strerror}; --socket names the socket itself") from None
         except (ValueError, AttributeError, RecursionError):
             pass  # a lab may run all the same, with what the file said before
-    defaults = config.Config()
+    defaults = reading.Config()
     named_state = state if isinstance(state, str) else defaults.lab.state
     named_control = control if isinstance(control, str) else str(defaults.console.control)
     found = os.path.abspath(os.path.join(named_state, named_control))

@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger, LogPublisher
 from zope.interface import implementer
 
-from labnet.config import ConsoleConfig
+from labnet.config.services import ConsoleConfig
 from labnet.console.lag import ReactorLag
 from labnet.console.linefile import LineFile
 from labnet.console.logs import LogLines, Logs

@@ -18,7 +18,8 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger, LogPublisher, globalLogPublisher
 from twisted.python.failure import Failure
 
-from labnet.config import Config, ConfigError, ConsoleConfig
+from labnet.config.reading import Config, ConfigError
+from labnet.config.services import ConsoleConfig
 from labnet.console.actions import IControlled, actions_of
 from labnet.console.control import ControlServer
 from labnet.console.ring import Ring

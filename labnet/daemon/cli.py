@@ -86,14 +86,14 @@ def _files_of(course: str) -> dict[str, str]:
     help="Default: the one that twistd labnet would run.",
 )
 def check(file: str | None) -> int:
-    from labnet import config
+    from labnet.config import reading
     from labnet.daemon.base import warnings_of
     from labnet.daemon.running.reload import load_lab
 
-    path = config.find(file)
+    path = reading.find(file)
     try:
-        checked, loaded = load_lab(lambda: config.load(path), time.time())
-    except config.ConfigError as error:
+        checked, loaded = load_lab(lambda: reading.load(path), time.time())
+    except reading.ConfigError as error:
         for problem in error.problems:
             print(f"labnet: {quoted(problem)}", file=sys.stderr)
         return 1

@@ -13,7 +13,9 @@ from twisted.internet.interfaces import IListeningPort
 from zope.interface import implementer
 
 from labnet.command.service import CommandService
-from labnet.config import Config, ResolverConfig, SharedConfig
+from labnet.config.reading import Config
+from labnet.config.resolver import ResolverConfig
+from labnet.config.services import SharedConfig
 from labnet.console.control import CLOSED_BY_EXIT
 from labnet.daemon.base import (
     COMMAND_SERVER_IS_OPEN,

@@ -11,8 +11,8 @@ from typing import Any, Final, NoReturn, cast
 from twisted.application.service import IService
 from twisted.python import usage
 
-from labnet import config
-from labnet.config import Config, ConfigError
+from labnet.config import reading
+from labnet.config.reading import Config, ConfigError
 from labnet.daemon.base import Environment
 from labnet.daemon.garbage import spare_program
 from labnet.daemon.running.reload import load_lab
@@ -26,7 +26,7 @@ from labnet.net.clocks import count_steadily
 from labnet.net.opening.listening import listening_reactor
 from labnet.net.opening.systemd import Inherited, Notifier
 from labnet.resolver.loading import Loaded
-from labnet.values import tcp_address
+from labnet.values.addresses import tcp_address
 
 _ALONE: Final[dict[str, Any]] = {"console": {"control": None}}
 """What a server without a configuration file has: no state of its own, so no socket to be controlled by."""
@@ -74,7 +74,7 @@ class _Options(usage.Options):
         return bool(twistd.get("nodaemon", True)) and not self["quiet"]
 
     def build(self) -> Config:
-        """The configuration that the options ask for, as it is now. Raises :class:`~labnet.config.ConfigError`."""
+        """The configuration that the options ask for, as it is now. Raises :class:`~labnet.reading.ConfigError`."""
         raise NotImplementedError
 
 
@@ -122,11 +122,11 @@ class LabOptions(_Options):
     longdesc = "Runs the command server and the resolvers of a configuration file; without one, the built-in lab."
 
     def postOptions(self) -> None:
-        self.path = config.find(self["config"])
+        self.path = reading.find(self["config"])
         super().postOptions()
 
     def build(self) -> Config:
-        return config.load(self.path, self.rundir)
+        return reading.load(self.path, self.rundir)
 
 
 class CommandOptions(_Options):
@@ -157,7 +157,7 @@ class CommandOptions(_Options):
             table["timeout"] = _number(self["timeout"], float)
         if self["dialect"] is not None:
             table["dialect"] = self["dialect"]
-        return config.build({"command": table, **_ALONE}, self.folder, self.rundir, _option)
+        return reading.build({"command": table, **_ALONE}, self.folder, self.rundir, _option)
 
 
 class ResolverOptions(_Options):
@@ -214,7 +214,7 @@ class ResolverOptions(_Options):
             table["unknown"] = self["unknown"]
         if said.seconds is not None:
             table["default_ttl"] = table["course_ttl_max"] = _number(said.seconds, int)
-        return config.build({"resolver": {"resolver": table}, **_ALONE}, self.folder, self.rundir, _option)
+        return reading.build({"resolver": {"resolver": table}, **_ALONE}, self.folder, self.rundir, _option)
 
 
 def _networks(text: str) -> list[str]:

@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Iterable
 from typing import Final
 
-from labnet.values import IPNetwork
+from labnet.values.addresses import IPNetwork
 
 _REMEMBERED: Final = 10_000
 """Hosts whose verdict is remembered; past that all are forgotten, for a dictionary that is emptied needs no order."""

@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 
 from twisted.internet.defer import Deferred
 
-from labnet.config import ResolverConfig
+from labnet.config.resolver import ResolverConfig
 from labnet.dialects.codec import Codec
 from labnet.dialects.library import find
 from labnet.interfaces import IDatagramSockets, IParent, IReactor
@@ -23,7 +23,7 @@ from labnet.resolver.upstream.dns import DNSExchange, DNSParent, ExchangeOptions
 from labnet.resolver.upstream.infra import InfraCache
 from labnet.resolver.upstream.selection import Parents
 from labnet.resolver.upstream.watched import WatchedSockets
-from labnet.values import ParentAddress
+from labnet.values.servers import ParentAddress
 from labnet.wire.names import ROOT, key_of, text_of
 
 Recipe = tuple[object, ...]

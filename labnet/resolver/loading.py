@@ -10,12 +10,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from labnet.config import ResolverConfig
+from labnet.config.resolver import ResolverConfig
 from labnet.dialects.codec import place_of
 from labnet.dialects.library import find as find_dialect
 from labnet.dialects.model import Dialect
 from labnet.dialects.reader import DialectError
-from labnet.listeners import TLSListen
 from labnet.net.addresses import address_text
 from labnet.net.kernel.memory import trim
 from labnet.net.kernel.regular import open_regular, read_regular
@@ -42,7 +41,10 @@ from labnet.resolver.records.occluded import occluded
 from labnet.resolver.records.zone import Zone
 from labnet.resolver.records.zonedata import ZoneData
 from labnet.resolver.records.zonefile_records import ZoneFileRecords
-from labnet.values import IPNetwork, ParentAddress, RecordsFile
+from labnet.values.addresses import IPNetwork
+from labnet.values.listeners import TLSListen
+from labnet.values.servers import ParentAddress
+from labnet.values.texts import RecordsFile
 from labnet.wire.names import ROOT, key_of, text_of
 from labnet.wire.transfer import SOA, soa_numbers
 from labnet.wire.types import Mapping, Referral, RRType, Security

@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IListeningPort
 from zope.interface import implementer
 
-from labnet.config import ResolverConfig
+from labnet.config.resolver import ResolverConfig
 from labnet.dialects.referrals import Referrals
 from labnet.interfaces import (
     UNWATCHED,

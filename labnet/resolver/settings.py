@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labnet.config import ResolverConfig
+from labnet.config.resolver import ResolverConfig
 from labnet.dialects.codec import Codec
 from labnet.dialects.model import Dialect
 from labnet.interfaces import IScreens

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet import config
 from labnet.builtin.course import files_of, session_of
 from labnet.cli import main
+from labnet.config import reading
 from labnet.daemon.running.reload import load_lab
 from labnet.dialects.library import find, shipped
 
@@ -36,7 +36,7 @@ class CourseTests(SynchronousTestCase):
             self.assertEqual(status, 0, name)
             self.assertEqual({path.name for path in folder.iterdir()}, set(files_of(find(name))))
             path = os.fspath(folder / "labnet.toml")
-            checked, loaded = load_lab(lambda path=path: config.load(path), time.time())
+            checked, loaded = load_lab(lambda path=path: reading.load(path), time.time())
             speaks = {each.dialect for each in checked.resolver.values()} | {
                 checked.command and checked.command.dialect
             }

@@ -10,9 +10,9 @@ from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet import config
 from labnet.builtin import example
 from labnet.builtin.example import ExampleError, write_example
+from labnet.config import reading
 from labnet.daemon.running.reload import load_lab
 
 
@@ -44,8 +44,8 @@ class ExampleTests(SynchronousTestCase):
         self.addCleanup(os.chdir, os.getcwd())
         os.chdir(self.folder)
         with mock.patch.dict(os.environ, clear=True):
-            found = config.find()
-            loaded = load_lab(lambda: config.load(found), 0.0)[1]
+            found = reading.find()
+            loaded = load_lab(lambda: reading.load(found), 0.0)[1]
         self.assertEqual(found, os.path.realpath(written[0]))
         self.assertEqual(loaded["main"].records + loaded["parent"].records, 6)
 

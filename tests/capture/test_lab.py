@@ -7,8 +7,8 @@ import tempfile
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet import config
-from labnet.config import ConfigError
+from labnet.config import reading
+from labnet.config.reading import ConfigError
 
 RESOLVER = {"resolver": {"main": {"listen": "udp:1199"}}}
 
@@ -18,21 +18,21 @@ class ConfigurationTests(SynchronousTestCase):
 
     def test_the_file_is_below_the_state_folder(self) -> None:
         """Made absolute, as everything is before the daemon changes its folder."""
-        built = config.build({**RESOLVER, "capture": {"file": "own.pcapng"}}, ".", "/run")
+        built = reading.build({**RESOLVER, "capture": {"file": "own.pcapng"}}, ".", "/run")
         self.assertEqual(built.capture.file, "/run/var/own.pcapng")
 
     def test_without_it_nothing_is_written(self) -> None:
         """That is the default."""
-        self.assertIsNone(config.build(RESOLVER, ".", "/run").capture.file)
+        self.assertIsNone(reading.build(RESOLVER, ".", "/run").capture.file)
 
     def test_a_wrong_key_is_told_with_the_one_that_was_meant(self) -> None:
         """As in every table."""
         with self.assertRaises(ConfigError) as caught:
-            config.build({**RESOLVER, "capture": {"fiel": "x"}}, ".", "/run")
+            reading.build({**RESOLVER, "capture": {"fiel": "x"}}, ".", "/run")
         self.assertEqual(caught.exception.problems, ("capture.fiel: there is no such key; did you mean file?",))
 
     def test_the_built_in_lab_captures_nothing(self) -> None:
         """Nobody asked for it."""
         with tempfile.TemporaryDirectory() as folder:
-            self.assertIsNone(config.load(None, folder).capture.file)
+            self.assertIsNone(reading.load(None, folder).capture.file)
             self.assertFalse(os.listdir(folder))

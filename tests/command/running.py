@@ -7,7 +7,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.command.service import CommandService
-from labnet.config import CommandConfig
+from labnet.config.services import CommandConfig
 from tests.fakes import Client, MemoryReactor
 
 GREETING = b"Connected: your IP address is 127.0.0.1 and your port is 39770\n"

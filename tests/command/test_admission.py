@@ -7,7 +7,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.command.admission import SessionAdmission
-from labnet.config import CommandConfig
+from labnet.config.services import CommandConfig
 
 HOST = "192.0.2.7"
 OTHER = "192.0.2.8"

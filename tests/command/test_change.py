@@ -6,7 +6,7 @@ from typing import Any
 
 from zope.interface.verify import verifyObject
 
-from labnet.config import CommandConfig
+from labnet.config.services import CommandConfig
 from labnet.interfaces import IChange, StartError
 from tests.command.running import INVALID, TIME, RunningServer
 

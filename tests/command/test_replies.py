@@ -7,7 +7,7 @@ import re
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.command.dialects import codec_of
-from labnet.config import CommandConfig
+from labnet.config.services import CommandConfig
 from tests.fakes import START
 
 

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from labnet.command import ports
 from labnet.command import service as service_module
 from labnet.command.service import CommandService
-from labnet.config import CommandConfig
+from labnet.config.services import CommandConfig
 from labnet.interfaces import StartError
 from tests.command.running import EVERYONE, RunningServer
 from tests.fakes import Client, MemoryReactor

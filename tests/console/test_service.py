@@ -13,7 +13,7 @@ from unittest import mock
 from twisted.logger import Logger, LogPublisher, textFileLogObserver
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.config import ConsoleConfig
+from labnet.config.services import ConsoleConfig
 from labnet.console.linefile import LineFile
 from labnet.console.service import Console
 from labnet.metrics import Sample

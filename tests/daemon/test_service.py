@@ -12,8 +12,8 @@ from unittest import mock
 from twisted.logger import Logger, LogLevel, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet import config
-from labnet.config import ConfigError
+from labnet.config import reading
+from labnet.config.reading import ConfigError
 from labnet.console.actions import actions_of
 from labnet.daemon.running.reload import load_lab
 from labnet.daemon.service import LabService
@@ -44,7 +44,7 @@ class LabTestCase(SynchronousTestCase):
         """A lab of ``tables`` that is not started."""
         path = self.folder / "labnet.toml"
         path.write_text("".join(tables))
-        loaded = config.load(str(path), str(self.folder))
+        loaded = reading.load(str(path), str(self.folder))
         return LabService(*load_lab(lambda: loaded, self.reactor.seconds()), self.reactor)
 
     def started(self, *tables: str) -> LabService:

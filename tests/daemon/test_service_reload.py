@@ -16,8 +16,8 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.error import CannotListenError
 from twisted.logger import LogLevel, LogPublisher
 
-from labnet import config
-from labnet.config import Config, ConfigError
+from labnet.config import reading
+from labnet.config.reading import Config, ConfigError
 from labnet.daemon import base
 from labnet.daemon.base import NO_COMMAND_SERVER, Environment, Lab
 from labnet.daemon.running import reload
@@ -47,7 +47,7 @@ class ReloadTestCase(LabTestCase):
         (self.folder / "labnet.toml").write_text("[console]\n" + "".join(tables))
 
     def read(self) -> Config:
-        return config.load(str(self.folder / "labnet.toml"), str(self.folder))
+        return reading.load(str(self.folder / "labnet.toml"), str(self.folder))
 
     def lab(self, *tables: str) -> LabService:
         self.write(*tables)

@@ -21,7 +21,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.protocol import DatagramProtocol
 from twisted.internet.task import deferLater
 
-from labnet.config import ResolverConfig
+from labnet.config.resolver import ResolverConfig
 from labnet.resolver.clients import admission
 from labnet.resolver.loading import load_files
 from labnet.resolver.serve.batch_port import BatchPort

@@ -18,7 +18,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 from twisted.logger import LogEvent, globalLogPublisher
 
-from labnet.config import ResolverConfig
+from labnet.config.resolver import ResolverConfig
 from labnet.net.batches.batch import HEAD
 from labnet.net.batches.coalescing import Coalescing
 from labnet.resolver.loading import Loaded, load_files

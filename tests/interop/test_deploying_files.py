@@ -12,8 +12,8 @@ from unittest import mock
 import click
 import pytest
 
-from labnet import config
 from labnet.cli.program import labnet
+from labnet.config import reading
 from labnet.metrics import FAMILIES
 from tests.interop.daemon import DEADLINE
 from tests.interop.peers import tool
@@ -91,7 +91,7 @@ def test_the_lab_of_the_container_serves_private_networks_alone(name: str, tmp_p
     """It listens on every address, since the engine publishes; no EXIT of a client closes it."""
     for file in (CONTAINER / name, ETC / "ips.txt", ETC / "parent.txt"):
         shutil.copy(file, tmp_path)
-    read = config.load(str(tmp_path / name), str(tmp_path))
+    read = reading.load(str(tmp_path / name), str(tmp_path))
     assert read.command is not None
     assert read.command.exit_from == ()
     services = [read.command, *read.resolver.values()]

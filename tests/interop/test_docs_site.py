@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from docs import generate
-from labnet.config import Config
+from labnet.config.reading import Config
 from labnet.metrics import FAMILIES
 from tests.interop.daemon import DEADLINE
 from tests.interop.peers import tool

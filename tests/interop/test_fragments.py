@@ -14,7 +14,7 @@ from labnet.net.opening.listening import listening_reactor
 from labnet.net.opening.systemd import Inherited
 from labnet.resolver.ready.packetcache import PacketCaches
 from labnet.resolver.serve.ports import Ports
-from labnet.values import UDPListen
+from labnet.values.listeners import UDPListen
 from tests.interop.test_batch_port import Echo
 
 reactor: Any = default_reactor

@@ -23,7 +23,7 @@ import pytest
 from labnet.console.asking import Control
 from labnet.console.control import ControlError
 from labnet.daemon.workers.orders import _free_number
-from labnet.values import UDPListen
+from labnet.values.listeners import UDPListen
 from tests.interop.daemon import DEADLINE, TWISTD, Daemon, environment
 from tests.interop.plain import Address, greeted, rest
 from tests.interop.test_start_stop import PASS

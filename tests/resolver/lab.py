@@ -16,7 +16,7 @@ import dns.rcode
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.config import ResolverConfig
+from labnet.config.resolver import ResolverConfig
 from labnet.resolver.loading import Loaded, load_files
 from labnet.resolver.service import ResolverService, Surroundings
 from tests.resolver.dnsfakes import reply_to

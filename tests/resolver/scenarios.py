@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from labnet.config import ResolverConfig
+from labnet.config.resolver import ResolverConfig
 from labnet.resolver.loading import Loaded, load_files
 from labnet.resolver.service import ResolverService, Surroundings
 from tests.resolver.fakes import THIS_HOST, Address, Datagram, FakeReactor, FakeSocket

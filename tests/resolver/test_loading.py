@@ -10,7 +10,7 @@ from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.config import ResolverConfig
+from labnet.config.resolver import ResolverConfig
 from labnet.resolver import loading
 from labnet.resolver.cache import lines as lines_of_logs
 from labnet.resolver.cache.log import LogStart

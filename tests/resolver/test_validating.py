@@ -9,7 +9,7 @@ import dns.flags
 import dns.message
 import dns.name
 
-from labnet.config import ResolverConfig
+from labnet.config.resolver import ResolverConfig
 from labnet.events import SENTENCES
 from labnet.interfaces import AnsweredQuery
 from labnet.metrics import Sample

@@ -11,7 +11,7 @@ from random import Random
 
 import pytest
 
-from labnet import config
+from labnet.config import reading
 from labnet.daemon.running.reload import load_lab
 from labnet.daemon.tap import ResolverOptions
 from labnet.resolver.cache.cache import Entry
@@ -239,7 +239,7 @@ def test_no_answer_is_lost_or_wrong_after_kill_nine(tmp_path: Path) -> None:
     (tmp_path / "lab.toml").write_text(CONFIG.format(folder=tmp_path, course=course, dns=dns))
 
     def load() -> dict[str, Loaded]:
-        return load_lab(lambda: config.load(str(tmp_path / "lab.toml"), str(tmp_path)), time.time())[1]
+        return load_lab(lambda: reading.load(str(tmp_path / "lab.toml"), str(tmp_path)), time.time())[1]
 
     for _ in range(KILLS):
         kills.run(("labnet", f"--config={tmp_path}/lab.toml"), load)

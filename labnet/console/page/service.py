@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 
-from labnet.config import ConsoleConfig
+from labnet.config.services import ConsoleConfig
 from labnet.console.http import LimitedSite, SiteService
 from labnet.console.page.access import PageAccess
 from labnet.console.page.api import Api, Backend

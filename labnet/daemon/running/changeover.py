@@ -14,7 +14,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from zope.interface import implementer
 
-from labnet.config import Config, secondary_folder
+from labnet.config.reading import Config, secondary_folder
 from labnet.interfaces import IChange, StartError
 
 Changes = Callable[[Config], Iterable[Callable[[], IChange]]]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable, Iterator
 
-from labnet.config import CommandConfig, Config
+from labnet.config.reading import Config
+from labnet.config.services import CommandConfig
 from labnet.net.addresses import address_text
-from labnet.values import IPNetwork, KeyName, tcp_address
+from labnet.values.addresses import IPNetwork, tcp_address
+from labnet.values.servers import KeyName
 
 
 def doubts(config: Config) -> Iterator[str]:

@@ -12,13 +12,14 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from labnet.config import Config, ConfigError, ResolverConfig
-from labnet.listeners import TLSListen
+from labnet.config.reading import Config, ConfigError
+from labnet.config.resolver import ResolverConfig
 from labnet.metrics import Sample
 from labnet.net.clocks import wall_of
 from labnet.resolver.cache.logs import DNS_LOG_SUFFIX
 from labnet.resolver.filtering.loading import list_files
 from labnet.resolver.loading import RESOLV_CONF, Loaded, Reading, ReadingEnded, every_parent, load_files
+from labnet.values.listeners import TLSListen
 
 POLL: Final = 1.0
 """Seconds between two looks at the watched files; a change is taken once a look has found no further one."""

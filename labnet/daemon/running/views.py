@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Protocol
 
 from labnet.command.service import CommandService
-from labnet.config import Config
+from labnet.config.reading import Config
 from labnet.daemon.running.faults import LabFaults
 from labnet.daemon.running.listen_addresses import shown
 from labnet.interfaces import IReactor

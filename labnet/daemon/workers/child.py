@@ -30,7 +30,7 @@ from twisted.protocols.basic import LineOnlyReceiver
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from labnet.config import Config
+from labnet.config.reading import Config
 from labnet.console.logs import encoded
 from labnet.daemon.base import Environment
 from labnet.daemon.garbage import spare_program

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from twisted.internet.interfaces import IReactorTime
 
-from labnet.config import ResolverConfig
+from labnet.config.resolver import ResolverConfig
 from labnet.resolver.cache.dump import dump_lines
 from labnet.resolver.cache.lines import CachedAnswer, decode_line, encode_line
 from labnet.resolver.cache.logs import LearnedLogs

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from labnet.config import Config
+from labnet.config.reading import Config
 from labnet.resolver.loading import Loaded
 
 _HEADER: Final = struct.Struct(">QQ32s")

@@ -7,11 +7,10 @@ import os
 import socket
 from typing import Final, NamedTuple
 
-from labnet.config import Config
+from labnet.config.reading import Config
 from labnet.interfaces import StartError
-from labnet.listeners import Listen, TLSListen
 from labnet.net.opening.bound import bound_socket
-from labnet.values import UDPListen
+from labnet.values.listeners import Listen, TLSListen, UDPListen
 
 _TRIES: Final = 20
 """Tries for a port number, of the system's choosing, that is free for both UDP and TCP."""

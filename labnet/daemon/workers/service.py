@@ -17,7 +17,8 @@ from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from labnet.config import Config, ConsoleConfig
+from labnet.config.reading import Config
+from labnet.config.services import ConsoleConfig
 from labnet.console.actions import IControlled
 from labnet.console.encoding import unpacked
 from labnet.daemon.base import (

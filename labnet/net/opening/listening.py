@@ -20,7 +20,6 @@ from twisted.python.failure import Failure
 from zope.interface import directlyProvides, providedBy
 
 from labnet.interfaces import IReactor, StartError
-from labnet.listeners import Listen
 from labnet.net.addresses import family_of
 from labnet.net.kernel.packet_filter import ATTACH_REUSEPORT, attach, program_of
 from labnet.net.opening.bound import bound_socket
@@ -29,7 +28,7 @@ from labnet.net.opening.systemd import Inherited
 from labnet.net.opening.unixpath import UNIXPort, remove_dead
 from labnet.net.twisted_private import inherited_unix_port
 from labnet.net.udp_port import UDPPort
-from labnet.values import UDPListen
+from labnet.values.listeners import Listen, UDPListen
 
 OpenSocket = Callable[[str, int], socket.socket]
 """Gives a bound UDP socket for an interface's address and a port number; raises OSError."""

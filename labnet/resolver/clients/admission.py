@@ -15,7 +15,7 @@ from typing import Final, Protocol
 from labnet.interfaces import IScreen, IScreens
 from labnet.policy.access import Access
 from labnet.policy.ratelimit import TokenBuckets, network_of
-from labnet.values import IPNetwork
+from labnet.values.addresses import IPNetwork
 
 _REMEMBERED: Final = 10_000
 """Clients that are remembered; then all are forgotten: a dictionary that is emptied needs no order."""

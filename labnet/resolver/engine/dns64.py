@@ -17,7 +17,7 @@ from labnet.events import Story
 from labnet.interfaces import IResolver, IScreen
 from labnet.resolver.records.reverse import address_of, reverse_name
 from labnet.resolver.records.special import made_up_soa
-from labnet.values import IPNetwork
+from labnet.values.addresses import IPNetwork
 from labnet.wire.names import is_below, key_of, text_of
 from labnet.wire.nat64 import WELL_KNOWN, TranslationPrefix
 from labnet.wire.types import (

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 
 from labnet.resolver.files.problem import Problem
-from labnet.values import lacks_zone
+from labnet.values.addresses import lacks_zone
 
 
 @dataclass(frozen=True, slots=True)

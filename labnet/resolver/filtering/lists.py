@@ -9,7 +9,7 @@ from typing import NamedTuple
 from labnet.resolver.filtering.names import NameSet
 from labnet.resolver.filtering.networks import NetworkMap
 from labnet.resolver.filtering.treatment import Kind, Treatment
-from labnet.values import IPNetwork
+from labnet.values.addresses import IPNetwork
 from labnet.wire.names import text_of
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from labnet.filter_tables import BlockTable
+from labnet.config.filters import BlockTable
 from labnet.resolver.files.problem import Problem
 from labnet.resolver.filtering.lists import BlockList
 from labnet.resolver.filtering.names_file import NamesFile

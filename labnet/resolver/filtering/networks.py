@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labnet.values import IPNetwork
+from labnet.values.addresses import IPNetwork
 
 
 class NetworkMap:

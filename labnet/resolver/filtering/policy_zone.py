@@ -19,7 +19,7 @@ from labnet.resolver.filtering.lists import BlockList
 from labnet.resolver.filtering.names_file import SkippedLines, Suffixes
 from labnet.resolver.filtering.networks import NetworkMap
 from labnet.resolver.filtering.treatment import TTL, Kind, Treatment
-from labnet.values import IPNetwork
+from labnet.values.addresses import IPNetwork
 from labnet.wire.names import ROOT, is_below, key_of, labels, text_of
 from labnet.wire.types import RRset, RRType
 

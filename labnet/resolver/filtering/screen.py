@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from labnet.config import ResolverConfig
+from labnet.config.resolver import ResolverConfig
 from labnet.events import Step, Story
 from labnet.interfaces import IScreen, IScreens
 from labnet.metrics import Sample

@@ -10,12 +10,12 @@ from twisted.internet.interfaces import IAddress, IListeningPort
 from twisted.internet.protocol import ServerFactory
 
 from labnet.interfaces import IReactor, StartError
-from labnet.listeners import TLSListen
 from labnet.net.opening.listening import BACKLOG
 from labnet.net.tls.credentials import Credentials
 from labnet.net.tls.server import ServerTLS, TLSFactory
 from labnet.resolver.clients.transport import Transport
 from labnet.resolver.serve.tcp import DNSStreamProtocol, DNSStreams
+from labnet.values.listeners import TLSListen
 
 _PROTOCOLS: Final = {"tls": (b"dot",), "https": (b"h2", b"http/1.1")}
 """What is agreed to by ALPN (RFC 7301), the best first, by the kind of listener."""

@@ -12,14 +12,13 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
 
 from labnet.interfaces import IReactor, StartError
-from labnet.listeners import Listen, TLSListen
 from labnet.net.opening.listening import BACKLOG, opener_beside
 from labnet.resolver.ready.packetcache import PacketCaches
 from labnet.resolver.serve.batch_port import BatchPort, is_available
 from labnet.resolver.serve.responder import Responder
 from labnet.resolver.serve.tcp import DNSStreams
 from labnet.resolver.serve.udp import ResolverProtocol
-from labnet.values import UDPListen
+from labnet.values.listeners import Listen, TLSListen, UDPListen
 
 if TYPE_CHECKING:
     from labnet.net.tls.credentials import Credentials

@@ -17,7 +17,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from labnet.config import SharedConfig
+from labnet.config.services import SharedConfig
 from labnet.resolver.shared.cache import SharedCache
 from labnet.resolver.shared.calls import Call, Calls, Room
 from labnet.resolver.shared.connection import Link, RedisAddress, RedisConnection, link, shown

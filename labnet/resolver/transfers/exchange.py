@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from labnet.config import ResolverConfig
+from labnet.config.resolver import ResolverConfig
 from labnet.metrics import Sample
 from labnet.net.clocks import wall_of
 from labnet.policy.access import Access
@@ -19,7 +19,7 @@ from labnet.resolver.records.listing import ZoneRecord, all_records, is_newer, s
 from labnet.resolver.records.zone import Zone
 from labnet.resolver.serve.exchange import Given, IZoneExchange, ZoneAsked
 from labnet.resolver.transfers.journal import Difference, Journal
-from labnet.values import KeyName
+from labnet.values.servers import KeyName
 from labnet.wire.dns_common import IN, OPCODE
 from labnet.wire.dns_request import Query, Refusal
 from labnet.wire.dns_response import Options, encode_refusal

@@ -21,7 +21,7 @@ from labnet.net.clocks import wall_of
 from labnet.resolver.records.listing import ZoneRecord, serial_of
 from labnet.resolver.transfers.incoming import Kind, TransferError
 from labnet.resolver.transfers.zonestore import NewVersion
-from labnet.values import ServerAddress
+from labnet.values.servers import ServerAddress
 from labnet.wire.transfer import transfer_query
 from labnet.wire.tsig import Signer, Verifier
 

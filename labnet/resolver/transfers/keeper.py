@@ -11,7 +11,8 @@ from typing import Any, Final
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
 
-from labnet.config import Config, ResolverConfig
+from labnet.config.reading import Config
+from labnet.config.resolver import ResolverConfig
 from labnet.interfaces import IDatagramSockets
 from labnet.metrics import Sample
 from labnet.resolver.loading import Loaded

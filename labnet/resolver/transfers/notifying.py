@@ -15,7 +15,7 @@ from labnet.interfaces import IDatagramSocket, IDatagramSockets
 from labnet.net.addresses import address_text
 from labnet.net.clocks import wall_of
 from labnet.resolver.records.listing import ZoneRecord, serial_of
-from labnet.values import ServerAddress
+from labnet.values.servers import ServerAddress
 from labnet.wire.dns_common import HEADER, OPCODE, QR
 from labnet.wire.names import text_of
 from labnet.wire.transfer import NOTIFY, notify_query

@@ -23,7 +23,7 @@ from labnet.resolver.records.listing import ZoneRecord, is_newer, serial_of
 from labnet.resolver.transfers.fetching import Fetched, Means, fetch
 from labnet.resolver.transfers.incoming import Kind, TransferError
 from labnet.resolver.transfers.zonestore import touch
-from labnet.values import ServerAddress
+from labnet.values.servers import ServerAddress
 from labnet.wire.names import text_of
 from labnet.wire.transfer import SOA, soa_numbers
 

@@ -20,7 +20,7 @@ from labnet.interfaces import IReactor
 from labnet.net.addresses import address_text
 from labnet.net.tls.client import client_tls
 from labnet.resolver.upstream.encrypted import EncryptedParent, EncryptedQuestion, Way
-from labnet.values import ParentAddress
+from labnet.values.servers import ParentAddress
 from labnet.wire.dns_upstream import encode_padded_query
 from labnet.wire.types import Question
 from labnet.wire.web.doh import LONGEST_MESSAGE, MESSAGE

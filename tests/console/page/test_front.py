@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.config import ConsoleConfig
+from labnet.config.services import ConsoleConfig
 from labnet.console.http import BODY_BYTES, MOST_BODY
 from labnet.console.page.api import DRAWN_FOR
 from labnet.console.page.front import POLICY, Front

@@ -13,8 +13,8 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from labnet import config
-from labnet.config import Config
+from labnet.config import reading
+from labnet.config.reading import Config
 from labnet.daemon.running.changeover import (
     Joining,
     Leaving,
@@ -31,7 +31,7 @@ def lab(*, rundir: str = "/run", **tables: Any) -> Config:
     """A configuration of resolvers by name, and other tables."""
     others = {name: tables.pop(name) for name in ("lab", "command", "capture", "console", "shared") if name in tables}
     resolvers = {name: table if isinstance(table, dict) else {"listen": table} for name, table in tables.items()}
-    return config.build({"resolver": resolvers, **others}, "/etc", rundir)
+    return reading.build({"resolver": resolvers, **others}, "/etc", rundir)
 
 
 def listens(given: Config) -> dict[str, list[str]]:

@@ -6,7 +6,7 @@ import tomllib
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet import config
+from labnet.config import reading
 from labnet.daemon.running.reach import doubts
 
 ONLY_HERE = "but `allow` lets only this machine in: name the networks of its clients there"
@@ -14,7 +14,7 @@ ONLY_HERE = "but `allow` lets only this machine in: name the networks of its cli
 
 class DoubtsTests(SynchronousTestCase):
     def doubts(self, text: str) -> list[str]:
-        return [*doubts(config.build(tomllib.loads(text), "/", "/"))]
+        return [*doubts(reading.build(tomllib.loads(text), "/", "/"))]
 
     def command(self, listen: str, more: str = "") -> list[str]:
         return self.doubts(f"[command]\nlisten = {listen}\n{more}")

@@ -12,8 +12,8 @@ from twisted.internet.task import Clock
 from twisted.logger import Logger, LogLevel, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet import config
-from labnet.config import ConfigError
+from labnet.config import reading
+from labnet.config.reading import ConfigError
 from labnet.daemon.running.reload import (
     LONGEST_CHANGE,
     POLL,
@@ -35,7 +35,7 @@ class LoadTests(SynchronousTestCase):
         """Also where the configuration itself cannot be used."""
         table = {"resolver": {"a": {"listen": "udp:1", "records": "none.txt", "parent_tries": 0}}}
         with self.assertRaises(ConfigError) as raised:
-            load_lab(lambda: config.build(table, "/nowhere", "/run"), 0)
+            load_lab(lambda: reading.build(table, "/nowhere", "/run"), 0)
         first, second = raised.exception.problems
         self.assertIn("resolver.a.parent_tries: must be", first)
         self.assertEqual(second, "/nowhere/none.txt: there is no such file")
@@ -48,7 +48,7 @@ class SharedFilesTests(SynchronousTestCase):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder).resolve() / "lab.toml"
             path.write_text(text)
-            return [one.replace(f"{path.parent}/", "") for one in shared_files(config.load(str(path), folder))]
+            return [one.replace(f"{path.parent}/", "") for one in shared_files(reading.load(str(path), folder))]
 
     def test_each_thing_that_is_written_has_a_file_of_its_own(self) -> None:
         """Two resolvers' logs, a log and the DNS log beside another one, a capture, the console's logs."""
@@ -218,13 +218,13 @@ class FileWatchTests(SynchronousTestCase):
     def test_what_is_watched(self) -> None:
         """The configuration, records, hints and trust anchors; not what the lab itself writes into."""
         both = {"listen": "udp:1", "records": ["r", "log"], "learned": "/base/log", "hints": "h", "trust_anchors": "a"}
-        built = config.build({"resolver": {"a": both}}, "/base", "/run")
+        built = reading.build({"resolver": {"a": both}}, "/base", "/run")
         self.assertEqual([*watched_files(built, "/base/lab.toml")], ["/base/lab.toml", "/base/r", "/base/h", "/base/a"])
-        tls = config.build({"resolver": {"a": {"listen": "tls:1:certificate=c:key=k"}}}, "/base", "/run")
+        tls = reading.build({"resolver": {"a": {"listen": "tls:1:certificate=c:key=k"}}}, "/base", "/run")
         self.assertEqual([*watched_files(tls, None)], ["/base/c", "/base/k"])
-        alone = config.build({"resolver": {"a": {"listen": "udp:1"}}}, "/base", "/run")
+        alone = reading.build({"resolver": {"a": {"listen": "udp:1"}}}, "/base", "/run")
         self.assertEqual([*watched_files(alone, None)], [])
-        system = config.build({"resolver": {"a": {"listen": "udp:1", "forward": {"b": "system"}}}}, "/base", "/run")
+        system = reading.build({"resolver": {"a": {"listen": "udp:1", "forward": {"b": "system"}}}}, "/base", "/run")
         self.assertEqual([*watched_files(system, None)], ["/etc/resolv.conf"])
 
 

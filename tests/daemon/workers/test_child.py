@@ -17,7 +17,7 @@ from twisted.logger import LogLevel
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet import config
+from labnet.config import reading
 from labnet.console.encoding import unpacked
 from labnet.console.ring import TICK
 from labnet.daemon.running.reload import load_lab
@@ -135,7 +135,7 @@ class LabTests(ProtocolTestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         table = {"resolver": {"main": {"listen": "udp:1199"}}, "console": {"control": None}, "command": {}}
-        built = config.build(table, folder.name, str(Path(folder.name)))
+        built = reading.build(table, folder.name, str(Path(folder.name)))
         arguments = load_lab(lambda: built, self.reactor.seconds())
         return WorkerLab(ORDERS, self.protocol, *arguments, self.reactor)
 

@@ -10,8 +10,8 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet import config
-from labnet.config import ResolverConfig
+from labnet.config import reading
+from labnet.config.resolver import ResolverConfig
 from labnet.daemon.workers.journal import LearnedJournal, read_line
 from labnet.resolver.cache.logs import DNS_LOG_SUFFIX
 from labnet.resolver.loading import Loaded, load_files
@@ -42,7 +42,7 @@ class JournalTestCase(SynchronousTestCase):
 
     def config(self, **more: Any) -> ResolverConfig:
         table = {"listen": "udp:0", "learned": "learned", **more}
-        built = config.build({"lab": {"state": str(self.folder)}, "resolver": {"main": table}}, ".", ".")
+        built = reading.build({"lab": {"state": str(self.folder)}, "resolver": {"main": table}}, ".", ".")
         return built.resolver["main"]
 
     def journal(self, **more: Any) -> LearnedJournal:

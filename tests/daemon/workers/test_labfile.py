@@ -12,8 +12,8 @@ from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet import config
-from labnet.config import Config
+from labnet.config import reading
+from labnet.config.reading import Config
 from labnet.daemon.running.reload import load_lab
 from labnet.daemon.workers import labfile
 from labnet.daemon.workers.labfile import LabFile, read_lab_file
@@ -31,7 +31,7 @@ class LabFileTests(SynchronousTestCase):
 
     def config(self, port: int = 1199) -> Config:
         table = {"listen": f"udp:{port}", "records": str(self.folder / "ips"), "learned": str(self.folder / "learned")}
-        return config.build({"resolver": {"main": table}}, ".", ".")
+        return reading.build({"resolver": {"main": table}}, ".", ".")
 
     def port(self) -> int:
         return read_lab_file(self.file.fileno())[0].resolver["main"].listen[0].port
@@ -64,7 +64,7 @@ class LabFileTests(SynchronousTestCase):
     def test_a_larger_content_than_the_gap_goes_behind(self) -> None:
         """Where the space before the old content is too small, the old one stays until the new one counts."""
         resolvers = {f"r{number}": {"listen": "udp:0"} for number in range(50)}
-        large = config.build({"resolver": resolvers}, ".", ".")
+        large = reading.build({"resolver": resolvers}, ".", ".")
         for whole in (self.config(), self.config(), large, self.config(), large, large):
             self.file.write(whole, {})
             self.assertEqual(read_lab_file(self.file.fileno())[0], whole)

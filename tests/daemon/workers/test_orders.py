@@ -7,8 +7,8 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet import config
-from labnet.config import Config
+from labnet.config import reading
+from labnet.config.reading import Config
 from labnet.daemon.workers import orders as orders_module
 from labnet.daemon.workers.orders import Orders, Settled, share, unprivileged
 from labnet.interfaces import StartError
@@ -16,7 +16,7 @@ from labnet.net.opening.bound import bound_socket
 
 
 def a_config(**tables: Any) -> Config:
-    return config.build({"resolver": {"main": {"listen": "udp:0"}}, **tables}, ".", ".")
+    return reading.build({"resolver": {"main": {"listen": "udp:0"}}, **tables}, ".", ".")
 
 
 def orders(number: int = 1, workers: int = 4, command: bool = True) -> Orders:

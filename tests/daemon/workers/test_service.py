@@ -16,8 +16,8 @@ from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
 from twisted.logger import LogPublisher, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet import config
-from labnet.config import Config
+from labnet.config import reading
+from labnet.config.reading import Config
 from labnet.console.control import ControlError
 from labnet.console.encoding import packed
 from labnet.daemon.base import NO_COMMAND_SERVER, Environment
@@ -87,7 +87,7 @@ class SupervisorTestCase(SynchronousTestCase):
         (self.folder / "labnet.toml").write_text(text)
 
     def read(self) -> Config:
-        return config.load(str(self.folder / "labnet.toml"), str(self.folder))
+        return reading.load(str(self.folder / "labnet.toml"), str(self.folder))
 
     def _check_free(self, listeners: Any, inherited: Any, freebind: bool) -> None:
         self.checked.append([str(listener) for listener in listeners])

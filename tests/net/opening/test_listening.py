@@ -29,7 +29,7 @@ from labnet.net.opening.listening import (
     with_defaults,
 )
 from labnet.net.opening.systemd import Inherited
-from labnet.values import UDPListen
+from labnet.values.listeners import UDPListen
 from tests.fakes import MemoryReactor
 
 SO_ATTACH_REUSEPORT_CBPF = 51

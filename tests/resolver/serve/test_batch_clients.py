@@ -14,7 +14,7 @@ from labnet.resolver.clients.admission import Admission, Rules
 from labnet.resolver.filtering.lists import BlockList
 from labnet.resolver.filtering.screen import Screens
 from labnet.resolver.serve.batch_clients import BatchClients
-from labnet.values import IPNetwork
+from labnet.values.addresses import IPNetwork
 from tests.net.sockaddr import put
 
 UNLIMITED, ALSO_UNLIMITED, OUTSIDE, DENIED, NO_RECURSION, LIMITED = (f"10.0.{number}.1" for number in range(6))

@@ -13,7 +13,7 @@ import dns.message
 from twisted.logger import LogEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.config import ResolverConfig
+from labnet.config.resolver import ResolverConfig
 from labnet.dialects.library import find, shipped
 from labnet.interfaces import StartError
 from labnet.resolver.loading import load_files

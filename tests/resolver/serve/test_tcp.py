@@ -18,7 +18,7 @@ from twisted.internet.testing import StringTransport
 from twisted.logger import LogEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.config import ResolverConfig
+from labnet.config.resolver import ResolverConfig
 from labnet.interfaces import AnsweredQuery
 from labnet.resolver.clients.transport import Transport
 from labnet.resolver.loading import load_files

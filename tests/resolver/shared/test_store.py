@@ -17,7 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from labnet.config import SharedConfig
+from labnet.config.services import SharedConfig
 from labnet.resolver.shared.cache import SharedCache
 from labnet.resolver.shared.connection import MOST_UNREAD, RedisAddress
 from labnet.resolver.shared.interfaces import ISharedStore

@@ -15,7 +15,8 @@ import dns.rdatatype
 import dns.rrset
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.config import ResolverConfig, build
+from labnet.config.reading import build
+from labnet.config.resolver import ResolverConfig
 from labnet.resolver.clients.transport import Transport
 from labnet.resolver.loading import Loaded, load_files
 from labnet.resolver.service import ResolverService, Surroundings

@@ -18,7 +18,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.config import Config, build
+from labnet.config.reading import Config, build
 from labnet.resolver.loading import Loaded, load_files
 from labnet.resolver.transfers.fetching import IDLE, Means
 from labnet.resolver.transfers.keeper import ZoneKeeper

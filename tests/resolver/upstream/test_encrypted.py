@@ -16,7 +16,7 @@ from labnet.authority.certificates import pem_of
 from labnet.resolver.upstream.carriers import encrypted_parent
 from labnet.resolver.upstream.encrypted import IDLE
 from labnet.resolver.upstream.errors import ParentFailed, Unusable
-from labnet.values import parse_parent
+from labnet.values.servers import parse_parent
 from labnet.wire.dns_upstream import BLOCK
 from labnet.wire.names import key_of
 from labnet.wire.types import Question, RRType, Upstream

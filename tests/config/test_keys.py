@@ -6,10 +6,10 @@ import base64
 import pickle
 from typing import Any
 
-from labnet.config import Config, ConfigError, build
-from labnet.values import KeyName, ServerAddress
+from labnet.config.reading import Config, ConfigError, build
+from labnet.values.servers import KeyName, ServerAddress
 from labnet.wire.names import key_of
-from tests.test_config import FolderTestCase
+from tests.config.test_reading import FolderTestCase
 
 SECRET = base64.b64encode(b"nobody's to read").decode()
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from labnet.config import Config
+from labnet.config.reading import Config
 from labnet.daemon.running.reload import shared_files, watched_files
-from tests.test_config import FolderTestCase
+from tests.config.test_reading import FolderTestCase
 
 LIST = '[resolver.a]\nlisten = "udp:1"\n[resolver.a.block.ads]\n'
 

@@ -8,12 +8,27 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
-from labnet.values import UDPListen, parse_udp_listen, read_address, read_path, read_port, read_text, text_schema
+from labnet.values.addresses import read_address, read_port
+from labnet.values.texts import read_path, read_text, text_schema
 
 EncryptedKind = Literal["tls", "https", "http"]
 
+
 _KINDS: Final[dict[str, EncryptedKind]] = {"tls": "tls", "https": "https", "http": "http"}
+
+
 _PARTS: Final = re.compile(r"(?<!\\):")
+
+
+class UDPListen(BaseModel):
+    """A UDP address to listen on, written as Twisted writes endpoints: ``udp:PORT[:interface=ADDRESS]``."""
+
+    model_config = ConfigDict(frozen=True)
+    port: int
+    interface: str = "127.0.0.1"
+
+    def __str__(self) -> str:
+        return f"udp:{self.port}:interface={self.interface.replace(':', chr(92) + ':')}"
 
 
 class TLSListen(BaseModel):
@@ -48,6 +63,19 @@ class TLSListen(BaseModel):
         return self.model_copy(update={"certificate": paths[0], "key": paths[1]})
 
 
+def parse_udp_listen(value: object) -> UDPListen:
+    """Raises ValueError."""
+    if isinstance(value, UDPListen):
+        return value
+    scheme, *rest = (part.replace("\\:", ":") for part in re.split(r"(?<!\\):", read_text(value)))
+    interface = "127.0.0.1"
+    if scheme != "udp" or len(rest) not in (1, 2) or (len(rest) == 2 and not rest[1].startswith("interface=")):
+        raise ValueError(f"{value!r} is no UDP listener: write udp:PORT:interface=ADDRESS")
+    if len(rest) == 2:
+        interface = read_address(rest[1].removeprefix("interface="))
+    return UDPListen(port=read_port(rest[0]), interface=interface)
+
+
 def parse_listener(value: object) -> UDPListen | TLSListen:
     """Raises ValueError."""
     if isinstance(value, UDPListen | TLSListen):
@@ -76,4 +104,6 @@ def _escaped(text: str) -> str:
 
 
 Listen = UDPListen | TLSListen
+
+
 Listener = Annotated[Listen, BeforeValidator(parse_listener), text_schema("listener")]

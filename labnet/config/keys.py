@@ -9,13 +9,18 @@ from typing import Final, Literal, Protocol
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from labnet.net.kernel.regular import read_regular
-from labnet.values import IPNetwork, KeyName, Path, Secret, ServerAddress
+from labnet.values.addresses import IPNetwork
+from labnet.values.servers import KeyName, ServerAddress
+from labnet.values.texts import Path, Secret
 from labnet.wire.names import wire_of
 
 Problem = tuple[str, str]
 """A key of the configuration, and what is wrong there."""
 
+
 _SECRET: Final = TypeAdapter[bytes](Secret)
+
+
 _LARGEST: Final = 10_000
 """Bytes of a file with a secret."""
 

@@ -1,12 +1,11 @@
-"""Tests for :mod:`labnet.listeners`."""
+"""Tests for :mod:`labnet.values.listeners`."""
 
 from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet import config
-from labnet.listeners import TLSListen, parse_listener
-from labnet.values import UDPListen
+from labnet.config import reading
+from labnet.values.listeners import TLSListen, UDPListen, parse_listener
 
 FORM = "write tls:PORT:interface=ADDRESS:certificate=FILE:key=FILE"
 
@@ -27,7 +26,7 @@ class ListenerTests(SynchronousTestCase):
     def test_https_is_written_alike_and_http_without_files(self) -> None:
         for text in (r"https:443:interface=\:\::certificate=c.pem:key=k", "http:8080:interface=127.0.0.1"):
             self.assertEqual(str(parse_listener(text)), text)
-        built = config.build({"resolver": {"a": {"listen": "http:8080"}}}, "/base", "/run")
+        built = reading.build({"resolver": {"a": {"listen": "http:8080"}}}, "/base", "/run")
         self.assertEqual(built.resolver["a"].listen, (TLSListen(kind="http", port=8080),))
 
     def test_what_is_wrong_is_said_with_how_to_write_it(self) -> None:
@@ -47,12 +46,12 @@ class ListenerTests(SynchronousTestCase):
                 parse_listener(text)
 
     def test_files_are_relative_to_the_configuration(self) -> None:
-        built = config.build({"resolver": {"a": {"listen": "tls:853:certificate=a.pem:key=/b.key"}}}, "/base", "/run")
+        built = reading.build({"resolver": {"a": {"listen": "tls:853:certificate=a.pem:key=/b.key"}}}, "/base", "/run")
         (listen,) = built.resolver["a"].listen
         assert isinstance(listen, TLSListen)
         self.assertEqual(listen.files, ("/base/a.pem", "/b.key"))
 
     def test_a_missing_package_is_named_with_what_installs_it(self) -> None:
-        self.patch(config, "find_spec", lambda name: None)
-        with self.assertRaisesRegex(config.ConfigError, r"resolver\.a: encrypted DNS needs pyopenssl.*\[tls\]"):
-            config.build({"resolver": {"a": {"listen": "tls:853:certificate=a:key=b"}}}, "/base", "/run")
+        self.patch(reading, "find_spec", lambda name: None)
+        with self.assertRaisesRegex(reading.ConfigError, r"resolver\.a: encrypted DNS needs pyopenssl.*\[tls\]"):
+            reading.build({"resolver": {"a": {"listen": "tls:853:certificate=a:key=b"}}}, "/base", "/run")

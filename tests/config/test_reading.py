@@ -13,13 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet import config, packages
-from labnet import values as notation
-from labnet.config import Config, ConfigError
+from labnet import packages
+from labnet.config import reading
+from labnet.config.reading import Config, ConfigError
+from labnet.config.services import CommandConfig
 from labnet.dialects.library import shipped
-from labnet.values import ParentAddress, RecordsFile, UDPListen
+from labnet.values.listeners import UDPListen, parse_udp_listen
+from labnet.values.servers import ParentAddress, parse_parent
+from labnet.values.texts import RecordsFile
 
-ETC = Path(__file__).resolve().parent.parent / "etc"
+ETC = Path(__file__).resolve().parents[2] / "etc"
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.dates(),
@@ -51,7 +54,7 @@ class FolderTestCase(SynchronousTestCase):
         return str(path)
 
     def load(self, text: str | bytes, rundir: str = ".") -> Config:
-        return config.load(self.write("conf/labnet.toml", text), rundir)
+        return reading.load(self.write("conf/labnet.toml", text), rundir)
 
     def problems(self, text: str | bytes) -> list[str]:
         """What is wrong with ``text``, without the file's path that each problem begins with."""
@@ -70,7 +73,7 @@ class FindTests(FolderTestCase):
 
     def find(self, *exist: str, named: str | None = None) -> str | None:
         with mock.patch("os.path.exists", lambda path: path in exist):
-            return config.find(named)
+            return reading.find(named)
 
     def test_the_named_file_comes_first(self) -> None:
         """Whether it exists or not: a wrong name is to be told, not passed over."""
@@ -101,7 +104,7 @@ class BuiltInTests(FolderTestCase):
 
     def test_it_is_the_lab_of_the_transcript(self) -> None:
         """A command server on 8080, a resolver on 1199, its parent on 1200; all on 127.0.0.1."""
-        built_in = config.load(None)
+        built_in = reading.load(None)
         assert built_in.command is not None
         self.assertEqual(built_in.command.listen, ("tcp:8080:interface=127.0.0.1",))
         self.assertEqual((built_in.command.clients, built_in.command.timeout), (1, 15.0))
@@ -133,7 +136,7 @@ class PathTests(FolderTestCase):
         """No file of the one's state is the other's, its control socket included."""
 
         def written(name: str) -> set[str]:
-            loaded = config.load(str(ETC / name), str(self.folder))
+            loaded = reading.load(str(ETC / name), str(self.folder))
             return {
                 loaded.lab.state,
                 str(loaded.console.control),
@@ -199,20 +202,18 @@ class ValueTests(FolderTestCase):
             ("udp:53:interface=localhost", 53, "127.0.0.1"),
             (r"udp:53:interface=2001\:db8\:\:1", 53, "2001:db8::1"),
         ]:
-            parsed = notation.parse_udp_listen(text)
+            parsed = parse_udp_listen(text)
             self.assertEqual((parsed.port, parsed.interface), (port, interface))
-            self.assertEqual(notation.parse_udp_listen(str(parsed)), parsed)
-            self.assertIs(notation.parse_udp_listen(parsed), parsed)
+            self.assertEqual(parse_udp_listen(str(parsed)), parsed)
+            self.assertIs(parse_udp_listen(parsed), parsed)
 
     def test_parents_have_an_address_and_a_port(self) -> None:
         """IPv6 with brackets or without."""
         for text, host in [("text:192.0.2.1:53", "192.0.2.1"), ("text:[::1]:53", "::1"), ("text:::1:53", "::1")]:
-            parsed = notation.parse_parent(text)
+            parsed = parse_parent(text)
             self.assertEqual((parsed.host, parsed.port), (host, 53))
-            self.assertIs(notation.parse_parent(parsed), parsed)
-        self.assertEqual(
-            notation.parse_parent("text:127.0.0.1:1"), ParentAddress(kind="text", host="127.0.0.1", port=1)
-        )
+            self.assertIs(parse_parent(parsed), parsed)
+        self.assertEqual(parse_parent("text:127.0.0.1:1"), ParentAddress(kind="text", host="127.0.0.1", port=1))
 
     def test_every_kind_of_stream_endpoint_is_taken(self) -> None:
         """A systemd socket is there only when systemd starts the lab, so it is not looked for here."""
@@ -229,7 +230,7 @@ class ValueTests(FolderTestCase):
     def test_values_that_are_parsed_already_are_taken(self) -> None:
         """A program that builds its configuration need not write it as text."""
         network = ipaddress.ip_network("10.0.0.0/8")
-        built = config.CommandConfig(exit_from=(network,))
+        built = CommandConfig(exit_from=(network,))
         self.assertEqual(built.exit_from, (network,))
 
     def test_a_configuration_does_not_change(self) -> None:
@@ -243,7 +244,7 @@ class ErrorTests(FolderTestCase):
 
     def test_a_missing_package_is_named(self) -> None:
         """What shares the cache needs one that not everybody has."""
-        self.patch(config, "find_spec", lambda name: None)
+        self.patch(reading, "find_spec", lambda name: None)
         self.assertEqual(
             self.problems("[command]\n[shared]\nurl = 'redis://127.0.0.1'\n"),
             [f"shared: needs txredisapi, which is not there: {packages.hint('shared')}"],
@@ -251,7 +252,7 @@ class ErrorTests(FolderTestCase):
 
     def test_validation_names_the_package_that_it_needs(self) -> None:
         """Without validation it is not needed."""
-        self.patch(config, "find_spec", lambda name: None)
+        self.patch(reading, "find_spec", lambda name: None)
         table = "[resolver.main]\nlisten = 'udp:1'\nparents = 'root'\n"
         self.assertEqual(self.load(table).resolver["main"].dnssec, "off")
         self.assertEqual(
@@ -428,7 +429,7 @@ class ErrorTests(FolderTestCase):
         reasons = {"none.toml": "No such file or directory", ".": "Is a directory", fifo: "it is no regular file"}
         for path, why in reasons.items():
             with self.assertRaises(ConfigError) as raised:
-                config.load(path)
+                reading.load(path)
             self.assertEqual(raised.exception.problems, (f"{path}: cannot be read: {why}",))
 
     @settings(max_examples=150)
@@ -436,7 +437,7 @@ class ErrorTests(FolderTestCase):
     def test_any_table_is_a_configuration_or_a_list_of_errors(self, table: dict[str, object]) -> None:
         """Never another exception, and each error names its key."""
         try:
-            config.build(table, "/base", "/run")
+            reading.build(table, "/base", "/run")
         except ConfigError as error:
             self.assertTrue(error.problems)
             for problem in error.problems:

@@ -8,11 +8,13 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
-from labnet.values import Many, Network, Path, Printable
+from labnet.values.addresses import Network
+from labnet.values.texts import Many, Path, Printable
 from labnet.wire.names import wire_of
 
 WORDS: Final = ("nxdomain", "nodata", "zero", "refused", "allow")
 """What a list may say in place of addresses."""
+
 
 _NAME: Final = re.compile(r"(?:\*?\.)?[^\s*]+")
 
@@ -41,7 +43,11 @@ def _listed(value: object) -> str:
 
 
 ListName = Annotated[Printable, Field(max_length=40)]
+
+
 BlockAnswer = Annotated[str, BeforeValidator(_answer), WithJsonSchema({"type": "string", "format": "answer"})]
+
+
 ListedName = Annotated[str, BeforeValidator(_listed), WithJsonSchema({"type": "string", "format": "name"})]
 
 

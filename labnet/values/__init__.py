@@ -1,0 +1,1 @@
+"""How single values of the configuration are written, and what they are read to."""
