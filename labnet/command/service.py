@@ -8,18 +8,21 @@ from typing import Any, Final
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall, IListeningPort
+from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from labnet.command.admission import WHY, RefusalReason, SessionAdmission
+from labnet.command.admission import WHY, SessionAdmission
 from labnet.command.dialects import codec_of, framer_of, protocol_of, with_dialect
 from labnet.command.framing import GIVE_UP, SETTLE, CommandFramer
 from labnet.command.gate import Gate
+from labnet.command.overview import overview
 from labnet.command.ports import WelcomePort, WelcomePorts, close
 from labnet.command.protocol import CommandFactory, CommandProtocol
 from labnet.command.reader import shared_reader
+from labnet.command.refusals import RefusalLog
 from labnet.command.telling import Telling
+from labnet.command.turns import GRACE, Turns
 from labnet.config.services import CommandConfig
 from labnet.dialects.commands import CommandCodec
 from labnet.dialects.reader import DialectError
@@ -30,20 +33,10 @@ from labnet.net.deadlines import Deadlines
 from labnet.net.kernel import memory
 from labnet.net.kernel.peer_user import user_of
 from labnet.policy.access import address_of
-from labnet.policy.loglimit import LogLimit, NetworkLogLimit
 from labnet.values.addresses import LocalUser
-
-GRACE: Final = 0.5
-"""Seconds that a closed connection has to send what is still to be sent."""
 
 CROWD: Final = 1000
 """Sessions at a time whose memory is worth giving back to the system when the last of them has left."""
-
-MOST_SHOWN: Final = 500
-"""Sessions that are shown to who looks, and as many that wait."""
-
-_BETWEEN_TURNS: Final = 2 * GRACE
-"""Seconds between two sessions that are closed because others wait: the first is gone by then."""
 
 _ENDS: Final = ("client", "exit", "server", "timeout", "turn", *WHY)
 
@@ -93,11 +86,8 @@ class CommandService(Service):
         self._exits = self._invalids = 0
         self._waiting_for_close: list[Deferred[None]] = []
         self._ends = array("Q", [0] * len(_ENDS))  # no objects: they would hold a crowd's memory
-        self._refusals_logged = float("-inf")
-        self._refusals_unlogged = 0
-        self._denials = NetworkLogLimit()
-        self._exits_alone = LogLimit()
-        self._turn: IDelayedCall | None = None  # the next look at who is served for how long, while others wait
+        self._said = RefusalLog(reactor)
+        self._turns = Turns(reactor, self.gate, lambda: self._config.turn)
 
     @property
     def ports(self) -> tuple[IListeningPort, ...]:
@@ -207,13 +197,8 @@ class CommandService(Service):
             self.log.info("EXIT from {host}: the command server closes", host=session.host, event="command.exit")
             self._close("exit").addCallback(self._exit_done)
         else:
-            if self.style.exit_closes_all and (more := self._exits_alone.more(self.reactor.seconds())) is not None:
-                self.log.info(
-                    "EXIT from {host} closes its connection alone: `exit_from` does not name it{more}",
-                    host=session.host,
-                    more=more,
-                    event="command.exit-alone",
-                )
+            if self.style.exit_closes_all:
+                self._said.exit_alone(session.host)
             session.close("exit")
 
     def _may_close_all(self, session: CommandProtocol) -> bool:
@@ -230,37 +215,17 @@ class CommandService(Service):
 
     def admits(self, host: str) -> bool:
         """Whether a client at ``host`` may connect now; a refusal is counted, and logged now and then."""
-        now = self.reactor.seconds()
-        refusal = self._admission.refusal(host, now)
+        refusal = self._admission.refusal(host, self.reactor.seconds())
         if refusal is None:
             return True
         self._ends[_ENDS.index(refusal)] += 1
-        if refusal != "denied":
-            self._log_refusal(host, refusal, now)
-        elif (count := self._denials.count(host, now)) is not None:
-            self._say_refused(host, refusal, count)
+        self._said.refused(host, refusal)
         return False
 
     def refuse_http(self, session: CommandProtocol) -> None:
         """Close ``session``, on which an HTTP request came; none of its commands counts."""
         session.close("http")
-        self._log_refusal(session.host, "http", self.reactor.seconds())
-
-    def _log_refusal(self, host: str, refusal: RefusalReason, now: float) -> None:
-        self._refusals_unlogged += 1
-        if now - self._refusals_logged < 1:
-            return
-        self._say_refused(host, refusal, self._refusals_unlogged)
-        self._refusals_logged, self._refusals_unlogged = now, 0
-
-    def _say_refused(self, host: str, refusal: RefusalReason, count: int) -> None:
-        self.log.warn(
-            "{count} new connection(s) closed at once, the last from {host}: {why}",
-            count=count,
-            host=host,
-            why=WHY[refusal],
-            event="command.refused",
-        )
+        self._said.refused(session.host, "http")
 
     def arrived(self, session: CommandProtocol) -> None:
         """``session`` has a connection."""
@@ -294,31 +259,8 @@ class CommandService(Service):
             self.telling.id_of(session)
 
     def status(self) -> dict[str, Any]:
-        """The sessions that are served and those that wait, for JSON: times in seconds, as the reactor counts them."""
-        now, timeout = self.reactor.seconds(), self._config.timeout
-        served, waiting = self.gate.sessions[: self.gate.served], self.gate.sessions[self.gate.served :]
-        return {
-            "sessions": [
-                {
-                    "id": self.telling.id_of(session),
-                    "client": self._client(session),
-                    "since": self.gate.since(session),
-                    "left": max(0.0, timeout - (now - self.deadlines.touched.get(session, now))),
-                    "commands": self.telling.commands_of(session),
-                    "state": session.state,
-                }
-                for session in served[:MOST_SHOWN]
-            ],
-            "waiting": [
-                {"id": self.telling.id_of(session), "client": self._client(session), "place": place, "since": None}
-                for place, session in enumerate(waiting[:MOST_SHOWN], 1)
-            ],
-            "more": max(0, len(served) - MOST_SHOWN) + max(0, len(waiting) - MOST_SHOWN),
-        }
-
-    def _client(self, session: CommandProtocol) -> dict[str, Any]:
-        host, port = self.telling.client_of(session)
-        return {"host": host, "port": port}
+        """The sessions that are served and those that wait, for JSON."""
+        return overview(self.gate, self.telling, self.deadlines, self.reactor.seconds(), self._config.timeout)
 
     def close_session(self, id: str) -> None:
         """Close the session that has this ``id``, as somebody who looks wants it. Raises LookupError."""
@@ -330,29 +272,9 @@ class CommandService(Service):
     def _hold(self, hold: bool) -> None:
         self._welcome.hold(hold)
         if hold:
-            self._look_at_turns()
-        elif self._turn is not None:
-            self._turn.cancel()
-            self._turn = None
-
-    def _look_at_turns(self) -> None:
-        """While sessions wait: close the one that is served for the longest time, once its turn has lasted its bound.
-
-        The next look is when the bound of the one that is served for the longest time is reached.
-        """
-        if self._turn is not None and self._turn.active():
-            self._turn.cancel()
-        session, since = self.gate.longest
-        left = since + self._config.turn - self.reactor.seconds()
-        if left <= 0:
-            self.log.info(
-                "the session of {host} is closed after {seconds:.0f} s, for others wait",
-                host=session.host,
-                seconds=self._config.turn - left,
-                event="command.turn",
-            )
-            session.close("turn")
-        self._turn = self.reactor.callLater(max(left, _BETWEEN_TURNS), self._look_at_turns)
+            self._turns.look()
+        else:
+            self._turns.stop()
 
     def _close(self, end: str) -> Deferred[None]:
         """Close the welcome ports and every session; fires when all are gone."""
