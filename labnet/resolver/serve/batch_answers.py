@@ -97,9 +97,7 @@ class BatchAnswers:
         for _ in range(BATCHES):
             count = receive()
             try:
-                if count == 1:
-                    self._answer_one()
-                elif count:
+                if count:
                     self._answer(count)
             except Exception:
                 # As in hand_on: it must not close the port.
@@ -115,6 +113,8 @@ class BatchAnswers:
         limited = self._clients.rate_limited(count, came)
         cache, out = self._way()
         keys: Sequence[bytes] = self._in.keys(count, cache.skipped)
+        if count == 1 and not limited and self._answer_first(keys[0], cache, out, came):
+            return
         if limited:  # nothing is looked for, or made, for them
             keys = [NO_KEY if slot in limited else key for slot, key in enumerate(keys)]
         found = None if limited else self._made_at_once(keys, cache)
@@ -172,25 +172,18 @@ class BatchAnswers:
             self._at_once = 0
         return None
 
-    def _answer_one(self) -> None:
+    def _answer_first(self, key: bytes, cache: PacketCache, out: Outgoing, came: float) -> bool:
         """Answer a batch of one, which is what comes when little comes, without a list for each step."""
-        came = self._packets.seconds()
-        cache, out = self._way()
-        key = self._in.keys(1, cache.skipped)[0]
         packet = cache.packets.get(key)
-        counts = self.protocol.counts
-        if packet is None or counts.log is not None or not self._clients.first_is_unlimited():
-            self._answer(1)
-            return
+        if packet is None:
+            return False
         vector: Any = packet[0]
         try:
             out.reply_first(vector)
         except TypeError:  # it is None
             out.reply_first(cache.turns[key].next()[0])
-        packet[1].ready += 1
-        counts.ready_seconds.observe(max(0.0, self._packets.clock.seconds() - came))
-        if counts.events.watched:
-            self._tell(1, None)
+        self._count(packet[1], 1, None, came)
+        return True
 
     def _way(self) -> tuple[PacketCache, Outgoing]:
         """Where to look first, and what replies: a batch is mostly of one protocol, that of its first datagram."""

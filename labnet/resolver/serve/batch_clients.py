@@ -37,10 +37,6 @@ class BatchClients:
         """Who sent the datagram in ``slot``, if :meth:`rate_limited` was asked for its batch."""
         return self._clients.get(self._in.source(slot))
 
-    def first_is_unlimited(self) -> bool:
-        """Whether the first datagram is from a client of which nothing has to be known or counted."""
-        return self._generation == self._admitting.admission.generation and self._in.source(0) in self._unlimited
-
     def rate_limited(self, count: int, now: float) -> Container[int]:
         """The slots whose clients may not be given what is ready; of the others' rate it is taken.
 

@@ -136,33 +136,11 @@ class BatchClientsTests(SynchronousTestCase):
         for _ in range(2):
             self.assertEqual(batches.limited([UNLIMITED] * 3), [])
         batches.admission.change(Rules(networks(OUTSIDE)))
-        self.assertFalse(batches.clients.first_is_unlimited())
         for _ in range(2):
             self.assertEqual(batches.limited([UNLIMITED] * 3), [0, 1, 2])
         self.assertEqual(batches.limited([UNLIMITED, OUTSIDE]), [0])
         batches.admission.change(MIXED)
         self.assertEqual(batches.limited([UNLIMITED, OUTSIDE]), [1])
-
-    def test_whether_the_first_client_is_unlimited(self) -> None:
-        """If of him nothing has to be counted, and that was found out under the rules of now."""
-        for host, is_unlimited in (
-            (UNLIMITED, True),
-            (OUTSIDE, False),
-            (DENIED, False),
-            (NO_RECURSION, False),
-            (LIMITED, False),
-        ):
-            batches = Batches()
-            put(batches.incoming, 0, host)
-            self.assertFalse(batches.clients.first_is_unlimited())
-            batches.limited([host])
-            self.assertEqual(batches.clients.first_is_unlimited(), is_unlimited, host)
-            batches.limited([OUTSIDE, host])
-            self.assertFalse(batches.clients.first_is_unlimited())
-            put(batches.incoming, 0, host)
-            self.assertEqual(batches.clients.first_is_unlimited(), is_unlimited, host)
-            batches.admission.change(MIXED)
-            self.assertFalse(batches.clients.first_is_unlimited())
 
     def test_the_client_of_a_slot(self) -> None:
         """As the rules see him, also of the usual sender; nobody who was not asked about."""
@@ -186,9 +164,9 @@ class BatchClientsTests(SynchronousTestCase):
         for first in range(0, REMEMBERED, BATCH):
             self.assertEqual(batches.limited(hosts[first : first + BATCH]), [])
         put(batches.incoming, 0, hosts[0])
-        self.assertTrue(batches.clients.first_is_unlimited())
+        self.assertIsNotNone(batches.clients.client(0))
         self.assertEqual(batches.limited(["192.0.2.1"]), [])
         put(batches.incoming, 0, hosts[0])
-        self.assertFalse(batches.clients.first_is_unlimited())
+        self.assertIsNone(batches.clients.client(0))
         self.assertEqual(batches.limited(hosts[:BATCH]), [])
-        self.assertTrue(batches.clients.first_is_unlimited())
+        self.assertIsNotNone(batches.clients.client(0))
