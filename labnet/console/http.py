@@ -172,6 +172,9 @@ class LimitedSite(Site):
         self._open: dict[LimitedChannel, None] = {}
         self._closed: list[Deferred[None]] = []
 
+    def startFactory(self) -> None:
+        """Open no log of requests: for its lines Twisted would look at the clock each second, and wake the process."""
+
     def log(self, request: object) -> None:
         """Scrapes are not worth a line of the log each."""
 

@@ -13,6 +13,7 @@ from zope.interface import implementer
 
 from labnet.interfaces import IMeasured
 from labnet.metrics import Histogram, Sample
+from labnet.net.clocks import until_next
 
 PERIOD: Final = 1.0
 """Seconds between two measurements."""
@@ -51,8 +52,9 @@ class ReactorLag(Service):
         yield self._histogram.sample("labnet_reactor_late_seconds")
 
     def _wait(self) -> None:
-        self._due = self._monotonic() + PERIOD
-        self._call = self._reactor.callLater(PERIOD, self._called)
+        wait = until_next(self._reactor, PERIOD)
+        self._due = self._monotonic() + wait
+        self._call = self._reactor.callLater(wait, self._called)
 
     def _called(self) -> None:
         late = max(0.0, self._monotonic() - self._due)

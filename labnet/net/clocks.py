@@ -57,3 +57,11 @@ def ahead(clock: IReactorTime) -> float:
     What the system corrects its clock by all the time counts as nothing.
     """
     return float(round(wall_of(clock)() - clock.seconds()))
+
+
+def until_next(clock: IReactorTime, period: float) -> float:
+    """Seconds until ``clock`` shows the next multiple of ``period``; never 0.
+
+    Timers that wait so come together, whenever each was set: a process at rest is woken once for all of them.
+    """
+    return period - clock.seconds() % period

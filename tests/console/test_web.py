@@ -314,6 +314,10 @@ class PortTests(WebTestCase):
         """Those that are open."""
         self.assertEqual([port.getHost().port for port in self.service.ports], [9000])
 
+    def test_nobody_wakes_a_process_that_nobody_asks(self) -> None:
+        """It has no timer before the first client."""
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
     def test_stopping_closes_every_connection(self) -> None:
         """Also one that waits for an answer, or reads none."""
         self.counted = Deferred()

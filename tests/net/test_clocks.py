@@ -11,7 +11,9 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 import labnet
-from labnet.net.clocks import Steady, ahead, count_steadily, since_boot, wall_of
+from labnet.console.lag import ReactorLag
+from labnet.daemon.running.reload import FileWatch
+from labnet.net.clocks import Steady, ahead, count_steadily, since_boot, until_next, wall_of
 
 HOUR = 3600.0
 
@@ -103,3 +105,27 @@ class ReactorTests(SynchronousTestCase):
             "signing/cli.py",
         }
         self.assertEqual(readers - at_the_start, {"net/clocks.py"})
+
+
+class UntilNextTests(SynchronousTestCase):
+    """Timers that come together."""
+
+    def test_it_is_the_rest_of_a_period(self) -> None:
+        """A whole one where a period has just begun, so a timer that sets itself again has its pace."""
+        clock = Clock()
+        for now, rest in (0.0, 2.0), (0.5, 1.5), (3.75, 0.25), (4.0, 2.0):
+            clock.rightNow = now
+            self.assertEqual(until_next(clock, 2.0), rest)
+
+    def test_a_lab_at_rest_is_woken_once_a_second(self) -> None:
+        """Whenever its timers were first set."""
+        clock = Clock()
+        lag, watch = ReactorLag(clock, clock.seconds), FileWatch(clock, list, mock.Mock())
+        lag.startService()
+        clock.advance(0.375)
+        watch.startService()
+        for _ in range(3):
+            due = {call.getTime() for call in clock.getDelayedCalls()}
+            self.assertEqual(len(due), 1)
+            clock.advance(due.pop() + 0.0625 - clock.seconds())
+            self.assertEqual(len(clock.getDelayedCalls()), 2)

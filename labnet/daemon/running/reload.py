@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 from labnet.config.reading import Config, ConfigError
 from labnet.config.resolver import ResolverConfig
 from labnet.metrics import Sample
-from labnet.net.clocks import wall_of
+from labnet.net.clocks import until_next, wall_of
 from labnet.resolver.cache.logs import DNS_LOG_SUFFIX
 from labnet.resolver.filtering.loading import list_files
 from labnet.resolver.loading import RESOLV_CONF, Loaded, Reading, ReadingEnded, every_parent, load_files
@@ -207,7 +207,7 @@ class FileWatch(Service):
     def startService(self) -> None:
         super().startService()
         self._known = self._seen = self._look()
-        self._call = self._clock.callLater(POLL, self._poll)
+        self._call = self._clock.callLater(until_next(self._clock, POLL), self._poll)
 
     def stopService(self) -> None:
         super().stopService()
@@ -216,7 +216,7 @@ class FileWatch(Service):
             self._call = None
 
     def _poll(self) -> None:
-        self._call = self._clock.callLater(POLL, self._poll)
+        self._call = self._clock.callLater(until_next(self._clock, POLL), self._poll)
         before, self._seen = self._seen, self._look()
         # A path that is new in the configuration was read by the reload that brought it.
         self._known = {path: self._known.get(path, found) for path, found in self._seen.items()}
