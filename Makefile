@@ -93,7 +93,7 @@ fuzz: .venv/fuzz
 # labnet beside the peers that are installed, in one run; ROUNDS and SECONDS make it longer or shorter, BENCH=--docs
 # has docs/speed.rst show the result.
 bench: .venv/bench
-	$(BIN)/python -m bench.run --rounds $(or $(ROUNDS),5) --seconds $(or $(SECONDS),3) $(BENCH)
+	$(BIN)/python -m bench.run --rounds $(or $(ROUNDS),5) --seconds $(or $(SECONDS),2) $(BENCH)
 	$(BIN)/python -m bench.captures --rounds $(or $(ROUNDS),5)
 
 # Writes what the pages include of the code, then the pages, into docs/_build.

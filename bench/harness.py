@@ -49,7 +49,7 @@ def running(
         while not ready():
             if process.poll() is not None or time.monotonic() > until:
                 raise DidNotStart(f"{command[0]} does not answer; its command line is {command}")
-            time.sleep(0.01)
+            time.sleep(0.005)
         yield process.pid
     finally:
         with suppress(ProcessLookupError):
@@ -66,18 +66,23 @@ def pinned(core: str) -> list[str]:
     return ["taskset", "-c", core] if shutil.which("taskset") and (os.cpu_count() or 1) > 1 else []
 
 
-def answers_dns(port: int) -> bool:
-    """Whether a server answers for the first of the records."""
-    name = b"".join(bytes((len(label),)) + label for label in (b"host000001", b"lab", b"test")) + b"\0"
+def asks_dns(address: tuple[str, int], name: str) -> bytes | None:
+    """The reply of a server to the question for the addresses of ``name``; None where it has no answer, or is late."""
+    labels = b"".join(bytes((len(label),)) + label for label in name.encode().split(b".")) + b"\0"
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.settimeout(0.02)
-        sock.connect(("127.0.0.1", port))
+        sock.connect(address)
         try:
-            sock.send(struct.pack("!HHHHHH", 7, 0x100, 1, 0, 0, 0) + name + b"\0\1\0\1")
+            sock.send(struct.pack("!HHHHHH", 7, 0x100, 1, 0, 0, 0) + labels + b"\0\1\0\1")
             reply = sock.recv(4096)
         except OSError:
-            return False
-    return len(reply) > 12 and reply[3] & 15 == 0 and reply[7] >= 1
+            return None
+    return reply if len(reply) > 12 and reply[3] & 15 == 0 and reply[7] >= 1 else None
+
+
+def answers_dns(port: int, name: str = "host000001.lab.test") -> bool:
+    """Whether a server answers for ``name``, by default the first of the records."""
+    return asks_dns(("127.0.0.1", port), name) is not None
 
 
 def connects(port: int) -> bool:
@@ -90,10 +95,12 @@ def connects(port: int) -> bool:
 
 
 def measured(pid: int, load: Callable[[], Result]) -> Result:
-    """What ``load`` reports, with the CPU that each operation cost the server in microseconds (``cpu_us``)."""
-    before = cpu_seconds(pid)
+    """What ``load`` reports, and what each operation cost the server: CPU microseconds (``cpu_us``), ``wakeups``."""
+    cpu, woken = cpu_seconds(pid), _wakeups(pid)
     result = load()
-    result["cpu_us"] = (cpu_seconds(pid) - before) / max(1.0, result["answered"]) * 1e6
+    operations = max(1.0, result["answered"])
+    result["cpu_us"] = (cpu_seconds(pid) - cpu) / operations * 1e6
+    result["wakeups"] = (_wakeups(pid) - woken) / operations
     return result
 
 
@@ -115,13 +122,17 @@ def udpload(
     sockets: int = 20,
     window: int = 200,
     rate: float = 0,
+    rcode: int = 0,
+    answers: int = 1,
+    once: bool = False,
 ) -> Result:
     """Closed-loop bursts of the batch generator, of DNS or of the course protocol, ``window`` questions outstanding.
 
     With a window of 0 it is a flood: as many as the system takes. With a ``rate`` in questions a second it sends each
-    when it is due; the latencies are then in the result.
+    when it is due; the latencies are then in the result. A reply has to have the ``rcode`` and so many ``answers``.
+    With ``once`` it ends when it has asked each question, if the ``seconds`` are not over before.
     """
-    shape = [port, questions, sockets, window, seconds, 64, 0, int(course), rate]
+    shape = [port, questions, sockets, window, seconds, 64, 0, int(course), rate, rcode, answers, int(once)]
     return _json([str(binary), *map(str, shape)])
 
 
@@ -142,6 +153,24 @@ def tcpload(
     return _json(
         [str(binary), str(port), "50", str(depth), str(seconds), requests, str(lines), str(welcome), str(rate)]
     )
+
+
+def connload(
+    binary: Path,
+    port: int,
+    request: str,
+    seconds: float,
+    at_a_time: int,
+    welcome: int = 0,
+    lines: int = 1,
+    rate: float = 0,
+) -> Result:
+    """A connection for each ``request``, so many ``at_a_time``, or ``rate`` of them a second.
+
+    A request that begins with "@" is a file of questions of DNS. The other arguments are those of :func:`tcpload`.
+    """
+    shape = [port, at_a_time, seconds, request, lines, welcome, rate]
+    return _json([str(binary), *map(str, shape)])
 
 
 def dnsperf(
@@ -219,3 +248,13 @@ def cpu_seconds(pid: int) -> float:
         for task in Path(f"/proc/{process}/task").glob("*/schedstat"):
             total += int(task.read_text().split()[0])
     return total / 1e9
+
+
+def _wakeups(pid: int) -> int:
+    """How often the process tree has waited so far, and was woken: its voluntary context switches."""
+    total = 0
+    for process in _tree(pid):
+        for task in Path(f"/proc/{process}/task").glob("*/status"):
+            found = re.search(r"^voluntary_ctxt_switches:\s+(\d+)", task.read_text(), re.MULTILINE)
+            total += int(found[1]) if found else 0
+    return total

@@ -1,154 +1,79 @@
-"""What is measured: for each path through the servers, who takes part and what the load is.
-
-The names of the paths and their targets stand in one place, :data:`TARGETS`; docs/speed.rst shows the result.
-"""
+"""What is measured: for each path through the servers, who takes part and what the load is."""
 
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
-from bench import harness, peers
+from bench import harness, peers, settings
+from bench.rest import at_rest
+from bench.stages import Load, Loads, Server, Stage, free_port
+from bench.targets import (
+    BATCHED,
+    CONNECT,
+    COURSE,
+    COURSE_MISS,
+    DIALECTS,
+    DNSPERF,
+    DOH,
+    DOT,
+    FLOOD,
+    LABNET,
+    LARGE_COOKIE,
+    LARGE_STREAM,
+    LEARNED,
+    MISS,
+    MISSES,
+    MIXED,
+    ONE_PROCESS,
+    OWN_PORTS,
+    SELDOM,
+    SMALL_COOKIE,
+    STEADY,
+    STREAM,
+    STREAM_EACH,
+    TIME_1,
+    TIME_100,
+    UNIFORM,
+    UNWATCHED,
+    WATCHED,
+    WORKERS,
+)
+from bench.tree import recursion
 
 HERE = Path(__file__).parent
 PACED = 20_000
+FEW = 1_000
 MILLION = 1_000_000
 PAGES = 80
 READERS = HERE.parent / "tests/soak/page_readers.py"
 
+CLOSE_PEERS = ("labnet", "nsd", "knotd", "C loop")
+"""Those that are measured on every path of hits; the others on the first alone."""
 
-class Target(NamedTuple):
-    """``path``'s ``figure`` is to be at most ``ratio`` times that of the best of ``peers`` on ``peers_path``.
+FEW_PEERS = ("labnet", "nsd", "unbound", "dnsmasq")
 
-    An empty ``peers_path`` is the same path.
-    """
+FEW_MISSES = 50
+"""In flight where each may take long: with so many all come back before the load gives them up."""
 
-    path: str
-    ratio: float
-    peers: tuple[str, ...]
-    figure: str = "cpu_us"
-    peers_path: str = ""
-
-
-BATCHED = "DNS hit, batch generator"
-DNSPERF = "DNS hit, dnsperf"
-STEADY = "DNS hit, 20,000 a second"
-UNWATCHED = "DNS hit, 20,000 a second, a page that nobody has open"
-WATCHED = "DNS hit, 20,000 a second, 80 pages open"
-OWN_PORTS = "DNS hit, each from a port of its own"
-WORKERS = "DNS hit, a flood, two workers"
-COURSE = "course hit"
-DIALECTS = {dialect: f"course hit, dialect {dialect}" for dialect in ("json", "line", "zone", "address")}
-UNIFORM = "DNS hit, 1,000,000 names"
-MISS = "miss, forwarded"
-LEARNED = "miss, forwarded and learned"
-STREAM = "DNS over TCP, pipelined"
-DOT = "DNS over TLS, pipelined"
-DOH = "DNS over HTTPS, pipelined"
-LARGE_STREAM = "DNS over TCP, 4,000 addresses"
-LARGE_COOKIE = "DNS with a cookie, 4,000 addresses"
-SMALL_COOKIE = "DNS with a cookie, one address"
-TIME_1 = "TIME, 50 connections, 1 in flight"
-TIME_100 = "TIME, 50 connections, 100 in flight"
-MIXED = "TIME, mixed, 50 connections, 100 in flight"
-FLOOD = "TIME beside a UDP flood"
-
-ONE_PROCESS = "labnet, one process"
-
-TARGETS = (
-    Target(BATCHED, 0.95, ("nsd", "knotd")),
-    Target(BATCHED, 0.65, ("dnsmasq",)),
-    Target(BATCHED, 1.3, ("C loop",)),
-    Target(DNSPERF, 1.0, ("nsd", "knotd")),
-    Target(STEADY, 1.15, ("nsd",)),
-    Target(WATCHED, 1.2, ("labnet",), "p99_us", peers_path=UNWATCHED),
-    Target(WORKERS, 1.1, (ONE_PROCESS,)),
-    Target(COURSE, 1.0, ("labnet",), peers_path=BATCHED),
-    *[Target(DIALECTS[one], 1.05, ("labnet",), peers_path=DIALECTS["json"]) for one in ("line", "zone", "address")],
-    Target(UNIFORM, 0.9, ("nsd",)),
-    Target(UNIFORM, 0.6, ("nsd",), "pss_kib"),
-    Target(UNIFORM, 1.5, ("nsd",), "first_s"),
-    Target(MISS, 1.0, ("dnsmasq",)),
-    Target(STREAM, 1.0, ("unbound",)),
-    Target(DOT, 1.2, ("unbound", "dnsdist")),
-    Target(DOH, 1.2, ("unbound", "dnsdist")),
-    Target(LARGE_STREAM, 5.0, ("nsd",)),
-    Target(LARGE_COOKIE, 10.0, ("labnet",), peers_path=SMALL_COOKIE),
-    Target(TIME_1, 1.1, ("redis",)),
-    Target(TIME_100, 0.5, ("redis",)),
-)
+AT_A_TIME = 10
+"""Connections of those that carry one question; no server here has to be told to take so many."""
 
 MIXED_REQUESTS = "TIME\r\nTIME\nTIME  \r\n TIME\ntime\r\n"
 """What clients really send; the last is no command, and its reply says so."""
-
-Load = Callable[..., harness.Result]
-
-
-@dataclass
-class Loads:
-    """What is sent on one path: ``full`` speed, which tells the CPU; ``paced``, which tells the latency.
-
-    The pace is the ``share`` of the rate that full speed reached. Before each comes a short ``warm_up`` that does not
-    count; None is the load itself.
-    """
-
-    full: Load
-    paced: Load | None = None
-    warm_up: Load | None = None
-    share: float = 0.5
-
-
-@dataclass
-class Server:
-    """One server: ``command`` is its command line for a port, ``answers`` says whether it is up at a port.
-
-    ``beside`` has to run while it is measured; ``at`` is where its load goes, counted from the port it is given;
-    ``options`` are what the load has to know of it; ``alone`` are the paths that it has for itself.
-    """
-
-    name: str
-    command: peers.Command
-    answers: Callable[[int], bool] = harness.answers_dns
-    beside: Callable[[], AbstractContextManager[object]] = nullcontext
-    at: int = 0
-    options: dict[str, int] = field(default_factory=dict)
-    alone: dict[str, Loads] = field(default_factory=dict)
-
-    @property
-    def is_labnet(self) -> bool:
-        """Whether it is labnet, in whatever setting."""
-        return self.name.startswith("labnet")
-
-
-@dataclass
-class Stage:
-    """Servers that are measured in turn, each under the loads of all ``paths``."""
-
-    servers: list[Server]
-    paths: dict[str, Loads] = field(default_factory=dict)
-
-    def choose(self, only: str) -> bool:
-        """Keep the paths with ``only`` in their names, and the servers that have any; gives whether there are some."""
-        self.paths = {path: loads for path, loads in self.paths.items() if only in path}
-        for server in self.servers:
-            server.alone = {path: loads for path, loads in server.alone.items() if only in path}
-        self.servers = [server for server in self.servers if self.paths or server.alone]
-        return bool(self.servers)
 
 
 def stages(folder: Path, only: str = "") -> Iterator[Stage]:
     """Every stage with ``only`` in the name of a path, with its records written below ``folder``."""
     udp = partial(harness.udpload, _compiled(folder, "udpload"))
     tcp = partial(harness.tcpload, _compiled(folder, "tcpload"))
+    each = partial(harness.connload, _compiled(folder, "connload"), at_a_time=AT_A_TIME)
     small = folder / "small"
     small.mkdir()
     peers.write_records(small, 1000)
@@ -158,12 +83,15 @@ def stages(folder: Path, only: str = "") -> Iterator[Stage]:
         _dialects(small, asking),
         _watched(small, asking),
         _workers(small, asking),
-        _streams(small),
+        _streams(small, each),
         _encrypted(small),
         _large(folder / "addresses"),
-        Stage(_forwarders(small, learn=False), {MISS: Loads(asking, paced=asking)}),
-        _commands(small, tcp),
+        _misses(folder / "kinds", udp),
+        _course_misses(small, asking),
+        recursion(folder / "walks", _compiled(folder, "tree"), udp),
+        _commands(small, tcp, each, _compiled(folder, "timeloop")),
         _flood(small, asking, tcp),
+        at_rest(folder / "rest"),
     ):
         if stage.choose(only):
             yield stage
@@ -175,15 +103,18 @@ def stages(folder: Path, only: str = "") -> Iterator[Stage]:
 
 def _hits(folder: Path, asking: Load, cloop: Path) -> Stage:
     servers = [Server(name, command) for name, command in peers.resolvers(folder)]
-    course = partial(asking, course=True)
-    servers[0].alone = {COURSE: Loads(course, paced=course)}
     servers.append(Server("C loop", lambda port: [str(cloop), str(port), str(folder / "hosts")]))
-    paths = {BATCHED: Loads(asking, paced=asking)}
+    own, course = partial(asking, sockets=1000, window=1000), partial(asking, course=True)
+    close, few = {OWN_PORTS: Loads(own, paced=own)}, {}
     if shutil.which("dnsperf"):
         perf = partial(harness.dnsperf, questions=folder / "questions")
-        paths |= {DNSPERF: Loads(perf, paced=asking), STEADY: Loads(partial(perf, rate=PACED), paced=asking, share=1)}
-    own = partial(asking, sockets=1000, window=1000)
-    return Stage(servers, paths | {OWN_PORTS: Loads(own, paced=own)})
+        close |= {DNSPERF: Loads(perf, paced=asking), STEADY: Loads(partial(perf, rate=PACED), paced=asking, share=1)}
+        few = {SELDOM: Loads(partial(perf, rate=FEW), paced=asking, share=1)}
+    for server in servers:
+        server.alone |= close if server.name in CLOSE_PEERS else {}
+        server.alone |= few if server.name in FEW_PEERS else {}
+    servers[0].alone |= {COURSE: Loads(course, paced=course)}
+    return Stage(servers, {BATCHED: Loads(asking, paced=asking)})
 
 
 def _dialects(folder: Path, asking: Load) -> Stage:
@@ -225,11 +156,15 @@ def _workers(folder: Path, asking: Load) -> Stage:
     return Stage(servers, {WORKERS: Loads(partial(asking, window=0), paced=asking)})
 
 
-def _streams(folder: Path) -> Stage:
-    names = ("labnet", "nsd", "knotd", "unbound") if shutil.which("dnsperf") else ()
+def _streams(folder: Path, each: Load) -> Stage:
+    names = ("labnet", "nsd", "knotd", "unbound")
     servers = [Server(name, command) for name, command in peers.resolvers(folder) if name in names]
-    stream = partial(harness.dnsperf, questions=folder / "questions", mode="tcp")
-    return Stage(servers, {STREAM: Loads(stream, paced=partial(stream, verbose=True))})
+    one = partial(each, request=f"@{folder / 'questions'}")
+    paths = {STREAM_EACH: Loads(one, paced=one)}
+    if shutil.which("dnsperf"):
+        stream = partial(harness.dnsperf, questions=folder / "questions", mode="tcp")
+        paths[STREAM] = Loads(stream, paced=partial(stream, verbose=True))
+    return Stage(servers, paths)
 
 
 def _encrypted(folder: Path) -> Stage:
@@ -260,15 +195,25 @@ def _large(folder: Path) -> Stage:
     return Stage(servers, {LARGE_STREAM: Loads(stream), LARGE_COOKIE: Loads(cookie), SMALL_COOKIE: Loads(small)})
 
 
-def _commands(folder: Path, tcp: Load) -> Stage:
-    one, deep = partial(tcp, depth=1), partial(tcp, depth=100)
+def _commands(folder: Path, tcp: Load, each: Load, timeloop: Path) -> Stage:
+    """Each server has its own greeting and replies of its own lines, which the loads are told."""
+    one, deep, single = partial(tcp, depth=1), partial(tcp, depth=100), partial(each, request="TIME")
     mixed = partial(deep, requests=MIXED_REQUESTS)
     servers = [_command_server(folder)]
     servers[0].alone = {MIXED: Loads(mixed, paced=mixed)}
     redis = peers.redis()
     if redis is not None:
         servers.append(Server("redis", redis, harness.connects, options={"lines": 5}))
-    return Stage(servers, {TIME_1: Loads(one, paced=one), TIME_100: Loads(deep, paced=deep)})
+    loop: peers.Command = lambda port: [str(timeloop), str(port)]  # noqa: E731
+    servers.append(Server("C loop", loop, harness.connects, options={"welcome": 1}))
+    return Stage(
+        servers,
+        {
+            TIME_1: Loads(one, paced=one),
+            TIME_100: Loads(deep, paced=deep),
+            CONNECT: Loads(single, paced=single),
+        },
+    )
 
 
 def _command_server(folder: Path) -> Server:
@@ -292,19 +237,43 @@ def _million(folder: Path, udp: Load) -> Iterator[Stage]:
     yield Stage(_forwarders(folder, learn=True), {LEARNED: Loads(uniform, warm_up=warm_up)})
 
 
+def _misses(folder: Path, udp: Load) -> Stage:
+    """Nobody has a cache; replies of each kind that a parent gives."""
+    folder.mkdir()
+    peers.write_records(folder, 1000)
+    kinds = peers.write_kinds(folder, 1000)
+    asking = partial(udp, questions=folder / "questions")
+    paths = {MISS: Loads(asking, paced=asking)}
+    for kind, reply in kinds.items():
+        of_a_kind = partial(udp, questions=folder / f"questions-{kind}", window=FEW_MISSES, **reply)
+        paths[MISSES[kind]] = Loads(of_a_kind)
+    return Stage(_forwarders(folder, learn=False), paths)
+
+
+def _course_misses(folder: Path, asking: Load) -> Stage:
+    """The same in the course protocol, from the client to the parent, which is a lab too."""
+    port = free_port()
+    command = peers.labnet_forwards(folder, f"text:127.0.0.1:{port}", settings.LAB_WITHOUT_CACHE)
+    beside = partial(_running_beside, peers.labnet(folder, "zone"), port)
+    course = partial(asking, course=True)
+    return Stage([Server(LABNET, command, beside=beside)], {COURSE_MISS: Loads(course, paced=course)})
+
+
 def _forwarders(folder: Path, learn: bool) -> list[Server]:
-    """Forwarders, and NSD as the parent of each, on the core of the load."""
+    """Forwarders, and NSD as the parent of each."""
     parent = dict(peers.resolvers(folder)).get("nsd")
     if parent is None:
         return []
     port = free_port()
-
-    @contextmanager
-    def beside() -> Iterator[None]:
-        with harness.running(parent(port), partial(harness.answers_dns, port), core=harness.LOAD_CORE):
-            yield
-
+    beside = partial(_running_beside, parent, port)
     return [Server(name, command, beside=beside) for name, command in peers.forwarders(folder, port, learn)]
+
+
+@contextmanager
+def _running_beside(parent: peers.Command, port: int) -> Iterator[None]:
+    """``parent`` at ``port``, on the core of the load."""
+    with harness.running(parent(port), partial(harness.answers_dns, port), core=harness.LOAD_CORE):
+        yield
 
 
 def _flooded(flood: Load, time: Load, port: int, seconds: float, **options: int) -> harness.Result:
@@ -319,17 +288,3 @@ def _flooded(flood: Load, time: Load, port: int, seconds: float, **options: int)
 def _compiled(folder: Path, name: str) -> Path:
     subprocess.run(["cc", "-O2", "-w", "-o", folder / name, HERE / "load" / f"{name}.c"], check=True)
     return folder / name
-
-
-def free_port() -> int:
-    """A number that is free for UDP and TCP, and the next one for TCP too."""
-    while True:
-        with socket.socket() as one, socket.socket() as other, socket.socket(type=socket.SOCK_DGRAM) as datagrams:
-            one.bind(("127.0.0.1", 0))
-            port = int(one.getsockname()[1])
-            try:
-                other.bind(("127.0.0.1", port + 1))
-                datagrams.bind(("127.0.0.1", port))
-            except (OSError, OverflowError):
-                continue
-            return port

@@ -8,210 +8,16 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
+from bench import settings
+from bench.targets import IN_A_FILE, LABNET
 from labnet.authority.certificates import read_name
 from labnet.authority.folder import make
 
-_PATH = "/usr/sbin:/usr/local/sbin:/usr/bin"
+PATH = "/usr/sbin:/usr/local/sbin:/usr/bin"
 
 Command = Callable[[int], list[str]]
-
-LAB = """\
-[lab]
-state = "{folder}"
-workers = {workers}
-[command]
-listen = "tcp:{tcp}:interface=127.0.0.1"
-clients = 0
-sessions_per_address = 0
-deny = ["192.0.2.0/24"]
-[console]
-listen = "tcp:0:interface=127.0.0.1"
-query_log = "queries.log"
-query_sample = 0.0001
-[resolver.main]
-listen = "udp:{port}:interface=127.0.0.1"
-records = "{records}"
-zones = ["lab.test"]
-dialect = "{dialect}"
-deny = ["192.0.2.0/24"]
-rate_limit = 1e9
-rate_exempt = []
-"""
-"""With everything on: access rules, limits, metrics, a sampled query log."""
-
-LAB_ENCRYPTED = """\
-[lab]
-state = "{folder}"
-[console]
-listen = "tcp:0:interface=127.0.0.1"
-query_log = "queries.log"
-query_sample = 0.0001
-[resolver.main]
-listen = [
-    "udp:{port}:interface=127.0.0.1",
-    'tls:{tls}:certificate={certificate}:key={key}',
-    'https:{https}:certificate={certificate}:key={key}',
-]
-records = "zone:zone"
-zones = ["lab.test"]
-deny = ["192.0.2.0/24"]
-"""
-
-LAB_FORWARDS = """\
-[lab]
-state = "{folder}"
-[console]
-listen = "tcp:0:interface=127.0.0.1"
-[resolver.main]
-listen = "udp:{port}:interface=127.0.0.1"
-parents = "dns:127.0.0.1:{parent}"
-deny = ["192.0.2.0/24"]
-rate_limit = 1e9
-rate_exempt = []
-in_flight = 10000
-in_flight_per_client = 10000
-"""
-
-LAB_WITHOUT_CACHE = """\
-packet_cache_bytes = 0
-ttl_max = 0
-negative_ttl_max = 0
-"""
-
-DNSMASQ_NAMES = 10_000
-"""Names in its cache; it warns of more."""
-
-UNBOUND_FORWARDS = """\
-server:
-  interface: 127.0.0.1
-  port: {port}
-  num-threads: 1
-  do-daemonize: no
-  username: ""
-  chroot: ""
-  directory: "{folder}"
-  pidfile: ""
-  use-syslog: no
-  logfile: ""
-  module-config: "iterator"
-  do-not-query-localhost: no
-  local-zone: "test." nodefault
-  num-queries-per-thread: 10000
-  outgoing-range: 20000
-{cache}
-remote-control:
-  control-enable: no
-forward-zone:
-  name: "."
-  forward-addr: 127.0.0.1@{parent}
-"""
-
-UNBOUND_WITHOUT_CACHE = """\
-  msg-cache-size: 0
-  rrset-cache-size: 0
-  cache-max-ttl: 0"""
-
-NAMED = """\
-options {{
-  directory "{folder}";
-  listen-on port {port} {{ 127.0.0.1; }};
-  listen-on-v6 {{ none; }};
-  pid-file none;
-  recursion no;
-  minimal-responses yes;
-  dnssec-validation no;
-}};
-controls {{ }};
-zone "lab.test" {{ type primary; file "{folder}/zone"; }};
-"""
-
-UNBOUND = """\
-server:
-  interface: 127.0.0.1
-  port: {port}
-  num-threads: 1
-  do-daemonize: no
-  username: ""
-  chroot: ""
-  directory: "{folder}"
-  pidfile: ""
-  use-syslog: no
-  logfile: ""
-  access-control: 127.0.0.0/8 allow
-  module-config: "iterator"
-  minimal-responses: yes
-remote-control:
-  control-enable: no
-include: "{folder}/local-data"
-"""
-
-UNBOUND_ENCRYPTED = """\
-server:
-  interface: 127.0.0.1@{tls}
-  interface: 127.0.0.1@{https}
-  tls-port: {tls}
-  https-port: {https}
-  tls-service-pem: "{certificate}"
-  tls-service-key: "{key}"
-"""
-
-DNSDIST = """\
-setLocal("127.0.0.1:{port}")
-addTLSLocal("127.0.0.1:{tls}", "{certificate}", "{key}")
-addDOHLocal("127.0.0.1:{https}", "{certificate}", "{key}", "/dns-query")
-newServer("127.0.0.1:{backend}"):setUp()
-setSecurityPollSuffix("")
-getPool(""):setCache(newPacketCache(1000000, {{maxTTL=3600}}))
-setMaxTCPConnectionDuration(0)
-"""
-"""It has no records: unbound behind it has, and is asked once for each."""
-
-NSD = """\
-server:
-  server-count: 1
-  ip-address: 127.0.0.1@{port}
-  do-ip6: no
-  username: ""
-  database: ""
-  zonesdir: "{folder}"
-  zonelistfile: "{folder}/zone.list"
-  xfrdfile: "{folder}/xfrd.state"
-  xfrdir: "{folder}"
-  pidfile: ""
-  logfile: "{folder}/nsd.log"
-  rrl-ratelimit: 0
-  rrl-whitelist-ratelimit: 0
-  minimal-responses: yes
-remote-control:
-  control-enable: no
-zone:
-  name: "lab.test"
-  zonefile: "zone"
-"""
-
-KNOT = """\
-server:
-  rundir: "{folder}"
-  listen: 127.0.0.1@{port}
-  udp-workers: 1
-  tcp-workers: 1
-  background-workers: 1
-  automatic-acl: off
-database:
-  storage: "{folder}"
-template:
-  - id: default
-    storage: "{folder}"
-    zonefile-sync: -1
-    journal-content: none
-    zonefile-load: whole
-zone:
-  - domain: lab.test
-    file: "{folder}/zone"
-"""
 
 
 def write_records(folder: Path, names: int, addresses: int = 0) -> None:
@@ -233,6 +39,21 @@ def write_records(folder: Path, names: int, addresses: int = 0) -> None:
     (folder / "backward").write_text("".join(f"{host} A\n" for host, _ in reversed(hosts)))
 
 
+def write_kinds(folder: Path, names: int) -> dict[str, dict[str, int]]:
+    """Add records of other types to the zone there, and write questions that are not about an address alone.
+
+    They are in files with the kind of their reply in the name; gives what such a reply has to be.
+    """
+    numbers = range(1, names + 1)
+    with (folder / "zone").open("a") as zone:
+        zone.writelines(f"alias{n:06d} 60 IN CNAME host{n:06d}\nmail{n:06d} 60 IN MX 10 host{n:06d}\n" for n in numbers)
+    kinds = {"CNAME": ("alias", "A"), "NODATA": ("host", "AAAA"), "NXDOMAIN": ("gone", "A"), "MX": ("mail", "MX")}
+    for kind, (name, rrtype) in kinds.items():
+        file = folder / f"questions-{kind}"
+        file.write_text("".join(f"{name}{n:06d}.lab.test {rrtype}\n" for n in numbers))
+    return {"CNAME": {"answers": 2}, "NODATA": {"answers": 0}, "NXDOMAIN": {"rcode": 3, "answers": 0}, "MX": {}}
+
+
 def labnet(folder: Path, records: str, workers: int = 1, dialect: str = "json", has_page: bool = False) -> Command:
     """The whole lab on the records in the file ``records``: its command server is on the next port.
 
@@ -249,8 +70,8 @@ def labnet(folder: Path, records: str, workers: int = 1, dialect: str = "json", 
             "dialect": dialect,
         }
         page = f'[console]\npage = "tcp:{port + 2}:interface=127.0.0.1"'
-        template = LAB.replace("[console]", page) if has_page else LAB
-        return [*_twistd(folder), "labnet", "--config", _written(folder / "lab.toml", template, **values)]
+        template = settings.LAB.replace("[console]", page) if has_page else settings.LAB
+        return [*twistd(folder), "labnet", "--config", written(folder / "lab.toml", template, **values)]
 
     return command
 
@@ -258,19 +79,23 @@ def labnet(folder: Path, records: str, workers: int = 1, dialect: str = "json", 
 def resolvers(folder: Path) -> Iterator[tuple[str, Command]]:
     """labnet and each peer that is installed: its name, and its command line for a port."""
     yield "labnet", labnet(folder, "zone")
-    settings = {"nsd": (NSD, ["-d", "-c"]), "knotd": (KNOT, ["-c"]), "unbound": (UNBOUND, ["-d", "-c"])}
-    for name, (template, options) in settings.items():
-        path = shutil.which(name, path=_PATH)
+    templates = {
+        "nsd": (settings.NSD, ["-d", "-c"]),
+        "knotd": (settings.KNOT, ["-c"]),
+        "unbound": (settings.UNBOUND, ["-d", "-c"]),
+    }
+    for name, (template, options) in templates.items():
+        path = shutil.which(name, path=PATH)
         if path is not None:
-            yield name, _with_settings(path, options, folder / f"{name}.conf", template)
-    named = shutil.which("named", path=_PATH)
+            yield name, with_settings(path, options, folder / f"{name}.conf", template)
+    named = shutil.which("named", path=PATH)
     if named is not None:
-        yield "named", _with_settings(named, ["-g", "-n", "1", "-c"], folder / "named.conf", NAMED)
-    dnsmasq = shutil.which("dnsmasq", path=_PATH)
+        yield "named", with_settings(named, ["-g", "-n", "1", "-c"], folder / "named.conf", settings.NAMED)
+    dnsmasq = shutil.which("dnsmasq", path=PATH)
     if dnsmasq is not None:
         yield "dnsmasq", _dnsmasq(dnsmasq, [f"--addn-hosts={folder}/hosts", "--local-ttl=60"])
     zone = ["dns", f"--bindzone={folder}/zone", "--interface=127.0.0.1"]
-    yield "twistd dns", lambda port: [*_twistd(folder), *zone, f"--port={port}"]
+    yield "twistd dns", lambda port: [*twistd(folder), *zone, f"--port={port}"]
 
 
 def encrypted(folder: Path) -> Iterator[tuple[str, Command]]:
@@ -280,50 +105,67 @@ def encrypted(folder: Path) -> Iterator[tuple[str, Command]]:
 
     def labnet_encrypted(port: int) -> list[str]:
         values = {"port": port, "tls": port + 1, "https": port + 2, "folder": folder, **files}
-        return [*_twistd(folder), "labnet", "--config", _written(folder / "encrypted.toml", LAB_ENCRYPTED, **values)]
+        return [
+            *twistd(folder),
+            "labnet",
+            "--config",
+            written(folder / "encrypted.toml", settings.LAB_ENCRYPTED, **values),
+        ]
 
     yield "labnet", labnet_encrypted
-    unbound = shutil.which("unbound", path=_PATH)
+    unbound = shutil.which("unbound", path=PATH)
     if unbound is not None:
 
         def unbound_encrypted(port: int) -> list[str]:
             values = {"port": port, "tls": port + 1, "https": port + 2, "folder": folder, **files}
-            return [unbound, "-d", "-c", _written(folder / "encrypted.conf", UNBOUND + UNBOUND_ENCRYPTED, **values)]
+            return [
+                unbound,
+                "-d",
+                "-c",
+                written(folder / "encrypted.conf", settings.UNBOUND + settings.UNBOUND_ENCRYPTED, **values),
+            ]
 
         yield "unbound", unbound_encrypted
-    dnsdist = shutil.which("dnsdist", path=_PATH)
+    dnsdist = shutil.which("dnsdist", path=PATH)
     if unbound is not None and dnsdist is not None:
 
         def dnsdist_encrypted(port: int) -> list[str]:
             values = {"port": port, "tls": port + 1, "https": port + 2, "backend": port + 3, **files}
-            behind = _written(folder / "behind.conf", UNBOUND, port=port + 3, folder=folder)
-            before = _written(folder / "dnsdist.conf", DNSDIST, **values)
+            behind = written(folder / "behind.conf", settings.UNBOUND, port=port + 3, folder=folder)
+            before = written(folder / "dnsdist.conf", settings.DNSDIST, **values)
             script = 'unbound=$0; "$unbound" -d -c "$1" & exec "$2" --supervised --disable-syslog -C "$3"'
             return ["sh", "-c", script, unbound, behind, dnsdist, before]
 
         yield "dnsdist", dnsdist_encrypted
 
 
+def labnet_forwards(folder: Path, parent: str, more: str) -> Command:
+    """A lab that asks ``parent``, as its configuration writes one, with ``more`` lines about its resolver."""
+
+    def command(port: int) -> list[str]:
+        state = tempfile.mkdtemp(dir=folder)  # nothing is known from the run before
+        file = written(folder / "forwards.toml", settings.LAB_FORWARDS + more, port=port, parent=parent, folder=state)
+        return [*twistd(folder), "labnet", "--config", file]
+
+    return command
+
+
 def forwarders(folder: Path, parent: int, learn: bool = False) -> Iterator[tuple[str, Command]]:
     """labnet and those peers that forward to the server at port ``parent``; they ``learn`` what it says, or have no
     cache. Where they do, labnet is there once more, with what it learned in a file."""
 
-    def labnet_forwards(port: int, more: str = "" if learn else LAB_WITHOUT_CACHE) -> list[str]:
-        state = tempfile.mkdtemp(dir=folder)  # nothing is known from the run before
-        file = _written(folder / "forwards.toml", LAB_FORWARDS + more, port=port, parent=parent, folder=state)
-        return [*_twistd(folder), "labnet", "--config", file]
-
-    yield "labnet", labnet_forwards
+    at, cache = f"dns:127.0.0.1:{parent}", "" if learn else settings.LAB_WITHOUT_CACHE
+    yield LABNET, labnet_forwards(folder, at, cache)
     if learn:
-        yield "labnet, kept in a file", partial(labnet_forwards, more='learned = "learned"\n')
-    unbound = shutil.which("unbound", path=_PATH)
+        yield IN_A_FILE, labnet_forwards(folder, at, 'learned = "learned"\n')
+    unbound = shutil.which("unbound", path=PATH)
     if unbound is not None:
-        settings = UNBOUND_FORWARDS.replace("{parent}", str(parent))
-        settings = settings.replace("{cache}", "" if learn else UNBOUND_WITHOUT_CACHE)
-        yield "unbound", _with_settings(unbound, ["-d", "-c"], folder / "unbound-forwards.conf", settings)
-    dnsmasq = shutil.which("dnsmasq", path=_PATH)
+        template = settings.UNBOUND_FORWARDS.replace("{parent}", str(parent))
+        template = template.replace("{cache}", "" if learn else settings.UNBOUND_WITHOUT_CACHE)
+        yield "unbound", with_settings(unbound, ["-d", "-c"], folder / "unbound-forwards.conf", template)
+    dnsmasq = shutil.which("dnsmasq", path=PATH)
     if dnsmasq is not None:
-        size = DNSMASQ_NAMES if learn else 0
+        size = settings.DNSMASQ_NAMES if learn else 0
         options = [f"--cache-size={size}", f"--server=127.0.0.1#{parent}", "--dns-forward-max=10000"]
         yield "dnsmasq", _dnsmasq(dnsmasq, options)
 
@@ -333,17 +175,17 @@ def redis() -> Command | None:
     path = shutil.which("redis-server")
     if path is None:
         return None
-    options = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+    options = ["--bind", "127.0.0.1", "--protected-mode", "no", "--save", "", "--appendonly", "no"]
     return lambda port: [path, "--port", str(port), *options]
 
 
-def _twistd(folder: Path) -> list[str]:
+def twistd(folder: Path) -> list[str]:
     twistd = str(Path(sys.executable).with_name("twistd"))
     return [twistd, "-n", "--pidfile=", "-l", "/dev/null", f"--rundir={folder}"]
 
 
-def _with_settings(path: str, options: list[str], file: Path, template: str) -> Command:
-    return lambda port: [path, *options, _written(file, template, port=port, folder=file.parent)]
+def with_settings(path: str, options: list[str], file: Path, template: str) -> Command:
+    return lambda port: [path, *options, written(file, template, port=port, folder=file.parent)]
 
 
 def _dnsmasq(path: str, options: list[str]) -> Command:
@@ -353,6 +195,6 @@ def _dnsmasq(path: str, options: list[str]) -> Command:
     ]  # fmt: skip
 
 
-def _written(file: Path, template: str, **values: object) -> str:
+def written(file: Path, template: str, **values: object) -> str:
     file.write_text(template.format(**values))
     return str(file)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import harness
-from bench.paths import FLOOD, TARGETS, UNIFORM
+from bench.targets import AT_REST, FLOOD, LABNET, LIMITS, TARGETS, UNIFORM
 
 Samples = dict[str, dict[str, list[harness.Result]]]
 
@@ -31,11 +31,21 @@ HEADS = (
 )
 TARGET_HEADS = ("path", "figure", "peer", "target", "reached")
 STARTED_HEADS = ("server", "first answer s", "CPU s until then", "PSS MiB after the load")
-FIGURES = {"cpu_us": "CPU", "pss_kib": "memory (PSS)", "first_s": "time to the first answer", "p99_us": "p99"}
+REST_HEADS = ("server", "first answer s", "CPU s until then", "PSS MiB", "CPU s a minute", "wake-ups a second")
+ASKED_HEADS = ("path", "server", "questions to the zones' servers, for each")
+FIGURES = {
+    "cpu_us": "CPU",
+    "pss_kib": "memory (PSS)",
+    "first_s": "time to the first answer",
+    "p50_us": "p50",
+    "p99_us": "p99",
+    "asked": "questions asked",
+    "wakeups": "wake-ups",
+}
 
 
 def markdown(samples: Samples, rounds: int) -> str:
-    """Three tables: of the targets, of all figures, and of what the servers need for a million names."""
+    """The tables of the targets, of all figures, and of what has figures of its own."""
     parts = [f"{machine()}; medians of {rounds} rounds"]
     for title, heads, lines in _tables(samples):
         parts += [f"{title}:", _table(heads, lines)]
@@ -54,7 +64,9 @@ def _tables(samples: Samples) -> Iterator[tuple[str, tuple[str, ...], list[tuple
     tables = (
         ("Targets", TARGET_HEADS, reached(samples)),
         ("All figures", HEADS, rows(samples)),
+        ("Recursion from the root", ASKED_HEADS, asked(samples)),
         ("The start with 1,000,000 names", STARTED_HEADS, started(samples)),
+        ("At rest", REST_HEADS, rested(samples)),
     )
     for title, heads, lines in tables:
         found = list(lines)
@@ -63,9 +75,11 @@ def _tables(samples: Samples) -> Iterator[tuple[str, tuple[str, ...], list[tuple
 
 
 def rows(samples: Samples) -> Iterator[tuple[str, ...]]:
-    """A row for each server on each path."""
+    """A row for each server on each path that has a load."""
     for path, servers in samples.items():
-        own = _median(servers["labnet"], "cpu_us")
+        if path == AT_REST:
+            continue
+        own = _median(servers[LABNET], "cpu_us")
         is_flood = path == FLOOD  # most of that CPU is the flood's
         for server, results in servers.items():
             cpu = _median(results, "cpu_us")
@@ -83,17 +97,46 @@ def rows(samples: Samples) -> Iterator[tuple[str, ...]]:
 
 
 def reached(samples: Samples) -> Iterator[tuple[str, ...]]:
-    """A row for each target whose path and peer were measured: labnet's figure as a ratio to the best peer's."""
-    for path, target, peers, figure, peers_path in TARGETS:
-        own, others = samples.get(path, {}).get("labnet"), samples.get(peers_path or path, {})
-        values = {peer: _median(others[peer], figure) for peer in peers if peer in others}
+    """A row for each target that was measured: a ratio to the best peer's figure, or what labnet needs by itself."""
+    for path, target, peers, figure, peers_path, server in TARGETS:
+        own, others = samples.get(path, {}).get(server), samples.get(peers_path or path, {})
+        values = {peer: value for peer in peers if peer in others and (value := _median(others[peer], figure))}
         if own and values:
             best = min(values, key=lambda peer: values[peer])
-            ratio = _median(own, figure) / values[best]
             peer = f"{best}, {peers_path}" if peers_path else best
-            yield path, FIGURES[figure], peer, f"≤ {target:g}", f"{ratio:.2f}"
-    if FLOOD in samples:
-        yield FLOOD, "p99", "", "≤ 5 ms", f"{_milliseconds(samples[FLOOD]['labnet'], 'p99_us')} ms"
+            ratio = _median(own, figure) / values[best]
+            yield _named(path, server), FIGURES[figure], peer, f"≤ {target:g}", f"{ratio:.2f}"
+    for path, figure, most, unit, scale, server, besides in LIMITS:
+        servers = samples.get(path, {})
+        if server in servers and (not besides or besides in servers):
+            needed = _median(servers[server], figure) - (_median(servers[besides], figure) if besides else 0.0)
+            more = f"more than {besides}" if besides else ""
+            yield _named(path, server), FIGURES[figure], more, f"≤ {most:g} {unit}", f"{needed * scale:.3g} {unit}"
+
+
+def _named(path: str, server: str) -> str:
+    return path if server == LABNET else f"{path}: {server}"
+
+
+def asked(samples: Samples) -> Iterator[tuple[str, ...]]:
+    """A row for each resolver on each path where the questions that it asks itself were counted."""
+    for path, servers in samples.items():
+        for server, results in servers.items():
+            if any("asked" in result for result in results):
+                yield path, server, f"{_median(results, 'asked'):.2f}"
+
+
+def rested(samples: Samples) -> Iterator[tuple[str, ...]]:
+    """A row for each server that nobody asked anything; an operation was a second."""
+    for server, results in samples.get(AT_REST, {}).items():
+        yield (
+            server,
+            f"{_median(results, 'first_s'):.2f}",
+            f"{_median(results, 'first_cpu_s'):.2f}",
+            f"{_median(results, 'pss_kib') / 1024:.0f}",
+            f"{_median(results, 'cpu_us') * 60e-6:.3f}",
+            f"{_median(results, 'wakeups'):.1f}",
+        )
 
 
 def started(samples: Samples) -> Iterator[tuple[str, ...]]:
@@ -108,7 +151,7 @@ def picture(samples: Samples, file: Path) -> bool:
 
     False where matplotlib is not installed, or there is nothing to compare.
     """
-    compared = {path: servers for path, servers in samples.items() if len(servers) > 1}
+    compared = {path: servers for path, servers in samples.items() if len(servers) > 1 and path != AT_REST}
     try:
         import matplotlib
     except ImportError:
@@ -144,7 +187,7 @@ def _bars(panel: Any, values: dict[str, float]) -> None:
     longest = min(values[names[0]], 2 * values[names[1]]) if len(names) > 2 else values[names[0]]
     lengths = [min(values[name], longest) for name in names]
     labels = [f"{values[name]:.2f}{' →' if values[name] > longest else ''}" for name in names]
-    bars = panel.barh(names, lengths, color=["#c0392b" if name == "labnet" else "#7f8c8d" for name in names])
+    bars = panel.barh(names, lengths, color=["#c0392b" if name == LABNET else "#7f8c8d" for name in names])
     panel.bar_label(bars, labels, padding=3, fontsize=8)
     panel.margins(x=0.15)
     panel.tick_params(labelsize=8)

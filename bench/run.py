@@ -18,7 +18,8 @@ from functools import partial
 from pathlib import Path
 
 from bench import harness, report
-from bench.paths import Loads, Server, Stage, free_port, stages
+from bench.paths import stages
+from bench.stages import Loads, Server, Stage, free_port
 
 WARM_UP = 0.1
 """Of a load's seconds, those of the warm-up before it."""
@@ -27,7 +28,7 @@ WARM_UP = 0.1
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure labnet beside its peers.")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=3.0, help="of each load")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each load")
     parser.add_argument("--only", default="", metavar="TEXT", help="only paths with TEXT in their names")
     parser.add_argument("--docs", action="store_true", help="have docs/speed.rst show this result")
     arguments = parser.parse_args()
