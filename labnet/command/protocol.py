@@ -21,6 +21,7 @@ from labnet.command.telling import Telling
 from labnet.dialects.commands import CommandCodec
 from labnet.interfaces import ISession, IStreamTransport
 from labnet.net.deadlines import Deadlines
+from labnet.net.direct import close_at_end
 
 BATCH: Final = 128
 """Commands answered by one write; while their replies wait for the client, no further ones are made."""
@@ -97,6 +98,7 @@ class CommandProtocol(DirectStream, LineReceiver):
     """Why the connection ends, as ``labnet_sessions_ended_total`` has it."""
     _state = SessionState.WAITING
     _last_words = b""  # said before the connection closes, once all that came is answered
+    _at_end = False  # the reactor is saying just now that the client sends no more
     _framer = _FRESH
     _silence: Deadlines[CommandProtocol] | None = None  # what the client's unfinished input waits in
     _most = BATCH
@@ -269,7 +271,9 @@ class CommandProtocol(DirectStream, LineReceiver):
 
     def readConnectionLost(self) -> None:
         """Answer what the client has sent, then close: it sends no more."""
+        self._at_end = True
         self.dismiss(b"")
+        self._at_end = False
 
     def dismiss(self, last_words: bytes, end: str = "client") -> None:
         """Answer what has come, say ``last_words``, and close when the client has read it all.
@@ -315,7 +319,10 @@ class CommandProtocol(DirectStream, LineReceiver):
         self._stop_waiting()
         self._leave_reader()
         self.transport.unregisterProducer()
-        self.transport.loseConnection()
+        if self._at_end:
+            close_at_end(self.transport)
+        else:
+            self.transport.loseConnection()
 
     def abort(self) -> None:
         self._on(SessionEvent.LOST)

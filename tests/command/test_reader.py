@@ -325,8 +325,6 @@ class ReadTogetherTests(RunningServer):
         self.transport.readConnectionLost(Failure(why))
         self.transport.stopReading()
         self.assertEqual(self.waiting(sock), TIME * 2)
-        self.assertIsNotNone(why := self.transport.doWrite())
-        self.transport.connectionLost(Failure(why))
         self.assertEqual(self.service.gate.sessions, [])
 
     def test_a_connection_that_is_lost_leaves_the_reader(self) -> None:

@@ -104,8 +104,8 @@ class HTTPSProtocol(DNSStreamProtocol):
     def _respond(self, codec: ServerCodec, stream: int, status: int, fields: Fields, body: bytes) -> None:
         self._is_last |= not codec.respond(stream, status, fields, body)
 
-    def _finish(self) -> None:
+    def _finish(self, at_end: bool = False) -> None:
         if self._codec is not None:
             self._codec.end()
             self.transport.write(self._codec.to_send())
-        super()._finish()
+        super()._finish(at_end)

@@ -14,6 +14,7 @@ from zope.interface import implementer
 
 from labnet.interfaces import IReactor, ISession, IStreamTransport
 from labnet.net.deadlines import Deadlines
+from labnet.net.direct import close_at_end, write_now
 from labnet.resolver.clients.transport import Transport
 from labnet.resolver.serve.account import Account, end_of_port
 from labnet.resolver.serve.exchange import WhenOver
@@ -94,7 +95,7 @@ class DNSStreamProtocol(Protocol):
     def _write(self, ready: list[bytes]) -> None:
         if ready:
             self._streams.idle.touch(self)
-            self.transport.write(b"".join(ready))
+            write_now(self.transport, b"".join(ready))
             ready.clear()
 
     def _ask(self, message: bytes) -> None:
@@ -177,7 +178,7 @@ class DNSStreamProtocol(Protocol):
         """The client sends no more; what it asked is answered before the connection closes."""
         self._read_all = self._closing = True
         if not self._in_flight:
-            self._finish()
+            self._finish(at_end=True)
 
     def writeConnectionLost(self) -> None:
         self.abort()
@@ -201,11 +202,14 @@ class DNSStreamProtocol(Protocol):
             self._closing = True
             self._finish()
 
-    def _finish(self) -> None:
+    def _finish(self, at_end: bool = False) -> None:
         # A client that said that it asks no more waits for the answers: it has the idle time to read them.
         self._streams.finishing(self, hurried=not self._read_all)
         self.transport.unregisterProducer()
-        self.transport.loseConnection()
+        if at_end:
+            close_at_end(self.transport)
+        else:
+            self.transport.loseConnection()
 
     def abort(self) -> None:
         self._closing = True
