@@ -57,6 +57,12 @@ def key_of(datagram: bytes, skipped: int) -> bytes:
     return datagram[skipped:].ljust(HEAD - skipped, b"\0") + _MARK.pack(len(datagram))
 
 
+def keys_of(datagrams: Sequence[bytes], skipped: int) -> list[bytes]:
+    """The :func:`key_of` of each of ``datagrams``."""
+    length, mark = HEAD - skipped, _MARK.pack
+    return [datagram[skipped:].ljust(length, b"\0") + mark(len(datagram)) for datagram in datagrams]
+
+
 NO_KEY: Final = key_of(b"", 0)
 """In the place of a key for which nothing is to be found."""
 

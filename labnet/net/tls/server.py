@@ -7,8 +7,8 @@ from typing import Any, Final, cast
 
 from cryptography import x509
 from OpenSSL import SSL
-from twisted.internet.interfaces import IAddress, IOpenSSLServerConnectionCreator, IReactorTime
-from twisted.internet.protocol import Protocol, ServerFactory
+from twisted.internet.interfaces import IAddress, IOpenSSLServerConnectionCreator, IReactorTime, ITransport
+from twisted.internet.protocol import Protocol, ServerFactory, connectionDone
 from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -63,18 +63,50 @@ class ServerTLS:
         return TLSConnection(self._context, None)
 
 
-class PromptTLS(TLSMemoryBIOProtocol):
-    """What is written while bytes are read goes out in one record as soon as they are read.
+class _Together(Protocol):
+    """Has what came in the records of one segment for ``protocol``, which gets it as a whole."""
 
-    Twisted's own buffering waits for the reactor's next turn, which costs a question a third more, and its time.
+    def __init__(self, protocol: Protocol) -> None:
+        self._protocol = protocol
+        self._came: list[bytes] = []
+
+    def makeConnection(self, transport: ITransport) -> None:
+        super().makeConnection(transport)
+        self._protocol.makeConnection(transport)
+
+    def dataReceived(self, data: bytes) -> None:
+        self._came.append(data)
+
+    def hand_over(self) -> None:
+        """Give the protocol what has come, if there is any."""
+        if self._came:
+            came, self._came = self._came, []
+            self._protocol.dataReceived(b"".join(came))
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.hand_over()
+        self._protocol.connectionLost(reason)
+
+
+class PromptTLS(TLSMemoryBIOProtocol):
+    """What comes in one segment is read as one, however many records that is, and what is written meanwhile goes out
+    in one record as soon as it is read.
+
+    A record costs a client's question more than its answer does, if each is handled by itself. Twisted's own buffering
+    of writes waits for the reactor's next turn, which costs a question a third more, and its time.
     """
 
     _held: list[bytes] | None = None
+
+    def __init__(self, factory: TLSMemoryBIOFactory, protocol: Protocol) -> None:
+        self._together = _Together(protocol)
+        super().__init__(factory, self._together)
 
     def dataReceived(self, data: bytes) -> None:
         self._held = []
         try:
             super().dataReceived(data)
+            self._together.hand_over()
         finally:
             self._release()
 

@@ -7,7 +7,7 @@ nothing is published until it is asked for.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from labnet.events import End, end_of
@@ -127,21 +127,25 @@ class Counts:
     def answered_ready(self, cell: Cell, ends: Ends, times: Times, question: bytes, reply: bytes) -> None:
         """``question`` was answered by a ready ``reply``."""
         cell.ready += 1
-        self._answered_ready(cell, ends, times, question, reply)
-
-    def answered_by_stream(
-        self, cell: Cell, transport: Transport, ends: Ends, times: Times, question: bytes, reply: bytes
-    ) -> None:
-        """``question`` by ``transport`` was answered by a ready ``reply``, which by UDP counts in ``cell``."""
-        cell = self.cell(transport.label, cell.protocol, cell.result, READY)
-        cell.answered += 1
-        self._answered_ready(cell, ends, times, question, reply)
-
-    def _answered_ready(self, cell: Cell, ends: Ends, times: Times, question: bytes, reply: bytes) -> None:
         came, now = times
         self.ready_seconds.observe(max(0.0, now - came))
         for _ in self.sample():
             self.note(cell, READY, ends, times, asked_in(question), reply)
+
+    def answered_by_stream(
+        self, answered: Sequence[tuple[bytes, bytes, Cell]], transport: Transport, ends: Ends, times: Times
+    ) -> None:
+        """Questions by ``transport`` were answered, each by its ready reply, and by UDP it counts in its cell."""
+        came, now = times
+        self.ready_seconds.observe(max(0.0, now - came), len(answered))
+        for cell, count in Counter([one[2] for one in answered]).items():
+            self._by_stream(cell, transport).answered += count
+        for number in self.sample(len(answered)):
+            question, reply, cell = answered[number]
+            self.note(self._by_stream(cell, transport), READY, ends, times, asked_in(question), reply)
+
+    def _by_stream(self, cell: Cell, transport: Transport) -> Cell:
+        return self.cell(transport.label, cell.protocol, cell.result, READY)
 
     def sample(self, questions: int = 1) -> range:
         """Which of ``questions`` more, by their numbers, the query log is to have: its share of all, spread evenly."""

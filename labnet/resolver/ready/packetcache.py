@@ -15,7 +15,7 @@ from typing import Final
 
 from twisted.internet.interfaces import IReactorTime
 
-from labnet.net.batches.batch import HEAD, key_of, question_of, vector_of
+from labnet.net.batches.batch import HEAD, key_of, keys_of, question_of, vector_of
 from labnet.resolver.clients.counts import Cell
 from labnet.resolver.ready.from_records import Made, SingleAddressReplies
 from labnet.resolver.ready.rendered import RenderedReplies
@@ -80,6 +80,11 @@ class PacketCache:
             return None
         turns = self.turns.get(key)  # none either where it was so long that it is gone again
         return (packet[2] if turns is None else turns.next()[1]), packet[1]
+
+    def packets_for(self, questions: Sequence[bytes]) -> list[Packet | None]:
+        """The ready answer to each of ``questions``, as they hold at the time of :meth:`expire`, or None."""
+        packet_of = self.packets.get
+        return [packet_of(key) for key in keys_of(questions, self.skipped)]
 
     def turned(self, keys: Sequence[bytes], vectors: Sequence[bytes | None]) -> list[bytes | None]:
         """``vectors`` of the answers to ``keys``, with the next order of those whose addresses take turns."""

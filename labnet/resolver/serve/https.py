@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
 from labnet.resolver.clients.transport import Transport
+from labnet.resolver.serve.stream_answers import StreamAnswers
 from labnet.resolver.serve.tcp import MOST_IN_FLIGHT, MOST_UNSENT, DNSStreamProtocol, DNSStreams
-from labnet.wire.web.doh import NoQuestion, fields_for, lifetime, question_in
+from labnet.wire.web.doh import NoQuestion, fields_with, question_in
 from labnet.wire.web.http1 import HTTP1Codec
 from labnet.wire.web.http2 import HTTP2Codec
 from labnet.wire.web.model import Fields, HTTPBroken, HTTPRequest, ServerCodec
@@ -43,12 +44,11 @@ class HTTPSProtocol(DNSStreamProtocol):
 
     def _take(self, codec: ServerCodec, data: bytes) -> None:
         """Answer the requests that are whole with ``data``, and those that waited for a response before theirs."""
-        find = self._streams.ready_for(self)
+        answers = self._streams.ready_for(self)
         self._is_taking = True
         try:
             while not (self._closing or self._is_last) and (requests := codec.receive(data)):
-                for request in requests:
-                    self._answer(codec, request, find)
+                self._answer(codec, requests, answers)
                 data = b""
         except HTTPBroken:
             self._streams.responder.counts.lost["malformed"] += 1
@@ -67,33 +67,43 @@ class HTTPSProtocol(DNSStreamProtocol):
         else:
             self._set_reading()
 
-    def _answer(self, codec: ServerCodec, request: HTTPRequest, find: Callable[[bytes], bytes | None]) -> None:
+    def _answer(self, codec: ServerCodec, requests: Sequence[HTTPRequest], answers: StreamAnswers) -> None:
+        """Answer ``requests``: what is ready is looked up together, the rest one by one."""
         self._streams.idle.touch(self)
-        try:
-            if request.is_too_long:
-                raise NoQuestion(413, "the body is longer than a DNS message can be")
-            message = question_in(request.method, request.target, request.content_type, request.body)
-        except NoQuestion as error:
-            self._streams.responder.counts.lost["malformed"] += 1
-            self._respond(codec, request.stream, error.status, error.fields, error.body)
-            return
-        known = find(message)
-        if known is not None:
-            self._respond(codec, request.stream, 200, fields_for(lifetime(known)), known)
-            return
+        streams: list[int] = []
+        messages: list[bytes] = []
+        for stream, method, target, content_type, body, is_too_long in requests:
+            try:
+                if is_too_long:
+                    raise NoQuestion(413, "the body is longer than a DNS message can be")
+                messages.append(question_in(method, target, content_type, body))
+            except NoQuestion as error:
+                self._streams.responder.counts.lost["malformed"] += 1
+                self._respond(codec, stream, error.status, error.fields, error.body)
+            else:
+                streams.append(stream)
+        for stream, message, reply in zip(streams, messages, answers.find_all(messages), strict=True):
+            if reply is None:
+                reply = answers.find(message)
+            if reply is None:
+                self._ask_for(codec, stream, message)
+            else:
+                self._respond(codec, stream, 200, fields_with(reply), reply)
+
+    def _ask_for(self, codec: ServerCodec, stream: int, message: bytes) -> None:
         self._in_flight += 1
         account, ends = self._streams.account(self, message), (self.peer, self.transport)
-        reply = partial(self._replied, codec, request.stream)
+        reply = partial(self._replied, codec, stream)
         if not self._streams.responder.respond(message, ends, self.over, reply, False, account):
             self._in_flight -= 1
-            self._respond(codec, request.stream, _NO_QUERY.status, _NO_QUERY.fields, _NO_QUERY.body)
+            self._respond(codec, stream, _NO_QUERY.status, _NO_QUERY.fields, _NO_QUERY.body)
 
     def _replied(self, codec: ServerCodec, stream: int, reply: bytes) -> None:
         self._in_flight -= 1
         if self._closing and not self._read_all:
             return
         self._streams.idle.touch(self)
-        self._respond(codec, stream, 200, fields_for(lifetime(reply)), reply)
+        self._respond(codec, stream, 200, fields_with(reply), reply)
         self._piled += len(reply) if self._unsent else 0
         if self._piled + codec.waiting > MOST_UNSENT:
             self._streams.responder.counts.lost["unsent"] += 1

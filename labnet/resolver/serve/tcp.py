@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Final
 
 from twisted.internet.defer import Deferred
@@ -20,6 +22,7 @@ from labnet.resolver.serve.account import Account, end_of_port
 from labnet.resolver.serve.exchange import WhenOver
 from labnet.resolver.serve.outflow import Outflow
 from labnet.resolver.serve.responder import Responder
+from labnet.resolver.serve.stream_answers import StreamAnswers
 from labnet.wire.http import is_request
 
 MOST_IN_FLIGHT: Final = 100
@@ -30,8 +33,6 @@ GRACE: Final = 0.5
 
 MOST_UNSENT: Final = 1 << 20
 """Bytes of answers that may wait for a TCP client that does not read, past what makes us stop reading from it."""
-
-_TC: Final = 2  # the bit in the third byte of a message: truncated for UDP
 
 
 @implementer(ISession, IHalfCloseableProtocol, IPushProducer)
@@ -45,6 +46,7 @@ class DNSStreamProtocol(Protocol):
     def __init__(self, streams: DNSStreams) -> None:
         self._streams = streams
         self._received = b""
+        self._waiting: deque[tuple[bytes, bytes | None]] = deque()  # messages that came together, and ready replies
         self._is_first = True  # no message is complete yet
         self._held = False
         self._in_flight = 0
@@ -73,24 +75,31 @@ class DNSStreamProtocol(Protocol):
 
     def _read(self) -> None:
         """Take the messages that have come: what is ready is sent in one write, the rest answered one by one."""
-        data, at = self._received, 0
+        if self._held or self._closing:
+            return
+        messages, answers = self._messages_in(), self._streams.ready_for(self)
+        self._waiting.extend(zip(messages, answers.find_all(messages), strict=True))
         ready: list[bytes] = []
-        find = self._streams.ready_for(self)
-        while not (self._held or self._closing):
-            end = at + 2 + int.from_bytes(data[at : at + 2], "big")
-            if at + 2 > len(data) or end > len(data):
-                break
-            message, at = data[at + 2 : end], end
-            known = find(message)
-            if known is not None:
-                ready.append(len(known).to_bytes(2, "big") + known)
-                continue
-            self._received = data[at:]
-            self._write(ready)
-            self._ask(message)
-            data, at = self._received, 0
-        self._received = data[at:]
+        while self._waiting and not (self._held or self._closing):
+            message, reply = self._waiting.popleft()
+            if reply is None:
+                reply = answers.find(message)
+            if reply is None:
+                self._write(ready)
+                self._ask(message)
+            else:
+                ready += len(reply).to_bytes(2, "big"), reply
         self._write(ready)
+
+    def _messages_in(self) -> list[bytes]:
+        """The messages that are whole, without their lengths."""
+        data, at = self._received, 0
+        messages: list[bytes] = []
+        while len(data) >= at + 2 and len(data) >= (end := at + 2 + (data[at] << 8 | data[at + 1])):
+            messages.append(data[at + 2 : end])
+            at = end
+        self._received = data[at:]
+        return messages
 
     def _write(self, ready: list[bytes]) -> None:
         if ready:
@@ -291,28 +300,10 @@ class DNSStreams(ServerFactory):
                 "the TLS connection of {host} failed: {why}", host=stream.peer[0], why=why, event="resolver.tls-failed"
             )
 
-    def ready_for(self, stream: DNSStreamProtocol) -> Callable[[bytes], bytes | None]:
-        """What finds the ready answers for a connection, to be asked for each message that has come by now."""
-        responder = self.responder
-        packets, counts = responder.packets, responder.counts
-        now = packets.seconds()
-        if not responder.admission.client(stream.peer[0]).gets_ready:
-            return lambda message: None
-
-        def find(message: bytes) -> bytes | None:
-            # A message of the course protocol has no zero byte: its ready answers are none here.
-            found = packets.find(message, now) if message[4:5] == b"\0" else None
-            if found is None or found[0][2] & _TC:
-                return None
-            ends, times = (stream.peer, stream.transport), (now, responder.clock.seconds())
-            counts.answered_by_stream(found[1], stream.over, ends, times, message, found[0])
-            account = self.account(stream, message)
-            if account is not None:
-                account.story.step("ready", source=found[1].source)
-                account.answered(found[1], found[0])
-            return found[0]
-
-        return find
+    def ready_for(self, stream: DNSStreamProtocol) -> StreamAnswers:
+        """The ready answers for a connection, to be asked for the messages that have come by now."""
+        ends = (stream.peer, stream.transport)
+        return StreamAnswers(self.responder, ends, stream.over, partial(self.account, stream))
 
     def account(self, stream: DNSStreamProtocol, message: bytes) -> Account | None:
         """What is told of ``message``, if anybody watches and it is its turn."""

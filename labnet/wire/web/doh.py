@@ -16,6 +16,9 @@ MESSAGE: Final = b"application/dns-message"
 LONGEST_MESSAGE: Final = 65535
 """Bytes of a DNS message."""
 
+_OFTEN: Final = 1024
+"""Bytes up to which a reply may be kept in mind."""
+
 _TEXT: Final = (b"content-type", b"text/plain; charset=utf-8")
 
 
@@ -39,20 +42,27 @@ class NoQuestion(Exception):
 
 def question_in(method: bytes, target: bytes, content_type: bytes, body: bytes) -> bytes:
     """The DNS message that a request carries (section 4.1). Raises :class:`NoQuestion`."""
+    message = _in_head(method, target, content_type)
+    if message is None:
+        message = body
+    if len(message) < HEADER.size:
+        raise NoQuestion(400, "this is no DNS message")
+    return message
+
+
+@lru_cache(1024)
+def _in_head(method: bytes, target: bytes, content_type: bytes) -> bytes | None:
+    """The message in the target of a request; None where the body is one. Raises :class:`NoQuestion`."""
     path, _, query = target.partition(b"?")
     if path != PATH:
         raise NoQuestion(404, f"there is nothing here; DNS over HTTPS is at {PATH.decode()}")
     if method == b"POST":
         if content_type.partition(b";")[0].strip().lower() != MESSAGE:
             raise NoQuestion(415, f"the body has to be of type {MESSAGE.decode()}")
-        message = body
-    elif method == b"GET":
-        message = _in_query(query)
-    else:
-        raise NoQuestion(405, "the method has to be GET or POST")
-    if len(message) < HEADER.size:
-        raise NoQuestion(400, "this is no DNS message")
-    return message
+        return None
+    if method == b"GET":
+        return _in_query(query)
+    raise NoQuestion(405, "the method has to be GET or POST")
 
 
 def _in_query(query: bytes) -> bytes:
@@ -75,6 +85,16 @@ def target_of(path: bytes, message: bytes) -> bytes:
 def fields_for(seconds: int) -> tuple[tuple[bytes, bytes], ...]:
     """The header fields of the response with a message that may be kept so many ``seconds`` (section 5.1)."""
     return (b"content-type", MESSAGE), (b"cache-control", b"max-age=%d" % seconds)
+
+
+def fields_with(reply: bytes) -> tuple[tuple[bytes, bytes], ...]:
+    """The header fields of the response with ``reply``, which stay in mind for the replies that are given often."""
+    return _fields_with(reply) if len(reply) <= _OFTEN else fields_for(lifetime(reply))
+
+
+@lru_cache(4096)
+def _fields_with(reply: bytes) -> tuple[tuple[bytes, bytes], ...]:
+    return fields_for(lifetime(reply))
 
 
 def lifetime(reply: bytes) -> int:

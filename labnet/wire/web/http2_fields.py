@@ -11,10 +11,11 @@ from typing import Final, NamedTuple
 
 from hpack import Decoder
 
+from labnet.wire.web.http2_frames import DATA, END_HEADERS, END_STREAM, HEADERS, head_of
 from labnet.wire.web.model import HEADER_BYTES
 
-_MOST_KNOWN: Final = 100
-"""Blocks of one connection that are not decoded again."""
+_MOST_KNOWN: Final = 1 << 17
+"""Bytes of the blocks of one connection that are not decoded again: some 1,000 questions by GET."""
 
 
 class AskedFields(NamedTuple):
@@ -27,24 +28,31 @@ class AskedFields(NamedTuple):
 
 
 class RequestFields:
-    """Reads the blocks of one connection, in their order."""
+    """Reads the blocks of one connection, in their order. ``known`` has those that need not be decoded again."""
 
     def __init__(self) -> None:
+        self.known: dict[bytes, AskedFields] = {}
+        self._known_bytes = 0
         self._decoder = Decoder(max_header_list_size=HEADER_BYTES)
-        self._known: dict[bytes, AskedFields | None] = {}
 
     def read(self, block: bytes) -> AskedFields | None:
         """What ``block`` says; None where that is no request (RFC 9113, section 8.1.1). Raises hpack.HPACKError."""
-        if block in self._known:
-            return self._known[block]
+        if block in self.known:
+            return self.known[block]
         before = self._table()
         fields = self._decoder.decode(block, raw=True)
         asked = asked_in([(bytes(field[0]), bytes(field[1])) for field in fields])
         after = self._table()
         if before[:2] != after[:2] or before[2] is not after[2]:
-            self._known.clear()
-        elif len(self._known) < _MOST_KNOWN:
-            self._known[block] = asked
+            self.known.clear()
+            self._known_bytes = 0
+        elif asked is not None:
+            self.known[block] = asked
+            self._known_bytes += len(block)
+            while self._known_bytes > _MOST_KNOWN:
+                oldest = next(iter(self.known))
+                del self.known[oldest]
+                self._known_bytes -= len(oldest)
         return asked
 
     def _table(self) -> tuple[int, int, object]:
@@ -79,3 +87,10 @@ def block_of(status: int, fields: tuple[tuple[bytes, bytes], ...], length: int) 
     for name, value in (*fields, (b"content-length", b"%d" % length)):
         block += bytes((0x0F, _NAMES[name] - 15, len(value))) + value
     return block
+
+
+@lru_cache(4096)
+def heads_of(status: int, fields: tuple[tuple[bytes, bytes], ...], length: int) -> tuple[bytes, bytes]:
+    """What stands before and between the two numbers of its stream in a whole response whose body is one frame."""
+    block = block_of(status, fields, length)
+    return head_of(HEADERS, END_HEADERS, len(block)), block + head_of(DATA, END_STREAM, length)

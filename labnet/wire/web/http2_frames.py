@@ -12,6 +12,7 @@ LONGEST_FRAME: Final = 16384
 HEAD: Final = Struct("!HBBBI")
 """The head of a frame: length (two bytes and one), kind, flags, stream."""
 
+_BEFORE_STREAM: Final = Struct("!HBBB")
 LONG: Final = Struct("!I")
 SETTING: Final = Struct("!HI")
 
@@ -31,6 +32,11 @@ class H2Error(IntEnum):
     REFUSED_STREAM = 7
     COMPRESSION_ERROR = 9
     ENHANCE_YOUR_CALM = 11
+
+
+def head_of(kind: int, flags: int, length: int) -> bytes:
+    """What stands before the number of its stream in a frame, whose payload has so many bytes."""
+    return _BEFORE_STREAM.pack(length >> 8, length & 255, kind, flags)
 
 
 def frame_of(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
