@@ -1,7 +1,8 @@
 """Questions by DNS over HTTPS in HTTP/2, over one connection, in a closed loop: ``PORT QUESTIONS WINDOW SECONDS``.
 
-dnsperf loses what comes with another response, so it cannot load a server that answers several at once. The header
-fields are the same bytes for each, as a client's are whose compression has learned them.
+dnsperf loses what comes with another response, so it cannot load a server that answers several at once. Every name is
+asked for by POST, as curl does, and by GET, as a browser does whose template has ``{?dns}``. The header fields are
+those of a client: Huffman codes, and after the first requests the compression's table for all but a target.
 """
 
 from __future__ import annotations
@@ -12,31 +13,51 @@ import ssl
 import struct
 import sys
 import time
-from itertools import cycle
+from collections.abc import Iterator
+from itertools import chain, cycle
 
 import dns.message
+from hpack import Encoder, NeverIndexedHeaderTuple
 
-_FIELDS = b"\x83\x87\x04\x0a/dns-query\x01\x09localhost\x0f\x10\x17application/dns-message"
+from labnet.wire.web.doh import MESSAGE, PATH, target_of
+
+_SERVER = [(":scheme", "https"), (":authority", "localhost")]
+_CLIENT = [("accept", MESSAGE), ("user-agent", "doh_stream")]
 _LARGEST = 2**31 - 1
+
+_Request = tuple[bytes, bytes]
+"""Header fields and a body, which is empty in a GET."""
 
 
 def _frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
     return struct.pack("!HBBBI", len(payload) >> 8, len(payload) & 255, kind, flags, stream) + payload
 
 
-def _requests(path: str) -> list[bytes]:
+def _requests(path: str) -> Iterator[_Request]:
+    """The requests without end, to be sent in this order."""
     with open(path, encoding="ascii") as file:
         names = [line.split()[0] for line in file]
-    return [dns.message.make_query(name, "A", id=0).to_wire() for name in names]
+    encoder = Encoder()
+
+    def by_post(message: bytes) -> _Request:
+        body = [("content-type", MESSAGE), NeverIndexedHeaderTuple("content-length", str(len(message)))]
+        return encoder.encode([(":method", "POST"), (":path", PATH), *_SERVER, *_CLIENT, *body]), message
+
+    def by_get(message: bytes) -> _Request:
+        target = NeverIndexedHeaderTuple(":path", target_of(PATH, message))
+        return encoder.encode([(":method", "GET"), target, *_SERVER, *_CLIENT]), b""
+
+    messages = [dns.message.make_query(name, "A", id=0).to_wire() for name in names]
+    first = [by_post(messages[0]), by_get(messages[0])]  # they fill the table
+    return chain(first, cycle([ask(message) for message in messages for ask in (by_post, by_get)]))
 
 
-def _loaded(tls: ssl.SSLSocket, messages: list[bytes], window: int, seconds: float) -> tuple[int, int]:
+def _loaded(tls: ssl.SSLSocket, requests: Iterator[_Request], window: int, seconds: float) -> tuple[int, int]:
     """How many were answered in so many ``seconds``, and how many of those not as they should."""
     settings = struct.pack("!HIHI", 1, 0, 4, _LARGEST)
     tls.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + _frame(4, 0, 0, settings))
     tls.sendall(_frame(8, 0, 0, struct.pack("!I", _LARGEST - 65535)))
-    following, stream, in_flight = cycle(messages), -1, 0
-    answered = bad = 0
+    stream, in_flight, answered, bad = -1, 0, 0, 0
     received = b""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
@@ -44,7 +65,10 @@ def _loaded(tls: ssl.SSLSocket, messages: list[bytes], window: int, seconds: flo
         while in_flight < window:
             stream += 2
             in_flight += 1
-            fresh += [_frame(1, 4, stream, _FIELDS), _frame(0, 1, stream, next(following))]
+            fields, body = next(requests)
+            fresh.append(_frame(1, 4 if body else 5, stream, fields))
+            if body:
+                fresh.append(_frame(0, 1, stream, body))
         tls.sendall(b"".join(fresh))
         while in_flight > window // 2:
             received += tls.recv(65536)

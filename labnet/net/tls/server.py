@@ -84,7 +84,6 @@ class _Together(Protocol):
             self._protocol.dataReceived(b"".join(came))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self.hand_over()
         self._protocol.connectionLost(reason)
 
 

@@ -65,6 +65,18 @@ class ServerTLSTests(SynchronousTestCase):
         client._in.write(said)
         self.assertEqual(client.received(), b"abc")
 
+    def test_what_comes_in_the_records_of_one_segment_is_read_as_one(self) -> None:
+        client, wire, _ = self.connect()
+        client.received()
+        read: list[bytes] = []
+        self.patch(Echo, "dataReceived", lambda echo, data: read.append(data))
+        for part in b"ab", b"c", b"def":
+            client.tls.write(part)
+        segment = client._out.read()
+        self.assertEqual(segment.count(RECORD), 3)
+        wire.send(segment[:-3], segment[-3:])
+        self.assertEqual(read, [b"abc", b"def"])
+
     def test_the_last_words_come_before_the_end(self) -> None:
         client, _, _ = self.connect()
         client.send(b"bye.")

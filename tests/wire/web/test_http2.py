@@ -5,11 +5,13 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import ConnectionTerminated, DataReceived, ResponseReceived, StreamEnded, StreamReset
 from h2.settings import SettingCodes
+from hpack import Decoder
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -219,6 +221,124 @@ class CodecTests(SynchronousTestCase):
         for begin, end in pairwise(edges):
             found += peers.codec.receive(data[begin:end])
         self.assertEqual([one.body for one in found], [b"body 0", b"body 1", b"body 2"])
+
+
+FIELDS_IN = b"\x82\x87\x04\x01/"
+LENGTH_3 = FIELDS_IN + b"\x0f\x0d\x013"
+
+
+class KnownTests(SynchronousTestCase):
+    """Requests whose header fields came before: they are read together, and as all others are."""
+
+    def setUp(self) -> None:
+        self.codec = HTTP2Codec()
+        self.codec.receive(PREFACE + frame(4, 0, 0))
+        for number, block in enumerate((FIELDS_IN, LENGTH_3)):
+            self.codec.receive(frame(1, 4, 2 * number + 1, block) + frame(0, 1, 2 * number + 1, b"one"))
+        for stream in 1, 3:
+            self.codec.respond(stream, 200, FIELDS, b"")
+        self.codec.to_send()
+
+    def test_they_are_not_decoded_again(self) -> None:
+        self.patch(Decoder, "decode", lambda *given, **options: self.fail("decoded"))
+        data = frame(1, 5, 5, FIELDS_IN) + frame(1, 4, 7, LENGTH_3) + frame(0, 1, 7, b"two")
+        found = [(one.stream, one.method, one.target, one.body) for one in self.codec.receive(data)]
+        self.assertEqual(found, [(5, b"GET", b"/", b""), (7, b"GET", b"/", b"two")])
+
+    def test_they_are_decoded_again_once_the_table_is_another(self) -> None:
+        indexed = b"\x82\x87\x41\x01a\x04\x01/"  # an authority that the table keeps
+        by_index, other = b"\x82\x87\xbe\x04\x01/", b"\x82\x87\x44\x02/b\x0f\x0d\x013"
+        blocks = (indexed, by_index, other, by_index)
+        found = [self.codec.receive(frame(1, 5, 5 + 2 * number, block)) for number, block in enumerate(blocks)]
+        self.assertEqual([[one.target for one in requests] for requests in found[:2]], [[b"/"], [b"/"]])
+        self.assertEqual(found[2:], [[], []])  # one of another length, and one with two targets
+        self.assertEqual(self.codec.to_send(), frame(3, 0, 9, b"\0\0\0\x01") + frame(3, 0, 11, b"\0\0\0\x01"))
+
+    def test_what_is_the_matter_with_one_costs_its_stream_alone(self) -> None:
+        data = b"".join(
+            frame(1, 4, stream, LENGTH_3) + frame(0, 1, stream, body)
+            for stream, body in ((5, b"two"), (7, b"four"), (9, b"six"))
+        )
+        self.assertEqual([one.stream for one in self.codec.receive(data)], [5, 9])
+        self.assertEqual(self.codec.to_send(), frame(3, 0, 7, b"\0\0\0\x01"))
+
+    def test_past_the_most_they_are_refused(self) -> None:
+        data = b"".join(frame(1, 5, 5 + 2 * number, FIELDS_IN) for number in range(MOST_STREAMS + 2))
+        self.assertEqual(len(self.codec.receive(data)), MOST_STREAMS)
+        refused = (5 + 2 * (MOST_STREAMS + number) for number in range(2))
+        self.assertEqual(self.codec.to_send(), b"".join(frame(3, 0, one, b"\0\0\0\x07") for one in refused))
+
+    def test_numbers_that_come_again_begin_no_request(self) -> None:
+        self.assertEqual(self.codec.receive(frame(1, 5, 1, FIELDS_IN)), [])
+        self.assertEqual(len(self.codec.receive(frame(1, 5, 5, FIELDS_IN))), 1)
+        for data in frame(1, 5, 5, FIELDS_IN), frame(1, 5, 8, FIELDS_IN):
+            with self.assertRaises(HTTPBroken):
+                self.codec.receive(data)
+
+    def test_a_body_in_several_frames_or_with_padding_is_put_together(self) -> None:
+        data = frame(1, 4, 5, FIELDS_IN) + frame(0, 0, 5, b"t") + frame(0, 1, 5, b"wo")
+        data += frame(1, 4, 7, FIELDS_IN) + frame(0, 9, 7, b"\x02six\0\0")
+        self.assertEqual([(one.stream, one.body) for one in self.codec.receive(data)], [(5, b"two"), (7, b"six")])
+
+    def test_a_body_of_another_request_is_not_taken_for_its_own(self) -> None:
+        begun = frame(1, 4, 5, FIELDS_IN) + frame(1, 4, 7, FIELDS_IN)
+        data = begun + frame(1, 4, 9, FIELDS_IN) + frame(0, 1, 5, b"one") + frame(0, 1, 7, b"two")
+        self.assertEqual([(one.stream, one.body) for one in self.codec.receive(data)], [(5, b"one"), (7, b"two")])
+
+    def test_header_fields_that_go_on_are_not_interrupted_by_them(self) -> None:
+        with self.assertRaisesRegex(HTTPBroken, "interrupted"):
+            self.codec.receive(frame(1, 0, 5, FIELDS_IN) + frame(1, 5, 7, FIELDS_IN))
+
+    def test_room_is_given_once_for_all_that_came_together(self) -> None:
+        data = b"".join(frame(1, 4, 5 + 2 * n, FIELDS_IN) + frame(0, 1, 5 + 2 * n, b"x" * 16000) for n in range(6))
+        self.assertEqual(len(self.codec.receive(data)), 6)
+        self.assertEqual(self.codec.to_send(), frame(8, 0, 0, (6 * 16000 + 6).to_bytes(4, "big")))
+
+    def test_so_many_are_kept_and_the_oldest_go_first(self) -> None:
+        def block(number: int) -> bytes:
+            return b"\x82\x87\x04\x64/" + b"%099d" % number
+
+        count = 2 * (1 << 17) // len(block(0))
+        for number in range(count):
+            self.codec.receive(frame(1, 5, 5 + 2 * number, block(number)))
+            self.codec.respond(5 + 2 * number, 200, FIELDS, b"")
+        decoded: list[bytes] = []
+        decode = Decoder.decode
+
+        def counting(decoder: Decoder, data: bytes, raw: bool = False) -> Any:
+            decoded.append(data)
+            return decode(decoder, data, raw)
+
+        self.patch(Decoder, "decode", counting)
+        for number, again in enumerate((count - 1, count // 2 + 10, 0)):
+            (request,) = self.codec.receive(frame(1, 5, 5 + 2 * (count + number), block(again)))
+            self.assertEqual(request.target, b"/%099d" % again)
+        self.assertEqual(decoded, [block(0)])
+
+    @given(
+        st.lists(
+            st.tuples(
+                st.sampled_from((FIELDS_IN, LENGTH_3, FIELDS_IN + b"\x40\x01a\x01b")),
+                st.sampled_from((b"", b"one", b"more")),
+                st.sampled_from((b"", frame(6, 0, 0, b"8 bytes."), frame(8, 0, 0, b"\0\0\0\x09"))),
+            ),
+            max_size=12,
+        ),
+        st.lists(st.integers(0, 400), max_size=5),
+    )
+    def test_any_cut_of_the_stream_says_the_same(
+        self, asked: list[tuple[bytes, bytes, bytes]], cuts: list[int]
+    ) -> None:
+        self.setUp()
+        data, expected = b"", []
+        for number, (block, body, between) in enumerate(asked):
+            stream = 5 + 2 * number
+            data += frame(1, 4 if body else 5, stream, block) + (frame(0, 1, stream, body) if body else b"") + between
+            if block != LENGTH_3 or body == b"one":
+                expected.append((stream, body))
+        edges = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
+        found = [one for begin, end in pairwise(edges) for one in self.codec.receive(data[begin:end])]
+        self.assertEqual([(one.stream, one.body) for one in found], expected)
 
 
 class HostileTests(SynchronousTestCase):
