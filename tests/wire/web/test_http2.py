@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.wire.web.http2 import MOST_RESETS, MOST_STREAMS, MOST_UNWANTED, PREFACE, HTTP2Codec
-from labnet.wire.web.http2_fields import block_of
+from labnet.wire.web.http2_fields import MOST_KNOWN, block_of
 from labnet.wire.web.model import HTTPBroken, HTTPRequest
 
 SMALL = st.integers(0, 10)
@@ -298,7 +298,7 @@ class KnownTests(SynchronousTestCase):
         def block(number: int) -> bytes:
             return b"\x82\x87\x04\x64/" + b"%099d" % number
 
-        count = 2 * (1 << 17) // len(block(0))
+        count = 2 * MOST_KNOWN // len(block(0))
         for number in range(count):
             self.codec.receive(frame(1, 5, 5 + 2 * number, block(number)))
             self.codec.respond(5 + 2 * number, 200, FIELDS, b"")
@@ -310,7 +310,7 @@ class KnownTests(SynchronousTestCase):
             return decode(decoder, data, raw)
 
         self.patch(Decoder, "decode", counting)
-        for number, again in enumerate((count - 1, count // 2 + 10, 0)):
+        for number, again in enumerate((count - 1, count - MOST_KNOWN // 1000, 0)):
             (request,) = self.codec.receive(frame(1, 5, 5 + 2 * (count + number), block(again)))
             self.assertEqual(request.target, b"/%099d" % again)
         self.assertEqual(decoded, [block(0)])
