@@ -7,7 +7,6 @@ from functools import partial
 from typing import Final
 
 from labnet.resolver.clients.transport import Transport
-from labnet.resolver.serve.stream_answers import StreamAnswers
 from labnet.resolver.serve.tcp import MOST_IN_FLIGHT, MOST_UNSENT, DNSStreamProtocol, DNSStreams
 from labnet.wire.web.doh import NoQuestion, fields_with, question_in
 from labnet.wire.web.http1 import HTTP1Codec
@@ -44,11 +43,10 @@ class HTTPSProtocol(DNSStreamProtocol):
 
     def _take(self, codec: ServerCodec, data: bytes) -> None:
         """Answer the requests that are whole with ``data``, and those that waited for a response before theirs."""
-        answers = self._streams.ready_for(self)
         self._is_taking = True
         try:
             while not (self._closing or self._is_last) and (requests := codec.receive(data)):
-                self._answer(codec, requests, answers)
+                self._answer(codec, requests)
                 data = b""
         except HTTPBroken:
             self._streams.responder.counts.lost["malformed"] += 1
@@ -67,7 +65,7 @@ class HTTPSProtocol(DNSStreamProtocol):
         else:
             self._set_reading()
 
-    def _answer(self, codec: ServerCodec, requests: Sequence[HTTPRequest], answers: StreamAnswers) -> None:
+    def _answer(self, codec: ServerCodec, requests: Sequence[HTTPRequest]) -> None:
         """Answer ``requests``: what is ready is looked up together, the rest one by one."""
         self._streams.idle.touch(self)
         streams: list[int] = []
@@ -82,9 +80,11 @@ class HTTPSProtocol(DNSStreamProtocol):
                 self._respond(codec, stream, error.status, error.fields, error.body)
             else:
                 streams.append(stream)
-        for stream, message, reply in zip(streams, messages, answers.find_all(messages), strict=True):
+        answers, ends = self._streams.answers, (self.peer, self.transport)
+        ready = answers.find_all(messages, ends, self.over)
+        for stream, message, reply in zip(streams, messages, ready, strict=True):
             if reply is None:
-                reply = answers.find(message)
+                reply = answers.find(message, ends, self.over)
             if reply is None:
                 self._ask_for(codec, stream, message)
             else:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Final
 
 from twisted.internet.defer import Deferred
@@ -18,7 +17,7 @@ from labnet.interfaces import IReactor, ISession, IStreamTransport
 from labnet.net.deadlines import Deadlines
 from labnet.net.direct import close_at_end, write_now
 from labnet.resolver.clients.transport import Transport
-from labnet.resolver.serve.account import Account, end_of_port
+from labnet.resolver.serve.account import Account
 from labnet.resolver.serve.exchange import WhenOver
 from labnet.resolver.serve.outflow import Outflow
 from labnet.resolver.serve.responder import Responder
@@ -77,13 +76,13 @@ class DNSStreamProtocol(Protocol):
         """Take the messages that have come: what is ready is sent in one write, the rest answered one by one."""
         if self._held or self._closing:
             return
-        messages, answers = self._messages_in(), self._streams.ready_for(self)
-        self._waiting.extend(zip(messages, answers.find_all(messages), strict=True))
+        messages, answers, ends = self._messages_in(), self._streams.answers, (self.peer, self.transport)
+        self._waiting.extend(zip(messages, answers.find_all(messages, ends, self.over), strict=True))
         ready: list[bytes] = []
         while self._waiting and not (self._held or self._closing):
             message, reply = self._waiting.popleft()
             if reply is None:
-                reply = answers.find(message)
+                reply = answers.find(message, ends, self.over)
             if reply is None:
                 self._write(ready)
                 self._ask(message)
@@ -244,6 +243,7 @@ class DNSStreams(ServerFactory):
 
     def __init__(self, responder: Responder, reactor: IReactor, idle: float, most: int, per_address: int = 0) -> None:
         self.responder = responder
+        self.answers = StreamAnswers(responder)
         self.clock = reactor
         self.idle: Deadlines[DNSStreamProtocol] = Deadlines(reactor, idle, DNSStreamProtocol.expired)
         self._closing: Deadlines[DNSStreamProtocol] = Deadlines(reactor, GRACE, DNSStreamProtocol.abort)
@@ -300,19 +300,9 @@ class DNSStreams(ServerFactory):
                 "the TLS connection of {host} failed: {why}", host=stream.peer[0], why=why, event="resolver.tls-failed"
             )
 
-    def ready_for(self, stream: DNSStreamProtocol) -> StreamAnswers:
-        """The ready answers for a connection, to be asked for the messages that have come by now."""
-        ends = (stream.peer, stream.transport)
-        return StreamAnswers(self.responder, ends, stream.over, partial(self.account, stream))
-
     def account(self, stream: DNSStreamProtocol, message: bytes) -> Account | None:
         """What is told of ``message``, if anybody watches and it is its turn."""
-        responder = self.responder
-        counts = responder.counts
-        if not (counts.events.watched and counts.events.take()):
-            return None
-        listener = end_of_port(stream.transport)
-        return Account(counts, responder.clock.seconds, message, stream.peer, listener, stream.over.label)
+        return self.answers.account(message, (stream.peer, stream.transport), stream.over)
 
     def opened(self, stream: DNSStreamProtocol) -> None:
         own = self._by_address.setdefault(stream.peer[0], {})
@@ -353,7 +343,7 @@ class DNSStreams(ServerFactory):
 
     def change(self, responder: Responder, idle: float, most: int, per_address: int = 0) -> None:
         """Serve by these from now on, the open connections too; those that are one too many are closed."""
-        self.responder = responder
+        self.responder = self.answers.responder = responder
         self.idle.change(idle)
         self._most = most
         self._per_address = per_address
