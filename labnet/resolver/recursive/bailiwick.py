@@ -141,13 +141,14 @@ def _read_chain(reply: Reply, question: Question, zone: bytes) -> Found:
         if rrset.rrtype == RRType.CNAME and len(rrset.rdatas) != 1:
             raise Lame(f"answered with {len(rrset.rdatas)} CNAME records at one name")
     chain = chain_of(question, replace(reply, answer=answer, authority=authority))
-    found = Found(Rcode.NOERROR, chain.rrsets, signatures=chain.signatures, proofs=chain.proofs)
+    rcode, soa, target = Rcode.NOERROR, None, None
     if not chain.rrsets:
-        rcode = Rcode.NXDOMAIN if reply.rcode == Rcode.NXDOMAIN else Rcode.NOERROR
-        return replace(found, rcode=rcode, soa=chain.soa)
-    if chain.is_too_long:
-        return replace(found, rcode=Rcode.YXDOMAIN)
-    return found if chain.is_answered else replace(found, target=chain.target)
+        rcode, soa = Rcode.NXDOMAIN if reply.rcode == Rcode.NXDOMAIN else Rcode.NOERROR, chain.soa
+    elif chain.is_too_long:
+        rcode = Rcode.YXDOMAIN
+    elif not chain.is_answered:
+        target = chain.target
+    return Found(rcode, chain.rrsets, soa=soa, target=target, signatures=chain.signatures, proofs=chain.proofs)
 
 
 def _read_referral(reply: Reply, key: bytes, zone: bytes, now: float) -> Delegation | None:

@@ -282,9 +282,13 @@ class ZoneServers:
 
     def _count_packet(self, attempt: Attempt) -> None:
         spent, limits = attempt.walk.spent, self._limits
-        where = f"{attempt.walk.question}: gave up after"
         if spent.packets >= limits.packets:
-            raise GaveUp(f"{where} {limits.packets} packets, on the way to a server of {text_of(attempt.zone)}")
+            raise _gave_up(attempt, f"{limits.packets} packets")
         if self._clock.seconds() >= spent.until:
-            raise GaveUp(f"{where} {limits.seconds:g} seconds, on the way to a server of {text_of(attempt.zone)}")
+            raise _gave_up(attempt, f"{limits.seconds:g} seconds")
         spent.packets += 1
+
+
+def _gave_up(attempt: Attempt, spent: str) -> GaveUp:
+    way = f"on the way to a server of {text_of(attempt.zone)}"
+    return GaveUp(f"{attempt.walk.question}: gave up after {spent}, {way}")

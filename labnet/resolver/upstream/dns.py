@@ -122,13 +122,13 @@ class DNSExchange:
         return not any(self._infra.has(quirk, (host, port), now) for quirk in Quirk)
 
     async def _ask(self, asked: _Asked, ask: Callable[[_Asked], Coroutine[Any, Any, Reply]]) -> Reply:
-        server, without_edns = (asked.host, asked.port), replace(asked, payload=None, early=None)
+        server = (asked.host, asked.port)
         if self._infra.has(Quirk.NO_EDNS, server, self._reactor.seconds()):
-            return await ask(without_edns)
+            return await ask(replace(asked, payload=None, early=None))
         reply = await ask(asked)
         if reply.rcode in _KNOWS_NO_EDNS:
             try:
-                reply = await ask(without_edns)
+                reply = await ask(replace(asked, payload=None, early=None))
             except NoReply:  # else its refusals of EDNS would count as signs of life
                 self._infra.note(Quirk.NO_EDNS, server, self._reactor.seconds())
                 raise
