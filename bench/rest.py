@@ -12,14 +12,14 @@ from bench import harness, peers
 from bench.stages import Loads, Server, Stage
 from bench.targets import AT_REST, LABNET, THREE_WORKERS, TWO_WORKERS
 
-SECONDS = 10.0
-"""Long enough for what comes once a second."""
+REST = 5
+"""Times the seconds of a load: long enough for what comes once a second."""
 
-SETTLING = 2.0
+SETTLING = 1.0
 """Seconds after the first answer that are no rest yet."""
 
 NAMES = 3
-PEERS = ("dnsmasq", "unbound", "nsd", "named", "knotd")
+PEERS = ("dnsmasq", "unbound", "nsd", "named")
 
 LAB = Path(__file__).parents[1] / "etc"
 """The default lab: its file, with other ports and, where it is to have workers, their number, and its records."""
@@ -37,7 +37,7 @@ def at_rest(folder: Path) -> Stage:
         for name, workers in ((LABNET, 1), (TWO_WORKERS, 2), (THREE_WORKERS, 3))
     ]
     servers += [Server(name, command) for name, command in peers.resolvers(folder) if name in PEERS]
-    return Stage(servers, {AT_REST: Loads(partial(_nothing, SECONDS), warm_up=partial(_nothing, SETTLING))})
+    return Stage(servers, {AT_REST: Loads(_nothing, warm_up=_settling)})
 
 
 def _default_lab(folder: Path, workers: int, port: int) -> list[str]:
@@ -50,7 +50,12 @@ def _default_lab(folder: Path, workers: int, port: int) -> list[str]:
     return [*peers.twistd(Path(rundir)), "labnet", "--config", str(file)]
 
 
-def _nothing(lasting: float, port: int, seconds: float) -> harness.Result:
-    """No load, for as long as its figures need, however short other loads are; each second counts as an operation."""
-    time.sleep(lasting)
-    return {"answered": lasting, "qps": 0.0, "lost": 0.0}
+def _nothing(port: int, seconds: float) -> harness.Result:
+    """No load, for as long as its figures need; each second counts as an operation."""
+    time.sleep(seconds * REST)
+    return {"answered": seconds * REST, "qps": 0.0, "lost": 0.0}
+
+
+def _settling(port: int, seconds: float) -> harness.Result:
+    time.sleep(SETTLING)
+    return {}
