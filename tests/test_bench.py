@@ -7,13 +7,15 @@ import io
 import os
 import re
 import select
+import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from bench import harness, report, run, stages, targets
+from bench import harness, paths, report, run, stages, targets, tree
 
 
 def _rounds(*figures: float, name: str = "cpu_us") -> list[harness.Result]:
@@ -295,3 +297,21 @@ class StageTests(SynchronousTestCase):
         self.assertTrue(chosen.choose("course"))
         self.assertEqual(([server.name for server in chosen.servers], chosen.paths), (["labnet"], {}))
         self.assertFalse(stage().choose("TIME"))
+
+    def test_whoever_a_target_names_takes_part_in_its_path(self) -> None:
+        """Labnet in the setting that counts and each peer, where all are installed; every limit is measured too."""
+        self.patch(paths, "_compiled", lambda folder, name: folder / name)
+        self.patch(paths, "MILLION", 2)
+        self.patch(shutil, "which", lambda name, path=None: f"/usr/sbin/{name}")
+        self.patch(tree, "_is_free", lambda port: True)
+        with tempfile.TemporaryDirectory() as folder:
+            measured = [
+                (path, server.name)
+                for stage in paths.stages(Path(folder))
+                for server in stage.servers
+                for path in stage.paths | server.alone
+            ]
+        wanted = [(path, own) for path, *_, own in targets.TARGETS]
+        wanted += [(other or path, peer) for path, _, peers, _, other, _ in targets.TARGETS for peer in peers]
+        wanted += [(limit.path, server) for limit in targets.LIMITS for server in (limit.own, limit.besides) if server]
+        self.assertEqual(set(wanted) - set(measured), set())
