@@ -12,8 +12,9 @@ from twisted.internet.interfaces import IReactorTime
 
 from labnet.events import ASKING, Story
 from labnet.interfaces import IParent
-from labnet.resolver.cache.cache import Cache, Entry
+from labnet.resolver.cache.cache import Cache
 from labnet.resolver.cache.dump import data_text
+from labnet.resolver.cache.entry import Entry
 from labnet.resolver.engine.resolver import Resolver
 from labnet.resolver.forwarding import Forwarding
 from labnet.resolver.records.packed import unpack
@@ -75,9 +76,8 @@ class Inspection:
                 yield key, partial(self._records, key, bulk.value(place))
         if kind in ("", "learned", "negative"):
             for question, entry in self._cache.valid(now):
-                is_negative = not (entry.answer.answer or entry.answer.mapping)
-                if kind in ("", "negative" if is_negative else "learned"):
-                    yield question.key, partial(_learned, question, entry, now, is_negative)
+                if kind in ("", "negative" if entry.is_negative else "learned"):
+                    yield question.key, partial(_learned, question, entry, now, entry.is_negative)
         if kind in ("", "failure"):
             for question, entry in self._resolver.flights.failures.valid(now):
                 yield question.key, partial(_failed, question, entry, now)

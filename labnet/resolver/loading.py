@@ -18,7 +18,8 @@ from labnet.dialects.reader import DialectError
 from labnet.net.addresses import address_text
 from labnet.net.kernel.memory import trim
 from labnet.net.kernel.regular import open_regular, read_regular
-from labnet.resolver.cache.cache import Cache, Entry
+from labnet.resolver.cache.cache import Cache
+from labnet.resolver.cache.entry import Entry
 from labnet.resolver.cache.lines import CachedAnswer
 from labnet.resolver.cache.log import LogStart
 from labnet.resolver.cache.logs import DNS_LOG_SUFFIX
@@ -164,9 +165,9 @@ def fill(cache: Cache, loaded: Loaded, now: float, course_ttl_max: int) -> None:
 
 def counts(entry: Entry, validates: bool) -> bool:
     """Whether what was learned as ``entry`` counts where replies are validated, or not; it is unvalidated then."""
-    if not validates and entry.answer.security:
-        entry.answer = replace(entry.answer, security=Security.INDETERMINATE)
-    return not validates or entry.from_course or bool(entry.answer.security)
+    if not validates and entry.security:
+        entry.content = replace(entry.answer, security=Security.INDETERMINATE)
+    return not validates or entry.from_course or bool(entry.security)
 
 
 def every_parent(config: ResolverConfig) -> list[ParentAddress]:

@@ -29,8 +29,9 @@ from labnet.interfaces import (
 from labnet.metrics import Sample, version
 from labnet.net.batches.batch import overflowed
 from labnet.net.datagrams import SystemSockets
-from labnet.resolver.cache.cache import Cache, Entry
+from labnet.resolver.cache.cache import Cache
 from labnet.resolver.cache.dump import dump_lines
+from labnet.resolver.cache.entry import Entry
 from labnet.resolver.cache.interfaces import ILearned
 from labnet.resolver.cache.lines import CachedAnswer, course_name, encode_line
 from labnet.resolver.cache.lock import LogLock
@@ -413,7 +414,7 @@ class ResolverService(Service):
 
     def _security_of(self, question: Question) -> str:
         entry = self._cache.peek(question) or self._resolver.flights.failures.peek(question)
-        return "" if entry is None or not entry.answer.security else entry.answer.security.word
+        return "" if entry is None or not entry.security else entry.security.word
 
     def _learned(self, learned: Sequence[CachedAnswer]) -> None:
         # What was asked with DO or CD is for such clients alone, and lives in this process's cache alone.

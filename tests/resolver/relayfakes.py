@@ -16,7 +16,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from labnet.interfaces import IExchange
-from labnet.resolver.cache.cache import Cache, Entry
+from labnet.resolver.cache.cache import Cache
+from labnet.resolver.cache.entry import Entry
 from labnet.resolver.cache.policy import Bounds
 from labnet.resolver.engine.fast_path import FastPath
 from labnet.resolver.engine.resolver import Resolver

@@ -13,8 +13,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from labnet.config.resolver import ResolverConfig
 from labnet.interfaces import IChange, StartError
 from labnet.metrics import FAMILIES
-from labnet.resolver.cache.cache import Entry
 from labnet.resolver.cache.dump import dump_lines
+from labnet.resolver.cache.entry import Entry
 from labnet.resolver.loading import load_files
 from labnet.wire.names import key_of
 from labnet.wire.types import Answer, Question, Rcode, RRset, RRType

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from labnet.resolver.cache.cache import Entry
+from labnet.resolver.cache.entry import Entry
 from labnet.resolver.cache.lines import encode_dns_line
 from labnet.wire.types import Answer, Question, Rcode, RRset, RRType
 from tests.interop.daemon import DEADLINE, Daemon

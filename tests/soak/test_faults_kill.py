@@ -14,7 +14,7 @@ import pytest
 from labnet.config import reading
 from labnet.daemon.running.reload import load_lab
 from labnet.daemon.tap import ResolverOptions
-from labnet.resolver.cache.cache import Entry
+from labnet.resolver.cache.entry import Entry
 from labnet.resolver.cache.lines import encode_dns_line
 from labnet.resolver.loading import Loaded
 from labnet.wire.course_line import encode_record

@@ -9,7 +9,7 @@ import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
 
-from labnet.resolver.cache.cache import Entry
+from labnet.resolver.cache.entry import Entry
 from labnet.wire.names import ROOT, text_of
 from labnet.wire.quoting import quoted
 from labnet.wire.types import Question, Rcode, RRset, type_text

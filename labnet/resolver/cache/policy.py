@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
-import socket
 from dataclasses import dataclass, replace
 from typing import Final
 
-from labnet.resolver.cache.cache import Entry
+from labnet.resolver.cache.entry import Entry, mapping_of
 from labnet.wire.names import text_of, wire_of
 from labnet.wire.types import (
     Answer,
@@ -132,11 +131,3 @@ def answer_of_mapping(mapping: Mapping, question: Question) -> Answer:
 def negative_ttl(soa: RRset) -> int:
     """The MINIMUM field of a SOA RRset, seconds (RFC 2308, section 4)."""
     return int.from_bytes(soa.rdatas[0][-4:]) if len(soa.rdatas[0]) > _SOA_FIXED else 0
-
-
-def mapping_of(question: Question, rrsets: tuple[RRset, ...], ttl: int, now: float) -> Mapping | None:
-    """What a course client gets of a DNS answer: the first address at the end of the chain."""
-    if not rrsets or question.rrtype != RRType.A or rrsets[-1].rrtype != RRType.A:
-        return None
-    last = rrsets[-1]
-    return Mapping(text_of(question.key), socket.inet_ntoa(last.rdatas[0]), ttl, True, now)

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, Final, NamedTuple
 
-from labnet.resolver.cache.cache import size_of
+from labnet.resolver.cache.entry import size_of
 from labnet.resolver.cache.lines import CachedAnswer, decode_course_line, decode_dns_line
 from labnet.resolver.cache.log import LogStart
 from labnet.resolver.files.problem import Problem
@@ -144,7 +144,7 @@ class TailReader:
         if self._now - min(since, self._now) > ttl:
             return
         cached = decode()
-        self._room -= size_of(cached[1].answer)
+        self._room -= size_of(cached[1])
         if self._room >= 0:
             self._cached.append(cached)
 

@@ -31,7 +31,7 @@ from labnet.wire.dns_forward import (
     name_end,
 )
 from labnet.wire.dns_upstream import EarlyReply, Sent
-from labnet.wire.types import ExtendedError, InfoCode, Question, Rcode, RRset, Upstream
+from labnet.wire.types import ExtendedError, InfoCode, Question
 
 _TRUNCATED: Final = HEADER.pack(0, QR | TC | RD, 1, 0, 0, 0)
 
@@ -159,6 +159,7 @@ class Forwarder:
         self._path = path
         self._flights = path.flights
         self._parent = parent
+        self._address = parent.address
         self._ports: dict[LatePort, None] = {}
         self._diverted: list[tuple[Flight, bytes]] = []
 
@@ -183,9 +184,7 @@ class Forwarder:
             ports[port] = None
             port.reply(origin, question, encode_forwarded_reply(question, end, shape, count, records))
         if ttl or flight.waiting:
-            asked = flight.question
-            rrset = RRset(asked.key, asked.rrtype, ttl, addresses)
-            self._flights.learn(flight, Upstream(Rcode.NOERROR, self._parent.address, (rrset,)))
+            self._flights.learn_rdatas(flight, addresses, ttl, self._address)
         else:
             self._flights.release(flight)
         return True

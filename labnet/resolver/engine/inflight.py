@@ -65,7 +65,8 @@ from twisted.python.failure import Failure
 
 from labnet.events import ASKING, Story
 from labnet.policy.loglimit import LogLimit
-from labnet.resolver.cache.cache import Cache, Entry
+from labnet.resolver.cache.cache import Cache
+from labnet.resolver.cache.entry import Entry, Rdatas
 from labnet.resolver.cache.lines import CachedAnswer
 from labnet.resolver.cache.policy import Bounds, answer_of_mapping, entry_of
 from labnet.resolver.engine.flight import Flight, LateClient, LatePort, slow_ones
@@ -224,6 +225,18 @@ class InFlight:
         else:
             del self._flights[question]
 
+    def learn_rdatas(self, flight: Flight, rdatas: Rdatas, ttl: int, parent: str) -> None:
+        """As :meth:`learn`, where a DNS ``parent`` said ``rdatas`` and nothing else; ``ttl`` is within its bounds."""
+        question = flight.question
+        if self.failures:
+            self.failures.forget(question)
+        entry = self._cache.put_rdatas(question, rdatas, self._clock.seconds(), ttl, parent)
+        self._fresh.append((question, entry))
+        if flight.waiting:
+            self._land(flight, replace(entry.answer, origin=f"from {parent}"))
+        else:
+            del self._flights[question]
+
     def commit(self, ports: Iterable[LatePort] = ()) -> None:
         """Have all that was learned logged; then answer who waits, the late clients by a flush of ``ports``."""
         fresh, self._fresh = self._fresh, []
@@ -320,12 +333,13 @@ def _answer_of(question: Question, upstream: Upstream, found: CachedAnswer | Non
     if found is None:
         return Answer(upstream.rcode, errors=upstream.errors, origin=origin, security=upstream.security)
     asked, entry = found
-    if asked != question and entry.answer.mapping is not None:
-        entry = replace(entry, answer=answer_of_mapping(entry.answer.mapping, question))
+    answer = entry.answer
+    if asked != question and answer.mapping is not None:
+        answer = answer_of_mapping(answer.mapping, question)
     if upstream.since is not None:  # another lab asked a while ago
         origin = entry.origin(now).replace("from the", "from the shared", 1)
-        return replace(entry.aged(now), origin=origin, until=0.0)
-    return replace(entry.answer, origin=origin, errors=entry.errors)
+        return replace(entry.aged(now, answer), origin=origin, until=0.0)
+    return replace(answer, origin=origin, errors=entry.errors)
 
 
 def failed_unexpectedly(failure: Failure, question: Question, log: Logger) -> Answer:

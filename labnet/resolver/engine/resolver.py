@@ -15,7 +15,8 @@ from zope.interface import implementer
 
 from labnet.events import Story
 from labnet.interfaces import IParent, IResolver, IScreen
-from labnet.resolver.cache.cache import Cache, Entry
+from labnet.resolver.cache.cache import Cache
+from labnet.resolver.cache.entry import Entry
 from labnet.resolver.cache.lines import CachedAnswer
 from labnet.resolver.cache.policy import Bounds, answer_of_mapping
 from labnet.resolver.engine.chains import Chain, cut_chain
@@ -253,7 +254,7 @@ class Resolver:
             # A course parent knows names, not types: there is nothing more to ask it.
             if story is not None:
                 note_entry(story, question, named, now)
-            return replace(named, answer=answer_of_mapping(named.answer.mapping, question)).aged(now)
+            return named.aged(now, answer_of_mapping(named.answer.mapping, question))
         absent = self._cache.find_absent(question, now)
         if absent is not None and self._forward(absent[0]) is self._forward(question):
             return self._hit(*absent, now, story)

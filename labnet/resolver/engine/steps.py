@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from labnet.events import Step, Story
-from labnet.resolver.cache.cache import Entry
+from labnet.resolver.cache.entry import Entry
 from labnet.resolver.engine.flight import Flight
 from labnet.resolver.records.special import ORIGIN as SPECIAL
 from labnet.wire.names import text_of
@@ -26,12 +26,12 @@ def note_own(story: Story, question: Question, own: Answer | None) -> None:
 def note_entry(story: Story, question: Question, entry: Entry, now: float) -> None:
     """Note that the cache has ``entry`` for ``question`` at ``now`` (epoch seconds)."""
     lifetime = entry.lifetime(now)
-    if entry.answer.answer or entry.answer.mapping is not None:
-        story.step("cache", **lifetime)
-    else:
+    if entry.is_negative:
         story.step("cache-negative", name=text_of(question.key), type=type_text(question.rrtype), **lifetime)
-    if entry.answer.security:
-        story.step("was-validated", result=entry.answer.security.word)
+    else:
+        story.step("cache", **lifetime)
+    if entry.security:
+        story.step("was-validated", result=entry.security.word)
 
 
 def note_unknown(story: Story, question: Question, over: Entry | None, failed: Entry | None, now: float) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
-from labnet.resolver.cache.cache import AgedAnswer, CountedRRset, Entry, Place, entries_of
+from labnet.resolver.cache.entry import AgedAnswer, CountedRRset, Entry, Keeper, entries_of
 from labnet.wire.dns_common import TYPE_CLASS, RecordPlace
 from labnet.wire.types import Answer, Question
 
@@ -31,14 +31,14 @@ class Ageing:
     """How an answer ages until the epoch second ``until``; then the cache has to be asked.
 
     ``fields`` has the entries that it is made of, each with its TTLs: where they stand and what they count down from.
-    The last ``text`` bytes say the origin of ``last``. In the place ``absent`` the cache had nothing, or that would be
-    the answer.
+    The last ``text`` bytes say the origin of ``last``. For the question ``absent`` that cache had nothing, or that
+    would be the answer.
     """
 
     fields: list[tuple[Entry, list[tuple[int, int]]]]
     last: Entry | None
     text: int
-    absent: Place | None
+    absent: tuple[Keeper, Question] | None
     until: float
 
     @property
@@ -56,7 +56,7 @@ class Ageing:
             until = min(until, entry.same_until(age))
             for at, whole in ttls:
                 _TTL.pack_into(aged, at, max(0, whole - age))
-        if self.absent is not None and self.absent.question in self.absent.cache:
+        if self.absent is not None and self.absent[1] in self.absent[0]:
             return None
         if self.last is not None:
             text = self.last.origin(now).encode()
@@ -77,7 +77,7 @@ def ageing_of(
     entries, said = entries_of(answer), text.encode()
     last = answer.entry if isinstance(answer, AgedAnswer) else None
     absent = _absent(last, rrtype)
-    if not entries or len(said) > _LONGEST_TEXT or any(entry.place is None or entry.is_due(now) for entry in entries):
+    if not entries or len(said) > _LONGEST_TEXT or any(entry.keeper is None or entry.is_due(now) for entry in entries):
         return None
     fields: dict[int, list[tuple[int, int]]] = {id(entry): [] for entry in entries}
     places = iter(records)
@@ -98,8 +98,8 @@ def ageing_of(
     )
 
 
-def _absent(entry: Entry | None, rrtype: int) -> Place | None:
+def _absent(entry: Entry | None, rrtype: int) -> tuple[Keeper, Question] | None:
     """Where the cache had nothing: what ``entry`` says of type ``rrtype`` was learned for another type."""
-    if entry is None or entry.place is None or entry.place.question.rrtype == rrtype:
+    if entry is None or entry.keeper is None or entry.question is None or entry.question.rrtype == rrtype:
         return None
-    return Place(entry.place.cache, Question(entry.place.question.key, rrtype))
+    return entry.keeper, Question(entry.question.key, rrtype)

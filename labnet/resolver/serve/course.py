@@ -10,7 +10,7 @@ from labnet.dialects.codec import AskedName, Codec
 from labnet.dialects.referrals import Referrals
 from labnet.interfaces import IResolver
 from labnet.policy.ratelimit import TokenBuckets
-from labnet.resolver.cache.cache import rests_until
+from labnet.resolver.cache.entry import rests_until
 from labnet.resolver.clients.admission import Client, Ticket
 from labnet.resolver.clients.counts import DROPPED, FOUND, UNKNOWN, AskedText, Cell, Counts, Ends, by_of, source_of
 from labnet.resolver.serve.account import Account

@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.resolver.cache.cache import Cache, Entry
+from labnet.resolver.cache.cache import Cache
+from labnet.resolver.cache.entry import Entry
 from labnet.resolver.cache.lines import CachedAnswer, decode_dns_line, encode_dns_line
 from labnet.resolver.cache.policy import entry_of_mapping
 from labnet.wire.names import key_of
@@ -31,6 +32,11 @@ def cached(number: int, *rrsets: RRset, errors: tuple[ExtendedError, ...] = ()) 
     return Question(name(number), TXT), Entry(answer, 1000.0 + number, 60, "192.0.2.1:53")
 
 
+def alone(number: int, count: int) -> CachedAnswer:
+    asked = Question(name(number), RRType.A)
+    return asked, Entry(tuple(bytes((at, 0, 0, 1)) for at in range(count)), 1000.0 + number, 60, "p", question=asked)
+
+
 def error(text: str) -> ExtendedError:
     return ExtendedError(InfoCode.OTHER, text)
 
@@ -50,6 +56,8 @@ SHAPES: dict[str, Callable[[int], CachedAnswer]] = {
     "many errors": lambda number: cached(number, errors=tuple(error(f"{number} {at}") for at in range(30))),
     "a course answer": lambda number: course(number, f"192.0.2.{number % 250}"),
     "a course answer that is no address": lambda number: course(number, f"21.09.1992.{number}"),
+    "records alone": lambda number: decode_dns_line(encode_dns_line(alone(number, 1)).encode()),
+    "several records alone": lambda number: decode_dns_line(encode_dns_line(alone(number, 20)).encode()),
     "a line of a log": lambda number: decode_dns_line(
         encode_dns_line(cached(number, records(number, 1, 4, RRType.A))).encode()
     ),

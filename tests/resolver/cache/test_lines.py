@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.resolver.cache.cache import Entry
+from labnet.resolver.cache.entry import Entry
 from labnet.resolver.cache.lines import decode_dns_line, decode_line, encode_dns_line, encode_line
 from labnet.resolver.cache.policy import entry_of_mapping
 from labnet.wire.names import key_of
@@ -55,12 +56,26 @@ class CodecTests(SynchronousTestCase):
         )
         course = entry_of_mapping(key, Mapping("www.example.org", "21.09.1992.8", 60, True, 1000.0), "another worker")
         for cached in (dns, course):
-            self.assertEqual(decode_line(encode_line(cached), "another worker"), cached)
+            read, entry = decode_line(encode_line(cached), "another worker")
+            self.assertEqual((read, replace(entry, content=entry.answer)), cached)
             self.assertEqual(
                 decode_line(encode_line(cached, 3600.0), "another worker")[1].since, cached[1].since + 3600
             )
         for line in ("", "{}", "a,b", "{"):
             self.assertRaises(ValueError, decode_line, line, "x")
+
+    def test_records_alone_are_kept_as_such(self) -> None:
+        """Where they are all of an answer its line is the same as that of the answer, and read they are no more."""
+        asked = question("a.example")
+        for rdatas in ((b"\xc0\0\2\1",), (b"\xc0\0\2\1", b"\xc0\0\2\2")):
+            kept = Entry(rdatas, 5.5, 60, "p", question=asked)
+            line = encode_line((asked, kept), 2.25)
+            self.assertEqual(line, encode_line((asked, replace(kept, content=kept.answer)), 2.25))
+            self.assertEqual(decode_line(line, "x"), (asked, replace(kept, since=7.75)))
+        fields, soa = json.loads(LINE.replace(b"0141", b"0161")), ["00", 6, 60, ["00" * 22]]
+        for other in ({"n": [soa]}, {"r": 3}, {"v": 1}, {"l": 59}, {"t": 28}, {"a": []}, {"q": "00"}):
+            _, entry = decode_dns_line(json.dumps(fields | other).encode())
+            self.assertIsInstance(entry.content, Answer, other)
 
     def test_what_validation_found_is_one_of_three_numbers(self) -> None:
         """What is bogus is never written."""

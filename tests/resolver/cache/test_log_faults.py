@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 
-from labnet.resolver.cache.cache import Entry
+from labnet.resolver.cache.entry import Entry
 from labnet.resolver.cache.lines import CachedAnswer, course_name, decode_line, encode_line
 from labnet.resolver.cache.lock import LogLock
 from labnet.resolver.cache.log import RETRY, LogStart

@@ -13,7 +13,7 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.python.failure import Failure
 
-from labnet.resolver.cache.cache import Entry
+from labnet.resolver.cache.entry import Entry
 from labnet.resolver.cache.lines import course_name, decode_dns_line, encode_line
 from labnet.resolver.cache.log import RETRY, Form, LearnedLog, LogStart
 from labnet.resolver.cache.logs import DNS_LOG_SUFFIX, LearnedLogs

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.resolver.cache import tail
-from labnet.resolver.cache.cache import size_of
+from labnet.resolver.cache.entry import size_of
 from labnet.resolver.cache.lines import decode_line, encode_line
 from labnet.resolver.cache.log import LogStart
 from labnet.resolver.cache.tail import MOST_PROBLEMS, Tail, TailReader, authors_lines
@@ -31,7 +31,7 @@ def dns(name: str, since: float = NOW, ttl: int = 60) -> str:
     key = key_of(name)
     answer = Answer(Rcode.NOERROR, (RRset(key, RRType.A, ttl, (b"\1\2\3\4",)),))
     _, entry = decode_line(course(name, since, ttl), "x")
-    entry.answer, entry.from_course = answer, False
+    entry.content, entry.from_course = answer, False
     return encode_line((Question(key, RRType.A), entry))
 
 
@@ -58,7 +58,7 @@ class TailTests(SynchronousTestCase):
 
     def test_no_more_is_taken_than_there_is_room_for(self) -> None:
         """The newest that fit are taken, every line is counted, and both logs share the room."""
-        room = 3 * size_of(decode_line(course("a0000"), "x")[1].answer)
+        room = 3 * size_of(decode_line(course("a0000"), "x")[1])
         text = "".join(course(f"a{number:04}") + "\n" for number in range(1000))
         found = self.read_course(STATIC + text, room)
         self.assertEqual((names(found), found.start), (["a0997", "a0998", "a0999"], LogStart(1000)))

@@ -12,7 +12,8 @@ from zope.interface import implementer
 
 from labnet.events import SENTENCES
 from labnet.interfaces import IParent
-from labnet.resolver.cache.cache import Cache, Entry
+from labnet.resolver.cache.cache import Cache
+from labnet.resolver.cache.entry import Entry
 from labnet.resolver.cache.policy import Bounds
 from labnet.resolver.engine.flight import Flight
 from labnet.resolver.engine.inflight import InFlight

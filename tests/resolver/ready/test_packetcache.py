@@ -10,7 +10,8 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.net.batches.batch import key_of
-from labnet.resolver.cache.cache import Cache, Entry
+from labnet.resolver.cache.cache import Cache
+from labnet.resolver.cache.entry import Entry
 from labnet.resolver.clients.counts import Cell
 from labnet.resolver.ready.packetcache import PacketCache, PacketCaches
 from labnet.resolver.ready.ttl_patch import Ageing

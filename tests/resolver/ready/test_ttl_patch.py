@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.net.batches.batch import key_of as key_in
-from labnet.resolver.cache.cache import Cache, Entry
+from labnet.resolver.cache.cache import Cache
+from labnet.resolver.cache.entry import Entry
 from labnet.resolver.ready.ttl_patch import Ageing, ageing_of
 from labnet.wire.dns_common import record_places
 from labnet.wire.dns_request import decode_query
