@@ -236,8 +236,9 @@ class LearnedLog(Generic[T]):
                 self._write(lines, self._known)
             except OSError as error:
                 self._failed(error, is_lost=True)
-        for each in learned:
-            self._note(each)
+        if self._form.name is not None:
+            for each in learned:
+                self._note(each)
         is_fit = self._known is not None and 0 < self._lines <= self._most_lines and shift == self._ahead
         if not is_fit and (self._state is State.IDLE or self._is_deferred):
             self._begin()
@@ -352,7 +353,8 @@ class LearnedLog(Generic[T]):
         encode, authored, shift = self._form.encode, self._form.authored, self._ahead
         self._is_superseded = False
         self._named.start((), may_have_others=False)
-        lines = (encode(learned, shift).encode() + b"\n" for learned in map(self._note, self._live()))
+        live = self._live() if self._form.name is None else map(self._note, self._live())
+        lines = (encode(learned, shift).encode() + b"\n" for learned in live)
         authors = (line for part in rewriting.old_parts() for line in authored(part)) if authored else ()
         rewriting.lines = chain(authors, rewriting.counted(lines))
         self._go_on(rewriting)

@@ -78,8 +78,9 @@ class LearnedLogs(Generic[T]):
     def append(self, learned: Sequence[T]) -> None:
         if self._course is None or self._dns is None:
             return
-        course = [item for item in learned if self._is_course(item)]
-        dns = learned if not course else [item for item in learned if not self._is_course(item)]
+        name = self._course_name
+        course = [item for item in learned if name(item) is not None]
+        dns = learned if not course else [item for item in learned if name(item) is None]
         if dns:
             self._dns.append(dns)
         if course:
@@ -109,14 +110,13 @@ class LearnedLogs(Generic[T]):
             entry.since -= later
         self._adopt(tail.cached)
 
-    def _is_course(self, item: T) -> bool:
-        return self._course_name(item) is not None
-
     def _name(self, item: T) -> str:
         return self._course_name(item) or ""
 
     def _live_course(self) -> Iterable[T]:
-        return (item for item in self._live() if self._is_course(item))
+        name = self._course_name
+        return (item for item in self._live() if name(item) is not None)
 
     def _live_dns(self) -> Iterable[T]:
-        return (item for item in self._live() if not self._is_course(item))
+        name = self._course_name
+        return (item for item in self._live() if name(item) is None)

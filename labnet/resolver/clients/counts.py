@@ -107,12 +107,12 @@ class Counts:
             cell = self._cells[labels] = Cell(*labels)
         return cell
 
-    def took(self, source: str, seconds: float) -> None:
-        """A question that is answered from ``source`` took ``seconds``."""
+    def took(self, source: str, seconds: float, questions: int = 1) -> None:
+        """So many ``questions`` that are answered from ``source`` took ``seconds`` each."""
         histogram = self._seconds.get(source)
         if histogram is None:
             histogram = self._seconds[source] = Histogram()
-        histogram.observe(seconds)
+        histogram.observe(seconds, questions)
 
     def answered(
         self, cell: Cell, ends: Ends, times: Times, asked: Callable[[], AskedText], reply: bytes, origin: str = ""

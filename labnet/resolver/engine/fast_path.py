@@ -177,7 +177,8 @@ class Forwarder:
             self._diverted.append((flight, reply))
             return True
         least, most = self._path.ttl
-        ttl = min(max(ttl, least), most)
+        if not least <= ttl <= most:
+            ttl = min(max(ttl, least), most)
         count, ports = len(addresses), self._ports
         records = encode_addresses(flight.section[-4:], ttl, addresses)
         for port, origin, question, end, shape in flight.late:

@@ -110,6 +110,7 @@ class InFlight:
         """Gives the flight of a question, if a parent is being asked."""
         self._landed: list[Flight] = []
         self._fresh: list[CachedAnswer] = []
+        self._learned_at = 0.0
         self._log_limit = LogLimit()
         self._idle: list[Deferred[None]] = []
         self._look_call: IDelayedCall | None = None
@@ -230,7 +231,9 @@ class InFlight:
         question = flight.question
         if self.failures:
             self.failures.forget(question)
-        entry = self._cache.put_rdatas(question, rdatas, self._clock.seconds(), ttl, parent)
+        if not self._fresh:  # else it has come together with what was learned before
+            self._learned_at = self._clock.seconds()
+        entry = self._cache.put_rdatas(question, rdatas, self._learned_at, ttl, parent)
         self._fresh.append((question, entry))
         if flight.waiting:
             self._land(flight, replace(entry.answer, origin=f"from {parent}"))

@@ -81,9 +81,14 @@ class LateReplies:
         counts, now = self._port.protocol.counts, self._port.now()
         cell = counts.cell("udp", "dns", "NOERROR", "parent")
         cell.answered += len(replies)
+        since, together = now, 0  # those that came in one batch took the same time
         for _, ticket, came in origins:
             ticket.give_back()
-            counts.took("parent", max(0.0, now - came))
+            if came != since:
+                counts.took("parent", max(0.0, now - since), together)
+                since, together = came, 0
+            together += 1
+        counts.took("parent", max(0.0, now - since), together)
         for index in counts.sample(len(replies)):
             name, _, came = origins[index]
             ends = address_in(name), self._port.protocol.transport
