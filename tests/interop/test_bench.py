@@ -95,7 +95,7 @@ def test_each_question_may_have_a_port_of_its_own(generators: Generators) -> Non
 
 def test_a_flood_waits_for_nobody(generators: Generators) -> None:
     """Not even where nobody answers."""
-    result = generators[0](window=0)
+    result = generators.udp(window=0, seconds=1)  # on a busy machine the first answers take a while
     assert 0 < result["answered"] <= result["sent"]
     assert result["bad"] == 0
     with socket.socket(type=socket.SOCK_DGRAM) as silent:
