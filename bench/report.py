@@ -104,8 +104,9 @@ def reached(samples: Samples) -> Iterator[tuple[str, ...]]:
         if own and values:
             best = min(values, key=lambda peer: values[peer])
             peer = f"{best}, {peers_path}" if peers_path else best
-            ratio = _median(own, figure) / values[best]
-            yield _named(path, server), FIGURES[figure], peer, f"≤ {target:g}", f"{ratio:.2f}"
+            needed = _median(own, figure)
+            ratio = f"{needed / values[best]:.2f}" if needed else "not measured"
+            yield _named(path, server), FIGURES[figure], peer, f"≤ {target:g}", ratio
     for path, figure, most, unit, scale, server, besides in LIMITS:
         servers = samples.get(path, {})
         if server in servers and (not besides or besides in servers):

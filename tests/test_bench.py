@@ -71,6 +71,14 @@ class ReportTests(SynchronousTestCase):
             ],
         )
 
+    def test_a_latency_that_nobody_saw_reaches_no_target(self) -> None:
+        """Where labnet answered nothing it has none, which is not a small one."""
+        samples = {targets.BATCHED: {"labnet": _rounds(2), "nsd": _rounds(9, name="p50_us")}}
+        self.assertIn(
+            (targets.BATCHED, "p50", "nsd", "≤ 2", "not measured"),
+            list(report.reached(samples)),
+        )
+
     def test_what_is_needed_at_rest_has_limits_of_its_own(self) -> None:
         """In the units of people; a worker is the difference that one more makes."""
         rest = {"cpu_us": 500.0, "wakeups": 1.5, "first_s": 0.125, "first_cpu_s": 0.1}
