@@ -125,14 +125,17 @@ def udpload(
     rcode: int = 0,
     answers: int = 1,
     once: bool = False,
+    authentic: bool = False,
 ) -> Result:
     """Closed-loop bursts of the batch generator, of DNS or of the course protocol, ``window`` questions outstanding.
 
     With a window of 0 it is a flood: as many as the system takes. With a ``rate`` in questions a second it sends each
     when it is due; the latencies are then in the result. A reply has to have the ``rcode`` and so many ``answers``.
-    With ``once`` it ends when it has asked each question, if the ``seconds`` are not over before.
+    With ``once`` it ends when it has asked each question, if the ``seconds`` are not over before. With ``authentic``
+    every reply has to have AD.
     """
-    shape = [port, questions, sockets, window, seconds, 64, 0, int(course), rate, rcode, answers, int(once)]
+    shape = [port, questions, sockets, window, seconds, 64, 0, int(course), rate]
+    shape += [rcode, answers, int(once), int(authentic)]
     return _json([str(binary), *map(str, shape)])
 
 

@@ -7,13 +7,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 from bench import harness, peers, settings
 from bench.rest import at_rest
-from bench.stages import Load, Loads, Server, Stage, free_port
+from bench.stages import Load, Loads, Server, Stage, beside_parent, free_port, running_beside
 from bench.targets import (
     BATCHED,
     CONNECT,
@@ -42,10 +41,13 @@ from bench.targets import (
     TIME_100,
     UNIFORM,
     UNWATCHED,
+    VALIDATED,
+    VALIDATED_NONE,
     WATCHED,
     WORKERS,
 )
 from bench.tree import recursion
+from bench.validated import validated
 
 HERE = Path(__file__).parent
 PACED = 20_000
@@ -97,6 +99,10 @@ def stages(folder: Path, only: str = "") -> Iterator[Stage]:
             yield stage
     if only in UNIFORM or only in LEARNED:
         for stage in _million(folder / "large", udp):
+            if stage.choose(only):
+                yield stage
+    if only in VALIDATED or only in VALIDATED_NONE:
+        for stage in validated(folder / "validated", udp):
             if stage.choose(only):
                 yield stage
 
@@ -254,26 +260,14 @@ def _course_misses(folder: Path, asking: Load) -> Stage:
     """The same in the course protocol, from the client to the parent, which is a lab too."""
     port = free_port()
     command = peers.labnet_forwards(folder, f"text:127.0.0.1:{port}", settings.LAB_WITHOUT_CACHE)
-    beside = partial(_running_beside, peers.labnet(folder, "zone"), port)
+    beside = partial(running_beside, peers.labnet(folder, "zone"), port)
     course = partial(asking, course=True)
     return Stage([Server(LABNET, command, beside=beside)], {COURSE_MISS: Loads(course, paced=course)})
 
 
 def _forwarders(folder: Path, learn: bool) -> list[Server]:
-    """Forwarders, and NSD as the parent of each."""
-    parent = dict(peers.resolvers(folder)).get("nsd")
-    if parent is None:
-        return []
-    port = free_port()
-    beside = partial(_running_beside, parent, port)
-    return [Server(name, command, beside=beside) for name, command in peers.forwarders(folder, port, learn)]
-
-
-@contextmanager
-def _running_beside(parent: peers.Command, port: int) -> Iterator[None]:
-    """``parent`` at ``port``, on the core of the load."""
-    with harness.running(parent(port), partial(harness.answers_dns, port), core=harness.LOAD_CORE):
-        yield
+    """Forwarders that learn what their parent says, or have no cache."""
+    return beside_parent(folder, partial(peers.forwarders, learn=learn))
 
 
 def _flooded(flood: Load, time: Load, port: int, seconds: float, **options: int) -> harness.Result:

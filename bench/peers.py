@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -52,6 +53,21 @@ def write_kinds(folder: Path, names: int) -> dict[str, dict[str, int]]:
         file = folder / f"questions-{kind}"
         file.write_text("".join(f"{name}{n:06d}.lab.test {rrtype}\n" for n in numbers))
     return {"CNAME": {"answers": 2}, "NODATA": {"answers": 0}, "NXDOMAIN": {"rcode": 3, "answers": 0}, "MX": {}}
+
+
+def sign_records(folder: Path) -> Path:
+    """Sign the zone of :func:`write_records`; gives the folder with the signed one, which has the questions too.
+
+    Those for names that are not there, each between two that are, are in files of their own.
+    """
+    signed = folder / "signed"
+    program = str(Path(sys.executable).with_name("labnet"))
+    subprocess.run([program, "sign", "--into", signed, folder / "zone"], check=True, stdout=subprocess.DEVNULL)
+    for name in ("shuffled", "backward"):
+        questions = (folder / name).read_text()
+        (signed / name).write_text(questions)
+        (signed / f"{name}-absent").write_text(questions.replace(".lab.test", "-.lab.test"))
+    return signed
 
 
 def labnet(folder: Path, records: str, workers: int = 1, dialect: str = "json", has_page: bool = False) -> Command:
@@ -162,12 +178,29 @@ def forwarders(folder: Path, parent: int, learn: bool = False) -> Iterator[tuple
     if unbound is not None:
         template = settings.UNBOUND_FORWARDS.replace("{parent}", str(parent))
         template = template.replace("{cache}", "" if learn else settings.UNBOUND_WITHOUT_CACHE)
+        template = template.replace("{modules}", "iterator")
         yield "unbound", with_settings(unbound, ["-d", "-c"], folder / "unbound-forwards.conf", template)
     dnsmasq = shutil.which("dnsmasq", path=PATH)
     if dnsmasq is not None:
         size = settings.DNSMASQ_NAMES if learn else 0
         options = [f"--cache-size={size}", f"--server=127.0.0.1#{parent}", "--dns-forward-max=10000"]
         yield "dnsmasq", _dnsmasq(dnsmasq, options)
+
+
+def validators(folder: Path, parent: int) -> Iterator[tuple[str, Command]]:
+    """labnet and unbound, which forward to the server at port ``parent``, validate what it says, and learn it.
+
+    ``folder`` has the zone as :func:`sign_records` left it.
+    """
+    anchors = str(folder / "trust-anchors")
+    more = settings.LAB_VALIDATES.replace("{anchors}", anchors)
+    yield LABNET, labnet_forwards(folder, f"dns:127.0.0.1:{parent}", more)
+    unbound = shutil.which("unbound", path=PATH)
+    if unbound is not None:
+        template = settings.UNBOUND_FORWARDS.replace("{cache}", settings.UNBOUND_VALIDATES)
+        template = template.replace("{modules}", "validator iterator")
+        template = template.replace("{parent}", str(parent)).replace("{anchors}", anchors)
+        yield "unbound", with_settings(unbound, ["-d", "-c"], folder / "unbound-validates.conf", template)
 
 
 def redis() -> Command | None:

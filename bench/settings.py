@@ -59,6 +59,11 @@ in_flight = 10000
 in_flight_per_client = 10000
 """
 
+LAB_VALIDATES = """\
+dnssec = "validate"
+trust_anchors = "{anchors}"
+"""
+
 LAB_WITHOUT_CACHE = """\
 packet_cache_bytes = 0
 ttl_max = 0
@@ -80,7 +85,7 @@ server:
   pidfile: ""
   use-syslog: no
   logfile: ""
-  module-config: "iterator"
+  module-config: "{modules}"
   do-not-query-localhost: no
   local-zone: "test." nodefault
   num-queries-per-thread: 10000
@@ -91,6 +96,10 @@ remote-control:
 forward-zone:
   name: "."
   forward-addr: 127.0.0.1@{parent}
+"""
+
+UNBOUND_VALIDATES = """\
+  trust-anchor-file: "{anchors}"
 """
 
 UNBOUND_WITHOUT_CACHE = """\

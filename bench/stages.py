@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 
 from bench import harness, peers
 
@@ -77,3 +79,20 @@ def free_port() -> int:
             except (OSError, OverflowError):
                 continue
             return port
+
+
+@contextmanager
+def running_beside(parent: peers.Command, port: int) -> Iterator[None]:
+    """``parent`` at ``port``, on the core of the load."""
+    with harness.running(parent(port), partial(harness.answers_dns, port), core=harness.LOAD_CORE):
+        yield
+
+
+def beside_parent(folder: Path, forwarders: Callable[[Path, int], Iterator[tuple[str, peers.Command]]]) -> list[Server]:
+    """``forwarders``, and NSD as the parent of each."""
+    parent = dict(peers.resolvers(folder)).get("nsd")
+    if parent is None:
+        return []
+    port = free_port()
+    beside = partial(running_beside, parent, port)
+    return [Server(name, command, beside=beside) for name, command in forwarders(folder, port)]

@@ -25,6 +25,8 @@ MISS = "miss, forwarded"
 MISSES = {kind: f"miss, forwarded, {kind}" for kind in ("CNAME", "NODATA", "NXDOMAIN", "MX")}
 COURSE_MISS = "course miss, forwarded"
 LEARNED = "miss, forwarded and learned"
+VALIDATED = "miss, forwarded and validated"
+VALIDATED_NONE = "miss, forwarded and validated, NXDOMAIN"
 COLD = "recursion from the root, cold"
 WARM = "recursion from the root, warm"
 STREAM = "DNS over TCP, pipelined"
@@ -95,6 +97,7 @@ TARGETS = (
     Target(COURSE_MISS, 1.5, (LABNET,), peers_path=MISS),
     Target(LEARNED, 1.0, ("unbound",)),
     Target(LEARNED, 1.2, ("unbound",), own=IN_A_FILE),
+    Target(VALIDATED, 1.5, ("unbound",)),
     Target(COLD, 1.5, ("unbound",)),
     Target(COLD, 1.0, ("unbound",), "asked"),
     Target(WARM, 1.5, ("unbound",)),

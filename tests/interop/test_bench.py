@@ -131,6 +131,12 @@ def test_each_question_may_be_asked_once(generators: Generators) -> None:
     assert (result["sent"], result["answered"], result["bad"]) == (100, 100, 0)
 
 
+def test_an_answer_that_is_not_authentic_is_wrong_where_it_has_to_be(generators: Generators) -> None:
+    """The lab does not validate."""
+    result = generators.udp(authentic=True)
+    assert 0 < result["bad"] == result["answered"]
+
+
 @pytest.mark.parametrize("course", [False, True])
 def test_a_rate_is_not_exceeded(generators: Generators, course: bool) -> None:
     """What was sent was answered or lost, and the percentiles are those of latencies."""
