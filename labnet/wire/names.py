@@ -90,7 +90,12 @@ def ancestors(wire: bytes) -> Iterator[bytes]:
 
 def is_below(key: bytes, zone: bytes) -> bool:
     """Whether ``key`` is ``zone`` or below it, both being keys."""
-    return key.endswith(zone) and zone in ancestors(key)
+    if not key.endswith(zone):
+        return False
+    at, above = 0, len(key) - len(zone)
+    while at < above:
+        at += 1 + key[at]
+    return at == above
 
 
 def canonical(key: bytes) -> tuple[bytes, ...]:

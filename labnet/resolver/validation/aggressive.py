@@ -42,20 +42,35 @@ class _Zone:
     soa: Proven
     proofs: dict[bytes, Proven] = field(default_factory=dict)
     order: list[tuple[tuple[bytes, ...], bytes]] = field(default_factory=list)
+    following: dict[bytes, tuple[bytes, ...]] = field(default_factory=dict)
+    """By the owner of a proof the next name, as it sorts."""
 
     def add(self, proof: Proven) -> None:
-        owner = proof.rrset.key
+        owner, rdata = proof.rrset.key, proof.rrset.rdatas[0]
+        try:
+            following = canonical(rdata[: end_of_name(rdata, 0)].lower())
+        except (ValueError, IndexError):
+            return
         if owner not in self.proofs:
             if len(self.proofs) >= MOST_PROOFS:
                 self.proofs.clear()
                 self.order.clear()
+                self.following.clear()
             insort(self.order, (canonical(owner), owner))
         self.proofs[owner] = proof
+        self.following[owner] = following
 
     def near(self, name: bytes) -> Proven | None:
-        """The proof that matches or may cover ``name``: that of the last owner up to it."""
-        place = bisect_right(self.order, (canonical(name), b"\xff" * 256))
-        return self.proofs[self.order[place - 1][1]] if place else None
+        """The proof that matches or covers ``name``: that of the last owner up to it."""
+        sought = canonical(name)
+        place = bisect_right(self.order, (sought, b"\xff" * 256))
+        if not place:
+            return None
+        before, owner = self.order[place - 1]
+        following = self.following[owner]
+        if before != sought and before < following <= sought:
+            return None
+        return self.proofs[owner]
 
 
 class KnownDenials:

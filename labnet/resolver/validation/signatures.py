@@ -22,7 +22,7 @@ from dns.rdtypes.ANY.DNSKEY import DNSKEY
 from labnet.resolver.upstream.errors import Bogus
 from labnet.resolver.validation.work import Work
 from labnet.wire.dns_common import IN, end_of_name
-from labnet.wire.names import labels, text_of
+from labnet.wire.names import text_of
 from labnet.wire.rdata import WITH_NAMES, names_at
 from labnet.wire.types import InfoCode, RRset, RRType, type_text
 
@@ -169,34 +169,38 @@ def unsigned(rrset: RRset, zone: bytes) -> Bogus:
 
 def _wrong(rrset: RRset, signature: Signature, keys: Keys, now: float, work: Work) -> Bogus | None:
     """Why ``signature`` does not hold."""
-    zone, tag = text_of(keys.zone), signature.tag
-    by = f"the signature of {rrset_text(rrset)} by key {tag} of {text_of(signature.signer)}"
     if signature.signer != keys.zone:
-        return Bogus(f"{by} is not by its zone, {zone}")
+        return _bogus(rrset, signature, f" is not by its zone, {text_of(keys.zone)}")
     if signature.labels > _count_labels(rrset.key):
-        return Bogus(f"{by} is for a name of {signature.labels} labels")
+        return _bogus(rrset, signature, f" is for a name of {signature.labels} labels")
     if _is_before(signature.expiration, now):
-        return Bogus(f"{by} expired {_time_text(signature.expiration, now)}", InfoCode.SIGNATURE_EXPIRED)
+        says = f" expired {_time_text(signature.expiration, now)}"
+        return _bogus(rrset, signature, says, InfoCode.SIGNATURE_EXPIRED)
     if _is_before(now, signature.inception):
-        return Bogus(
-            f"{by} is not valid before {_time_text(signature.inception, now)}", InfoCode.SIGNATURE_NOT_YET_VALID
-        )
+        says = f" is not valid before {_time_text(signature.inception, now)}"
+        return _bogus(rrset, signature, says, InfoCode.SIGNATURE_NOT_YET_VALID)
     if signature.algorithm not in ALGORITHMS:
-        says = f"{by} is of algorithm {algorithm_text(signature.algorithm)}, which cannot be checked here"
-        return Bogus(says, InfoCode.UNSUPPORTED_DNSKEY_ALGORITHM)
-    fitting = [key for key in keys.keys if key.tag == tag and key.algorithm == signature.algorithm]
+        says = f" is of algorithm {algorithm_text(signature.algorithm)}, which cannot be checked here"
+        return _bogus(rrset, signature, says, InfoCode.UNSUPPORTED_DNSKEY_ALGORITHM)
+    fitting = [key for key in keys.keys if key.tag == signature.tag and key.algorithm == signature.algorithm]
     able = [key for key in fitting if key.signs]
     if not able:
         if fitting and not any(key.is_zone_key for key in fitting):
-            return Bogus(f"{by}: that key is no zone key", InfoCode.NO_ZONE_KEY_BIT_SET)
-        return Bogus(f"{by}: {zone} has no such key", InfoCode.DNSKEY_MISSING)
+            return _bogus(rrset, signature, ": that key is no zone key", InfoCode.NO_ZONE_KEY_BIT_SET)
+        return _bogus(rrset, signature, f": {text_of(keys.zone)} has no such key", InfoCode.DNSKEY_MISSING)
     data = signed_data(rrset, signature)
     for key in able[:MOST_SAME_TAG]:
         work.verify()
         if key.verifies(signature.signature, data):
             return None
         work.failed()
-    return Bogus(f"{by} does not fit: the records or the signature were changed")
+    return _bogus(rrset, signature, " does not fit: the records or the signature were changed")
+
+
+def _bogus(rrset: RRset, signature: Signature, says: str, code: InfoCode = InfoCode.DNSSEC_BOGUS) -> Bogus:
+    """That ``signature`` does not hold, which ``says`` why."""
+    by = f"by key {signature.tag} of {text_of(signature.signer)}"
+    return Bogus(f"the signature of {rrset_text(rrset)} {by}{says}", code)
 
 
 def signed_data(rrset: RRset, signature: Signature) -> bytes:
@@ -245,7 +249,11 @@ def rrset_text(rrset: RRset) -> str:
 
 def _count_labels(key: bytes) -> int:
     """The labels of a name as an RRSIG counts them: without the root's and a leading ``*`` (RFC 4034, 3.1.3)."""
-    return sum(1 for _ in labels(key)) - key.startswith(WILDCARD)
+    count = at = 0
+    while length := key[at]:
+        at += 1 + length
+        count += 1
+    return count - key.startswith(WILDCARD)
 
 
 def _is_before(time: float, other: float) -> bool:

@@ -145,6 +145,19 @@ class AggressiveTests(TreeTests):
                     self.assertEqual((known.rcode, known.rrsets), (says.rcode, says.rrsets), (first, text))
         self.assertGreater(found, 500)
 
+    def test_a_proof_that_cannot_be_read_is_none(self) -> None:
+        """Whoever signed it; those beside it count."""
+        known = KnownDenials()
+        lab, next_name = key_of("lab.test"), key_of("www.lab.test")
+        soa = Proven(RRset(lab, RRType.SOA, 60, (b"",)), (), 100)
+        nsec = [
+            Proven(RRset(lab, RRType.NSEC, 60, (rdata,)), (), 100) for rdata in (b"\x03ww", next_name + b"\0\1\x40")
+        ]
+        known.learn(lab, soa, nsec[:1])
+        self.assertIsNone(known.find(question("b.lab.test A"), ROOT, 0))
+        known.learn(lab, soa, nsec)
+        self.assertIsNotNone(known.find(question("b.lab.test A"), ROOT, 0))
+
     def test_a_flush_forgets_it(self) -> None:
         """And the keys of zones, too."""
         self.ask("b.lab.test A")
