@@ -15,7 +15,7 @@ from labnet.metrics import Sample
 from labnet.resolver.files.trust_anchors import TrustAnchors
 from labnet.resolver.loading import Loaded
 from labnet.resolver.upstream.errors import ParentFailed
-from labnet.resolver.upstream.selection import parent_for
+from labnet.resolver.upstream.selection import Parents, parent_for
 from labnet.wire.names import key_of, text_of
 from labnet.wire.types import Question, Upstream
 
@@ -59,16 +59,18 @@ class Validating:
             return dict(parents)
         # Most labs validate nothing, and need none of it, nor the package that it takes.
         from labnet.resolver.validation.chain import TrustChain
-        from labnet.resolver.validation.parent import ValidatingParent
+        from labnet.resolver.validation.parent import ValidatingParent, ValidatingParents
         from labnet.resolver.validation.validator import Validator
 
         if self._validator is None:
             self._validator = Validator(TrustChain(*self._settings, self._ask, self._clock))
-        validator = self._validator
-        return {
-            domain: parent if domain in of_course else ValidatingParent(parent, validator, self.counts)
-            for domain, parent in parents.items()
-        }
+        validator, made = self._validator, dict(parents)
+        for domain, parent in parents.items():
+            if isinstance(parent, Parents):
+                made[domain] = ValidatingParents(parent, validator, self.counts)
+            else:
+                made[domain] = ValidatingParent(parent, validator, self.counts)
+        return made | {domain: parents[domain] for domain in of_course & parents.keys()}
 
     def forget(self) -> None:
         """Forget what zones have proven, and their keys."""

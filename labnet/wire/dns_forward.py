@@ -12,7 +12,7 @@ from itertools import product
 from struct import Struct
 from typing import Final, NamedTuple
 
-from labnet.wire.dns_common import PAYLOAD, QR, RA, RD, mixed_case
+from labnet.wire.dns_common import AD, DO, PAYLOAD, QR, RA, RD, mixed_case
 from labnet.wire.dns_request import Refusal, Silence, decode_query
 from labnet.wire.dns_response import Options, opt_of
 from labnet.wire.types import LONGEST_TTL, ExtendedError, Rcode
@@ -21,6 +21,11 @@ _HEADER: Final = 12
 _TYPE_CLASS: Final = 4
 _ASKED: Final = b"\x01\0\0\1\0\0\0\0\0\1"  # RD, one question, one additional record: the OPT behind it
 _OPT: Final = b"\0\0\x29" + PAYLOAD.to_bytes(2, "big") + bytes(6)
+_ASKED_UNCHECKED: Final = b"\x01\x10" + _ASKED[2:]  # CD as well
+_OPT_SIGNED: Final = _OPT[:7] + DO.to_bytes(2, "big") + _OPT[9:]
+_COUNT: Final = 7  # where the lower byte of the number of answers stands
+_RRSIG: Final = b"\xc0\x0c\0\x2e\0\x01"
+_DATA: Final = 12  # bytes of a record before its data, its name being a pointer
 _LONGEST: Final = 140  # bytes up to the end of the name
 _MOST_SHAPES: Final = 1000
 _MOST_OPTS: Final = 100
@@ -83,12 +88,13 @@ class Shape(NamedTuple):
     """What the replies to all questions that differ in id and name alone have in common.
 
     ``type_class`` is the type and class of the questions, ``heads`` the rest of the header behind the id by the number
-    of records, ``opt`` what stands behind the records.
+    of records, ``opt`` what stands behind the records. ``secure_heads`` are for what is authentic.
     """
 
     type_class: bytes
     heads: tuple[bytes, ...]
     opt: bytes
+    secure_heads: tuple[bytes, ...]
 
 
 class Shapes:
@@ -120,15 +126,19 @@ class Shapes:
         edns = query.edns
         is_all = len(question) == end + _TYPE_CLASS + (0 if edns is None else len(_OPT))
         if is_all and query.recursion_desired and not query.question.dnssec:
-            flags = (QR | RD | RA).to_bytes(2, "big")
-            behind = b"\0\0\0\0" if edns is None else b"\0\0\0\1"
-            heads = tuple([flags + b"\0\1\0%c" % count + behind for count in range(_MOST_RECORDS + 1)])
             opt = b"" if edns is None else opt_of(edns, 0, self._errors, Options())
-            shape = Shape(question[end : end + _TYPE_CLASS], heads, opt)
+            heads, secure_heads = (_heads(flags, bool(opt)) for flags in (0, AD if query.wants_ad else 0))
+            shape = Shape(question[end : end + _TYPE_CLASS], heads, opt, secure_heads)
         if len(self._shapes) >= _MOST_SHAPES:
             self._shapes.clear()
         self._shapes[what] = shape
         return shape
+
+
+def _heads(flags: int, additional: int) -> tuple[bytes, ...]:
+    """The header of a reply with ``flags`` besides the usual ones, behind its id, by the number of its records."""
+    head, behind = (QR | RD | RA | flags).to_bytes(2, "big"), additional.to_bytes(4, "big")
+    return tuple([head + b"\0\1\0%c" % count + behind for count in range(_MOST_RECORDS + 1)])
 
 
 def encode_sections(keys: Sequence[bytes], kinds: Iterable[bytes], random: bytes) -> list[bytes]:
@@ -151,6 +161,35 @@ def encode_forwarded_query(id: bytes, section: bytes) -> bytes:
     It asks for recursion, with EDNS: as :func:`labnet.wire.dns_upstream.encode_query` does.
     """
     return id + _ASKED + section + _OPT
+
+
+def encode_signed_query(id: bytes, section: bytes) -> bytes:
+    """The same for a reply with signatures (DO), whatever others think of those (CD)."""
+    return id + _ASKED_UNCHECKED + section + _OPT_SIGNED
+
+
+def signed_addresses(reply: bytes, section: bytes) -> tuple[int, tuple[bytes, ...], bytes] | None:
+    """As :func:`forwardable_addresses`, and the data of the one RRSIG record behind the addresses.
+
+    That is empty where there is none. Whether it is of the addresses is not looked at.
+    """
+    head, form = _HEADS.get(reply[2:_HEADER]), _FORMS.get(section[-_TYPE_CLASS:])
+    if head is None or form is None:
+        return None
+    count, opt = head
+    at = _HEADER + len(section) + (count - 1) * form.record.size
+    if reply[at : at + len(_RRSIG)] != _RRSIG:
+        found, signature = forwardable_addresses(reply, section), b""
+    elif count == 1:
+        return None
+    else:
+        end = at + _DATA + int.from_bytes(reply[at + _DATA - 2 : at + _DATA], "big")
+        signature = reply[at + _DATA : end]
+        if not signature or len(reply) != end + opt:
+            return None
+        unsigned = reply[:_COUNT] + bytes((count - 1,)) + reply[_COUNT + 1 : at] + reply[end:]
+        found = forwardable_addresses(unsigned, section)
+    return None if found is None else (*found, signature)
 
 
 def forwardable_addresses(reply: bytes, section: bytes) -> tuple[int, tuple[bytes, ...]] | None:
@@ -196,3 +235,8 @@ def encode_addresses(type_class: bytes, ttl: int, addresses: tuple[bytes, ...]) 
 def encode_forwarded_reply(question: bytes, end: int, shape: Shape, count: int, records: bytes) -> bytes:
     """The reply to ``question``, whose name ends at ``end``, with ``count`` records."""
     return question[:2] + shape.heads[count] + question[_HEADER : end + _TYPE_CLASS] + records + shape.opt
+
+
+def encode_secure_reply(question: bytes, end: int, shape: Shape, count: int, records: bytes) -> bytes:
+    """The same where the ``records`` are authentic."""
+    return question[:2] + shape.secure_heads[count] + question[_HEADER : end + _TYPE_CLASS] + records + shape.opt

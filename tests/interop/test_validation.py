@@ -74,14 +74,17 @@ def worlds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worlds]:
             yield Worlds(address, questions, key, unbound, daemon.address("resolver main"), folder)
 
 
-def verdicts(address: Address, questions: Sequence[tuple[str, str]]) -> list[tuple[Verdict, list[dns.edns.EDEOption]]]:
-    """What a resolver says to each question, and why."""
+def verdicts(
+    address: Address, questions: Sequence[tuple[str, str]], dnssec: bool = True
+) -> list[tuple[Verdict, list[dns.edns.EDEOption]]]:
+    """What a resolver says to each question, and why; without ``dnssec`` to a client that wants no signatures (DO)."""
     found = []
     with socket.socket(type=socket.SOCK_DGRAM) as sock:
         sock.settimeout(DEADLINE)
         sock.connect(address)
         for name, rrtype in questions:
-            query = dns.message.make_query(name, rrtype, want_dnssec=True, payload=1232)
+            query = dns.message.make_query(name, rrtype, want_dnssec=dnssec, payload=1232)
+            query.flags |= dns.flags.AD
             sock.send(query.to_wire())
             reply = dns.message.from_wire(sock.recv(65535))
             while reply.id != query.id:
@@ -125,6 +128,13 @@ def test_labnet_and_unbound_agree_on_every_broken_zone(worlds: Worlds) -> None:
     failed = {asked: told for asked, (verdict, told) in zip(worlds.questions, ours, strict=True) if verdict in _FAILED}
     assert failed
     assert not [asked for asked, told in failed.items() if not any(each.code in _CODES and each.text for each in told)]
+
+
+def test_what_a_client_without_dnssec_is_told_is_the_same(worlds: Worlds) -> None:
+    """RCODE and AD of every question, by the fast path where that can tell."""
+    questions = worlds.questions * 2  # the second time the keys of each zone are known
+    asked = [verdict for verdict, _ in verdicts(worlds.labnet, questions, dnssec=False)]
+    assert asked == [verdict for verdict, _ in verdicts(worlds.labnet, questions)]
 
 
 def test_what_is_secure_is_so_for_delv_as_well(worlds: Worlds) -> None:

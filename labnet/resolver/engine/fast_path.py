@@ -10,13 +10,15 @@ learn the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
 from labnet.interfaces import IReactor, IScreen
 from labnet.resolver.engine.flight import Flight, LatePort
 from labnet.resolver.engine.resolver import Resolver
+from labnet.resolver.upstream.checked import CheckedParents
 from labnet.resolver.upstream.dns import DNSParent
 from labnet.resolver.upstream.infra import Health
 from labnet.resolver.upstream.relay import Relay
@@ -25,13 +27,19 @@ from labnet.wire.dns_common import HEADER, QR, RD, TC
 from labnet.wire.dns_forward import (
     Shapes,
     encode_addresses,
+    encode_forwarded_query,
     encode_forwarded_reply,
+    encode_secure_reply,
+    encode_signed_query,
     forwardable_addresses,
     matches,
     name_end,
+    signed_addresses,
 )
 from labnet.wire.dns_upstream import EarlyReply, Sent
-from labnet.wire.types import ExtendedError, InfoCode, Question
+from labnet.wire.types import ExtendedError, InfoCode, Question, Rcode, RRset, Security, Upstream
+
+Check = Callable[[RRset, bytes], tuple[Security, RRset] | None]
 
 _TRUNCATED: Final = HEADER.pack(0, QR | TC | RD, 1, 0, 0, 0)
 
@@ -53,7 +61,7 @@ class FastPath:
         self._explain = explain
         self._mixed_case = mixed_case
         self._forwarders: dict[tuple[str, int], Forwarder] = {}
-        self._chosen: tuple[Parents, float, Forwarder, Health] | None = None
+        self._chosen: tuple[Parents | CheckedParents, float, Forwarder, Health] | None = None
 
     @property
     def usual(self) -> IScreen | None:
@@ -125,7 +133,9 @@ class FastPath:
         flight.late.append((port, origin, datagram, end, shape))
         return True
 
-    def _choose(self, parents: Parents, now: float) -> tuple[Parents, float, Forwarder, Health] | None:
+    def _choose(
+        self, parents: Parents | CheckedParents, now: float
+    ) -> tuple[Parents | CheckedParents, float, Forwarder, Health] | None:
         """Who is asked what a batch asks ``parents`` at ``now``; None where that has to go the full path."""
         self._chosen = None
         first = parents.first(now)
@@ -134,7 +144,11 @@ class FastPath:
             forwarder = self._forwarders.get((parent.host, parent.port))
             if forwarder is None:
                 error = ExtendedError(InfoCode.OTHER, f"from {parent.address}")
-                forwarder = Forwarder(self, parent, Shapes((error,) if self._explain else ()), health)
+                shapes = Shapes((error,) if self._explain else ())
+                if isinstance(parents, CheckedParents):
+                    forwarder = CheckingForwarder(self, parent, shapes, health, parents.check)
+                else:
+                    forwarder = Forwarder(self, parent, shapes, health)
                 forwarder.relay = Relay(
                     self._reactor,
                     (parent.host, parent.port),
@@ -152,6 +166,7 @@ class Forwarder:
     """Passes questions on to ``parent`` and replies back, which are as ``shapes`` say."""
 
     relay: Relay[Flight]
+    encode_query = staticmethod(encode_forwarded_query)
 
     def __init__(self, path: FastPath, parent: DNSParent, shapes: Shapes, health: Health) -> None:
         self.shapes = shapes
@@ -167,10 +182,7 @@ class Forwarder:
         """``reply`` has come from the parent, to the socket and with the id of ``flight``; False where it is none."""
         found = forwardable_addresses(reply, flight.section)
         if found is None:
-            if not matches(reply, flight.section):
-                return False
-            self._diverted.append((flight, reply))
-            return True
+            return self._divert(flight, reply)
         ttl, addresses = found
         usual = self._path.usual
         if usual is not None and usual.harms(flight.question, addresses):
@@ -189,6 +201,13 @@ class Forwarder:
         else:
             self._flights.release(flight)
         return True
+
+    def _divert(self, flight: Flight, reply: bytes) -> bool:
+        """What else came for ``flight`` is for the full path; False where it is no ``reply`` at all."""
+        if matches(reply, flight.section):
+            self._diverted.append((flight, reply))
+            return True
+        return False
 
     def forget(self, flight: Flight) -> bool:
         """Wait no more for the reply to ``flight``; False where it is here already."""
@@ -213,3 +232,41 @@ class Forwarder:
         self._health.forged += count
         for flight in exposed:
             self._diverted.append((flight, _TRUNCATED + flight.section))
+
+
+class CheckingForwarder(Forwarder):
+    """Passes back what ``check`` (:meth:`~labnet.resolver.upstream.checked.CheckedParents.check`) can judge at once."""
+
+    encode_query = staticmethod(encode_signed_query)
+
+    def __init__(self, path: FastPath, parent: DNSParent, shapes: Shapes, health: Health, check: Check) -> None:
+        super().__init__(path, parent, shapes, health)
+        self._check = check
+
+    def replied(self, flight: Flight, reply: bytes) -> bool:
+        found = signed_addresses(reply, flight.section)
+        if found is None:
+            return self._divert(flight, reply)
+        ttl, addresses, signature = found
+        asked, usual = flight.question, self._path.usual
+        if usual is not None and usual.harms(asked, addresses):
+            return self._divert(flight, reply)
+        checked = self._check(RRset(asked.key, asked.rrtype, ttl, addresses), signature)
+        if checked is None:
+            return self._divert(flight, reply)
+        security, rrset = checked
+        least, most = self._path.ttl
+        if not least <= rrset.ttl <= most:
+            rrset = replace(rrset, ttl=min(max(rrset.ttl, least), most))
+        ttl, count, ports = rrset.ttl, len(addresses), self._ports
+        encode = encode_secure_reply if security is Security.SECURE else encode_forwarded_reply
+        records = encode_addresses(flight.section[-4:], ttl, addresses)
+        for port, origin, question, end, shape in flight.late:
+            ports[port] = None
+            port.reply(origin, question, encode(question, end, shape, count, records))
+        if ttl or flight.waiting:
+            upstream = Upstream(Rcode.NOERROR, self._address, (rrset,), security=security)
+            self._flights.learn(flight, upstream)
+        else:
+            self._flights.release(flight)
+        return True

@@ -26,6 +26,7 @@ from labnet.resolver.engine.steps import failed_before, note_entry, note_joined,
 from labnet.resolver.reasons import error_of, told_why
 from labnet.resolver.records.special import may_be_special, special_find
 from labnet.resolver.records.zone import Zone
+from labnet.resolver.upstream.checked import CheckedParents
 from labnet.resolver.upstream.dns import DNSParent
 from labnet.resolver.upstream.selection import Parents, parent_for
 from labnet.wire.dns_upstream import EarlyReply
@@ -113,7 +114,7 @@ class Resolver:
         asking = Deferred.fromCoroutine(self._follow(Chain(question, screen), story, network))
         return asking.addErrback(failed_unexpectedly, question, self.log)
 
-    def forwardable(self, question: Question) -> Parents | None:
+    def forwardable(self, question: Question) -> Parents | CheckedParents | None:
         """Whom to ask ``question``, that nobody asks yet, on the fast path (:mod:`labnet.resolver.engine.fast_path`).
 
         None where anything is known of it here, where too much is in flight, and where its parents are of another kind.
@@ -129,7 +130,9 @@ class Resolver:
         if (question.rrtype != RRType.A and Question(key, RRType.A) in cache) or cache.may_deny(question):
             return None
         parents = self._forward(question)
-        return parents if isinstance(parents, Parents) else None
+        if isinstance(parents, Parents):
+            return parents
+        return parents if isinstance(parents, CheckedParents) and not parents.may_answer(question) else None
 
     def divert(self, flight: Flight, replied: DNSParent | None = None, early: EarlyReply | None = None) -> None:
         """The fast path has nothing to pass on for ``flight``: its parents are asked on the full path.
@@ -138,7 +141,7 @@ class Resolver:
         """
         parent = self._forward(flight.question)
         ask = None if parent is None else parent.ask
-        if replied is not None and early is not None and isinstance(parent, Parents):
+        if replied is not None and early is not None and isinstance(parent, Parents | CheckedParents):
             ask = partial(parent.resume, replied=replied, early=early)
         self.flights.divert(flight, ask, _NO_PARENT)
 

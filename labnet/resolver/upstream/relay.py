@@ -16,7 +16,7 @@ from twisted.internet.interfaces import IDelayedCall
 from labnet.interfaces import IReactor
 from labnet.net.batches.mmsg import Outbox
 from labnet.resolver.upstream.relay_sockets import RelaySocket, RelaySockets
-from labnet.wire.dns_forward import encode_forwarded_query, encode_sections
+from labnet.wire.dns_forward import encode_sections
 
 _TICK: Final = 0.1
 _RANDOM_BYTES: Final = 8192
@@ -39,6 +39,9 @@ Each = TypeVar("Each", contravariant=True)
 
 class RelayOwner(Protocol[Each]):
     """Who has a relay ask, and gets what comes of it."""
+
+    def encode_query(self, id: bytes, section: bytes, /) -> bytes:
+        """The query of this id with a question section."""
 
     def replied(self, asked: Each, reply: bytes, /) -> bool:
         """``reply`` has come from the parent, to the socket and with the id of ``asked``; False if it is no reply."""
@@ -117,6 +120,7 @@ class Relay(Generic[A]):
         at = sum(map(len, keys))
         random = self._bytes(at + 2 * len(keys))
         queries = []
+        encode_query = self._owner.encode_query
         sections = encode_sections(keys, kinds, random[:at] if self._mixed_case else bytes(at))
         for asked, section in zip(batch, sections, strict=True):
             id = random[at : at + 2]
@@ -125,7 +129,7 @@ class Relay(Generic[A]):
                 id = self._bytes(2)
             asked_by_id[id] = asked
             asked.section = section
-            queries.append(encode_forwarded_query(id, section))
+            queries.append(encode_query(id, section))
         return queries
 
     def close(self) -> None:

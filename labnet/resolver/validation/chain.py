@@ -7,7 +7,7 @@ proof makes anything insecure: without it, what has no signature is bogus.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -26,7 +26,7 @@ from labnet.resolver.validation.keys import Vouched, keys_of, read_ds, unusable_
 from labnet.resolver.validation.proofs import proofs_of
 from labnet.resolver.validation.signatures import Keys, lifetime, signatures_of, unsigned, verify
 from labnet.resolver.validation.work import Work
-from labnet.wire.names import ROOT, ancestors, text_of
+from labnet.wire.names import ROOT, parent, text_of
 from labnet.wire.types import (
     CHECKING_DISABLED,
     DNSSEC_OK,
@@ -109,24 +109,26 @@ class TrustChain:
         """Forget every link."""
         self._memory = Memory(MOST_ZONES)
 
-    def anchor_above(self, name: bytes) -> bytes | None:
-        """The nearest zone at or above ``name`` that has an anchor."""
-        return next((each for each in ancestors(name) if each in self.anchors.zones), None)
+    def anchor_above(self, name: bytes) -> bytes | TrustZone:
+        """The nearest zone at or above ``name`` that has an anchor, or what the name is in where no signature counts.
 
-    def outside(self, name: bytes) -> TrustZone | None:
-        """What ``name`` is in where no signature counts there: no anchor is above it, or it is told to be insecure."""
-        for each in ancestors(name):
-            if each in self.insecure:
+        So it is where no anchor is above it, and where it is told to be insecure.
+        """
+        insecure, zones = self.insecure, self.anchors.zones
+        each = name
+        while each:
+            if each in insecure:
                 return _insecure(each, f"{text_of(each)} is in the list of insecure names")
-            if each in self.anchors.zones:
-                return None
+            if each in zones:
+                return each
+            each = each[1 + each[0] :]
         return TrustZone(ROOT, Security.INDETERMINATE, Keys(ROOT, ()), (), f"no trust anchor is above {text_of(name)}")
 
     async def zone_of(self, name: bytes) -> TrustZone:
         """The zone that ``name`` is in. Raises :class:`Bogus` where a link on the way is, or ParentFailed."""
         anchor = self.anchor_above(name)
-        if (outside := self.outside(name)) is not None or anchor is None:
-            return outside or _insecure(ROOT, "")
+        if isinstance(anchor, TrustZone):
+            return anchor
         links = 0
         zone: TrustZone | None = None
         for each in _downward(anchor, name):
@@ -137,9 +139,27 @@ class TrustChain:
                     raise Bogus(f"{text_of(name)} is more than {MOST_LINKS} links away from the trust anchor")
                 link = await self._finding.do(each, partial(self._find, zone, each))
             zone = link.zone or zone
-            if link.is_end or (zone is not None and zone.security is not Security.SECURE):
+            if _is_last(link, zone):
                 break
         assert zone is not None
+        return zone
+
+    def known_zone_of(self, name: bytes) -> TrustZone | None:
+        """What :meth:`zone_of` gives, where every link is remembered that it takes; else None.
+
+        Raises :class:`Bogus` where one of them is.
+        """
+        anchor = self.anchor_above(name)
+        if isinstance(anchor, TrustZone):
+            return anchor
+        zone: TrustZone | None = None
+        for each in _downward(anchor, name):
+            link = self._remembered(each)
+            if link is None:
+                return None
+            zone = link.zone or zone
+            if _is_last(link, zone):
+                break
         return zone
 
     def _remembered(self, name: bytes) -> TrustLink | None:
@@ -253,6 +273,11 @@ class TrustChain:
         return True
 
 
+def _is_last(link: TrustLink, zone: TrustZone | None) -> bool:
+    """Whether the ``link`` that led to ``zone`` is the last one on the way down."""
+    return link.is_end or (zone is not None and zone.security is not Security.SECURE)
+
+
 def _vouching(path: tuple[bytes, ...], name: bytes) -> str:
     return f"the DS in {text_of(path[-1])} vouches for" if path else "the trust anchor vouches for"
 
@@ -265,11 +290,11 @@ def _insecure(name: bytes, reason: str, code: InfoCode | None = None) -> TrustZo
     return TrustZone(name, Security.INSECURE, Keys(name, ()), (), reason, code)
 
 
-def _downward(top: bytes, name: bytes) -> Iterator[bytes]:
-    """``top``, and each name from there down to ``name``."""
-    names = []
-    for each in ancestors(name):
-        names.append(each)
-        if each == top:
-            break
-    return reversed(names)
+def _downward(top: bytes, name: bytes) -> list[bytes]:
+    """``top``, and each name from there down to ``name``, which is below it."""
+    names = [name]
+    while name != top:
+        name = parent(name)
+        names.append(name)
+    names.reverse()
+    return names

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from typing import Final
 
 from twisted.internet.defer import Deferred, TimeoutError, succeed
 from zope.interface import implementer
 
 from labnet.events import ASKING
 from labnet.interfaces import IParent
+from labnet.resolver.upstream.checked import CheckedParents
+from labnet.resolver.upstream.dns import DNSParent
 from labnet.resolver.upstream.errors import Bogus, ParentFailed
+from labnet.resolver.upstream.selection import Parents
 from labnet.resolver.validation.validator import Validator
 from labnet.resolver.validation.work import LONGEST_VALIDATION
+from labnet.wire.dns_upstream import EarlyReply
 from labnet.wire.names import text_of
-from labnet.wire.types import CHECKING_DISABLED, DNSSEC_OK, Question, Security, Upstream
+from labnet.wire.types import CHECKING_DISABLED, DNSSEC_OK, Question, RRset, Security, Upstream
+
+_SECURE: Final = Security.SECURE.word
 
 
 @implementer(IParent)
@@ -42,12 +51,12 @@ class ValidatingParent:
             if story is not None:
                 story.step("proven-before", by=known.parent, name=text_of(question.key))
             return succeed(known)
-        return Deferred.fromCoroutine(self._ask(question))
+        return Deferred.fromCoroutine(self._ask(question, self._parent.ask))
 
-    async def _ask(self, question: Question) -> Upstream:
+    async def _ask(self, question: Question, ask: Callable[[Question], Deferred[Upstream]]) -> Upstream:
         # With CD another resolver gives what it takes for bogus, too: why it is so can only be seen in that.
         bits = DNSSEC_OK | CHECKING_DISABLED
-        upstream = await self._parent.ask(Question(question.key, question.rrtype, question.spelled, bits))
+        upstream = await ask(Question(question.key, question.rrtype, question.spelled, bits))
         if upstream.is_of_course:
             return upstream
         story = ASKING.get()
@@ -66,3 +75,25 @@ class ValidatingParent:
         if story is not None:
             story.step("validated", result=verdict.security.word, why=verdict.reason)
         return checked
+
+
+class ValidatingParents(ValidatingParent, CheckedParents):
+    """The same before ``parents`` that the fast path can ask."""
+
+    def __init__(self, parents: Parents, validator: Validator, counts: Counter[str]) -> None:
+        ValidatingParent.__init__(self, parents, validator, counts)
+        CheckedParents.__init__(self, parents)
+        self._resume = parents.resume
+
+    def may_answer(self, question: Question) -> bool:
+        return self._validator.known(question) is not None
+
+    def check(self, rrset: RRset, signature: bytes) -> tuple[Security, RRset] | None:
+        checked = self._validator.at_once(rrset, signature)
+        if checked is not None:
+            security = checked[0]
+            self._counts[_SECURE if security is Security.SECURE else security.word] += 1
+        return checked
+
+    def resume(self, question: Question, replied: DNSParent, early: EarlyReply) -> Deferred[Upstream]:
+        return Deferred.fromCoroutine(self._ask(question, partial(self._resume, replied=replied, early=early)))

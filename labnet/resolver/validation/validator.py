@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from twisted.internet.interfaces import IReactorTime
 
+from labnet.resolver.upstream.errors import Bogus
 from labnet.resolver.validation.aggressive import KnownDenials, Proven
 from labnet.resolver.validation.chain import TrustChain, TrustZone
 from labnet.resolver.validation.denial import Proof, unproven
@@ -17,6 +18,7 @@ from labnet.resolver.validation.signatures import (
     Signature,
     expanded_from,
     lifetime,
+    read_signature,
     rrset_text,
     signatures_of,
     unsigned,
@@ -85,7 +87,7 @@ class Validator:
     def known(self, question: Question) -> Upstream | None:
         """The negative answer to ``question`` that follows from what its zone has proven before (RFC 8198), if any."""
         anchor = self._chain.anchor_above(question.key)
-        if anchor is None or self._chain.outside(question.key) is not None:
+        if isinstance(anchor, TrustZone):
             return None
         return self._known.find(question, anchor, self.clock.seconds())
 
@@ -149,6 +151,30 @@ class Validator:
         ttl = lifetime(rrset, signature, reply.now)
         return rrset if ttl == rrset.ttl else replace(rrset, ttl=ttl)
 
+    def at_once(self, rrset: RRset, rdata: bytes) -> tuple[Security, RRset] | None:
+        """What :meth:`validate` would say of an answer that is ``rrset`` with the RRSIG in ``rdata``, or with none.
+
+        The ``rrset`` is given with the TTL that counts. None where it takes more than what is known now, where a
+        proof has to stand beside it, and where it is bogus or a client is to be told more.
+        """
+        signature = read_signature(rdata)
+        signatures = [signature] if signature is not None and signature.covered == rrset.rrtype else []
+        try:
+            place = self._place(rrset.key, rrset.rrtype, signatures)
+            zone = place if isinstance(place, TrustZone) else self._chain.known_zone_of(place)
+            if zone is None or zone.code is not None:
+                return None
+            if zone.security is not Security.SECURE:
+                return zone.security, rrset
+            now = self._chain.now()
+            signature = verify(rrset, signatures, zone.keys, now, Work())
+        except Bogus:
+            return None
+        if expanded_from(rrset, signature) is not None:
+            return None
+        ttl = lifetime(rrset, signature, now)
+        return zone.security, rrset if ttl == rrset.ttl else replace(rrset, ttl=ttl)
+
     async def _negative(self, reply: _Reply, name: bytes) -> RRset | None:
         """Validate that ``name`` has no such records, or is none; gives the SOA with the TTL that counts."""
         upstream, rrtype = reply.upstream, reply.question.rrtype
@@ -192,15 +218,19 @@ class Validator:
 
     async def _zone(self, name: bytes, rrtype: int, signatures: Sequence[Signature]) -> TrustZone:
         """The zone that has the say about records of ``rrtype`` at ``name``: by its ``signatures``, or its place."""
+        place = self._place(name, rrtype, signatures)
+        return place if isinstance(place, TrustZone) else await self._chain.zone_of(place)
+
+    def _place(self, name: bytes, rrtype: int, signatures: Sequence[Signature]) -> TrustZone | bytes:
+        """What such records are in where no signature counts there, else a name that is in their zone."""
         above = parent(name) if rrtype == RRType.DS and name != ROOT else name
-        outside = self._chain.outside(above)
-        if outside is not None:
-            return outside
-        anchor = self._chain.anchor_above(above) or ROOT
+        anchor = self._chain.anchor_above(above)
+        if isinstance(anchor, TrustZone):
+            return anchor
         # Who signs it says where the zone begins. A signer elsewhere is none, and one above the anchor would take that
         # out of force.
         signers = {each.signer for each in signatures if is_below(above, each.signer) and is_below(each.signer, anchor)}
-        return await self._chain.zone_of(max(signers, key=len, default=above))
+        return max(signers, key=len, default=above)
 
 
 def _target(question: Question, rrsets: Sequence[RRset]) -> bytes:
