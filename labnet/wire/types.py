@@ -200,6 +200,10 @@ class RRset:
         """The name as it is compared."""
         return self.name.lower()
 
+    def lasting(self, ttl: int) -> RRset:
+        """The same with this TTL."""
+        return self if ttl == self.ttl else RRset(self.name, self.rrtype, ttl, self.rdatas)
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:

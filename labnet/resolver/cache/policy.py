@@ -80,7 +80,7 @@ def entry_of(question: Question, upstream: Upstream, now: float, bounds: Bounds)
         return None  # a negative answer without a SOA is not cached (RFC 2308, section 5)
     denying = (upstream.soa, *upstream.proofs)
     ttl = min([negative_ttl(upstream.soa), bounds.negative_ttl_max, *(rrset.ttl for rrset in denying)])
-    soa, *denials = (replace(rrset, ttl=ttl) for rrset in denying)
+    soa, *denials = (rrset.lasting(ttl) for rrset in denying)
     answer = Answer(
         upstream.rcode, authority=(soa,), errors=upstream.errors, proofs=tuple(denials), security=upstream.security
     )

@@ -11,7 +11,6 @@ learn the same.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
@@ -256,8 +255,7 @@ class CheckingForwarder(Forwarder):
             return self._divert(flight, reply)
         security, rrset = checked
         least, most = self._path.ttl
-        if not least <= rrset.ttl <= most:
-            rrset = replace(rrset, ttl=min(max(rrset.ttl, least), most))
+        rrset = rrset.lasting(min(max(rrset.ttl, least), most))
         ttl, count, ports = rrset.ttl, len(addresses), self._ports
         encode = encode_secure_reply if security is Security.SECURE else encode_forwarded_reply
         records = encode_addresses(flight.section[-4:], ttl, addresses)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right, insort
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from labnet.resolver.upstream.errors import Bogus
@@ -141,12 +141,12 @@ def _answer(zone: _Zone, origin: bytes, question: Question, now: float) -> Upstr
     left = int(min(each.until for each in every) - now)
     if left <= 0:
         return None
-    shown = [replace(part, ttl=left) for each in used for part in (each.rrset, *each.signatures)]
-    shown += [replace(part, ttl=left) for part in zone.soa.signatures]
+    shown = [part.lasting(left) for each in used for part in (each.rrset, *each.signatures)]
+    shown += [part.lasting(left) for part in zone.soa.signatures]
     return Upstream(
         rcode,
         f"a proof of {text_of(origin)}",
-        soa=replace(zone.soa.rrset, ttl=left),
+        soa=zone.soa.rrset.lasting(left),
         proofs=tuple(shown) if question.dnssec & DNSSEC_OK else (),
         security=Security.SECURE,
     )

@@ -61,7 +61,8 @@ class ValidatingParent:
             return upstream
         story = ASKING.get()
         validating = Deferred.fromCoroutine(self._validator.validate(question, upstream))
-        validating.addTimeout(LONGEST_VALIDATION, self._validator.clock)
+        if not validating.called:
+            validating.addTimeout(LONGEST_VALIDATION, self._validator.clock)
         try:
             checked, verdict = await validating
         except TimeoutError:

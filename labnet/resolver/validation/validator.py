@@ -148,8 +148,7 @@ class Validator:
             if denials is None:
                 raise unproven(f"nothing proves that {text_of(rrset.key)} is no name and made of a wildcard")
             reply.take(denials.proofs.no_closer(rrset.key, encloser), zone)
-        ttl = lifetime(rrset, signature, reply.now)
-        return rrset if ttl == rrset.ttl else replace(rrset, ttl=ttl)
+        return rrset.lasting(lifetime(rrset, signature, reply.now))
 
     def at_once(self, rrset: RRset, rdata: bytes) -> tuple[Security, RRset] | None:
         """What :meth:`validate` would say of an answer that is ``rrset`` with the RRSIG in ``rdata``, or with none.
@@ -172,16 +171,15 @@ class Validator:
             return None
         if expanded_from(rrset, signature) is not None:
             return None
-        ttl = lifetime(rrset, signature, now)
-        return zone.security, rrset if ttl == rrset.ttl else replace(rrset, ttl=ttl)
+        return zone.security, rrset.lasting(lifetime(rrset, signature, now))
 
     async def _negative(self, reply: _Reply, name: bytes) -> RRset | None:
         """Validate that ``name`` has no such records, or is none; gives the SOA with the TTL that counts."""
         upstream, rrtype = reply.upstream, reply.question.rrtype
         soa, proofs = upstream.soa, upstream.proofs
         own = [] if soa is None else signatures_of(soa, proofs)
-        others = [each for rrset in proofs if _denies(rrset) for each in signatures_of(rrset, proofs)]
-        zone = await self._zone(name, rrtype, own or others)
+        signatures = own or [each for rrset in proofs if _denies(rrset) for each in signatures_of(rrset, proofs)]
+        zone = await self._zone(name, rrtype, signatures)
         if zone.security is not Security.SECURE:
             reply.verdicts.append(SecurityVerdict(zone.security, zone.reason, zone.code))
             return soa
@@ -191,8 +189,8 @@ class Validator:
                 raise unsigned(soa, zone.name)
             ttl = lifetime(soa, verify(soa, own, zone.keys, reply.now, reply.work), reply.now)
         denials = reply.denials_of(zone.keys)
-        what = f"{text_of(name)} has no such records" if upstream.rcode == Rcode.NOERROR else f"{text_of(name)} is none"
         if denials is None:
+            what = f"{text_of(name)} {'has no such records' if upstream.rcode == Rcode.NOERROR else 'is none'}"
             raise unproven(f"nothing proves that {what}, and {text_of(zone.name)} is signed")
         if upstream.rcode == Rcode.NXDOMAIN:
             reply.take(denials.proofs.no_name(name), zone)
@@ -200,7 +198,7 @@ class Validator:
             reply.take(denials.proofs.no_data(name, rrtype), zone)
         if soa is None or ttl is None:
             return None
-        soa = replace(soa, ttl=min(ttl, denials.ttl))
+        soa = soa.lasting(min(ttl, denials.ttl))
         if denials.nsec and reply.verdicts[-1].security is Security.SECURE:
             self._learn(zone.name, soa, denials, proofs)
         return soa
