@@ -10,7 +10,7 @@ from typing import Any
 _metadata = configparser.ConfigParser()
 _metadata.read(Path(__file__).parent.parent / "setup.cfg", encoding="utf-8")
 
-sys.path[:0] = [str(Path(__file__).parent)]
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 import generate  # noqa: E402
 
 Path(generate.DOCS, "generated/modules.inc").write_text(generate.modules(), encoding="utf-8")

@@ -16,14 +16,15 @@ from typing import Any
 from unittest import mock
 
 import click
-from pydantic.fields import FieldInfo
 from twisted.python import usage
 
+from docs.schema import schema_of
 from labnet.cli.program import labnet
 from labnet.config.filters import BlockTable
 from labnet.config.reading import Config
 from labnet.daemon import tap
 from labnet.metrics import FAMILIES
+from labnet.values.model import Setting
 
 DOCS = Path(__file__).resolve().parent
 
@@ -46,7 +47,7 @@ MERGED = {"sum": "", "max": "; of several workers, the largest"}
 
 def generated() -> dict[Path, str]:
     """The text of each generated file, by its path."""
-    schema = Config.model_json_schema()
+    schema = schema_of(Config)
     files = {DOCS / f"generated/keys-{name}.inc": keys(name, schema) for name in [*Config.model_fields, *NESTED]}
     files |= {DOCS / f"generated/options-{name}.inc": _page(options(name)) for name in PLUGINS}
     files[DOCS / "generated/commands.inc"] = _page(commands("labnet", labnet))
@@ -158,13 +159,13 @@ def first_paragraph(path: Path) -> str:
     return re.sub(r":\w+:`~?([^`]+)`", r"``\1``", paragraph)
 
 
-def default_of(field: FieldInfo) -> str:
+def default_of(field: Setting) -> str:
     """The default of a key as TOML writes it, a list of one as its only item; ``needed`` where there is none."""
     if field.is_required():
         return "needed"
     with mock.patch.dict(os.environ):
         os.environ.pop("STATE_DIRECTORY", None)
-        value: Any = field.get_default(call_default_factory=True)
+        value: Any = field.get_default()
     if value is None:
         return "none"
     if isinstance(value, tuple):

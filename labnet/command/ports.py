@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
-from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.python.failure import Failure
 
 from labnet.interfaces import IReactor, StartError
 from labnet.net.opening.listening import with_defaults
+from labnet.values.endpoints import endpoint_of
 
 MODE: Final = 0o600
 """The mode of a UNIX socket whose endpoint names none: every client may say EXIT."""
@@ -104,7 +104,7 @@ class WelcomePorts:
             outcome: list[IListeningPort | Failure] = []
             try:
                 description = with_defaults(endpoint, MODE)
-                serverFromString(self._reactor, description).listen(self._factory).addBoth(outcome.append)
+                endpoint_of(self._reactor, description).listen(self._factory).addBoth(outcome.append)
             except Exception as error:
                 outcome.append(Failure(error))
             result = outcome[0] if outcome else Failure(ValueError("it is not ready at once"))

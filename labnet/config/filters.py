@@ -6,9 +6,8 @@ import ipaddress
 import re
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
-
 from labnet.values.addresses import Network
+from labnet.values.model import Checks, Model, Reads, Written, field
 from labnet.values.texts import Many, Path, Printable
 from labnet.wire.names import wire_of
 
@@ -42,46 +41,42 @@ def _listed(value: object) -> str:
     return value
 
 
-ListName = Annotated[Printable, Field(max_length=40)]
+ListName = Annotated[Printable, field(max_length=40)]
 
 
-BlockAnswer = Annotated[str, BeforeValidator(_answer), WithJsonSchema({"type": "string", "format": "answer"})]
+BlockAnswer = Annotated[str, Reads(_answer), Written("answer")]
 
 
-ListedName = Annotated[str, BeforeValidator(_listed), WithJsonSchema({"type": "string", "format": "name"})]
+ListedName = Annotated[str, Reads(_listed), Written("name")]
 
 
-class BlockTable(BaseModel):
+class BlockTable(Model):
     """``[resolver.NAME.block.LIST]``: a list of names, and what is answered about them."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, arbitrary_types_allowed=True)
-
-    file: Path | None = Field(None, description="The file with the names, relative to this file.")
-    form: Literal["domains", "hosts", "rpz"] = Field(
+    file: Path | None = field(None, description="The file with the names, relative to this file.")
+    form: Literal["domains", "hosts", "rpz"] = field(
         "domains",
         description="Of the file: a name a line, lines as in /etc/hosts, or a response policy zone, which says itself "
         "what is answered.",
     )
-    names: Many[ListedName] = Field(
+    names: Many[ListedName] = field(
         (), description="Names of the list beside those of the file; *.example.org is example.org and all below it."
     )
-    subdomains: bool = Field(False, description="Whether each name of the list stands for all names below it too.")
-    answer: Annotated[Many[BlockAnswer], AfterValidator(_answers)] = Field(
+    subdomains: bool = field(False, description="Whether each name of the list stands for all names below it too.")
+    answer: Annotated[Many[BlockAnswer], Checks(_answers)] = field(
         ("nxdomain",),
         description="nxdomain, nodata, zero (0.0.0.0 and ::), refused, or addresses; allow: no other list counts for "
         "these names.",
     )
-    clients: Many[Network] = Field((), description="Networks of the clients that it is for; default: all.")
-    asked_for: bool = Field(
+    clients: Many[Network] = field((), description="Networks of the clients that it is for; default: all.")
+    asked_for: bool = field(
         False, description="The clients wish it so: they are told Filtered (17) as extended error, not Blocked (15)."
     )
 
-    @model_validator(mode="after")
-    def _has_names(self) -> BlockTable:
+    def model_check(self) -> None:
         if self.file is None and not self.names:
             raise ValueError("has no names: give it a file, or names")
         if self.form == "rpz" and "answer" in self.model_fields_set:
             raise ValueError("has an answer, which a file of form rpz says itself: leave one of them out")
         if self.form == "rpz" and self.file is None:
             raise ValueError("is of form rpz and has no file: give it one")
-        return self

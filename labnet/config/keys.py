@@ -6,29 +6,23 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
-
 from labnet.net.kernel.regular import read_regular
 from labnet.values.addresses import IPNetwork
+from labnet.values.model import Model, field
 from labnet.values.servers import KeyName, ServerAddress
-from labnet.values.texts import Path, Secret
+from labnet.values.texts import Path, Secret, read_secret
 from labnet.wire.names import wire_of
 
 Problem = tuple[str, str]
 """A key of the configuration, and what is wrong there."""
 
 
-_SECRET: Final = TypeAdapter[bytes](Secret)
-
-
 _LARGEST: Final = 10_000
 """Bytes of a file with a secret."""
 
 
-class KeyConfig(BaseModel):
+class KeyConfig(Model):
     """``[key.NAME]``: a key that messages are signed by; both sides have it by the same name."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     algorithm: Literal[
         "hmac-sha1",
@@ -39,9 +33,9 @@ class KeyConfig(BaseModel):
         "hmac-sha384-192",
         "hmac-sha512",
         "hmac-sha512-256",
-    ] = Field("hmac-sha256", description="The digest that messages are signed with.")
-    secret: Secret | None = Field(None, repr=False, description="The secret that both sides know, in base64.")
-    secret_file: Path | None = Field(
+    ] = field("hmac-sha256", description="The digest that messages are signed with.")
+    secret: Secret | None = field(None, repr=False, description="The secret that both sides know, in base64.")
+    secret_file: Path | None = field(
         None, description="A file with nothing but the secret, in base64, relative to this file, in place of `secret`."
     )
 
@@ -78,11 +72,11 @@ def with_secrets(keys: Mapping[str, KeyConfig], base: str) -> tuple[dict[str, Ke
             path = os.path.abspath(os.path.join(base, key.secret_file))
             try:
                 text = read_regular(path, largest=_LARGEST).decode("ascii", "replace")
-                secret = _SECRET.validate_python(text.strip())
+                secret = read_secret(text.strip())
             except OSError as error:
                 problems.append((f"{place}.secret_file", f"{path} cannot be read: {error.strerror}"))
                 continue
-            except ValidationError:
+            except ValueError:
                 problems.append((f"{place}.secret_file", f"{path} must hold a secret in base64 and nothing else"))
                 continue
             key = key.model_copy(update={"secret": secret})

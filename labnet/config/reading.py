@@ -12,19 +12,16 @@ from itertools import chain
 from typing import Any, Final
 from urllib.parse import quote
 
-from pydantic import Field, ValidationError
-
 from labnet.config.keys import KeyConfig, Problem, key_problems, with_secrets
-from labnet.config.problems import problems_of
 from labnet.config.resolver import ResolverConfig
 from labnet.config.services import CaptureConfig, CommandConfig, ConsoleConfig, FaultConfig, LabConfig, SharedConfig
-from labnet.config.table import Table
 from labnet.dialects.library import find as find_dialect
 from labnet.dialects.library import is_path
 from labnet.dialects.reader import DialectError
 from labnet.net.kernel.regular import read_regular
 from labnet.packages import hint
 from labnet.values.listeners import TLSListen
+from labnet.values.model import Model, ModelError, field
 from labnet.values.texts import Domain, Many
 
 LARGEST: Final = 10_000_000
@@ -44,15 +41,15 @@ class ConfigError(Exception):
         self.readable = tuple(readable)
 
 
-class Config(Table):
+class Config(Model):
     """The whole lab, as the composition root takes it."""
 
-    lab: LabConfig = Field(default_factory=lambda: LabConfig.model_validate({}))
+    lab: LabConfig = field(default_factory=lambda: LabConfig.model_validate({}))
     command: CommandConfig | None = None
-    resolver: Mapping[str, ResolverConfig] = Field(default_factory=dict)
-    key: Mapping[Domain, KeyConfig] = Field(default_factory=dict)
-    capture: CaptureConfig = Field(default_factory=lambda: CaptureConfig(file=None))
-    console: ConsoleConfig = Field(default_factory=lambda: ConsoleConfig.model_validate({}))
+    resolver: Mapping[str, ResolverConfig] = field(default_factory=dict)
+    key: Mapping[Domain, KeyConfig] = field(default_factory=dict)
+    capture: CaptureConfig = field(default_factory=lambda: CaptureConfig(file=None))
+    console: ConsoleConfig = field(default_factory=lambda: ConsoleConfig.model_validate({}))
     shared: SharedConfig | None = None
     fault: Many[FaultConfig] = ()
 
@@ -93,9 +90,9 @@ def build(table: dict[str, Any], base: str, rundir: str, where: Any = lambda key
     """
     try:
         config = Config.model_validate(table)
-    except ValidationError as error:
+    except ModelError as error:
         readable = [_absolute(resolver, base, base) for resolver in _readable(table)]
-        raise ConfigError([f"{where(key)}: {says}" for key, says in problems_of(error, Config)], readable) from None
+        raise ConfigError([f"{where(key)}: {says}" for key, says in error.problems], readable) from None
 
     def stop_at(problems: Iterable[Problem], readable: Sequence[ResolverConfig] = ()) -> None:
         if said := [f"{where(key)}: {says}" for key, says in problems]:
@@ -150,7 +147,7 @@ def _wrong_orders(config: Config) -> Iterator[Problem]:
             yield f"fault.{number}", problem
 
 
-def _below(state: str, table: Table, *keys: str) -> Table:
+def _below(state: str, table: Model, *keys: str) -> Model:
     """``table`` with the files of ``keys`` in the folder ``state``."""
     given = {key: getattr(table, key) for key in keys}
     return table.model_copy(update={key: os.path.join(state, path) for key, path in given.items() if path is not None})
@@ -207,5 +204,5 @@ def _readable(table: dict[str, Any]) -> Iterator[ResolverConfig]:
     resolvers = table.get("resolver")
     for resolver in resolvers.values() if isinstance(resolvers, dict) else ():
         if isinstance(resolver, dict):
-            with contextlib.suppress(ValidationError):
+            with contextlib.suppress(ModelError):
                 yield ResolverConfig.model_validate({"listen": "udp:0", "records": resolver.get("records", [])})

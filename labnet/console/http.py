@@ -9,7 +9,6 @@ from typing import Any, Final
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
-from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IDelayedCall, IListeningPort, IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
@@ -19,6 +18,7 @@ from twisted.web.server import Request, Site
 
 from labnet.interfaces import IReactor, IStreamTransport, StartError
 from labnet.net.opening.listening import with_defaults
+from labnet.values.endpoints import endpoint_of
 
 MODE: Final = 0o660
 """The mode of a UNIX socket whose endpoint names none: for the owner and a group that may look at the lab."""
@@ -229,7 +229,7 @@ class SiteService(Service):
         """Listen on the endpoint ``description``. Raises StartError."""
         outcome: list[IListeningPort | Failure] = []
         try:
-            endpoint = serverFromString(self._reactor, with_defaults(description, MODE))
+            endpoint = endpoint_of(self._reactor, with_defaults(description, MODE))
             endpoint.listen(self._site).addBoth(outcome.append)
         except Exception as error:
             outcome.append(Failure(error))

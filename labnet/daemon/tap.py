@@ -26,7 +26,7 @@ from labnet.net.clocks import count_steadily
 from labnet.net.opening.listening import listening_reactor
 from labnet.net.opening.systemd import Inherited, Notifier
 from labnet.resolver.loading import Loaded
-from labnet.values.addresses import tcp_address
+from labnet.values.endpoints import tcp_address
 
 _ALONE: Final[dict[str, Any]] = {"console": {"control": None}}
 """What a server without a configuration file has: no state of its own, so no socket to be controlled by."""

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any, Final
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from typing import Annotated, Any, Final
 
 from labnet.grade.model import Check
+from labnet.values.model import Checks, Model, ModelError
+from labnet.values.model import field as key
 
 _INHERITED: Final = ("title", "sentence", "does", "counts", "points", "needs", "follows", "slow")
 
@@ -32,27 +33,29 @@ class AssignmentError(Exception):
         super().__init__("; ".join(self.problems))
 
 
-class CheckEntry(BaseModel):
+def _id(value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9-]+", value):
+        raise ValueError(f"must be of small letters, digits and hyphens, not {value!r}")
+    return value
+
+
+class CheckEntry(Model):
     """One ``[[check]]``."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    id: str = Field(pattern=r"^[a-z0-9-]+$")
+    id: Annotated[str, Checks(_id)]
     title: str | None = None
     sentence: str | None = None
     does: str | None = None
     counts: str | None = None
-    points: float | None = Field(default=None, ge=0, le=1000)
+    points: float | None = key(None, ge=0, le=1000)
     needs: tuple[str, ...] | None = None
     follows: tuple[str, ...] | None = None
     slow: bool | None = None
     function: str | None = None
 
 
-class AssignmentFile(BaseModel):
+class AssignmentFile(Model):
     """An assignment's file."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     title: str
     about: str = ""
@@ -108,10 +111,8 @@ def _made(id: str, text: str, where: str, folder: Path | None) -> Assignment:
         file = AssignmentFile.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         raise AssignmentError([f"{where}: no TOML: {error}"]) from None
-    except ValidationError as error:
-        raise AssignmentError(
-            f"{where}: {'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors()
-        ) from None
+    except ModelError as error:
+        raise AssignmentError(f"{where}: {place}: {says}" for place, says in error.problems) from None
     base = load(file.extends) if file.extends else None
     checks = {check.id: check for check in base.checks} if base else {}
     problems = [
@@ -145,8 +146,8 @@ def _check(entry: CheckEntry, before: Check | None, functions: dict[str, Any]) -
     if run is None:
         raise ValueError(f"there is no function {entry.function or entry.id.replace('-', '_')}")
     values = {"points": 0.0, "needs": ()} if before is None else {key: getattr(before, key) for key in _INHERITED}
-    given = entry.model_dump(exclude={"id", "function"})
-    values |= {key: value for key, value in given.items() if value is not None}
+    given = {name: getattr(entry, name) for name in entry.model_fields if name not in ("id", "function")}
+    values |= {name: value for name, value in given.items() if value is not None}
     missing = [key for key in ("title", "sentence", "does", "counts") if not values.get(key)]
     if missing:
         raise ValueError(f"{', '.join(missing)} is missing")

@@ -6,28 +6,27 @@ Each reader takes what TOML gave and raises ValueError with a sentence that says
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable
 from pwd import getpwnam
-from typing import Annotated
+from typing import Annotated, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
-from twisted.internet.endpoints import serverFromString
-from twisted.internet.protocol import Factory
-
-from labnet.values.texts import read_text, text_schema
+from labnet.values.endpoints import tcp_address
+from labnet.values.model import Model, Reads, Written
+from labnet.values.texts import read_text
 from labnet.wire.nat64 import problem_of
 
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
+LOOPBACK: Final = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
+"""Who is served by default."""
+
 _MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
 """The addresses of IPv4 inside IPv6 (RFC 4291, section 2.5.5.2)."""
 
 
-class LocalUser(BaseModel):
+class LocalUser(Model):
     """A user of this machine: ``user:NAME`` or ``user:UID``."""
 
-    model_config = ConfigDict(frozen=True)
     uid: int
 
     def __str__(self) -> str:
@@ -68,28 +67,6 @@ def _endpoint(value: object) -> str:
     except Exception as error:
         raise ValueError(f"{text!r} is no Twisted endpoint ({error}); try tcp:8080:interface=127.0.0.1") from None
     return text
-
-
-class _Listening:
-    """In the place of a reactor: notes where an endpoint would listen."""
-
-    address = "", 0
-
-    def listenTCP(self, port: int, factory: object, backlog: int = 0, interface: str = "") -> None:
-        self.address = interface, port
-
-    def __getattr__(self, name: str) -> Callable[..., None]:
-        return lambda *arguments, **options: None
-
-
-def tcp_address(endpoint: str) -> tuple[str, int]:
-    """Interface and port of a Twisted ``endpoint``; "" and 0 for another kind than TCP.
-
-    Raises what Twisted raises for text that is no endpoint.
-    """
-    reactor = _Listening()
-    serverFromString(reactor, endpoint).listen(Factory()).addErrback(lambda _: None)
-    return reactor.address
 
 
 def read_network(value: object) -> IPNetwork:
@@ -138,13 +115,13 @@ def parse_network_or_user(value: object) -> IPNetwork | LocalUser:
         raise ValueError(f"there is no user {name!r} on this machine") from None
 
 
-Endpoint = Annotated[str, BeforeValidator(_endpoint), text_schema("endpoint")]
+Endpoint = Annotated[str, Reads(_endpoint), Written("endpoint")]
 
 
-Network = Annotated[IPNetwork, BeforeValidator(read_network), text_schema("network")]
+Network = Annotated[IPNetwork, Reads(read_network), Written("network")]
 
 
-NetworkOrUser = Annotated[IPNetwork | LocalUser, BeforeValidator(parse_network_or_user), text_schema("network or user")]
+NetworkOrUser = Annotated[IPNetwork | LocalUser, Reads(parse_network_or_user), Written("network or user")]
 
 
-TranslationNetwork = Annotated[ipaddress.IPv6Network, BeforeValidator(_translation_prefix), text_schema("prefix")]
+TranslationNetwork = Annotated[ipaddress.IPv6Network, Reads(_translation_prefix), Written("prefix")]

@@ -6,10 +6,9 @@ import os
 import re
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
-
 from labnet.values.addresses import read_address, read_port
-from labnet.values.texts import read_path, read_text, text_schema
+from labnet.values.model import Model, Reads, Written
+from labnet.values.texts import read_path, read_text
 
 EncryptedKind = Literal["tls", "https", "http"]
 
@@ -20,10 +19,9 @@ _KINDS: Final[dict[str, EncryptedKind]] = {"tls": "tls", "https": "https", "http
 _PARTS: Final = re.compile(r"(?<!\\):")
 
 
-class UDPListen(BaseModel):
+class UDPListen(Model):
     """A UDP address to listen on, written as Twisted writes endpoints: ``udp:PORT[:interface=ADDRESS]``."""
 
-    model_config = ConfigDict(frozen=True)
     port: int
     interface: str = "127.0.0.1"
 
@@ -31,14 +29,13 @@ class UDPListen(BaseModel):
         return f"udp:{self.port}:interface={self.interface.replace(':', chr(92) + ':')}"
 
 
-class TLSListen(BaseModel):
+class TLSListen(Model):
     """A TCP address of encrypted DNS, as Twisted writes endpoints.
 
     ``tls:PORT[:interface=ADDRESS]:certificate=FILE:key=FILE`` is DNS over TLS (RFC 7858), ``https:`` with the same is
     DNS over HTTPS (RFC 8484), and ``http:PORT[:interface=ADDRESS]`` the latter behind a proxy that speaks TLS.
     """
 
-    model_config = ConfigDict(frozen=True)
     kind: EncryptedKind = "tls"
     port: int
     interface: str = "127.0.0.1"
@@ -106,4 +103,4 @@ def _escaped(text: str) -> str:
 Listen = UDPListen | TLSListen
 
 
-Listener = Annotated[Listen, BeforeValidator(parse_listener), text_schema("listener")]
+Listener = Annotated[Listen, Reads(parse_listener), Written("listener")]

@@ -8,10 +8,9 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
-
 from labnet.values.addresses import IPNetwork, read_address, read_network, read_port
-from labnet.values.texts import _DOMAIN, Many, read_dialect, read_text, text_schema
+from labnet.values.model import Checks, Model, Reads, Written
+from labnet.values.texts import _DOMAIN, Many, read_dialect, read_text
 
 _DOT = re.compile(
     r"dot:(?:\[(?P<bracketed>[^\]#]*)\]|(?P<host>[^#\[\]:]+|[^#\[\]]*:[^#\[\]]*:[^#\[\]]*))(?::(?P<port>\d+))?(?:#(?P<name>.+))?"
@@ -23,7 +22,7 @@ _DOH = re.compile(
 )
 
 
-class ParentAddress(BaseModel):
+class ParentAddress(Model):
     """A parent: ``text:ADDRESS:PORT`` speaks the course protocol, ``dns:ADDRESS[:PORT]`` and ``dns+tcp:`` DNS.
 
     ``text+DIALECT:ADDRESS:PORT`` is asked in that dialect, where others are asked in the resolver's own.
@@ -35,7 +34,6 @@ class ParentAddress(BaseModel):
     address. A ``stub`` is a server of a zone, where recursion begins for the names in that.
     """
 
-    model_config = ConfigDict(frozen=True)
     kind: Literal["text", "dns", "dns+tcp", "dot", "doh", "system", "root", "stub"]
     host: str = ""
     port: int = 0
@@ -55,20 +53,18 @@ class ParentAddress(BaseModel):
         return name if self.port == 443 else f"{name}:{self.port}"
 
 
-class KeyName(BaseModel):
+class KeyName(Model):
     """A key for signed messages, as it is named where it may or has to be used: ``key:NAME``."""
 
-    model_config = ConfigDict(frozen=True)
     name: str
 
 
-class ServerAddress(BaseModel):
+class ServerAddress(Model):
     """Another server of a zone: ``ADDRESS``, ``ADDRESS:PORT`` or ``[ADDRESS]:PORT``, with ``key:NAME`` behind a space.
 
     ``key`` is the name of the key that messages to and from it are signed by, "" where they are not.
     """
 
-    model_config = ConfigDict(frozen=True)
     host: str
     port: int = 53
     key: str = ""
@@ -190,16 +186,16 @@ def parse_server(value: object) -> ServerAddress:
     return ServerAddress(host=read_address(host), port=read_port(port, lowest=1) if port else 53, key=key)
 
 
-NetworkOrKey = Annotated[IPNetwork | KeyName, BeforeValidator(parse_network_or_key), text_schema("network or key")]
+NetworkOrKey = Annotated[IPNetwork | KeyName, Reads(parse_network_or_key), Written("network or key")]
 
 
-Parent = Annotated[ParentAddress, BeforeValidator(parse_parent), text_schema("parent")]
+Parent = Annotated[ParentAddress, Reads(parse_parent), Written("parent")]
 
 
-Stub = Annotated[ParentAddress, BeforeValidator(parse_stub_server), text_schema("server")]
+Stub = Annotated[ParentAddress, Reads(parse_stub_server), Written("server")]
 
 
-Stubs = Annotated[Many[Stub], AfterValidator(_one_port)]
+Stubs = Annotated[Many[Stub], Checks(_one_port)]
 
 
-Server = Annotated[ServerAddress, BeforeValidator(parse_server), text_schema("server")]
+Server = Annotated[ServerAddress, Reads(parse_server), Written("server")]

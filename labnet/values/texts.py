@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import base64
 import re
-from typing import Annotated, Any, Literal, TypeVar
-
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, WithJsonSchema
+from typing import Annotated, Literal, TypeVar
 
 from labnet.dialects.library import is_path, shipped
 from labnet.dialects.template import TemplateError, fields_of
+from labnet.values.model import Checks, Model, Reads, Written, field
 
 _REDIS_URL = re.compile(r"redis://(?:[^\s:@/]*:[^\s@/]*@)?(?:[\w.-]+|\[[0-9a-fA-F:.]+\])(?::\d{1,5})?(?:/\d{1,4})?")
 
@@ -23,10 +22,9 @@ _LOGIN = re.compile(r"//.*@", re.DOTALL)
 _DOMAIN = re.compile(r"\.|(?:[^.\s]{1,63}\.)*[^.\s]{1,63}\.?")
 
 
-class RecordsFile(BaseModel):
+class RecordsFile(Model):
     """A records file: ``course:FILE``, ``hosts:FILE``, ``zone:FILE``, or FILE alone, whose content says its kind."""
 
-    model_config = ConfigDict(frozen=True)
     path: str
     kind: Literal["course", "hosts", "zone"] | None = None
 
@@ -71,7 +69,7 @@ def read_domain(value: object) -> str:
     return text
 
 
-def _secret(value: object) -> bytes:
+def read_secret(value: object) -> bytes:
     """A secret in base64; what is wrong with it is said without it."""
     try:
         secret = base64.b64decode(value, validate=True) if isinstance(value, str) else b""
@@ -125,53 +123,40 @@ def _short(value: str) -> str:
     return value
 
 
-class _OneOrMany:
-    """Has the JSON schema of a key say that its only item may stand alone."""
-
-    def __get_pydantic_json_schema__(self, core: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        array = handler(core)
-        return {"anyOf": [array["items"], array]}
-
-
-def text_schema(kind: str) -> WithJsonSchema:
-    """The JSON schema of text that is a ``kind`` of value; the page of the keys calls it by that word too."""
-    return WithJsonSchema({"type": "string", "format": kind})
-
-
 _Item = TypeVar("_Item")
 
 
-Many = Annotated[tuple[_Item, ...], BeforeValidator(_many), _OneOrMany()]
+Many = Annotated[tuple[_Item, ...], Reads(_many)]
 
 
-Domain = Annotated[str, BeforeValidator(read_domain), text_schema("domain")]
+Domain = Annotated[str, Reads(read_domain), Written("domain")]
 
 
-File = Annotated[RecordsFile, BeforeValidator(parse_records_file), text_schema("records-file")]
+File = Annotated[RecordsFile, Reads(parse_records_file), Written("records-file")]
 
 
-Path = Annotated[str, Field(min_length=1), AfterValidator(read_path), text_schema("path")]
+Path = Annotated[str, field(min_length=1), Checks(read_path), Written("path")]
 
 
-DialectName = Annotated[str, BeforeValidator(read_dialect), text_schema("dialect")]
+DialectName = Annotated[str, Reads(read_dialect), Written("dialect")]
 
 
-Unknown = Annotated[str, AfterValidator(_unknown)]
+Unknown = Annotated[str, Checks(_unknown)]
 
 
-Printable = Annotated[str, AfterValidator(_printable)]
+Printable = Annotated[str, Checks(_printable)]
 
 
-ServerName = Annotated[str, AfterValidator(_printable), AfterValidator(_short)]
+ServerName = Annotated[str, Checks(_printable), Checks(_short)]
 
 
-RedisURL = Annotated[str, BeforeValidator(_redis_url), text_schema("redis-url")]
+RedisURL = Annotated[str, Reads(_redis_url), Written("redis-url")]
 
 
-Secret = Annotated[bytes, BeforeValidator(_secret), text_schema("base64")]
+Secret = Annotated[bytes, Reads(read_secret), Written("base64")]
 
 
-Seconds = Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)]
+Seconds = Annotated[float, field(gt=0, le=86400, finite=True)]
 
 
-TTL = Annotated[int, Field(ge=0, le=2**31 - 1)]
+TTL = Annotated[int, field(ge=0, le=2**31 - 1)]

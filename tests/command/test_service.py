@@ -59,7 +59,7 @@ class WelcomePortTests(RunningServer):
             def listen(self, factory: object) -> Deferred[None]:
                 return Deferred()
 
-        self.patch(ports, "serverFromString", lambda reactor, description: Slow())
+        self.patch(ports, "endpoint_of", lambda reactor, description: Slow())
         with self.assertRaises(StartError) as raised:
             self.start()
         self.assertIn("it is not ready at once", str(raised.exception))

@@ -235,7 +235,7 @@ class ValueTests(FolderTestCase):
 
     def test_a_configuration_does_not_change(self) -> None:
         """It is shared by all services."""
-        with self.assertRaises(ValueError):
+        with self.assertRaises(AttributeError):
             self.load("[command]\n").command.clients = 5
 
 

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 from labnet.config.reading import Config
 from labnet.config.services import CommandConfig
 from labnet.net.addresses import address_text
-from labnet.values.addresses import IPNetwork, tcp_address
+from labnet.values.addresses import IPNetwork
+from labnet.values.endpoints import tcp_address
 from labnet.values.servers import KeyName
 
 

@@ -12,7 +12,6 @@ import socket
 from collections.abc import Callable, Iterable
 from typing import Any, Final, cast
 
-from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.posixbase import PosixReactorBase
 from twisted.internet.protocol import Factory
@@ -28,6 +27,7 @@ from labnet.net.opening.systemd import Inherited
 from labnet.net.opening.unixpath import UNIXPort, remove_dead
 from labnet.net.twisted_private import inherited_unix_port
 from labnet.net.udp_port import UDPPort
+from labnet.values.endpoints import endpoint_of
 from labnet.values.listeners import Listen, UDPListen
 
 OpenSocket = Callable[[str, int], socket.socket]
@@ -149,7 +149,7 @@ def check_free(listeners: Iterable[Listen | str], inherited: Inherited, freebind
                 probe.open(socket.SOCK_STREAM, listener.interface, listener.port)
             elif not listener.startswith("systemd:"):
                 failures: list[Failure] = []
-                serverFromString(probe, listener).listen(Factory()).addErrback(failures.append)
+                endpoint_of(probe, listener).listen(Factory()).addErrback(failures.append)
                 if failures:
                     raise StartError(listener, failures[0].value)
         except (OSError, CannotListenError) as error:
