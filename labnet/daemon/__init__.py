@@ -5,3 +5,10 @@ whole lab together, on the ``base`` that the supervisor of several processes has
 then (a reload, its end), ``workers`` serves one lab by several processes, ``started`` knows who started the process.
 Begin with ``tap``, then ``service``.
 """
+
+from labnet.daemon.garbage import spare_loading
+from labnet.net.put_off import put_off
+
+# Here, since all else that a daemon imports comes later.
+spare_loading()
+put_off()

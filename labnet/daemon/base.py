@@ -9,8 +9,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from random import SystemRandom
-from typing import Any, Final, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred
@@ -41,11 +40,11 @@ from labnet.daemon.started import Started
 from labnet.interfaces import IReactor, StartError
 from labnet.metrics import Sample, version
 from labnet.net.clocks import wall_of
-from labnet.net.datagrams import SystemSockets
 from labnet.net.opening.systemd import Inherited, Notifier
 from labnet.resolver.loading import RESOLV_CONF, Loaded, Reading
-from labnet.resolver.transfers.fetching import Means
-from labnet.resolver.transfers.keeper import ZoneKeeper
+
+if TYPE_CHECKING:
+    from labnet.resolver.transfers.keeper import ZoneKeeper
 
 NO_COMMAND_SERVER: Final = "there is no command server: the configuration has no [command]"
 COMMAND_SERVER_IS_OPEN: Final = "the command server is open"
@@ -124,11 +123,8 @@ class BaseService(MultiService):
         self._waits_for_system = waits_for_system(config, loaded)
         self._reads_anew = False
         self._keeper: ZoneKeeper | None = None
-        if environment.keeps_zones:
-            random = SystemRandom()
-            means = Means(reactor, self._in_thread_pool, random)
-            self._keeper = ZoneKeeper(means, SystemSockets(reactor, random), self._zones_changed)
-            self._keeper.take(config, loaded)
+        self._keeps_zones = environment.keeps_zones
+        self._take_zones(config, loaded)
         seen = self._seen(config.console)
         self.console = Console(
             seen,
@@ -243,6 +239,19 @@ class BaseService(MultiService):
         """Serve what other servers have given: the files are read again, by the configuration that runs."""
         self._reloads.request()
 
+    def _take_zones(self, config: Config, loaded: Mapping[str, Loaded]) -> None:
+        """Have the zones of other servers that ``config`` names, and tell others of the lab's own."""
+        if self._keeper is None:
+            if not self._keeps_zones or not any(each.secondary or each.notify for each in config.resolver.values()):
+                return
+            from labnet.resolver.transfers.keeper import keeper_of  # most labs know of no other servers
+
+            self._keeper = keeper_of(self._reactor, self._in_thread_pool, self._zones_changed)
+        self._keeper.take(config, loaded)
+        if self.running and self._keeper.parent is None:
+            self._keeper.setServiceParent(self)
+            self._keeper.served()
+
     def transfer(self, name: str | None) -> Deferred[list[list[Any]]]:
         """Have the primaries of the zone of this ``name`` asked for it, or those of all zones that are others'.
 
@@ -290,8 +299,7 @@ class BaseService(MultiService):
             problems += await self._take(config, loaded)
             if not problems:
                 self._waits_for_system = waits
-                if self._keeper is not None:
-                    self._keeper.take(self.config, loaded)
+                self._take_zones(self.config, loaded)
         except ConfigError as error:
             problems += [STOPPING] if self._stopping else error.problems
         except StartError as error:

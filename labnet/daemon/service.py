@@ -38,13 +38,13 @@ from labnet.net.datagrams import SystemSockets
 from labnet.net.kernel.open_files import raise_open_files_limit
 from labnet.resolver.loading import Loaded
 from labnet.resolver.service import ResolverService, Surroundings
-from labnet.resolver.shared.cache import SharedCache
 from labnet.resolver.shared.values import Flush
 from labnet.wire.names import ROOT, key_of_shown
 
 if TYPE_CHECKING:
     from labnet.capture.record.own_traffic import OwnTraffic
     from labnet.faults.switchboard import Switchboard
+    from labnet.resolver.shared.cache import SharedCache
 
 
 _ORDINARY: Final = Environment()

@@ -11,16 +11,18 @@ import os
 import socket
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import directlyProvides, implementer, providedBy
 
 from labnet.events import ASKING, End, end_of
-from labnet.faults.model import Order
-from labnet.faults.switchboard import Switchboard
 from labnet.interfaces import IDatagramSocket, IDatagramSockets
 from labnet.net.addresses import family_of, socket_address
+
+if TYPE_CHECKING:
+    from labnet.faults.model import Order
+    from labnet.faults.switchboard import Switchboard
 
 _REFUSED: Final = OSError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
 

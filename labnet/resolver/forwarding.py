@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from random import Random
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from twisted.internet.defer import Deferred
 
@@ -13,7 +13,6 @@ from labnet.dialects.codec import Codec
 from labnet.dialects.library import find
 from labnet.interfaces import IDatagramSockets, IParent, IReactor
 from labnet.net.streams import StreamSockets
-from labnet.resolver.files.root_hints import Hints, NameServer
 from labnet.resolver.loading import Loaded
 from labnet.resolver.settings import codec_of, default_ttl_of
 from labnet.resolver.shared.values import ParentGroup
@@ -25,6 +24,9 @@ from labnet.resolver.upstream.selection import Parents
 from labnet.resolver.upstream.watched import WatchedSockets
 from labnet.values.servers import ParentAddress
 from labnet.wire.names import ROOT, key_of, text_of
+
+if TYPE_CHECKING:
+    from labnet.resolver.files.root_hints import Hints
 
 Recipe = tuple[object, ...]
 """All that the parents of a domain are made of: as long as it is equal, so are they."""
@@ -100,6 +102,8 @@ class Forwarding:
         options = ExchangeOptions(config.parent_timeout, config.parent_tries, config.mixed_case)
         exchange = DNSExchange(self._sockets, self._reactor, self._random, self._infra, options)
         if addresses[0].kind == "stub":
+            from labnet.resolver.files.root_hints import Hints, NameServer
+
             servers = NameServer(domain, tuple([address.host for address in addresses]))
             yield self._walk(exchange, Hints((servers,)), addresses[0].port, domain)
             return

@@ -33,8 +33,6 @@ from labnet.resolver.files.hosts import read_hosts
 from labnet.resolver.files.included import IncludedFiles
 from labnet.resolver.files.problem import Problem
 from labnet.resolver.files.resolv_conf import parse_resolv_conf
-from labnet.resolver.files.root_hints import Hints, builtin_hints, parse_hints
-from labnet.resolver.files.trust_anchors import TrustAnchors, builtin_anchors, parse_anchors
 from labnet.resolver.files.zonefile import read_zone
 from labnet.resolver.filtering.lists import BlockList
 from labnet.resolver.filtering.loading import read_list
@@ -47,11 +45,13 @@ from labnet.values.listeners import TLSListen
 from labnet.values.servers import ParentAddress
 from labnet.values.texts import RecordsFile
 from labnet.wire.names import ROOT, key_of, text_of
-from labnet.wire.transfer import SOA, soa_numbers
+from labnet.wire.soa import SOA, soa_numbers
 from labnet.wire.types import Mapping, Referral, RRType, Security
 
 if TYPE_CHECKING:
     from labnet.net.tls.credentials import Credentials
+    from labnet.resolver.files.root_hints import Hints
+    from labnet.resolver.files.trust_anchors import TrustAnchors
 
 RESOLV_CONF = "/etc/resolv.conf"
 
@@ -439,6 +439,8 @@ class _Loader:
         self.loaded.ca = content
 
     def _load_anchors(self, path: str | None) -> None:
+        from labnet.resolver.files.trust_anchors import builtin_anchors, parse_anchors  # few labs validate
+
         content = b"" if path is None else self._read(path)
         if path is None or content is None:
             self.loaded.anchors = builtin_anchors()
@@ -447,6 +449,8 @@ class _Loader:
         self.loaded.note(path, self.loaded.anchors.problems)
 
     def _load_hints(self, path: str | None) -> None:
+        from labnet.resolver.files.root_hints import builtin_hints, parse_hints  # most labs forward
+
         if path is None:
             self.loaded.hints = builtin_hints()
             return

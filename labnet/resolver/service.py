@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random, SystemRandom
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults
@@ -56,13 +56,15 @@ from labnet.resolver.serve.responder import Responder, ResponderOptions
 from labnet.resolver.serve.tcp import DNSStreamProtocol, DNSStreams
 from labnet.resolver.serve.udp import ResolverProtocol
 from labnet.resolver.settings import bounds_of, codec_of, rules_of
-from labnet.resolver.shared.cache import SharedCache
 from labnet.resolver.shared.values import Flush, ParentGroup
-from labnet.resolver.transfers.exchange import ZoneExchange
 from labnet.resolver.validating import Validating
 from labnet.wire.names import ROOT, key_of_shown
 from labnet.wire.types import Mapping as NameMapping
 from labnet.wire.types import Question, RRType
+
+if TYPE_CHECKING:
+    from labnet.resolver.shared.cache import SharedCache
+    from labnet.resolver.transfers.exchange import ZoneExchange
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,9 @@ class ResolverService(Service):
         self.counts = Counts(name)
         self.counts.events = surroundings.events
         self.counts.parent_of = self._parent_of
-        self._exchange = ZoneExchange(name, config, loaded.zone, reactor, partial(surroundings.notified, name))
+        self._notified = partial(surroundings.notified, name)
+        self._exchange: ZoneExchange | None = None
+        self._take_exchange(config, loaded)
         self.counts.security_of = self._security_of
         self._cookies = Cookies(surroundings.secret or random.randbytes(16))
         self._responder = self._make_responder()
@@ -216,7 +220,7 @@ class ResolverService(Service):
             # Other parents are asked from now on: what was learned so far counts no more, in no lab.
             self.forget(ROOT)
             self._shared.flush(Flush(None, self.title))
-        self._exchange.change(config, loaded.zone)
+        self._take_exchange(config, loaded)
         if is_other:  # what was learned was validated otherwise, or not at all
             self.forget(ROOT)
         self._fast_path.change(config.explain, (config.ttl_min, config.ttl_max), config.mixed_case)
@@ -243,7 +247,8 @@ class ResolverService(Service):
         """Fires when every socket is closed; clients that still wait for an answer get a failure."""
         super().stopService()
         self._fast_path.close()
-        self._exchange.stop()
+        if self._exchange is not None:
+            self._exchange.stop()
         self._resolver.stop()
         self._forwarding.close()
         closed: list[Deferred[Any]] = [self._streams.close()]
@@ -267,7 +272,8 @@ class ResolverService(Service):
         yield from self.counts.samples()
         if self._screens is not None:
             yield from self._screens.samples(name)
-        yield from self._exchange.samples()
+        if self._exchange is not None:
+            yield from self._exchange.samples()
         yield from self._validating.samples(name)
         yield from self._ports_samples()
         for parents in self._forwarding.parents.values():
@@ -344,6 +350,15 @@ class ResolverService(Service):
             }
         return self._validating.parents(forwards, self._forwarding.of_course)
 
+    def _take_exchange(self, config: ResolverConfig, loaded: Loaded) -> None:
+        """Deal with other servers of the zones, once ``config`` has any."""
+        if self._exchange is not None:
+            self._exchange.change(config, loaded.zone)
+        elif _has_exchange(config):
+            from labnet.resolver.transfers.exchange import ZoneExchange  # most labs know of no other servers
+
+            self._exchange = ZoneExchange(self.title, config, loaded.zone, self._reactor, self._notified)
+
     def _take_screens(self, config: ResolverConfig, loaded: Loaded) -> None:
         """Keep from clients what the lists of ``config`` and the guard against rebinding say."""
         self._screens = self.operator.screens = screens = screens_of(config, loaded.lists, self._reactor)
@@ -377,8 +392,7 @@ class ResolverService(Service):
     def _make_responder(self) -> Responder:
         config = self._config
         texts = identities(config.nsid, version()) if config.identify else {}
-        has_exchange = bool(config.keys or config.transfer or config.secondary)
-        exchange = self._exchange if has_exchange else None
+        exchange = self._exchange if _has_exchange(config) else None
         options = ResponderOptions(config.nsid.encode(), config.explain, config.tcp_idle, texts, exchange)
         answers = self.operator.answers = self._answers(config)
         return Responder(answers, self._cookies, options, self.packets, self.admission, self.counts)
@@ -429,6 +443,10 @@ class ResolverService(Service):
 
     def _live(self) -> Iterator[CachedAnswer]:
         return (cached for cached in self._cache.valid(self._reactor.seconds()) if not cached[0].dnssec)
+
+
+def _has_exchange(config: ResolverConfig) -> bool:
+    return bool(config.keys or config.transfer or config.secondary)
 
 
 class _Listeners(NamedTuple):

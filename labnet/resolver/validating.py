@@ -12,7 +12,6 @@ from twisted.internet.interfaces import IReactorTime
 from labnet.config.resolver import ResolverConfig
 from labnet.interfaces import IParent
 from labnet.metrics import Sample
-from labnet.resolver.files.trust_anchors import TrustAnchors
 from labnet.resolver.loading import Loaded
 from labnet.resolver.upstream.errors import ParentFailed
 from labnet.resolver.upstream.selection import Parents, parent_for
@@ -20,9 +19,10 @@ from labnet.wire.names import key_of, text_of
 from labnet.wire.types import Question, Upstream
 
 if TYPE_CHECKING:
+    from labnet.resolver.files.trust_anchors import TrustAnchors
     from labnet.resolver.validation.validator import Validator
 
-Settings = tuple[TrustAnchors, frozenset[bytes]]
+Settings = tuple["TrustAnchors", frozenset[bytes]]
 """What validation begins at, and where it ends."""
 
 

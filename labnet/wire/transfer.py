@@ -48,30 +48,9 @@ LONGEST: Final = 65_000
 
 _NOTIFY_FLAGS: Final = NOTIFY << 11 | AA
 _PLAIN: Final = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_*"
-_SOA_NUMBERS: Final = struct.Struct("!5I")
 
 Row = tuple[bytes, int, int, bytes]
 """A record of class IN: name of its owner, type, TTL (seconds), data; names are in wire form."""
-
-
-class SOA(NamedTuple):
-    """The numbers of an SOA (RFC 1035, section 3.3.13); all but the serial are seconds."""
-
-    serial: int
-    refresh: int
-    retry: int
-    expire: int
-    minimum: int
-
-    @property
-    def lifetime(self) -> int:
-        """Seconds that a secondary answers without a word of a primary: long enough for one look that fails."""
-        return max(self.expire, self.refresh + self.retry, 60)
-
-
-def soa_numbers(rdata: bytes) -> SOA:
-    """The numbers in the data of an SOA, whose names are not compressed. Raises struct.error where it is none."""
-    return SOA(*_SOA_NUMBERS.unpack(rdata[-_SOA_NUMBERS.size :]))
 
 
 def transfer_messages(

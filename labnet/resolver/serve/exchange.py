@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from zope.interface import Interface
 
 from labnet.wire.dns_request import Refusal
-from labnet.wire.tsig import Opened
 from labnet.wire.types import Rcode
+
+if TYPE_CHECKING:
+    from labnet.wire.tsig import Opened
 
 WhenOver = Callable[[str], object]
 """Called once when nothing more is sent: with "", or with why the rest was not."""

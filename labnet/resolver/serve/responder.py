@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from twisted.internet.interfaces import IReactorTime
 
@@ -33,8 +33,10 @@ from labnet.wire.dns_response import (
     opt_of,
     truncated,
 )
-from labnet.wire.tsig import Opened
 from labnet.wire.types import DNSSEC_OK, Answer, BlockedAnswer, ExtendedError, InfoCode, Rcode
+
+if TYPE_CHECKING:
+    from labnet.wire.tsig import Opened
 
 Send = Callable[[bytes], None]
 

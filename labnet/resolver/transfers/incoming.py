@@ -15,7 +15,8 @@ import dns.rcode
 from labnet.resolver.records.listing import ZoneRecord, is_newer
 from labnet.wire.dns_common import IN, OPCODE, QR, BadMessage
 from labnet.wire.names import is_below, text_of
-from labnet.wire.transfer import SOA, ReceivedRecord, TransferMessage, read_transfer, soa_numbers
+from labnet.wire.soa import SOA, soa_numbers
+from labnet.wire.transfer import ReceivedRecord, TransferMessage, read_transfer
 from labnet.wire.types import RRType
 
 MOST_BYTES: Final = 1_000_000_000

@@ -6,6 +6,7 @@ One process of a lab has it: the only one, or the supervisor of several.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from random import SystemRandom
 from typing import Any, Final
 
 from twisted.application.service import Service
@@ -13,12 +14,13 @@ from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
 
 from labnet.config.reading import Config
 from labnet.config.resolver import ResolverConfig
-from labnet.interfaces import IDatagramSockets
+from labnet.interfaces import IDatagramSockets, IReactor
 from labnet.metrics import Sample
+from labnet.net.datagrams import SystemSockets
 from labnet.resolver.loading import Loaded
 from labnet.resolver.records.listing import ZoneRecord, is_newer, serial_of, soa_of
 from labnet.resolver.transfers.exchange import keyring_of
-from labnet.resolver.transfers.fetching import Means
+from labnet.resolver.transfers.fetching import InThread, Means
 from labnet.resolver.transfers.notifying import NotifySender
 from labnet.resolver.transfers.secondary import SecondaryZone, ZoneLooked
 from labnet.wire.names import key_of, key_of_shown, text_of
@@ -131,6 +133,12 @@ class ZoneKeeper(Service):
                 keys = keyring_of(resolver)
                 for server in resolver.notify:
                     self._notifies.tell(name, soa, server, keys.key(server.key) if server.key else None)
+
+
+def keeper_of(reactor: IReactor, in_thread: InThread, changed: Callable[[], object]) -> ZoneKeeper:
+    """What keeps the zones of a lab on ``reactor``."""
+    random = SystemRandom()
+    return ZoneKeeper(Means(reactor, in_thread, random), SystemSockets(reactor, random), changed)
 
 
 async def _all_told(zones: Sequence[SecondaryZone]) -> list[tuple[str, str, ZoneLooked]]:

@@ -25,7 +25,7 @@ from labnet.resolver.transfers.incoming import Kind, TransferError
 from labnet.resolver.transfers.zonestore import touch
 from labnet.values.servers import ServerAddress
 from labnet.wire.names import text_of
-from labnet.wire.transfer import SOA, soa_numbers
+from labnet.wire.soa import SOA, soa_numbers
 
 SOONEST: Final = 5
 """Seconds between two looks at the least, whatever the SOA says and however often there is a NOTIFY."""
