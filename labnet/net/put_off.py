@@ -13,8 +13,17 @@ from typing import Any, Final
 
 LATER: Final = (
     "asyncio.sslproto",
+    "bz2",
+    "calendar",
+    "decimal",
+    "difflib",
     "http.cookiejar",
+    "idna",
+    "locale",
+    "lzma",
+    "shutil",
     "ssl",
+    "tempfile",
     "twisted.internet.ssl",
     "twisted.protocols.tls",
     "twisted.web.util",

@@ -133,6 +133,18 @@ def test_a_killed_worker_is_back_and_the_other_goes_on(lab: tuple[Daemon, Daemon
     assert {address_of(server, "own.test") for _ in range(30)} == {"192.0.2.1"}
 
 
+def test_what_the_workers_are_forks_of_may_be_killed(lab: tuple[Daemon, Daemon, Path]) -> None:
+    """The process that all workers are forks of has another in its place, with other workers."""
+    daemon, _, folder = lab
+    server = daemon.address("resolver main")
+    before = pids(folder)
+    os.kill(parent_of(before[0]), signal.SIGKILL)
+    assert eventually(lambda: [w["restarts"] for w in ask(folder, "status")["workers"]] == [1, 1])
+    eventually(lambda: not any(map(is_alive, before)))
+    pids(folder)
+    assert {address_of(server, "own.test") for _ in range(30)} == {"192.0.2.1"}
+
+
 def test_what_one_learns_all_know(lab: tuple[Daemon, Daemon, Path]) -> None:
     """Without its parent, every worker answers what one of them learned, those that were started again as well."""
     daemon, parent, folder = lab
@@ -171,8 +183,9 @@ def test_a_supervisor_that_is_killed(lab: tuple[Daemon, Daemon, Path]) -> None:
     workers = pids(folder)
     assert address_of(server, "host7.test") == "10.0.0.7"
     eventually((folder / "var/learned.dns").exists)  # the first line comes a moment behind its answer
+    loaded = parent_of(workers[0])
     daemon.kill()
-    eventually(lambda: not any(map(is_alive, workers)))
+    eventually(lambda: not any(map(is_alive, [*workers, loaded])))
     parent.stop()
     with Daemon("labnet", "--config", "labnet.toml", cwd=folder) as again:
         server = again.address("resolver main")
@@ -370,10 +383,10 @@ def test_the_end_of_all(lab: tuple[Daemon, Daemon, Path]) -> None:
     """SIGTERM ends every worker in order, and leaves neither process nor socket."""
     daemon, _, folder = lab
     workers = pids(folder)
-    group = [int(pid) for pid in os.listdir("/proc") if pid.isdigit() and parent_of(int(pid)) == daemon.process.pid]
-    assert len(group) == 2
+    (loaded,) = set(map(parent_of, workers))
+    assert parent_of(loaded) == daemon.process.pid
     daemon.stop()
-    assert not any(map(is_alive, workers + group))
+    assert not any(map(is_alive, [*workers, loaded]))
     assert [path.name for path in (folder / "var").iterdir() if path.is_socket()] == []
 
 

@@ -1,8 +1,8 @@
-"""``python -m labnet.daemon.workers``: one worker, which only its supervisor starts."""
+"""``python -m labnet.daemon.workers NUMBER``: keeps so many workers; only their supervisor starts it."""
 
 import sys
 
-from labnet.daemon.workers.child import main
+from labnet.daemon.workers.nursery import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(int(sys.argv[1])))

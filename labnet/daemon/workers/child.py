@@ -1,9 +1,7 @@
 """One worker process: a lab that shares its resolvers' ports with others, and tells its supervisor what it learns.
 
-``python -m labnet.daemon.workers`` imports everything, waits for a line on its standard input, a worker's
-:class:`~labnet.daemon.workers.orders.Orders`, and forks that worker. To it, the end of that input means that the
-supervisor is gone. What it says goes to standard output, one JSON object a line: what it logs, what it learns, that it
-serves, why it cannot.
+Its standard input is a pipe from the supervisor, and the end of that means that the supervisor is gone. What it says
+goes to standard output, one JSON object a line: what it logs, what it learns, that it serves, why it cannot.
 """
 
 from __future__ import annotations
@@ -11,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -33,7 +30,6 @@ from zope.interface import implementer
 from labnet.config.reading import Config
 from labnet.console.logs import encoded
 from labnet.daemon.base import Environment
-from labnet.daemon.garbage import spare_program
 from labnet.daemon.service import LabService
 from labnet.daemon.workers.labfile import read_lab_file
 from labnet.daemon.workers.messages import LONGEST_MESSAGE, LearnedOutbox, encoded_message
@@ -176,30 +172,6 @@ class WorkerLab(LabService):
         super()._command_exited()
 
 
-def main() -> int:
-    """Keep one worker running; the exit status: 0 once the supervisor wants no more of it, or is gone.
-
-    The worker itself is a fork: one that is killed has another in its place without loading the program again.
-    """
-    with contextlib.suppress(OSError):
-        os.setsid()  # Ctrl-C in a terminal is the supervisor's to act on
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGTERM, signal.SIGINT)}
-    spare_program()
-    while orders := read_orders():
-        worker = os.fork()
-        if not worker:
-            for number, action in before.items():
-                signal.signal(number, action)
-            from twisted.internet import reactor
-
-            return run(orders, reactor)
-        _, status = os.waitpid(worker, 0)
-        # Whoever is killed may leave half a line.
-        os.set_blocking(1, True)
-        os.write(1, b"\n" + encoded_message(ended=os.waitstatus_to_exitcode(status)))
-    return 0
-
-
 def run(orders: Orders, reactor: Any) -> int:
     """Be the worker that ``orders`` say; the exit status, once the supervisor has had it end."""
 
@@ -242,19 +214,3 @@ def run(orders: Orders, reactor: Any) -> int:
     reactor.addSystemEventTrigger("before", "shutdown", lab.stopService)
     reactor.run()
     return 0
-
-
-def read_orders(descriptor: int = 0) -> Orders | None:
-    """The next orders among the lines that come, and not a byte behind them; None where no more come.
-
-    What was meant for the worker before, and the half of a line that it read, is passed over.
-    """
-    os.set_blocking(descriptor, True)
-    line = b""
-    while byte := os.read(descriptor, 1):
-        line += byte
-        if byte == b"\n":
-            if line.startswith(b'{"number":'):
-                return Orders(**json.loads(line))
-            line = b""
-    return None

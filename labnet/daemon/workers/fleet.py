@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 
 from labnet.console.asking import ControlClient
 from labnet.daemon.workers.journal import LearnedJournal
-from labnet.daemon.workers.processes import WorkerProcess
+from labnet.daemon.workers.process import WorkerProcess
 from labnet.daemon.workers.totals import Totals
 from labnet.metrics import Sample, merged
 

@@ -12,6 +12,9 @@ from labnet.interfaces import StartError
 from labnet.net.opening.bound import bound_socket
 from labnet.values.listeners import Listen, TLSListen, UDPListen
 
+FIRST_PIPE: Final = 100
+"""The descriptor that the input of the first worker has in the process that keeps all of them."""
+
 _TRIES: Final = 20
 """Tries for a port number, of the system's choosing, that is free for both UDP and TCP."""
 
@@ -37,6 +40,12 @@ class Orders(NamedTuple):
     clock: float
     inherited: list[str]
     requests: bool = False
+
+
+def pipes_of(number: int) -> tuple[int, int, int]:
+    """The descriptors of input, output and errors of the worker ``number`` there; 1 is the first."""
+    first = FIRST_PIPE + 3 * (number - 1)
+    return first, first + 1, first + 2
 
 
 def share(config: Config, orders: Orders) -> Config:

@@ -35,7 +35,8 @@ from labnet.daemon.workers.journal import LearnedJournal
 from labnet.daemon.workers.labfile import LabFile
 from labnet.daemon.workers.operating import Operating
 from labnet.daemon.workers.orders import Orders, Settled, unprivileged
-from labnet.daemon.workers.processes import WorkerProcess, Workers
+from labnet.daemon.workers.process import WorkerProcess
+from labnet.daemon.workers.processes import Workers
 from labnet.daemon.workers.status import merged_services
 from labnet.interfaces import IReactor
 from labnet.metrics import Sample

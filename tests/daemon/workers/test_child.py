@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import sys
 import tempfile
 from pathlib import Path
@@ -21,7 +20,7 @@ from labnet.config import reading
 from labnet.console.encoding import unpacked
 from labnet.console.ring import TICK
 from labnet.daemon.running.reload import load_lab
-from labnet.daemon.workers.child import ORPHANED, SupervisorProtocol, WorkerLab, read_orders
+from labnet.daemon.workers.child import ORPHANED, SupervisorProtocol, WorkerLab
 from labnet.daemon.workers.messages import encoded_message
 from labnet.daemon.workers.orders import Orders
 from labnet.resolver.cache.lines import decode_line, encode_line
@@ -100,32 +99,6 @@ class ProtocolTests(ProtocolTestCase):
         self.protocol.connectionLost(Failure(ConnectionDone()))
         self.assertEqual(self.ended, [False])
         self.protocol.learn("main", decode_line(LINE, "x"))
-
-
-class OrderTests(SynchronousTestCase):
-    """Orders among other lines."""
-
-    def read(self, data: bytes) -> tuple[Orders | None, bytes]:
-        """The orders in ``data``, and what is left behind them."""
-        out, into = os.pipe()
-        self.addCleanup(os.close, out)
-        os.write(into, data)
-        os.close(into)
-        return read_orders(out), os.read(out, 1000)
-
-    def test_the_first_line(self) -> None:
-        """Orders are a line, and what stands behind it is left."""
-        line = encoded_message(**ORDERS._asdict())
-        self.assertEqual(self.read(line + b"more\n"), (ORDERS, b"more\n"))
-
-    def test_among_others(self) -> None:
-        """What was meant for the worker before is passed over."""
-        line = encoded_message(**ORDERS._asdict())
-        self.assertEqual(self.read(b'rest"}\n' + encoded_message(learned={}) + line), (ORDERS, b""))
-
-    def test_none(self) -> None:
-        """The end is None."""
-        self.assertEqual(self.read(b'{"number":'), (None, b""))
 
 
 class LabTests(ProtocolTestCase):

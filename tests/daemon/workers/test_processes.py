@@ -5,10 +5,12 @@ from __future__ import annotations
 import signal
 from typing import Any
 
+from twisted.internet.error import ProcessTerminated
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.daemon.workers.orders import Orders
-from labnet.daemon.workers.processes import FIRST_DELAY, MOST_DELAY, WorkerProcess, Workers
+from labnet.daemon.workers.process import FIRST_DELAY, MOST_DELAY, WorkerProcess
+from labnet.daemon.workers.processes import Workers
 from tests.daemon.workers.fakes import FakeProcess, ProcessReactor
 
 
@@ -84,10 +86,11 @@ class StartTests(WorkersTestCase):
         self.assertEqual((one.protocol.is_up, one.protocol.pid), (True, 7))
 
     def test_descriptors_are_passed_on(self) -> None:
-        """What systemd passed is inherited by every process."""
+        """What systemd passed is inherited; each worker has pipes of its own."""
         self.workers.pass_on({3: 17})
         self.workers.startService()
-        self.assertEqual(self.processes[0].descriptors, {0: "w", 1: "r", 2: "r", 3: 17})
+        pipes = {100: "w", 101: "r", 102: "r", 103: "w", 104: "r", 105: "r"}
+        self.assertEqual(self.processes[0].descriptors, {0: "w", 1: "r", 2: "r", 3: 17, **pipes})
 
     def test_no_process_to_be_had(self) -> None:
         """Where the system has no process for it, a worker is tried again."""
@@ -137,26 +140,42 @@ class EndTests(WorkersTestCase):
         self.reactor.advance(FIRST_DELAY)
         self.assertEqual(len(process.messages()), 1)
 
-    def test_the_keeper_is_started_again(self) -> None:
-        """A process that kept a worker and is killed takes the worker with it, and another is started."""
+    def test_the_process_that_keeps_all_is_started_again(self) -> None:
+        """If it is killed it takes all workers with it, and another is started."""
         process = self.serving()
         self.reactor.advance(5)
-        process.end()
+        process.nursery.end(ProcessTerminated(signal=9))
         self.assertFalse(process.stdin_open)
-        self.assertEqual([heard[:2] for heard in self.watch.heard], [("ended", "1")])
+        self.assertEqual([heard[:2] for heard in self.watch.heard], [("ended", "1"), ("ended", "2")])
         self.reactor.advance(0)
-        self.assertEqual(len(self.processes), 3)
-        self.assertEqual(self.processes[2].messages()[0]["number"], 1)
+        self.assertEqual(len(self.processes), 4)
+        self.assertEqual([one.messages()[0]["number"] for one in self.processes[2:]], [1, 2])
         self.assertEqual(process.messages(), [])
 
+    def test_what_that_process_says_is_heard(self) -> None:
+        """Its errors are those of the first worker."""
+        process = self.serving()
+        process.nursery.protocol.childDataReceived(2, b"no memory\n")
+        self.assertEqual(self.watch.heard, [("said", "1", "no memory")])
+
+    def test_the_process_that_is_killed_is_the_one_that_was_forked_last(self) -> None:
+        """Between two there is none."""
+        process = self.serving()
+        self.workers.kill(process.protocol)
+        process.end()
+        self.workers.kill(process.protocol)
+        process.tell(forked=99)
+        self.workers.kill(process.protocol)
+        self.assertEqual([pid for pid, _ in self.killed], [1001, 99])
+
     def test_one_that_waits_for_its_orders(self) -> None:
-        """A process that is killed between two workers is heard of once."""
+        """The end of a worker is heard of once, if the process that keeps all is killed between two workers too."""
         process = self.serving()
         process.tell(ended=-9)
-        process.end()
-        self.assertEqual(len(self.watch.heard), 1)
+        process.nursery.end(ProcessTerminated(signal=9))
+        self.assertEqual([heard[1] for heard in self.watch.heard], ["1", "2"])
         self.reactor.advance(1)
-        self.assertEqual(len(self.processes), 3)
+        self.assertEqual([len(one.messages()) for one in self.processes], [0, 0, 1, 1])
 
 
 class StopTests(WorkersTestCase):
@@ -170,6 +189,7 @@ class StopTests(WorkersTestCase):
         for process in (one, two):
             self.assertEqual(process.messages(), [{"stop": True}])
             self.assertFalse(process.stdin_open)
+        self.assertFalse(one.nursery.stdin_open)
         one.tell(ended=0)
         self.reactor.advance(0)
         self.assertEqual(one.messages(), [])
@@ -186,9 +206,10 @@ class StopTests(WorkersTestCase):
         """After its grace a worker is killed, with the process that keeps it."""
         one = self.serving()
         stopped = self.workers.stopService()
+        one.tell(ended=0)
         one.end(None)
         self.reactor.advance(3)
-        self.assertEqual(self.killed, [(1001, signal.SIGKILL)])
+        self.assertEqual(self.killed, [(1002, signal.SIGKILL)])
         self.processes[1].end()
         self.successResultOf(stopped)
 
@@ -201,6 +222,17 @@ class StopTests(WorkersTestCase):
         self.assertEqual(one.messages(), [{"stop": True}])
         for process in self.processes:
             process.end(None)
+        self.successResultOf(stopped)
+
+    def test_before_any_is_forked(self) -> None:
+        """A process that does not get as far as to fork any worker is killed itself."""
+        one = self.serving()
+        for process in self.processes:
+            process.protocol.forked = None
+        stopped = self.workers.stopService()
+        self.reactor.advance(3)
+        self.assertEqual(self.killed, [(1000, signal.SIGKILL)])
+        one.nursery.end(ProcessTerminated(signal=9))
         self.successResultOf(stopped)
 
     def test_without_any(self) -> None:
