@@ -18,6 +18,7 @@ from typing import Any, Final
 from labnet.net.batches.mmsg import MESSAGE, NAME, Outbox, lengths_of, messages_over, send_from
 from labnet.net.kernel.libc import IOVec
 from labnet.net.kernel.sockaddr import IPV4_BYTES, IPV6_BYTES, address_in
+from labnet.net.kernel.untouched import untouched
 
 BATCH: Final = 128
 """Datagrams read by one system call."""
@@ -101,7 +102,7 @@ class Incoming:
     def __init__(self, fileno: int, ipv6: bool) -> None:
         self.fileno = fileno
         self.name_bytes = IPV6_BYTES if ipv6 else IPV4_BYTES
-        self._head_bytes, self._rest_bytes = (ctypes.create_string_buffer(BATCH * size) for size in (_SLOT, _REST))
+        self._head_bytes, self._rest_bytes = (untouched(BATCH * size) for size in (_SLOT, _REST))
         self._heads, self._rests = memoryview(self._head_bytes).cast("B"), memoryview(self._rest_bytes).cast("B")
         self._marks = self._heads.cast("I")[HEAD // _MARK.size :: _SLOT // _MARK.size]
         self._zeros = memoryview(bytes(BATCH * _SLOT))

@@ -16,6 +16,7 @@ from itertools import accumulate
 from typing import Any, Final
 
 from labnet.net.kernel.libc import IOVec, MMsgHdr, libc
+from labnet.net.kernel.untouched import untouched
 
 BATCH: Final = 64
 """Datagrams of one system call of an :class:`Outbox` or :class:`Inbox`."""
@@ -76,7 +77,7 @@ class _Slots:
     """The memory of one batch: for each slot a buffer, an address, and the headers that point to them."""
 
     def __init__(self, name_bytes: int, control_bytes: int = 0) -> None:
-        self.buffer = ctypes.create_string_buffer(BATCH * SLOT)
+        self.buffer = untouched(BATCH * SLOT)
         self.start = ctypes.addressof(self.buffer)
         step = name_bytes + control_bytes
         self.names = ctypes.create_string_buffer(BATCH * step + 1)
