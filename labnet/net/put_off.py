@@ -13,14 +13,11 @@ from typing import Any, Final
 
 LATER: Final = (
     "asyncio.sslproto",
-    "bz2",
     "calendar",
     "decimal",
     "difflib",
     "http.cookiejar",
-    "idna",
     "locale",
-    "lzma",
     "shutil",
     "ssl",
     "tempfile",
@@ -28,7 +25,7 @@ LATER: Final = (
     "twisted.protocols.tls",
     "twisted.web.util",
 )
-"""Modules that others name at their import, and look into only when they are told to."""
+"""What others name at their import, and look into only when they are told to; it is part of Python or of Twisted."""
 
 NEVER: Final = ("twisted.internet._newtls", "twisted.web._http2")
 """Modules that Twisted does without where they are not there: STARTTLS, and HTTP/2 beside the live page's HTTP/1.1."""
