@@ -28,7 +28,10 @@ LATER: Final = (
 """What others name at their import, and look into only when they are told to; it is part of Python or of Twisted."""
 
 NEVER: Final = ("twisted.internet._newtls", "twisted.web._http2")
-"""Modules that Twisted does without where they are not there: STARTTLS, and HTTP/2 beside the live page's HTTP/1.1."""
+"""Modules that Twisted does without where they are not there: STARTTLS, and HTTP/2 beside the live page's HTTP/1.1.
+
+Their names are Twisted's own; :mod:`labnet.net.twisted_private` has all other such, but it loads what is put off here.
+"""
 
 
 class _Later(ModuleType):
