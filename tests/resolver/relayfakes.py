@@ -78,10 +78,13 @@ class LoopbackParent:
         return came
 
 
-def response(query: bytes, ttl: int = 60) -> bytes:
+def response(query: bytes, ttl: int = 60, data: bytes = b"\xc0\0\2\1") -> bytes:
     message = dns.message.make_response(dns.message.from_wire(query))
     message.flags |= dns.flags.RA
-    message.answer.append(dns.rrset.from_text(message.question[0].name, ttl, "IN", "A", "192.0.2.1"))
+    rrtype, family = ("A", socket.AF_INET) if len(data) == 4 else ("AAAA", socket.AF_INET6)
+    message.answer.append(
+        dns.rrset.from_text(message.question[0].name, ttl, "IN", rrtype, socket.inet_ntop(family, data))
+    )
     return message.to_wire()
 
 

@@ -169,7 +169,7 @@ def _is_negative(line: Line) -> bool:
     if line.course_name is not None:
         return False
     _, entry = decode_line(line.text, "")
-    return not entry.answer.answer and entry.answer.mapping is None
+    return entry.is_negative
 
 
 def _shifted(line: Line, later: float) -> str:

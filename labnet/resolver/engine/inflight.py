@@ -26,7 +26,8 @@ method                   from         to          when
 ``reserve``              (none)       forwarded   a client asks what nobody asks yet; ``ask`` follows on the full path
 ``ask``                  forwarded    asked       the full path begins
 ``divert``               forwarded    asked       the fast path got silence, an error, or a reply that it cannot pass on
-``learn``                both         landed      a reply is in the cache, and waits to be logged
+``learn``                asked        landed      a reply is in the cache, and waits to be logged
+``learn_rdatas``         forwarded    landed      the same, where it was passed on as bytes
 ``release``              forwarded    over        a reply was passed on that does not last, and no Deferred waits for it
 ``commit``               landed       over        what was learned is logged; all who wait are answered
 ``make_room``            both         over        it is slow, and the table is full: who waits gets SERVFAIL

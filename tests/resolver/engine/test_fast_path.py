@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 import random
+from dataclasses import replace
 
 import dns.message
 import dns.rcode
 
+from labnet.resolver.cache.policy import Bounds, entry_of
 from labnet.resolver.filtering.lists import BlockList
 from labnet.resolver.filtering.screen import Screen
 from labnet.resolver.filtering.treatment import Kind, Treatment
@@ -15,7 +17,7 @@ from labnet.resolver.upstream import relay, relay_sockets
 from labnet.resolver.upstream.relay_sockets import LONGEST_USE, affordable_sockets
 from labnet.resolver.upstream.selection import Parents
 from labnet.wire.names import ROOT, key_of
-from labnet.wire.types import Answer, RRType
+from labnet.wire.types import Answer, Question, Rcode, RRset, RRType, Upstream
 from tests.resolver.relayfakes import ADA, BOB, WWW, FastPathCase, LoopbackParent, asking, response
 
 NXDOMAIN = Treatment(Kind.NXDOMAIN)
@@ -35,6 +37,20 @@ class FastPathTests(FastPathCase):
         ((question, entry),) = self.learned
         self.assertEqual((question, entry.answer.answer[0].name), (WWW, key_of("www.lab.test")))
         self.assertEqual((self.resolver.misses, self.resolver.in_flight), (1, 0))
+
+    def test_what_is_learned_is_what_the_full_path_would_learn(self) -> None:
+        """Of every type that is passed on, with its lifetime, its parent and its mapping for the course."""
+        for rrtype, address in ((RRType.A, b"\xc0\0\2\1"), (RRType.AAAA, bytes(15) + b"\1")):
+            self.make(0, 30)
+            self.take(asking("www.lab.test", rrtype=rrtype.name))
+            self.parent.answer(lambda query, data=address: response(query, data=data))
+            self.reactor.turn()
+            asked = Question(key_of("www.lab.test"), rrtype)
+            rrset = RRset(asked.key, rrtype, 30, (address,))
+            upstream = Upstream(Rcode.NOERROR, f"127.0.0.1:{self.parent.port}", (rrset,))
+            found = entry_of(asked, upstream, self.reactor.seconds(), Bounds())
+            ((question, entry),) = self.learned
+            self.assertEqual((question, replace(entry, content=entry.answer)), found)
 
     def test_the_parent_is_asked_in_random_case_with_a_random_id(self) -> None:
         """Neither is the client's, and no two queries are alike (RFC 5452)."""
