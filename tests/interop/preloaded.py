@@ -29,7 +29,11 @@ AT_START = ("PYTHON", "LD_", "LC_", "LANG", "COVERAGE")
 LARGEST = 1 << 18
 """Bytes of an order, and of the descriptors' numbers."""
 PATIENT = "LABNET_TESTS_PATIENT"
-"""The variable by which a fork asks no DNS parent again before its ``parent_timeout`` is over."""
+"""The variable by which a fork asks no DNS parent again before its ``parent_timeout`` is over.
+
+It waits for the server of a shared cache too, for as long as :data:`PATIENCE` where the configuration does not say.
+"""
+PATIENCE = 30.0
 WARM = ("labnet.daemon.tap", "labnet.daemon.service", "labnet.console.page.service", "twisted.internet.epollreactor")
 
 
@@ -157,8 +161,12 @@ def become(order: dict[str, list[str] | str], given: list[int]) -> None:
     time.tzset()
     os.chdir(order["cwd"])
     if PATIENT in os.environ:
+        from labnet.config.services import SharedConfig
         from labnet.resolver.upstream import infra
 
+        fields = dict(SharedConfig.model_fields)
+        fields["timeout"] = fields["timeout"]._replace(default=PATIENCE)
+        mock.patch.object(SharedConfig, "model_fields", fields).start()
         mock.patch.object(infra, "LEAST_WAIT", 3600.0).start()
     sys.argv[:] = order["argv"]
     sys.path[0] = os.path.dirname(order["argv"][0])

@@ -42,8 +42,12 @@ def parent(stack: ExitStack) -> CountingParent:
 @pytest.fixture
 def fleet(tmp_path: Path, stack: ExitStack, redis: Redis, parent: CountingParent) -> list[Daemon]:
     """Two labs."""
+    return two_labs(tmp_path, stack, redis, parent)
+
+
+def two_labs(folder: Path, stack: ExitStack, redis: Redis, parent: CountingParent, shared: str = "") -> list[Daemon]:
     more = f"parent_timeout = {DEADLINE}\n"
-    daemons = [stack.enter_context(lab(tmp_path / name, redis, parent, more=more)) for name in ("one", "two")]
+    daemons = [stack.enter_context(lab(folder / name, redis, parent, shared, more)) for name in ("one", "two")]
     for daemon in daemons:
         joined(daemon)
     return daemons
@@ -119,7 +123,10 @@ def test_what_was_taken_outlives_a_restart_no_longer(
 
 def test_the_course_protocol_shares_too(tmp_path: Path, redis: Redis, parent: CountingParent, stack: ExitStack) -> None:
     """Whatever type is asked for: its parents know names."""
-    daemons = [stack.enter_context(lab(tmp_path / name, redis, parent, kind="text")) for name in ("one", "two")]
+    daemons = [
+        stack.enter_context(lab(tmp_path / name, redis, parent, more=f"parent_timeout = {DEADLINE}\n", kind="text"))
+        for name in ("one", "two")
+    ]
     one, two = (joined(daemon) for daemon in daemons)
     told = json.loads(resolve(one, NAME))
     assert told[:2] == [NAME, CountingParent.address_of(NAME)]
@@ -211,7 +218,7 @@ def make_room(redis: Redis) -> None:
 def test_without_the_server_each_lab_goes_on_alone_and_rejoins(
     tmp_path: Path,
     parent: CountingParent,
-    fleet: list[Daemon],
+    stack: ExitStack,
     redis: Redis,
     ends: Callable[[Redis], None],
     begins: Callable[[Redis], None],
@@ -222,6 +229,7 @@ def test_without_the_server_each_lab_goes_on_alone_and_rejoins(
 
     For the status, one that is full is there.
     """
+    fleet = two_labs(tmp_path, stack, redis, parent, "timeout = 0.05\n")
     ends(redis)
     numbers = iter(range(1_000_000))
 
