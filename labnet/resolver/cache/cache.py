@@ -55,8 +55,7 @@ class Cache:
 
     def find_stale(self, question: Question, now: float) -> Entry | None:
         """An entry past its lifetime that may still be served while no parent answers (RFC 8767), or None."""
-        entry = self._entries.get(question)
-        return entry if entry is not None and now - entry.since <= entry.ttl + self._stale else None
+        return self._entries[question] if self.may_answer(question, now) else None
 
     def find_absent(self, question: Question, now: float) -> tuple[Question, Entry] | None:
         """The valid entry by which the name of ``question``, or a name above it, does not exist; and its own question.
@@ -69,9 +68,16 @@ class Cache:
                 return about, entry
         return None
 
-    def may_deny(self, question: Question) -> bool:
-        """Whether :meth:`find_absent` may find something, even past its lifetime."""
-        return bool(self._absent) and any(self._absent_above(question.key, question.dnssec))
+    def may_deny(self, question: Question, now: float) -> bool:
+        """Whether :meth:`find_absent` may find something at ``now``, or something may be served stale in its place."""
+        return bool(self._absent) and any(
+            self.may_answer(about, now) for about in self._absent_above(question.key, question.dnssec)
+        )
+
+    def may_answer(self, question: Question, now: float) -> bool:
+        """Whether there is an entry for ``question`` that is valid at ``now``, or may still be served stale."""
+        entry = self._entries.get(question)
+        return entry is not None and now - entry.since <= entry.ttl + self._stale
 
     def _absent_above(self, key: bytes, dnssec: int) -> Iterator[Question]:
         if self._absent:

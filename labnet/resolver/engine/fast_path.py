@@ -79,7 +79,7 @@ class FastPath:
         flight = self.flights.find(question)
         if flight is not None:
             return self._join(flight, port, origin, datagram, end)
-        parents = self._resolver.forwardable(question)
+        parents = self._resolver.forwardable(question, now)
         if parents is None:
             return False
         chosen = self._chosen

@@ -114,10 +114,11 @@ class Resolver:
         asking = Deferred.fromCoroutine(self._follow(Chain(question, screen), story, network))
         return asking.addErrback(failed_unexpectedly, question, self.log)
 
-    def forwardable(self, question: Question) -> Parents | CheckedParents | None:
+    def forwardable(self, question: Question, now: float) -> Parents | CheckedParents | None:
         """Whom to ask ``question``, that nobody asks yet, on the fast path (:mod:`labnet.resolver.engine.fast_path`).
 
-        None where anything is known of it here, where too much is in flight, and where its parents are of another kind.
+        None where anything is known of it here at ``now`` (epoch seconds), where too much is in flight, and where its
+        parents are of another kind.
         """
         key = question.key
         if question.rrtype in self.full_path_types or (self.usual and not self.usual.lets_pass(question)):
@@ -125,10 +126,12 @@ class Resolver:
         if self.flights.is_full or may_be_special(key) or not self.zone.is_silent_about(key):
             return None
         cache = self._cache
-        if question in cache or question in self.flights.failures:
+        if cache.may_answer(question, now) or self.flights.failures.may_answer(question, now):
             return None
-        if (question.rrtype != RRType.A and Question(key, RRType.A) in cache) or cache.may_deny(question):
+        if cache.may_deny(question, now):
             return None
+        if question.rrtype != RRType.A and cache.may_answer(Question(key, RRType.A), now):
+            return None  # it may be a course parent's, which knows names and no types
         parents = self._forward(question)
         if isinstance(parents, Parents):
             return parents

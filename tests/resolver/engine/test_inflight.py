@@ -79,9 +79,10 @@ class TableTests(SynchronousTestCase):
         self.make(Bounds(in_flight=2))
 
     def make(self, bounds: Bounds, forwards: dict[bytes, IParent] | None = None) -> None:
+        self.cache = Cache(1_000_000)
         self.resolver = Resolver(
             self.zone,
-            Cache(1_000_000),
+            self.cache,
             {ROOT: self.parents} if forwards is None else forwards,
             self.log_learned,
             self.clock,
@@ -98,6 +99,10 @@ class TableTests(SynchronousTestCase):
         flight = self.flights.reserve(question, self.clock.seconds(), forwarder=self)
         flight.late += [(self.port, origin, b"", 0, None) for origin in origins]
         return flight
+
+    def forwardable(self, question: Question) -> Any:
+        """Whom ``question`` may be asked now on the fast path."""
+        return self.resolver.forwardable(question, self.clock.seconds())
 
     def waiting(self, question: Question = WWW) -> list[Answer]:
         """Ask on the full path; the answer stands in what this gives as soon as there is one."""
@@ -132,16 +137,18 @@ class InFlightTests(TableTests):
         self.assertEqual(self.parent.asked, [])
 
     def test_what_was_learned_is_known(self) -> None:
-        """And is not forwarded while anything is known of it, be it past its lifetime."""
+        """And is not forwarded while it lives, or may be served stale."""
         self.flights.learn(self.forward(WWW), upstream(WWW, 60))
         self.flights.commit()
         known = self.resolver.known(WWW)
         assert known is not None
         self.assertEqual(known.answer[0].rdatas, (b"\xc0\0\x02\x01",))
+        questions = (WWW, WWW_AAAA, OTHER)
+        self.assertEqual([self.forwardable(asked) for asked in questions], [None, None, self.parents])
         self.clock.advance(100)
-        self.assertEqual(
-            [self.resolver.forwardable(asked) for asked in (WWW, WWW_AAAA, OTHER)], [None, None, self.parents]
-        )
+        self.assertEqual([self.forwardable(asked) for asked in questions], [self.parents] * 3)
+        self.cache.resize(1_000_000, stale=40)
+        self.assertEqual([self.forwardable(asked) for asked in questions], [None, None, self.parents])
 
     def test_all_of_a_batch_is_logged_before_any_of_it_is_answered(self) -> None:
         """By one write; late clients and Deferreds alike."""
@@ -160,7 +167,7 @@ class InFlightTests(TableTests):
         self.flights.release(self.forward(WWW))
         self.flights.commit()
         self.assertEqual((self.steps, self.resolver.in_flight), ([], 0))
-        self.assertIs(self.resolver.forwardable(WWW), self.parents)
+        self.assertIs(self.forwardable(WWW), self.parents)
 
     def test_a_diverted_question_is_asked_on_the_full_path_for_all_who_wait(self) -> None:
         """Late clients come back by the full path and wait for the same flight; the parent is asked once."""
@@ -227,7 +234,7 @@ class ForwardableTests(TableTests):
         """As long as that is remembered."""
         self.waiting()
         self.parent.answers[0].errback(ParentFailed("gone"))
-        self.assertEqual((self.resolver.forwardable(WWW), self.resolver.forwardable(OTHER)), (None, self.parents))
+        self.assertEqual((self.forwardable(WWW), self.forwardable(OTHER)), (None, self.parents))
 
     def test_no_type_of_a_name_that_does_not_exist_is_forwarded(self) -> None:
         """Nor a name below it, while the NXDOMAIN lives; a name that ends in the same letters is."""
@@ -236,9 +243,9 @@ class ForwardableTests(TableTests):
         self.parent.answers[0].callback(Upstream(Rcode.NXDOMAIN, self.parent.address, soa=soa))
         below, beside = Question(key_of("a.b.www.lab.test"), RRType.A), Question(key_of("awww.lab.test"), RRType.A)
         questions = (WWW_AAAA, below, beside, OTHER)
-        self.assertEqual([self.resolver.forwardable(asked) for asked in questions], [None, None, *[self.parents] * 2])
+        self.assertEqual([self.forwardable(asked) for asked in questions], [None, None, *[self.parents] * 2])
         self.clock.advance(61)
-        self.assertEqual(self.waiting(below), [])
+        self.assertEqual([self.forwardable(asked) for asked in questions], [self.parents] * 4)
 
     def test_names_of_records_and_special_names_are_not_forwarded(self) -> None:
         """Names of the files, and below them; those of RFC 6761."""
@@ -247,14 +254,14 @@ class ForwardableTests(TableTests):
         below = Question(key_of("a.www.lab.test"), RRType.A)
         special = Question(key_of("a.localhost"), RRType.A)
         questions = (WWW, WWW_AAAA, below, special)
-        self.assertEqual([self.resolver.forwardable(asked) for asked in questions], [None] * 4)
+        self.assertEqual([self.forwardable(asked) for asked in questions], [None] * 4)
 
     def test_no_more_than_the_bound_is_in_flight(self) -> None:
         """Then the full path says so."""
         for question in (WWW, OTHER):
-            self.assertIsNotNone(self.resolver.forwardable(question))
+            self.assertIsNotNone(self.forwardable(question))
             self.forward(question)
-        self.assertIsNone(self.resolver.forwardable(WWW_AAAA))
+        self.assertIsNone(self.forwardable(WWW_AAAA))
         (answer,) = self.waiting(WWW_AAAA)
         self.assertEqual(answer.errors[0].text, SENTENCES["full"])
 
@@ -262,5 +269,5 @@ class ForwardableTests(TableTests):
         """As where there are none."""
         for forwards in ({}, {ROOT: self.parent}, {key_of("lab.test"): self.parent, ROOT: self.parents}):
             self.make(Bounds(), forwards)
-            self.assertIsNone(self.resolver.forwardable(WWW))
-        self.assertIs(self.resolver.forwardable(Question(key_of("www.example"), RRType.A)), self.parents)
+            self.assertIsNone(self.forwardable(WWW))
+        self.assertIs(self.forwardable(Question(key_of("www.example"), RRType.A)), self.parents)
