@@ -41,7 +41,9 @@ from labnet.interfaces import IReactor, StartError
 from labnet.metrics import Sample, version
 from labnet.net.clocks import wall_of
 from labnet.net.opening.systemd import Inherited, Notifier
-from labnet.resolver.loading import RESOLV_CONF, Loaded, Reading
+from labnet.resolver.loading.files import RESOLV_CONF
+from labnet.resolver.loading.loaded import Loaded
+from labnet.resolver.loading.reading import Reading
 
 if TYPE_CHECKING:
     from labnet.resolver.transfers.keeper import ZoneKeeper

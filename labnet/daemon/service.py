@@ -36,7 +36,7 @@ from labnet.metrics import Sample
 from labnet.net.clocks import wall_of
 from labnet.net.datagrams import SystemSockets
 from labnet.net.kernel.open_files import raise_open_files_limit
-from labnet.resolver.loading import Loaded
+from labnet.resolver.loading.loaded import Loaded
 from labnet.resolver.service import ResolverService, Surroundings
 from labnet.resolver.shared.values import Flush
 from labnet.wire.names import ROOT, key_of_shown

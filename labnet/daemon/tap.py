@@ -25,7 +25,7 @@ from labnet.interfaces import IReactor
 from labnet.net.clocks import count_steadily
 from labnet.net.opening.listening import listening_reactor
 from labnet.net.opening.systemd import Inherited, Notifier
-from labnet.resolver.loading import Loaded
+from labnet.resolver.loading.loaded import Loaded
 from labnet.values.endpoints import tcp_address
 
 _ALONE: Final[dict[str, Any]] = {"console": {"control": None}}

@@ -13,7 +13,7 @@ from labnet.dialects.codec import Codec
 from labnet.dialects.library import find
 from labnet.interfaces import IDatagramSockets, IParent, IReactor
 from labnet.net.streams import StreamSockets
-from labnet.resolver.loading import Loaded
+from labnet.resolver.loading.loaded import Loaded
 from labnet.resolver.settings import codec_of, default_ttl_of
 from labnet.resolver.shared.values import ParentGroup
 from labnet.resolver.upstream.course import TextParent

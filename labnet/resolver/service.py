@@ -45,7 +45,7 @@ from labnet.resolver.engine.resolver import Resolver
 from labnet.resolver.filtering.screen import screens_of
 from labnet.resolver.forwarding import Forwarding, parents_status
 from labnet.resolver.inspection import Inspection
-from labnet.resolver.loading import Loaded, counts, fill
+from labnet.resolver.loading.loaded import Loaded, counts, fill
 from labnet.resolver.operator import Operator
 from labnet.resolver.ready.packetcache import PacketCaches
 from labnet.resolver.serve.course import CourseResponder

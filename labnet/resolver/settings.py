@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import ipaddress
+
 from labnet.config.resolver import ResolverConfig
 from labnet.dialects.codec import Codec
 from labnet.dialects.model import Dialect
 from labnet.interfaces import IScreens
+from labnet.net.addresses import address_text
 from labnet.resolver.cache.policy import Bounds
 from labnet.resolver.clients.admission import Rules
+from labnet.values.addresses import IPNetwork
+from labnet.values.servers import ParentAddress
 
 
 def rules_of(config: ResolverConfig, screens: IScreens | None = None) -> Rules:
@@ -50,3 +55,33 @@ def codec_of(config: ResolverConfig, dialect: Dialect) -> Codec:
     if not isinstance(dialect.reply.found[0], str):
         return Codec(dialect)
     return Codec(dialect, "\n" if config.newline else "", config.unknown)
+
+
+def every_parent(config: ResolverConfig) -> list[ParentAddress]:
+    """The parents of ``config``, those of single domains included."""
+    return [*config.parents, *(parent for parents in config.forward.values() for parent in parents)]
+
+
+def forgeable_parents(config: ResolverConfig) -> list[str]:
+    """A warning for each course parent on another machine, where ``config`` serves others than this machine too.
+
+    Replies in the name of a loopback address do not come from outside.
+    """
+    listens = [ipaddress.ip_address(listener.interface) for listener in config.listen]
+    served = config.allow if config.recursion is None else config.recursion
+    if all(map(_is_loopback, listens)) or all(map(_is_loopback, served)):
+        return []
+    parents = dict.fromkeys(
+        address_text(parent.host, parent.port)
+        for parent in every_parent(config)
+        if parent.kind == "text" and not _is_loopback(ipaddress.ip_address(parent.host))
+    )
+    return [
+        f"text:{parent}: anybody can forge what this parent says, and others than this machine are served: use a dns: "
+        "parent, or have recursion name this machine alone"
+        for parent in parents
+    ]
+
+
+def _is_loopback(address: ipaddress.IPv4Address | ipaddress.IPv6Address | IPNetwork) -> bool:
+    return address.is_loopback

@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IReactorTime
 from labnet.config.resolver import ResolverConfig
 from labnet.interfaces import IParent
 from labnet.metrics import Sample
-from labnet.resolver.loading import Loaded
+from labnet.resolver.loading.loaded import Loaded
 from labnet.resolver.upstream.errors import ParentFailed
 from labnet.resolver.upstream.selection import Parents, parent_for
 from labnet.wire.names import key_of, text_of

@@ -26,7 +26,7 @@ from labnet.daemon.running.signals import Terminal
 from labnet.daemon.service import LabService
 from labnet.interfaces import InUse
 from labnet.metrics import FAMILIES
-from labnet.resolver import loading
+from labnet.resolver.loading import files
 from tests.daemon.test_service import COMMAND, MAIN, PARENT, LabTestCase
 from tests.resolver.cache.test_lock import held_elsewhere
 
@@ -344,7 +344,7 @@ class SystemServersTests(ReloadTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.resolv_conf = self.folder / "resolv.conf"
-        for module in loading, reload, base:
+        for module in files, reload, base:
             self.patch(module, "RESOLV_CONF", str(self.resolv_conf))
 
     def servers(self, lab: LabService) -> list[str]:

@@ -23,7 +23,7 @@ from twisted.internet.task import deferLater
 
 from labnet.config.resolver import ResolverConfig
 from labnet.resolver.clients import admission
-from labnet.resolver.loading import load_files
+from labnet.resolver.loading.files import load_files
 from labnet.resolver.serve.batch_port import BatchPort
 from labnet.resolver.service import ResolverService
 from tests.resolver.dnsfakes import reply_to

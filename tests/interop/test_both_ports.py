@@ -21,7 +21,8 @@ from twisted.logger import LogEvent, globalLogPublisher
 from labnet.config.resolver import ResolverConfig
 from labnet.net.batches.batch import HEAD
 from labnet.net.batches.coalescing import Coalescing
-from labnet.resolver.loading import Loaded, load_files
+from labnet.resolver.loading.files import load_files
+from labnet.resolver.loading.loaded import Loaded
 from labnet.resolver.serve import batch_port
 from labnet.resolver.serve.batch_port import BatchPort
 from labnet.resolver.service import ResolverService

@@ -17,7 +17,8 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.config.resolver import ResolverConfig
-from labnet.resolver.loading import Loaded, load_files
+from labnet.resolver.loading.files import load_files
+from labnet.resolver.loading.loaded import Loaded
 from labnet.resolver.service import ResolverService, Surroundings
 from tests.resolver.dnsfakes import reply_to
 from tests.resolver.fakes import Address, Datagram, FakeReactor

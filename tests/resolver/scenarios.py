@@ -12,7 +12,8 @@ from random import Random
 from typing import Any
 
 from labnet.config.resolver import ResolverConfig
-from labnet.resolver.loading import Loaded, load_files
+from labnet.resolver.loading.files import load_files
+from labnet.resolver.loading.loaded import Loaded
 from labnet.resolver.service import ResolverService, Surroundings
 from tests.resolver.fakes import THIS_HOST, Address, Datagram, FakeReactor, FakeSocket
 

@@ -15,7 +15,7 @@ from labnet.interfaces import IChange, StartError
 from labnet.metrics import FAMILIES
 from labnet.resolver.cache.dump import dump_lines
 from labnet.resolver.cache.entry import Entry
-from labnet.resolver.loading import load_files
+from labnet.resolver.loading.files import load_files
 from labnet.wire.names import key_of
 from labnet.wire.types import Answer, Question, Rcode, RRset, RRType
 from tests.resolver.fakes import FakePort

@@ -159,7 +159,7 @@ class AddTests(OperatorTestCase):
         self.assertEqual(rcode(self.lab.ask("new.lab.test")), "NXDOMAIN")
 
     def _loaded(self) -> Any:
-        from labnet.resolver.loading import load_files
+        from labnet.resolver.loading.files import load_files
 
         return load_files(self.lab.service._config, self.lab.reactor.seconds())
 

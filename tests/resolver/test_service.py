@@ -14,9 +14,9 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from labnet.interfaces import StartError
-from labnet.resolver import loading
 from labnet.resolver.cache.interfaces import ILearned
 from labnet.resolver.cache.lines import CachedAnswer
+from labnet.resolver.loading import files
 from labnet.resolver.serve import ports
 from labnet.resolver.service import Surroundings
 from tests.resolver import lab as lab_module
@@ -161,7 +161,7 @@ class ParentsTests(SynchronousTestCase):
     def test_system_parents(self) -> None:
         """The servers of resolv.conf are asked on port 53."""
         lab = Lab(self, {"learned.conf": "nameserver 192.0.2.53\n"}, parents=[])
-        self.patch(loading, "RESOLV_CONF", str(lab.folder / "learned.conf"))
+        self.patch(files, "RESOLV_CONF", str(lab.folder / "learned.conf"))
         lab.restart(parents=["system"])
         self.assertEqual(len(lab.resolve("web.example", "web.example. 60 A 192.0.2.1").answer), 1)
 

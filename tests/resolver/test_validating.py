@@ -13,7 +13,7 @@ from labnet.config.resolver import ResolverConfig
 from labnet.events import SENTENCES
 from labnet.interfaces import AnsweredQuery
 from labnet.metrics import Sample
-from labnet.resolver.loading import load_files
+from labnet.resolver.loading.files import load_files
 from tests.resolver.lab import EPOCH, PARENT, Lab, codes, errors, rcode, shown
 from tests.resolver.validation.trees import Tree, TreeTests
 

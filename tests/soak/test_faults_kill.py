@@ -16,7 +16,7 @@ from labnet.daemon.running.reload import load_lab
 from labnet.daemon.tap import ResolverOptions
 from labnet.resolver.cache.entry import Entry
 from labnet.resolver.cache.lines import encode_dns_line
-from labnet.resolver.loading import Loaded
+from labnet.resolver.loading.loaded import Loaded
 from labnet.wire.course_line import encode_record
 from labnet.wire.types import Answer, Mapping, Question, Rcode, RRset, RRType
 from tests.interop.daemon import Daemon

@@ -18,7 +18,10 @@ from labnet.metrics import Sample
 from labnet.net.clocks import until_next, wall_of
 from labnet.resolver.cache.logs import DNS_LOG_SUFFIX
 from labnet.resolver.filtering.loading import list_files
-from labnet.resolver.loading import RESOLV_CONF, Loaded, Reading, ReadingEnded, every_parent, load_files
+from labnet.resolver.loading.files import RESOLV_CONF, load_files
+from labnet.resolver.loading.loaded import Loaded
+from labnet.resolver.loading.reading import Reading, ReadingEnded
+from labnet.resolver.settings import every_parent
 from labnet.values.listeners import TLSListen
 
 POLL: Final = 1.0

@@ -41,7 +41,7 @@ from labnet.net.opening.listening import listening_reactor
 from labnet.net.opening.systemd import FIRST_INHERITED, Inherited
 from labnet.resolver.cache.interfaces import ILearned
 from labnet.resolver.cache.lines import CachedAnswer, decode_line, encode_line
-from labnet.resolver.loading import Loaded
+from labnet.resolver.loading.loaded import Loaded
 from labnet.resolver.service import Surroundings
 
 ORPHANED: Final = 0.2

@@ -13,7 +13,7 @@ from labnet.config.resolver import ResolverConfig
 from labnet.resolver.cache.dump import dump_lines
 from labnet.resolver.cache.lines import CachedAnswer, decode_line, encode_line
 from labnet.resolver.cache.logs import LearnedLogs
-from labnet.resolver.loading import Loaded
+from labnet.resolver.loading.loaded import Loaded
 from labnet.wire.course_line import parse_line
 from labnet.wire.names import ROOT, is_below, key_of, key_of_shown
 from labnet.wire.types import RRType

@@ -19,7 +19,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from labnet.config.reading import Config
-from labnet.resolver.loading import Loaded
+from labnet.resolver.loading.loaded import Loaded
 
 _HEADER: Final = struct.Struct(">QQ32s")
 """Where the content begins, its bytes, and their digest."""

@@ -44,7 +44,7 @@ from labnet.net.clocks import since_boot
 from labnet.net.opening.listening import check_free
 from labnet.net.opening.systemd import FIRST_INHERITED
 from labnet.resolver.cache.lock import claimed
-from labnet.resolver.loading import Loaded
+from labnet.resolver.loading.loaded import Loaded
 
 _ORDINARY: Final = Environment()
 

@@ -17,7 +17,7 @@ from labnet.config.resolver import ResolverConfig
 from labnet.interfaces import IDatagramSockets, IReactor
 from labnet.metrics import Sample
 from labnet.net.datagrams import SystemSockets
-from labnet.resolver.loading import Loaded
+from labnet.resolver.loading.loaded import Loaded
 from labnet.resolver.records.listing import ZoneRecord, is_newer, serial_of, soa_of
 from labnet.resolver.transfers.exchange import keyring_of
 from labnet.resolver.transfers.fetching import InThread, Means

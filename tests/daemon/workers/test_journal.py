@@ -14,7 +14,8 @@ from labnet.config import reading
 from labnet.config.resolver import ResolverConfig
 from labnet.daemon.workers.journal import LearnedJournal, read_line
 from labnet.resolver.cache.logs import DNS_LOG_SUFFIX
-from labnet.resolver.loading import Loaded, load_files
+from labnet.resolver.loading.files import load_files
+from labnet.resolver.loading.loaded import Loaded
 from labnet.wire.names import key_of
 
 NOW = 1_700_000_000.0

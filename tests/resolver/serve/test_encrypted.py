@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from labnet.config.resolver import ResolverConfig
 from labnet.dialects.library import find, shipped
 from labnet.interfaces import StartError
-from labnet.resolver.loading import load_files
+from labnet.resolver.loading.files import load_files
 from labnet.resolver.serve.responder import BLOCK
 from labnet.resolver.serve.tcp import GRACE
 from labnet.resolver.service import ResolverService, Surroundings

@@ -21,7 +21,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from labnet.config.resolver import ResolverConfig
 from labnet.interfaces import AnsweredQuery
 from labnet.resolver.clients.transport import Transport
-from labnet.resolver.loading import load_files
+from labnet.resolver.loading.files import load_files
 from labnet.resolver.serve import tcp as streams_module
 from labnet.resolver.serve.tcp import GRACE, MOST_IN_FLIGHT
 from labnet.resolver.service import ResolverService, Surroundings

@@ -18,7 +18,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from labnet.config.reading import build
 from labnet.config.resolver import ResolverConfig
 from labnet.resolver.clients.transport import Transport
-from labnet.resolver.loading import Loaded, load_files
+from labnet.resolver.loading.files import load_files
+from labnet.resolver.loading.loaded import Loaded
 from labnet.resolver.service import ResolverService, Surroundings
 from labnet.wire.tsig import Keyring, Signer, Verifier
 from tests.fakes import Client, MemoryReactor

@@ -19,7 +19,8 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.config.reading import Config, build
-from labnet.resolver.loading import Loaded, load_files
+from labnet.resolver.loading.files import load_files
+from labnet.resolver.loading.loaded import Loaded
 from labnet.resolver.transfers.fetching import IDLE, Means
 from labnet.resolver.transfers.keeper import ZoneKeeper
 from labnet.resolver.transfers.notifying import WAITS

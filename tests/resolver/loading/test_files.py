@@ -1,4 +1,4 @@
-"""Tests for :mod:`labnet.resolver.loading`: every file of a resolver, and everything that is wrong in them."""
+"""Tests for :mod:`labnet.resolver.loading.files`: every file of a resolver, and everything that is wrong in them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from unittest import mock
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.config.resolver import ResolverConfig
-from labnet.resolver import loading
 from labnet.resolver.cache import lines as lines_of_logs
 from labnet.resolver.cache.log import LogStart
-from labnet.resolver.loading import LONGEST, Loaded, Reading, ReadingEnded, every_parent, load_files
+from labnet.resolver.loading import files, records
+from labnet.resolver.loading.files import load_files
+from labnet.resolver.loading.loaded import Loaded
+from labnet.resolver.loading.reading import LONGEST, Reading, ReadingEnded
+from labnet.resolver.settings import every_parent
 from labnet.wire.types import Rcode
 from tests.resolver.cache.test_lines import LINE
 from tests.resolver.dnsfakes import AAAA, A, question
@@ -31,7 +34,7 @@ class LoadingTests(SynchronousTestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)
-        self.patch(loading, "RESOLV_CONF", self.path("resolv.conf"))
+        self.patch(files, "RESOLV_CONF", self.path("resolv.conf"))
 
     def path(self, name: str) -> str:
         return os.fspath(self.folder / name)
@@ -282,7 +285,7 @@ class LogTests(LoadingTests):
         path = self.path("ips.txt")
         small = self.load("ips.txt", learned=path)
         parsed = mock.patch.object(lines_of_logs, "parse_line", wraps=lines_of_logs.parse_line)
-        with mock.patch.object(loading, "_LARGE", 100), parsed as parse:
+        with mock.patch.object(records, "_LARGE", 100), parsed as parse:
             large = self.load("ips.txt", learned=path)
             self.assertLessEqual(parse.call_count, 102)  # the last two lines twice
         for loaded in small, large:
