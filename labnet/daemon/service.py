@@ -36,6 +36,7 @@ from labnet.metrics import Sample
 from labnet.net.clocks import wall_of
 from labnet.net.datagrams import SystemSockets
 from labnet.net.kernel.open_files import raise_open_files_limit
+from labnet.resolver.learning import Learning
 from labnet.resolver.loading.loaded import Loaded
 from labnet.resolver.service import ResolverService, Surroundings
 from labnet.resolver.shared.values import Flush
@@ -299,8 +300,8 @@ class LabService(BaseService):
             self.log.info(LISTENS, **listening._asdict(), event="lab.listens")
         return []
 
-    def _dumps(self) -> Mapping[str, ResolverService]:
-        return self.resolvers
+    def _dumps(self) -> Mapping[str, Learning]:
+        return {name: resolver.learning for name, resolver in self.resolvers.items()}
 
     def _not_serving(self) -> list[str]:
         return [] if self.running else ["the lab is starting"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random, SystemRandom
@@ -29,14 +29,9 @@ from labnet.interfaces import (
 from labnet.metrics import Sample, version
 from labnet.net.batches.batch import overflowed
 from labnet.net.datagrams import SystemSockets
-from labnet.resolver.cache.cache import Cache
-from labnet.resolver.cache.dump import dump_lines
-from labnet.resolver.cache.entry import Entry
 from labnet.resolver.cache.interfaces import ILearned
-from labnet.resolver.cache.lines import CachedAnswer, course_name, encode_line
 from labnet.resolver.cache.lock import LogLock
-from labnet.resolver.cache.logs import LearnedLogs
-from labnet.resolver.cache.policy import capped, entry_of_mapping
+from labnet.resolver.cache.policy import entry_of_mapping
 from labnet.resolver.clients.admission import Admission
 from labnet.resolver.clients.cookies import Cookies
 from labnet.resolver.clients.counts import Counts
@@ -45,7 +40,8 @@ from labnet.resolver.engine.resolver import Resolver
 from labnet.resolver.filtering.screen import screens_of
 from labnet.resolver.forwarding import Forwarding, parents_status
 from labnet.resolver.inspection import Inspection
-from labnet.resolver.loading.loaded import Loaded, counts, fill
+from labnet.resolver.learning import Learning
+from labnet.resolver.loading.loaded import Loaded
 from labnet.resolver.operator import Operator
 from labnet.resolver.ready.packetcache import PacketCaches
 from labnet.resolver.serve.course import CourseResponder
@@ -104,12 +100,9 @@ class ResolverService(Service):
         self._listeners: list[AnyListener] = []
         self._credentials = loaded.credentials
         random = surroundings.random
-        self._cache = Cache(config.cache_bytes, config.serve_stale)
-        fill(self._cache, loaded, reactor.seconds(), config.course_ttl_max)
-        self._logs = LearnedLogs(self._live, encode_line, course_name, self._adopt, reactor)
-        self._keeps_logs = surroundings.learned is None
-        self._learned_by: ILearned = surroundings.learned or self._logs
-        self._log_starts = (loaded.course_log, loaded.dns_log)
+        self.learning = Learning(config, loaded, reactor, surroundings.learned)
+        """What it has learned."""
+        self._cache = self.learning.cache
         self._forwarding = Forwarding(surroundings.sockets or SystemSockets(reactor, random), reactor, random)
         self._validating = Validating(reactor)
         self._validating.take(config, loaded)
@@ -117,7 +110,7 @@ class ResolverService(Service):
         self._groups: dict[bytes, ParentGroup] = {}
         forwards = self._forwards(config, loaded)
         self._resolver = Resolver(
-            loaded.zone, self._cache, forwards, self._learned, reactor, bounds_of(config, loaded.dialect)
+            loaded.zone, self._cache, forwards, self.learning.keep, reactor, bounds_of(config, loaded.dialect)
         )
         self.packets = PacketCaches(config.packet_cache_bytes, reactor)
         self.packets.change(config.packet_cache_bytes, loaded.zone)
@@ -145,11 +138,6 @@ class ResolverService(Service):
         )
         self._take_screens(config, loaded)
         self._ports = Ports(reactor, self._make_protocol, self._streams, self.packets)
-
-    def learn(self, question: Question, entry: Entry) -> None:
-        """Take up what another process learned."""
-        if entry.is_valid(self._reactor.seconds()):
-            self._cache.put(question, entry)
 
     @property
     def ports(self) -> tuple[IListeningPort, ...]:
@@ -181,7 +169,7 @@ class ResolverService(Service):
 
     def startService(self) -> None:
         super().startService()
-        self._open_logs()
+        self.learning.open()
 
     def prepare(self, config: ResolverConfig, loaded: Loaded | None) -> IChange:
         """``config`` and the files behind it (``loaded``), to be taken in one step; new listeners are open then.
@@ -190,7 +178,7 @@ class ResolverService(Service):
         stays. Raises :class:`~labnet.interfaces.StartError`; then nothing has changed.
         """
         closing, opening = changed(self._listeners, config.listen)
-        claim = LogLock(config.learned) if config.learned is not None and self._keeps_logs else None
+        claim = self.learning.claim(config)
         try:
             credentials = self._credentials if loaded is None else loaded.credentials
             opened = self._ports.open(opening, config.batch, config.batch_delay, credentials)
@@ -208,11 +196,8 @@ class ResolverService(Service):
 
     def take(self, config: ResolverConfig, loaded: Loaded) -> None:
         """Serve by ``config`` and the files behind it from now on, by all listeners."""
-        moved = config.learned != self._config.learned
         self._config = config
-        self._cache.resize(config.cache_bytes, config.serve_stale)
-        if moved:
-            self._move_logs(loaded)
+        self.learning.take(config, loaded)
         groups = self._groups
         is_other = self._validating.take(config, loaded)
         self._resolver.change(loaded.zone, self._forwards(config, loaded), bounds_of(config, loaded.dialect))
@@ -253,7 +238,7 @@ class ResolverService(Service):
         self._forwarding.close()
         closed: list[Deferred[Any]] = [self._streams.close()]
         listeners, self._listeners = self._listeners, []
-        self._logs.close()
+        self.learning.close()
         for listener in listeners:
             closed.append(listener.close())
         return gatherResults(closed).addCallback(lambda _: None)
@@ -317,7 +302,7 @@ class ResolverService(Service):
         self._validating.forget()
         self.packets.clear()
         if dropped:
-            self._learned_by.rewrite()
+            self.learning.rewrite()
         return dropped
 
     def flush_negative(self) -> int:
@@ -326,17 +311,11 @@ class ResolverService(Service):
         self._validating.forget()
         self.packets.clear()
         if dropped:
-            self._learned_by.rewrite()
+            self.learning.rewrite()
         return dropped
 
     def _records_changed(self) -> None:
         self.packets.change(self._config.packet_cache_bytes, self._resolver.zone)
-
-    def dump(self) -> Iterator[str]:
-        """What is learned and valid, a line each, as in a master file with the seconds that are left as TTL."""
-        now = self._reactor.seconds()
-        for question, entry in self._cache.valid(now):
-            yield from dump_lines(question, entry, now)
 
     def _forwards(self, config: ResolverConfig, loaded: Loaded) -> dict[bytes, IParent]:
         """The parents of each domain; behind the other labs where what is learned is shared, and behind validation."""
@@ -407,20 +386,6 @@ class ResolverService(Service):
         self._resolver.full_path_types = RRType.AAAA, RRType.PTR
         return DNS64(self._resolver, config.dns64, config.dns64_exclude)
 
-    def _open_logs(self) -> None:
-        self._logs.open(self._config.learned if self._keeps_logs else None, *self._log_starts)
-
-    def _move_logs(self, loaded: Loaded) -> None:
-        """The logs are elsewhere now: what they have there counts where nothing newer is known; then they have all."""
-        self._logs.close()
-        known = list(self._cache.valid(self._reactor.seconds()))
-        fill(self._cache, loaded, self._reactor.seconds(), self._config.course_ttl_max)
-        for question, entry in known:
-            self._cache.put(question, entry)
-        self._log_starts = (loaded.course_log, loaded.dns_log)
-        self._open_logs()
-        self._logs.rewrite()
-
     def _parent_of(self, question: Question) -> str:
         # What a course parent told of a name answers every type.
         entry = self._cache.peek(question) or self._cache.peek(Question(question.key, RRType.A))
@@ -429,20 +394,6 @@ class ResolverService(Service):
     def _security_of(self, question: Question) -> str:
         entry = self._cache.peek(question) or self._resolver.flights.failures.peek(question)
         return "" if entry is None or not entry.security else entry.security.word
-
-    def _learned(self, learned: Sequence[CachedAnswer]) -> None:
-        # What was asked with DO or CD is for such clients alone, and lives in this process's cache alone.
-        lasting = [cached for cached in learned if cached[1].ttl and not cached[0].dnssec]
-        if lasting:
-            self._learned_by.append(lasting)
-
-    def _adopt(self, found: list[CachedAnswer]) -> None:
-        for question, entry in found:
-            if counts(entry, self._validating.is_on) and self._cache.find(question, self._reactor.seconds()) is None:
-                self._cache.put(*capped((question, entry), self._config.course_ttl_max))
-
-    def _live(self) -> Iterator[CachedAnswer]:
-        return (cached for cached in self._cache.valid(self._reactor.seconds()) if not cached[0].dnssec)
 
 
 def _has_exchange(config: ResolverConfig) -> bool:

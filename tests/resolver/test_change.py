@@ -415,7 +415,7 @@ class DumpTests(SynchronousTestCase):
         lab.course_told()
         lab.pass_time(10)
         self.assertEqual(
-            list(lab.service.dump()),
+            list(lab.service.learning.dump()),
             [
                 "a.example. 590 IN CNAME B.example. ; 192.0.2.53:53",
                 "B.example. 290 IN A 192.0.2.1 ; 192.0.2.53:53",
@@ -425,7 +425,7 @@ class DumpTests(SynchronousTestCase):
             ],
         )
         lab.pass_time(60)
-        self.assertEqual(len(list(lab.service.dump())), 4)
+        self.assertEqual(len(list(lab.service.learning.dump())), 4)
 
     def test_a_record_that_cannot_be_shown(self) -> None:
         """Is told by its bytes (RFC 3597); nothing in a name or source obeys a terminal."""

@@ -255,5 +255,5 @@ class FlushNegativeTests(OperatorTestCase):
 
     def test_flush_takes_names_as_the_dump_prints_them(self) -> None:
         self.lab.resolve(r"foo\.bar.example", r"foo\.bar.example. 60 A 192.0.2.7")
-        (line,) = self.lab.service.dump()
+        (line,) = self.lab.service.learning.dump()
         self.assertEqual(self.lab.service.flush(line.split()[0]), 1)

@@ -157,7 +157,7 @@ class WorkerLab(LabService):
         """Another worker's ``resolver`` learned ``cached``."""
         service = self.resolvers.get(resolver)
         if service is not None:
-            service.learn(*cached)
+            service.learning.put(*cached)
 
     def _notified(self, resolver: str, zone: bytes, serial: int | None, host: str) -> None:
         self._supervisor.send(notified=[resolver, zone.hex(), serial, host])

@@ -122,7 +122,7 @@ class LabTests(ProtocolTestCase):
         self.protocol.learned("gone", (question, entry))
         self.assertEqual(next(iter(lab.dump("main"))).split()[:5], ["www.example.org.", "60", "IN", "A", "1.2.3.4"])
         self.assertEqual(self.told(), [])
-        lab.resolvers["main"]._learned([(question, entry)])
+        lab.resolvers["main"].learning.keep([(question, entry)])
         self.reactor.advance(0)
         self.assertEqual(list(self.told()[0]["learned"]), ["main"])
 

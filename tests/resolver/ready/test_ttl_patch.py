@@ -254,7 +254,7 @@ class UseTests(SynchronousTestCase):
         lab = self.lab()
         entry = Entry(Answer(Rcode.NOERROR, (rrset("web.example", 100, A, b"\x0a\0\0\1"),)), EPOCH + 1, 100, "another")
         lab.pass_time(1)
-        lab.service.learn(question("web.example"), entry)
+        lab.service.learning.put(question("web.example"), entry)
         self.assertEqual(shown(lab.ask("web.example")), ["web.example. 100 IN A 10.0.0.1"])
 
     def test_flushed_name_is_asked_anew(self) -> None:
@@ -271,7 +271,7 @@ class UseTests(SynchronousTestCase):
             lab.pass_time(1)
             lab.ask("web.example")
             lab.resolve(f"n{number}.example", f"n{number}.example. 3600 A 192.0.2.1")
-        kept = [line.split()[0] for line in lab.service.dump()]
+        kept = [line.split()[0] for line in lab.service.learning.dump()]
         self.assertIn("web.example.", kept)
         self.assertNotIn("n0.example.", kept)
         self.assertGreater(lab.service.packets.dns.renewed, 290)
@@ -290,7 +290,7 @@ class UseTests(SynchronousTestCase):
         lab.pass_time(1)
         address = rrset("web.example", 100, AAAA, bytes(16))
         entry = Entry(Answer(Rcode.NOERROR, (address,)), EPOCH + 5, 100, "another")
-        lab.service.learn(question("web.example", AAAA), entry)
+        lab.service.learning.put(question("web.example", AAAA), entry)
         self.assertEqual(shown(lab.ask("web.example", "AAAA")), ["web.example. 100 IN AAAA ::"])
 
 
