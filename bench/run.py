@@ -42,15 +42,20 @@ def main() -> None:
                 paths = dict.fromkeys(path for server in stage.servers for path in stage.paths | server.alone)
                 print(f"round {number + 1} of {arguments.rounds}: {'; '.join(paths)}", flush=True)
                 _round(stage, samples, arguments.seconds)
+            _write(samples, arguments.rounds, arguments.docs)
+    print(Path("build/bench.md").read_text())
+
+
+def _write(samples: report.Samples, rounds: int, docs: bool) -> None:
+    """Keep what has been measured so far: a run that is ended before its time was not for nothing."""
     build = Path("build")
     build.mkdir(exist_ok=True)
     (build / "bench.json").write_text(json.dumps(samples, indent=1))
-    (build / "bench.md").write_text(report.markdown(samples, arguments.rounds))
-    print((build / "bench.md").read_text())
-    if report.picture(samples, build / "bench.png") and arguments.docs:
+    (build / "bench.md").write_text(report.markdown(samples, rounds))
+    if report.picture(samples, build / "bench.png") and docs:
         shutil.copy(build / "bench.png", "docs/speed.png")
-    if arguments.docs:
-        Path("docs/speed-result.inc").write_text(report.restructured(samples, arguments.rounds))
+    if docs:
+        Path("docs/speed-result.inc").write_text(report.restructured(samples, rounds))
 
 
 def _round(stage: Stage, samples: report.Samples, seconds: float) -> None:
