@@ -176,8 +176,14 @@ def picture(samples: Samples, file: Path) -> bool:
     for panel, path in zip(panels.flat, paths, strict=False):
         _bars(panel, {server: _median(results, "cpu_us") for server, results in compared[path].items()})
         panel.set_title(path, fontsize=9, loc="left")
-    figure.suptitle("CPU of the server, µs an operation: less is better; a bar with an arrow is cut", fontsize=11)
-    figure.tight_layout()
+    figure.suptitle(
+        "CPU of the server, µs an operation: less is better; a bar with an arrow is cut",
+        fontsize=11,
+        y=1 - 0.15 / figure.get_figheight(),
+    )
+    figure.tight_layout(
+        rect=(0, 0, 1, 1 - 0.4 / figure.get_figheight())
+    )  # the title keeps its inches, however many rows
     figure.savefig(file, dpi=110)
     return True
 
