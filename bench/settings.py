@@ -73,7 +73,7 @@ negative_ttl_max = 0
 DNSMASQ_NAMES = 10_000
 """Names in its cache; it warns of more."""
 
-UNBOUND_FORWARDS = """\
+UNBOUND_SERVER = """\
 server:
   interface: 127.0.0.1
   port: {port}
@@ -85,6 +85,12 @@ server:
   pidfile: ""
   use-syslog: no
   logfile: ""
+"""
+"""What all of unbound's settings begin with."""
+
+UNBOUND_FORWARDS = (
+    UNBOUND_SERVER
+    + """\
   module-config: "{modules}"
   do-not-query-localhost: no
   local-zone: "test." nodefault
@@ -97,6 +103,7 @@ forward-zone:
   name: "."
   forward-addr: 127.0.0.1@{parent}
 """
+)
 
 UNBOUND_VALIDATES = """\
   trust-anchor-file: "{anchors}"
@@ -121,18 +128,9 @@ controls {{ }};
 zone "lab.test" {{ type primary; file "{folder}/zone"; }};
 """
 
-UNBOUND = """\
-server:
-  interface: 127.0.0.1
-  port: {port}
-  num-threads: 1
-  do-daemonize: no
-  username: ""
-  chroot: ""
-  directory: "{folder}"
-  pidfile: ""
-  use-syslog: no
-  logfile: ""
+UNBOUND = (
+    UNBOUND_SERVER
+    + """\
   access-control: 127.0.0.0/8 allow
   module-config: "iterator"
   minimal-responses: yes
@@ -140,6 +138,7 @@ remote-control:
   control-enable: no
 include: "{folder}/local-data"
 """
+)
 
 UNBOUND_ENCRYPTED = """\
 server:
@@ -223,19 +222,10 @@ in_flight = 10000
 in_flight_per_client = 10000
 """
 
-UNBOUND_WALKS = """\
-server:
-  interface: 127.0.0.1
-  port: {port}
-  num-threads: 1
-  do-daemonize: no
+UNBOUND_WALKS = (
+    UNBOUND_SERVER
+    + """\
   do-ip6: no
-  username: ""
-  chroot: ""
-  directory: "{folder}"
-  pidfile: ""
-  use-syslog: no
-  logfile: ""
   module-config: "iterator"
   root-hints: "{folder}/hints"
   do-not-query-localhost: no
@@ -244,3 +234,4 @@ server:
 remote-control:
   control-enable: no
 """
+)

@@ -22,7 +22,7 @@ from labnet.command.protocol import CommandFactory, CommandProtocol
 from labnet.command.reader import shared_reader
 from labnet.command.refusals import RefusalLog
 from labnet.command.telling import Telling
-from labnet.command.turns import GRACE, Turns
+from labnet.command.turns import GRACE, SessionTurns
 from labnet.config.services import CommandConfig
 from labnet.dialects.commands import CommandCodec
 from labnet.dialects.reader import DialectError
@@ -87,7 +87,7 @@ class CommandService(Service):
         self._waiting_for_close: list[Deferred[None]] = []
         self._ends = array("Q", [0] * len(_ENDS))  # no objects: they would hold a crowd's memory
         self._said = RefusalLog(reactor)
-        self._turns = Turns(reactor, self.gate, lambda: self._config.turn)
+        self._turns = SessionTurns(reactor, self.gate, lambda: self._config.turn)
 
     @property
     def ports(self) -> tuple[IListeningPort, ...]:

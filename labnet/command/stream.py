@@ -15,6 +15,7 @@ from twisted.internet import tcp
 
 from labnet.command.reader import SEGMENT, Readable, SharedReader
 from labnet.interfaces import IStreamTransport
+from labnet.net.direct import unsent
 from labnet.net.twisted_private import has_unsent, is_direct
 
 
@@ -74,13 +75,9 @@ class DirectStream(Readable):
     def _write(self, data: bytes) -> None:
         plain = self._tcp
         if plain is not None and (self._fast or not has_unsent(plain)):
-            try:
-                sent = plain.socket.send(data)
-            except OSError:
-                sent = 0  # no room, or the connection has failed: the transport finds out which
-            if sent == len(data):
+            data = unsent(plain.socket, data)
+            if not data:
                 return
-            data = data[sent:]
         self._fast = False
         self.transport.write(data)
 

@@ -18,7 +18,7 @@ _BETWEEN_TURNS: Final = 2 * GRACE
 """Seconds between two sessions that are closed because others wait: the first is gone by then."""
 
 
-class Turns:
+class SessionTurns:
     """Closes sessions of ``gate`` that have lasted longer than ``bound`` gives in seconds, one after the other."""
 
     log = Logger()

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+from typing import Any, Final, Protocol, cast
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred
@@ -24,6 +24,7 @@ from labnet.console.control import ControlServer
 from labnet.console.ring import Ring
 from labnet.console.service import Console, Seen
 from labnet.daemon.running.listen_addresses import host_and_port
+from labnet.daemon.running.other_zones import OtherZones
 from labnet.daemon.running.reach import doubts
 from labnet.daemon.running.recent_warnings import RecentWarnings
 from labnet.daemon.running.reload import (
@@ -44,9 +45,6 @@ from labnet.net.opening.systemd import Inherited, Notifier
 from labnet.resolver.loading.files import RESOLV_CONF
 from labnet.resolver.loading.loaded import Loaded
 from labnet.resolver.loading.reading import Reading
-
-if TYPE_CHECKING:
-    from labnet.resolver.transfers.keeper import ZoneKeeper
 
 NO_COMMAND_SERVER: Final = "there is no command server: the configuration has no [command]"
 COMMAND_SERVER_IS_OPEN: Final = "the command server is open"
@@ -124,9 +122,9 @@ class BaseService(MultiService):
         self.ring = Ring(reactor)
         self._waits_for_system = waits_for_system(config, loaded)
         self._reads_anew = False
-        self._keeper: ZoneKeeper | None = None
-        self._keeps_zones = environment.keeps_zones
-        self._take_zones(config, loaded)
+        self.zones = OtherZones(reactor, self._in_thread_pool, self._zones_changed, environment.keeps_zones)
+        """What it has to do with other servers of its zones."""
+        self.zones.take(config, loaded)
         seen = self._seen(config.console)
         self.console = Console(
             seen,
@@ -187,8 +185,7 @@ class BaseService(MultiService):
     def _add_console(self) -> None:
         """Add what watches the files and what takes orders, as children."""
         FileWatch(self._reactor, self._watched, self.reload).setServiceParent(self)
-        if self._keeper is not None:
-            self._keeper.setServiceParent(self)
+        self.zones.join(self)
         if self.config.console.control is not None:
             control = ControlServer(self.config.console.control, actions_of(cast(IControlled, self)), self._reactor)
             control.setServiceParent(self)
@@ -241,34 +238,13 @@ class BaseService(MultiService):
         """Serve what other servers have given: the files are read again, by the configuration that runs."""
         self._reloads.request()
 
-    def _take_zones(self, config: Config, loaded: Mapping[str, Loaded]) -> None:
-        """Have the zones of other servers that ``config`` names, and tell others of the lab's own."""
-        if self._keeper is None:
-            if not self._keeps_zones or not any(each.secondary or each.notify for each in config.resolver.values()):
-                return
-            from labnet.resolver.transfers.keeper import keeper_of  # most labs know of no other servers
-
-            self._keeper = keeper_of(self._reactor, self._in_thread_pool, self._zones_changed)
-        self._keeper.take(config, loaded)
-        if self.running and self._keeper.parent is None:
-            self._keeper.setServiceParent(self)
-            self._keeper.served()
-
     def transfer(self, name: str | None) -> Deferred[list[list[Any]]]:
-        """Have the primaries of the zone of this ``name`` asked for it, or those of all zones that are others'.
-
-        Fires with the resolver, the zone, whether there is the newest version, and that in a sentence, of each.
-        Raises ValueError.
-        """
-        if self._keeper is None or not self._keeper.has(name):
-            raise ValueError(f"no resolver has {'a zone' if name is None else name} from other servers")
-        told = self._keeper.transfer(name)
-        return told.addCallback(lambda found: [[resolver, zone, *looked] for resolver, zone, looked in found])
+        """Have the zone of this ``name``, or all that other servers have, asked for: :meth:`OtherZones.transfer`."""
+        return self.zones.transfer(name)
 
     def _notified(self, resolver: str, zone: bytes, serial: int | None, host: str) -> None:
         """The primary at ``host`` has told ``resolver`` that its ``zone`` is a newer one."""
-        if self._keeper is not None:
-            self._keeper.notified(resolver, zone, serial, host)
+        self.zones.notified(resolver, zone, serial, host)
 
     def log_level(self, level: str | None) -> str:
         """Have the log tell what is of ``level`` and above; None changes nothing. The level. Raises ValueError."""
@@ -301,7 +277,9 @@ class BaseService(MultiService):
             problems += await self._take(config, loaded)
             if not problems:
                 self._waits_for_system = waits
-                self._take_zones(self.config, loaded)
+                self.zones.take(self.config, loaded)
+                if self.running and self.zones.join(self):
+                    self.zones.served()
         except ConfigError as error:
             problems += [STOPPING] if self._stopping else error.problems
         except StartError as error:
@@ -334,18 +312,8 @@ class BaseService(MultiService):
             "services": services,
             "troubles": self._recent_warnings.last(),
             "page": self.console.page,
-            "secondary": [] if self._keeper is None else self._keeper.status(),
+            "secondary": self.zones.status(),
         }
-
-    def _serves(self) -> None:
-        """The lab answers from now on."""
-        if self._keeper is not None:
-            self._keeper.served()
-
-    def _zone_samples(self) -> Iterator[Sample]:
-        """What was counted of the zones of other servers."""
-        if self._keeper is not None:
-            yield from self._keeper.samples()
 
     def dump(self, resolver: str | None = None) -> Iterator[str]:
         """What the ``resolver``, or each in turn, has learned, a line for each record. Raises ValueError."""

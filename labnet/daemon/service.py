@@ -164,7 +164,7 @@ class LabService(BaseService):
         self._started.warn_of_unused()
         for fault in self.config.fault:
             self.faults.order({**fault.given(), "by": "the configuration"})
-        self._serves()
+        self.zones.served()
         self._started.notifier.ready(self._serving())
 
     def _unix_sockets(self) -> list[str]:
@@ -255,7 +255,7 @@ class LabService(BaseService):
         yield from self.console.samples()
         yield from self._outcomes.samples()
         yield from self.faults.samples()
-        yield from self._zone_samples()
+        yield from self.zones.samples()
         for service in (self.command, *self.resolvers.values(), self._shared):
             if service is not None:
                 yield from service.samples()

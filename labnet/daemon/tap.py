@@ -74,7 +74,10 @@ class _Options(usage.Options):
         return bool(twistd.get("nodaemon", True)) and not self["quiet"]
 
     def build(self) -> Config:
-        """The configuration that the options ask for, as it is now. Raises :class:`~labnet.reading.ConfigError`."""
+        """The configuration that the options ask for, as it is now.
+
+        Raises :class:`~labnet.config.reading.ConfigError`.
+        """
         raise NotImplementedError
 
 

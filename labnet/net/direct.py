@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 from twisted.internet.error import ConnectionDone
@@ -15,14 +16,18 @@ def write_now(transport: IStreamTransport, data: bytes) -> None:
     """Send ``data`` at once, as far as there is room; the transport sends the rest, behind what it has to send yet."""
     plain: Any = transport
     if is_direct(plain) and not has_unsent(plain):
-        try:
-            sent = plain.socket.send(data)
-        except OSError:
-            sent = 0  # no room, or the connection has failed: the transport finds out which
-        if sent == len(data):
-            return
-        data = data[sent:]
-    transport.write(data)
+        data = unsent(plain.socket, data)
+    if data:
+        transport.write(data)
+
+
+def unsent(sock: socket.socket, data: bytes) -> bytes:
+    """Send ``data`` by ``sock``, as far as there is room; gives the rest."""
+    try:
+        sent = sock.send(data)
+    except OSError:
+        return data  # no room, or the connection has failed: the transport finds out which
+    return data[sent:]
 
 
 def close_at_end(transport: IStreamTransport) -> None:

@@ -16,7 +16,7 @@ from labnet.resolver.cache.lock import LogLock
 from labnet.resolver.cache.logs import LearnedLogs
 from labnet.resolver.cache.policy import capped
 from labnet.resolver.loading.loaded import Loaded, counts, fill
-from labnet.wire.types import Question
+from labnet.wire.types import Question, RRType
 
 
 class Learning:
@@ -87,6 +87,11 @@ class Learning:
         """Take up what another process learned."""
         if entry.is_valid(self._clock.seconds()):
             self.cache.put(question, entry)
+
+    def parent_of(self, question: Question) -> str:
+        """Who told what is kept for ``question``; a course parent's word of a name answers every type."""
+        entry = self.cache.peek(question) or self.cache.peek(Question(question.key, RRType.A))
+        return "" if entry is None else entry.source
 
     def dump(self) -> Iterator[str]:
         """What is learned and valid, a line each, as in a master file with the seconds that are left as TTL."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random, SystemRandom
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults
@@ -27,11 +27,10 @@ from labnet.interfaces import (
     StartError,
 )
 from labnet.metrics import Sample, version
-from labnet.net.batches.batch import overflowed
 from labnet.net.datagrams import SystemSockets
 from labnet.resolver.cache.interfaces import ILearned
-from labnet.resolver.cache.lock import LogLock
 from labnet.resolver.cache.policy import entry_of_mapping
+from labnet.resolver.change import ResolverChange
 from labnet.resolver.clients.admission import Admission
 from labnet.resolver.clients.cookies import Cookies
 from labnet.resolver.clients.counts import Counts
@@ -47,7 +46,8 @@ from labnet.resolver.ready.packetcache import PacketCaches
 from labnet.resolver.serve.course import CourseResponder
 from labnet.resolver.serve.course_stream import CourseStreamProtocol
 from labnet.resolver.serve.identity import identities
-from labnet.resolver.serve.ports import AnyListener, OpenListener, Ports, changed
+from labnet.resolver.serve.listeners import Listeners
+from labnet.resolver.serve.ports import Ports
 from labnet.resolver.serve.responder import Responder, ResponderOptions
 from labnet.resolver.serve.tcp import DNSStreamProtocol, DNSStreams
 from labnet.resolver.serve.udp import ResolverProtocol
@@ -97,7 +97,7 @@ class ResolverService(Service):
         self.title = name
         self._config = config
         self._reactor = reactor
-        self._listeners: list[AnyListener] = []
+        self._listeners = Listeners()
         self._credentials = loaded.credentials
         random = surroundings.random
         self.learning = Learning(config, loaded, reactor, surroundings.learned)
@@ -108,17 +108,15 @@ class ResolverService(Service):
         self._validating.take(config, loaded)
         self._shared = surroundings.shared
         self._groups: dict[bytes, ParentGroup] = {}
-        forwards = self._forwards(config, loaded)
-        self._resolver = Resolver(
-            loaded.zone, self._cache, forwards, self.learning.keep, reactor, bounds_of(config, loaded.dialect)
-        )
+        forwards, bounds = self._forwards(config, loaded), bounds_of(config, loaded.dialect)
+        self._resolver = Resolver(loaded.zone, self._cache, forwards, self.learning.keep, reactor, bounds)
         self.packets = PacketCaches(config.packet_cache_bytes, reactor)
         self.packets.change(config.packet_cache_bytes, loaded.zone)
         self.operator = Operator(name, self._resolver, self._records_changed, reactor)
         self.admission = Admission(rules_of(config))
         self.counts = Counts(name)
         self.counts.events = surroundings.events
-        self.counts.parent_of = self._parent_of
+        self.counts.parent_of = self.learning.parent_of
         self._notified = partial(surroundings.notified, name)
         self._exchange: ZoneExchange | None = None
         self._take_exchange(config, loaded)
@@ -142,21 +140,12 @@ class ResolverService(Service):
     @property
     def ports(self) -> tuple[IListeningPort, ...]:
         """The UDP ports that are open; TCP ports of the same numbers go with them."""
-        return tuple([listener.udp for listener in self._regular])
+        return tuple([listener.udp for listener in self._listeners.regular])
 
     @property
     def all_ports(self) -> tuple[tuple[str, IListeningPort], ...]:
         """Those and the ports of encrypted DNS that are open, each behind its kind."""
-        return tuple(
-            [
-                ("udp", listener.udp) if isinstance(listener, OpenListener) else (listener.listen.kind, listener.port)
-                for listener in self._listeners
-            ]
-        )
-
-    @property
-    def _regular(self) -> list[OpenListener]:
-        return [listener for listener in self._listeners if isinstance(listener, OpenListener)]
+        return self._listeners.ports
 
     @property
     def streams(self) -> DNSStreams:
@@ -165,7 +154,9 @@ class ResolverService(Service):
 
     def privilegedStartService(self) -> None:
         config = self._config
-        self._listeners = self._ports.open(config.listen, config.batch, config.batch_delay, self._credentials)
+        self._listeners.exchange(
+            self._ports.open(config.listen, config.batch, config.batch_delay, self._credentials), []
+        )
 
     def startService(self) -> None:
         super().startService()
@@ -177,7 +168,7 @@ class ResolverService(Service):
         Without ``loaded`` only the listeners change. Those that both have keep their sockets, and what was learned
         stays. Raises :class:`~labnet.interfaces.StartError`; then nothing has changed.
         """
-        closing, opening = changed(self._listeners, config.listen)
+        closing, opening = self._listeners.changed(config.listen)
         claim = self.learning.claim(config)
         try:
             credentials = self._credentials if loaded is None else loaded.credentials
@@ -186,15 +177,15 @@ class ResolverService(Service):
             if claim is not None:
                 claim.release()
             raise
-        return _Change(self, config, loaded, _Listeners(opened, closing), claim)
 
-    def take_listeners(self, opened: list[AnyListener], closing: list[AnyListener]) -> None:
-        """Listen on those that are ``opened`` too, and no longer on those that are ``closing``."""
-        self._listeners = [listener for listener in self._listeners if listener not in closing] + opened
-        for listener in closing:
-            listener.close()
+        def take() -> None:
+            self._listeners.exchange(opened, closing)
+            if loaded is not None:
+                self._take(config, loaded)
 
-    def take(self, config: ResolverConfig, loaded: Loaded) -> None:
+        return ResolverChange(take, opened, claim)
+
+    def _take(self, config: ResolverConfig, loaded: Loaded) -> None:
         """Serve by ``config`` and the files behind it from now on, by all listeners."""
         self._config = config
         self.learning.take(config, loaded)
@@ -215,17 +206,12 @@ class ResolverService(Service):
         self._take_screens(config, loaded)
         self._streams.change(self._responder, config.tcp_idle, config.tcp_connections, config.tcp_per_address)
         self._credentials = loaded.credentials
-        for listener in self._listeners:
-            if isinstance(listener, OpenListener):
-                listener.change(self._responder, config.batch_delay)
-            else:
-                listener.change(loaded.credentials.get(listener.listen.files))
+        self._listeners.change(self._responder, config.batch_delay, loaded.credentials)
         self.packets.change(config.packet_cache_bytes, loaded.zone)
 
     def drain(self) -> Deferred[None]:
         """Take no further questions; fires when every one that was asked has its answer."""
-        for listener in self._listeners:
-            listener.stop_reading()
+        self._listeners.stop_reading()
         return gatherResults([self._resolver.idle(), self._streams.drain()]).addCallback(lambda _: None)
 
     def stopService(self) -> Deferred[None]:
@@ -236,12 +222,8 @@ class ResolverService(Service):
             self._exchange.stop()
         self._resolver.stop()
         self._forwarding.close()
-        closed: list[Deferred[Any]] = [self._streams.close()]
-        listeners, self._listeners = self._listeners, []
         self.learning.close()
-        for listener in listeners:
-            closed.append(listener.close())
-        return gatherResults(closed).addCallback(lambda _: None)
+        return gatherResults([self._streams.close(), *self._listeners.close()]).addCallback(lambda _: None)
 
     def samples(self) -> Iterator[Sample]:
         name = self.title
@@ -260,18 +242,9 @@ class ResolverService(Service):
         if self._exchange is not None:
             yield from self._exchange.samples()
         yield from self._validating.samples(name)
-        yield from self._ports_samples()
+        yield from self._listeners.samples(name)
         for parents in self._forwarding.parents.values():
             yield from parents.samples(name)
-
-    def _ports_samples(self) -> Iterator[Sample]:
-        """What was lost in the sockets; of those that are closed the counts have it already."""
-        for listener in self._regular:
-            sock = getattr(listener.udp, "socket", None)
-            if sock is not None:
-                yield Sample("labnet_queries_dropped_total", (self.title, "overflow"), overflowed(sock))
-            unsent = getattr(listener.udp, "unsent", 0)
-            yield Sample("labnet_queries_dropped_total", (self.title, "unsent"), unsent)
 
     def status(self) -> dict[str, Any]:
         """What there is to say about it, for JSON; times in seconds."""
@@ -386,11 +359,6 @@ class ResolverService(Service):
         self._resolver.full_path_types = RRType.AAAA, RRType.PTR
         return DNS64(self._resolver, config.dns64, config.dns64_exclude)
 
-    def _parent_of(self, question: Question) -> str:
-        # What a course parent told of a name answers every type.
-        entry = self._cache.peek(question) or self._cache.peek(Question(question.key, RRType.A))
-        return "" if entry is None else entry.source
-
     def _security_of(self, question: Question) -> str:
         entry = self._cache.peek(question) or self._resolver.flights.failures.peek(question)
         return "" if entry is None or not entry.security else entry.security.word
@@ -398,43 +366,3 @@ class ResolverService(Service):
 
 def _has_exchange(config: ResolverConfig) -> bool:
     return bool(config.keys or config.transfer or config.secondary)
-
-
-class _Listeners(NamedTuple):
-    opened: list[AnyListener]
-    closing: list[AnyListener]
-
-
-@implementer(IChange)
-class _Change:
-    """A configuration of a resolver that can be taken; its new listeners are open."""
-
-    def __init__(
-        self,
-        service: ResolverService,
-        config: ResolverConfig,
-        loaded: Loaded | None,
-        listeners: _Listeners,
-        claim: LogLock | None,
-    ) -> None:
-        self._service = service
-        self._config = config
-        self._loaded = loaded
-        self._listeners = listeners
-        self._claim = claim
-
-    def commit(self) -> None:
-        self._service.take_listeners(*self._listeners)
-        if self._loaded is not None:
-            self._service.take(self._config, self._loaded)
-        self._end_claim()
-
-    def cancel(self) -> None:
-        for listener in self._listeners.opened:
-            listener.close()
-        self._end_claim()
-
-    def _end_claim(self) -> None:
-        """The service has the lock by itself now, or does not need it."""
-        if self._claim is not None:
-            self._claim.release()

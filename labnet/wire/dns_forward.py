@@ -164,14 +164,15 @@ def encode_forwarded_query(id: bytes, section: bytes) -> bytes:
 
 
 def encode_signed_query(id: bytes, section: bytes) -> bytes:
-    """The same for a reply with signatures (DO), whatever others think of those (CD)."""
+    """The query of ``id`` with the question ``section``, for a reply with signatures (DO), be they bogus (CD)."""
     return id + _ASKED_UNCHECKED + section + _OPT_SIGNED
 
 
 def signed_addresses(reply: bytes, section: bytes) -> tuple[int, tuple[bytes, ...], bytes] | None:
-    """As :func:`forwardable_addresses`, and the data of the one RRSIG record behind the addresses.
+    """The lowest TTL (seconds), the addresses and the data of the one RRSIG record in ``reply``, if that is all it has.
 
-    That is empty where there is none. Whether it is of the addresses is not looked at.
+    The latter is empty where there is no such record; whether it is of the addresses is not looked at. The reply is one
+    to the question ``section``, as :func:`forwardable_addresses` says.
     """
     head, form = _HEADS.get(reply[2:_HEADER]), _FORMS.get(section[-_TYPE_CLASS:])
     if head is None or form is None:
@@ -238,5 +239,5 @@ def encode_forwarded_reply(question: bytes, end: int, shape: Shape, count: int, 
 
 
 def encode_secure_reply(question: bytes, end: int, shape: Shape, count: int, records: bytes) -> bytes:
-    """The same where the ``records`` are authentic."""
+    """The reply to ``question``, whose name ends at ``end``, with ``count`` records that are authentic (AD)."""
     return question[:2] + shape.secure_heads[count] + question[_HEADER : end + _TYPE_CLASS] + records + shape.opt

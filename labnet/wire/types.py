@@ -201,7 +201,7 @@ class RRset:
         return self.name.lower()
 
     def lasting(self, ttl: int) -> RRset:
-        """The same with this TTL."""
+        """The RRset with the TTL ``ttl``, in seconds; itself where that is its own."""
         return self if ttl == self.ttl else RRset(self.name, self.rrtype, ttl, self.rdatas)
 
 

@@ -68,7 +68,7 @@ class SecondaryLabTests(ReloadTestCase):
         lab = self.started()
         self.transfer(soa(5), a("www", 1), soa(5))
         self.reactor.advance(SOONEST)
-        lab._notified("main", key_of("lab.test"), 6, "192.0.2.1")
+        lab.zones.notified("main", key_of("lab.test"), 6, "192.0.2.1")
         self.reactor.advance(0)
         self.assertEqual(len(self.reactor.tcpClients), 2)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,28 +13,22 @@ from twisted.application.twist._options import TwistOptions
 from twisted.plugin import getPlugins
 from twisted.python import usage
 from twisted.scripts.twistd import ServerOptions
-from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.daemon import tap
 from labnet.daemon.service import LabService
 from labnet.dialects.library import shipped
+from tests.config.test_reading import FolderTestCase
 from tests.fakes import MemoryReactor
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-class TapTestCase(SynchronousTestCase):
+class TapTestCase(FolderTestCase):
     """Parses twistd's command line in an empty folder."""
 
     def setUp(self) -> None:
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.addCleanup(os.chdir, Path.cwd())
-        self.folder = Path(folder.name).resolve()
-        os.chdir(self.folder)
-        ours = ("LABNET_CONFIG", "STATE_DIRECTORY")
-        self.patch(os, "environ", {key: value for key, value in os.environ.items() if key not in ours})
-        (self.folder / "ips.txt").write_text("www.biu.ac.il,1.2.3.4,180\n")
+        super().setUp()
+        self.write("ips.txt", "www.biu.ac.il,1.2.3.4,180\n")
 
     def options(self, *words: str) -> tap._Options:
         """What ``twistd WORDS`` makes of them."""

@@ -303,7 +303,7 @@ class DrainTests(SynchronousTestCase):
             stopped.append("tcp")
             return closed
 
-        (listener,) = lab.service._listeners
+        (listener,) = lab.service._listeners.regular
         assert listener._tcp is not None
         listener._tcp.stopListening = stop
         lab.service.drain()

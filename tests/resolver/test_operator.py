@@ -150,12 +150,12 @@ class AddTests(OperatorTestCase):
             self.operator.add(f"n{number}.test A 192.0.2.1")
         with self.assertRaisesRegex(OperatorError, "2 records were added since the last reload"):
             self.operator.add("n3.test A 192.0.2.1")
-        self.lab.service.take(self.lab.service._config, self._loaded())
+        self.lab.service._take(self.lab.service._config, self._loaded())
         self.operator.add("n3.test A 192.0.2.1")
 
     def test_a_reload_forgets_it(self) -> None:
         self.operator.add("new.lab.test 30 A 192.0.2.3")
-        self.lab.service.take(self.lab.service._config, self._loaded())
+        self.lab.service._take(self.lab.service._config, self._loaded())
         self.assertEqual(rcode(self.lab.ask("new.lab.test")), "NXDOMAIN")
 
     def _loaded(self) -> Any:

@@ -39,8 +39,9 @@ def load_lab(
 ) -> tuple[Config, dict[str, Loaded]]:
     """The configuration that ``read`` gives, and the files of every resolver in it.
 
-    ``now`` (epoch seconds) is when records count as loaded. Raises :class:`~labnet.config.ConfigError` with everything
-    that is wrong in the configuration and in any of the files, also where ``reading`` is cancelled or takes too long.
+    ``now`` (epoch seconds) is when records count as loaded. Raises :class:`~labnet.config.reading.ConfigError` with
+    everything that is wrong in the configuration and in any of the files, also where ``reading`` is cancelled or takes
+    too long.
     """
     reading = reading or Reading()
     try:

@@ -165,7 +165,7 @@ class SupervisorService(BaseService):
 
     def _own_samples(self) -> Iterator[Sample]:
         yield from self.console.samples()
-        yield from self._zone_samples()
+        yield from self.zones.samples()
 
     def status(self) -> Deferred[dict[str, Any]]:
         """How the lab is, as :meth:`labnet.daemon.service.LabService.status` says it, and its ``workers``."""
@@ -232,14 +232,14 @@ class SupervisorService(BaseService):
             if self.ring.watched:
                 process.watch(True)
             if len(self.fleet.up) == len(self.fleet.workers):
-                self._serves()
+                self.zones.served()
                 self._started.notifier.ready(self._serving())
         elif "events" in message:
             for event in message["events"]:
                 self.ring.happened(unpacked(event))
         elif "notified" in message:
             resolver, zone, serial, host = message["notified"]
-            self._notified(resolver, bytes.fromhex(zone), serial, host)
+            self.zones.notified(resolver, bytes.fromhex(zone), serial, host)
         elif "exited" in message:
             self._command_has_exited = True
         elif "failed" in message:

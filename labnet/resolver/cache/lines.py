@@ -75,7 +75,7 @@ def encode_dns_line(cached: CachedAnswer, later: float = 0.0) -> str:
 
 
 def _encode_rdatas(question: Question, entry: Entry, since: float, content: Rdatas) -> str:
-    """The same line for one that has no more than records; it is made before its question is answered."""
+    """The DNS log line for an entry that has the records ``content`` alone; made before its question is answered."""
     name, rrtype, ttl = question.key.hex(), int(question.rrtype), entry.ttl
     rdatas = '","'.join([rdata.hex() for rdata in content])
     return (

@@ -6,9 +6,8 @@ Theory of operation
 **Appending.** All that is learned at a time is one ``write`` to the end of the file, done before any of it is answered,
 so a crash loses nothing that was answered; :mod:`labnet.resolver.cache.syncing` bounds what a loss of power costs.
 Everything larger (compaction, healing after a failed write, a file that was edited, the first line of a file without
-learned ones) is a *rewrite*: a temporary
-file (:mod:`labnet.resolver.cache.rewrite`) is filled beside the old one and renamed over it. Lines that are not ours
-stay as their author wrote them.
+learned ones) is a *rewrite*: a temporary file (:mod:`labnet.resolver.cache.rewrite`) is filled beside the old one and
+renamed over it. Lines that are not ours stay as their author wrote them.
 
 **Waiting.** Nothing here holds up the reactor: a rewrite writes for :data:`_TURN` seconds and then lets others be
 served for :data:`_PAUSE` seconds, and a thread waits for the disk, which takes milliseconds. What is
@@ -19,8 +18,9 @@ that shares the file takes the first line of a name. So what is appended for suc
 (:mod:`labnet.resolver.cache.superseded`): at once, but the next one :data:`RETRY` seconds later at the earliest, and
 after ten times as long as the last one took.
 
-**States.** :class:`State` says what is under way, :data:`TRANSITIONS` what leads from one state to the next; an event
-that a state does not list is a fault of this module and raises KeyError.
+**States.** :class:`~labnet.resolver.cache.log_states.State` says what is under way,
+:data:`~labnet.resolver.cache.log_states.TRANSITIONS` what leads from one state to the next; an event that a state does
+not list is a fault of this module and raises KeyError.
 
 =========  ============================================================  =====================
 State      Meaning                                                       What exists then
@@ -36,11 +36,10 @@ CLOSED     The end.                                                      nothing
 More is known, whatever the state:
 
 * ``_known`` is the file as this log left it (device, inode, size, time of change), or None: then another program may
-have
-  changed it, or a write failed, or it does not end in a whole line of ours, and nothing may be appended. ``_left`` is
-  the file as it was left last, also then: what stands behind that is another's.
-* :class:`Durability` says how much of what is live the file has, as far as writing it failed; each step down is logged
-  once, and so is the way back.
+  have changed it, or a write failed, or it does not end in a whole line of ours, and nothing may be appended.
+  ``_left`` is the file as it was left last, also then: what stands behind that is another's.
+* :class:`~labnet.resolver.cache.log_states.Durability` says how much of what is live the file has, as far as writing it
+  failed; each step down is logged once, and so is the way back.
 
 **Invariants.**
 
@@ -58,9 +57,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from enum import Enum, auto
 from itertools import chain
 from typing import Final, Generic, NamedTuple, TypeVar
 
@@ -70,6 +68,7 @@ from twisted.python.failure import Failure
 
 from labnet.net.clocks import ahead
 from labnet.net.kernel.regular import open_regular
+from labnet.resolver.cache.log_states import TRANSITIONS, Cause, Durability, State
 from labnet.resolver.cache.rewrite import Identity, Rewriting, identity
 from labnet.resolver.cache.superseded import NamedLines
 from labnet.resolver.cache.syncing import DelayedSync, InThread, sync_file
@@ -84,70 +83,6 @@ _PAUSE: Final = 0.002
 _LONGEST_LINE: Final = 300_000
 
 T = TypeVar("T")
-
-
-class State(Enum):
-    """What a log is doing."""
-
-    IDLE = auto()
-    WRITING = auto()
-    SYNCING = auto()
-    WAITING = auto()
-    CLOSING = auto()
-    CLOSED = auto()
-
-
-class Cause(Enum):
-    """What leads from one state to the next."""
-
-    BEGIN = auto()
-    WRITTEN = auto()
-    REPLACED = auto()
-    OVERTAKEN = auto()
-    FAILED = auto()
-    DEFER = auto()
-    CLOSE = auto()
-    END = auto()
-
-
-TRANSITIONS: Final[Mapping[State, Mapping[Cause, State]]] = {
-    State.IDLE: {
-        Cause.BEGIN: State.WRITING,
-        Cause.FAILED: State.WAITING,
-        Cause.DEFER: State.WAITING,
-        Cause.CLOSE: State.CLOSING,
-    },
-    State.WRITING: {
-        Cause.WRITTEN: State.SYNCING,
-        Cause.REPLACED: State.IDLE,
-        Cause.OVERTAKEN: State.WAITING,
-        Cause.FAILED: State.WAITING,
-        Cause.CLOSE: State.CLOSING,
-    },
-    State.SYNCING: {
-        Cause.REPLACED: State.IDLE,
-        Cause.OVERTAKEN: State.WAITING,
-        Cause.FAILED: State.WAITING,
-        Cause.CLOSE: State.CLOSING,
-    },
-    State.WAITING: {Cause.BEGIN: State.WRITING, Cause.FAILED: State.WAITING, Cause.CLOSE: State.CLOSING},
-    State.CLOSING: {
-        Cause.BEGIN: State.CLOSING,
-        Cause.REPLACED: State.CLOSING,
-        Cause.FAILED: State.CLOSING,
-        Cause.OVERTAKEN: State.CLOSING,
-        Cause.END: State.CLOSED,
-    },
-    State.CLOSED: {},
-}
-
-
-class Durability(Enum):
-    """How much of what is live the file has; the value is what a failure's line in the log says of it."""
-
-    WHOLE = ""
-    APPENDED = "new lines are still appended, old ones cannot be removed"
-    IN_MEMORY = "it is kept in memory until that is mended"
 
 
 @dataclass(frozen=True)

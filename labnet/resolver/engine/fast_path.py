@@ -1,11 +1,11 @@
 """The fast path: a client's datagram is passed on to a DNS parent, and its reply passed back, without an object for
 each step.
 
-A question is passed on where it is forwardable (:mod:`labnet.wire.dns_forward`), where nothing at all is known of it
-here, and where its first parent is a DNS server that is up. A reply with nothing but addresses is passed back at once.
-All else is for the full path: it goes on from any other reply as it came, and asks anew where there was none. Both
-paths share one table (:mod:`labnet.resolver.engine.inflight`), so they know the same names, ask each only once, and
-learn the same.
+A question is passed on where it is forwardable (:mod:`labnet.wire.dns_forward`), where nothing is known of it here that
+counts, and where its first parent is a DNS server that is up. A reply with nothing but addresses, and the signature of
+those where it is checked, is passed back at once. All else is for the full path: it goes on from any other reply as it
+came, and asks anew where there was none. Both paths share one table (:mod:`labnet.resolver.engine.inflight`), so they
+know the same names, ask each only once, and learn the same.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from labnet.resolver.upstream.relay import Relay
 from labnet.resolver.upstream.selection import Parents
 from labnet.wire.dns_common import HEADER, QR, RD, TC
 from labnet.wire.dns_forward import (
+    Shape,
     Shapes,
     encode_addresses,
     encode_forwarded_query,
@@ -39,6 +40,7 @@ from labnet.wire.dns_upstream import EarlyReply, Sent
 from labnet.wire.types import ExtendedError, InfoCode, Question, Rcode, RRset, Security, Upstream
 
 Check = Callable[[RRset, bytes], tuple[Security, RRset] | None]
+Encode = Callable[[bytes, int, Shape, int, bytes], bytes]
 
 _TRUNCATED: Final = HEADER.pack(0, QR | TC | RD, 1, 0, 0, 0)
 
@@ -185,21 +187,23 @@ class Forwarder:
         ttl, addresses = found
         usual = self._path.usual
         if usual is not None and usual.harms(flight.question, addresses):
-            self._diverted.append((flight, reply))
-            return True
+            return self._divert(flight, reply)
         least, most = self._path.ttl
-        if not least <= ttl <= most:
-            ttl = min(max(ttl, least), most)
-        count, ports = len(addresses), self._ports
-        records = encode_addresses(flight.section[-4:], ttl, addresses)
-        for port, origin, question, end, shape in flight.late:
-            ports[port] = None
-            port.reply(origin, question, encode_forwarded_reply(question, end, shape, count, records))
+        ttl = min(max(ttl, least), most)
+        self._pass_back(flight, ttl, addresses, encode_forwarded_reply)
         if ttl or flight.waiting:
             self._flights.learn_rdatas(flight, addresses, ttl, self._address)
         else:
             self._flights.release(flight)
         return True
+
+    def _pass_back(self, flight: Flight, ttl: int, addresses: tuple[bytes, ...], encode: Encode) -> None:
+        """Answer all who wait for ``flight`` on the fast path: these addresses for ``ttl`` seconds."""
+        count, ports = len(addresses), self._ports
+        records = encode_addresses(flight.section[-4:], ttl, addresses)
+        for port, origin, question, end, shape in flight.late:
+            ports[port] = None
+            port.reply(origin, question, encode(question, end, shape, count, records))
 
     def _divert(self, flight: Flight, reply: bytes) -> bool:
         """What else came for ``flight`` is for the full path; False where it is no ``reply`` at all."""
@@ -256,13 +260,9 @@ class CheckingForwarder(Forwarder):
         security, rrset = checked
         least, most = self._path.ttl
         rrset = rrset.lasting(min(max(rrset.ttl, least), most))
-        ttl, count, ports = rrset.ttl, len(addresses), self._ports
-        encode = encode_secure_reply if security is Security.SECURE else encode_forwarded_reply
-        records = encode_addresses(flight.section[-4:], ttl, addresses)
-        for port, origin, question, end, shape in flight.late:
-            ports[port] = None
-            port.reply(origin, question, encode(question, end, shape, count, records))
-        if ttl or flight.waiting:
+        is_secure = security is Security.SECURE
+        self._pass_back(flight, rrset.ttl, addresses, encode_secure_reply if is_secure else encode_forwarded_reply)
+        if rrset.ttl or flight.waiting:
             upstream = Upstream(Rcode.NOERROR, self._address, (rrset,), security=security)
             self._flights.learn(flight, upstream)
         else:

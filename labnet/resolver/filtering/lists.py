@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from labnet.resolver.filtering.names import NameSet
 from labnet.resolver.filtering.networks import NetworkMap
-from labnet.resolver.filtering.treatment import Kind, Treatment
+from labnet.resolver.filtering.treatment import Treatment, TreatmentKind
 from labnet.values.addresses import IPNetwork
 from labnet.wire.names import text_of
 
@@ -40,7 +40,7 @@ class BlockList:
     @property
     def allows(self) -> bool:
         """Whether it does nothing but except names from other lists."""
-        return bool(self.treatments) and all(each.kind is Kind.PASS for each in self.treatments)
+        return bool(self.treatments) and all(each.kind is TreatmentKind.PASS for each in self.treatments)
 
     def find(self, key: bytes) -> Verdict | None:
         """What it wants done with questions for ``key``."""

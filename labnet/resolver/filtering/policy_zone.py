@@ -18,7 +18,7 @@ from labnet.resolver.files.zonefile import MasterFile
 from labnet.resolver.filtering.lists import BlockList
 from labnet.resolver.filtering.names_file import SkippedLines, Suffixes
 from labnet.resolver.filtering.networks import NetworkMap
-from labnet.resolver.filtering.treatment import TTL, Kind, Treatment
+from labnet.resolver.filtering.treatment import TTL, Treatment, TreatmentKind
 from labnet.values.addresses import IPNetwork
 from labnet.wire.names import ROOT, is_below, key_of, labels, text_of
 from labnet.wire.types import RRset, RRType
@@ -28,10 +28,10 @@ ORIGIN: Final = key_of("rpz")
 
 _WILDCARD: Final = b"\x01*"
 _ACTIONS: Final = {
-    ROOT: Kind.NXDOMAIN,
-    _WILDCARD + ROOT: Kind.NODATA,
-    key_of("rpz-passthru"): Kind.PASS,
-    key_of("rpz-drop"): Kind.DROP,
+    ROOT: TreatmentKind.NXDOMAIN,
+    _WILDCARD + ROOT: TreatmentKind.NODATA,
+    key_of("rpz-passthru"): TreatmentKind.PASS,
+    key_of("rpz-drop"): TreatmentKind.DROP,
 }
 _KINDS: Final = list(dict.fromkeys(_ACTIONS.values()))
 _REFUSED: Final = {
@@ -139,7 +139,9 @@ class PolicyZone(MasterFile):
         """The treatment that ``rrset`` asks for; or why there is none."""
         if rrset.rrtype == RRType.CNAME:
             target = rrset.rdatas[0].lower()
-            kind = Kind.PASS if target == trigger else _ACTIONS.get(target)  # an older way to write rpz-passthru
+            kind = (
+                TreatmentKind.PASS if target == trigger else _ACTIONS.get(target)
+            )  # an older way to write rpz-passthru
             if kind is not None:
                 return _KINDS.index(kind)
             if list(labels(target))[-1].startswith(b"rpz-"):
@@ -147,7 +149,7 @@ class PolicyZone(MasterFile):
         number = self._own.get(trigger)
         if number is None:
             number = self._own[trigger] = len(self._list.treatments)
-            self._list.treatments.append(Treatment(Kind.DATA))
+            self._list.treatments.append(Treatment(TreatmentKind.DATA))
         self._list.treatments[number].merge(rrset.rrtype, rrset.ttl, rrset.rdatas)
         return number
 

@@ -19,7 +19,7 @@ from labnet.policy.access import address_of
 from labnet.policy.loglimit import LogLimit
 from labnet.resolver.filtering.lists import BlockList, Verdict
 from labnet.resolver.filtering.rebinding import RebindingGuard, addresses_of
-from labnet.resolver.filtering.treatment import Kind
+from labnet.resolver.filtering.treatment import TreatmentKind
 from labnet.resolver.reasons import error_of
 from labnet.wire.names import text_of
 from labnet.wire.types import Answer, BlockedAnswer, InfoCode, Question, Rcode, RRset, RRType
@@ -86,7 +86,7 @@ class Screen:
         self, question: Question, block_list: BlockList, verdict: Verdict, kind: str, story: Story | None
     ) -> tuple[Answer | None, IScreen | None]:
         treatment = verdict.treatment
-        passes = treatment.kind is Kind.PASS
+        passes = treatment.kind is TreatmentKind.PASS
         values = {"list": verdict.by, "entry": verdict.entry, "done": treatment.kind.value}
         step = Step("passed" if passes else kind, {"name": text_of(question.key), **values})
         if story is not None:

@@ -20,7 +20,7 @@ TTL: Final = 60
 _WILDCARD: Final = b"\x01*"
 
 
-class Kind(Enum):
+class TreatmentKind(Enum):
     """What the answer is, as people read it."""
 
     NXDOMAIN = "NXDOMAIN"
@@ -38,7 +38,7 @@ class Treatment:
     A CNAME whose target begins with ``*`` puts the name that was asked for in the star's place.
     """
 
-    kind: Kind
+    kind: TreatmentKind
     rrsets: dict[int, tuple[int, tuple[bytes, ...]]] = field(default_factory=dict)
 
     def merge(self, rrtype: int, ttl: int, rdatas: tuple[bytes, ...]) -> None:
@@ -49,7 +49,7 @@ class Treatment:
     def answer(self, question: Question, by: str, error: ExtendedError) -> BlockedAnswer:
         """What ``question`` gets because of the list ``by``, with ``error`` to say so. It is of no kind PASS."""
         rcode = _RCODES.get(self.kind, Rcode.NOERROR)
-        found = self._rrset(question) if self.kind is Kind.DATA else None
+        found = self._rrset(question) if self.kind is TreatmentKind.DATA else None
         negative = found is None and rcode in (Rcode.NOERROR, Rcode.NXDOMAIN)
         return BlockedAnswer(
             rcode,
@@ -57,9 +57,9 @@ class Treatment:
             authority=(made_up_soa(question.key, TTL),) if negative else (),
             mapping=None if found is None else _mapping_of(question, found),
             errors=(error,),
-            until=0.0 if self.kind is Kind.DROP else float("inf"),
+            until=0.0 if self.kind is TreatmentKind.DROP else float("inf"),
             by=by,
-            is_dropped=self.kind is Kind.DROP,
+            is_dropped=self.kind is TreatmentKind.DROP,
         )
 
     def _rrset(self, question: Question) -> RRset | None:
@@ -79,7 +79,11 @@ class Treatment:
         return RRset(question.key, rrtype, ttl, rdatas)
 
 
-_RCODES: Final = {Kind.NXDOMAIN: Rcode.NXDOMAIN, Kind.REFUSED: Rcode.REFUSED, Kind.DROP: Rcode.REFUSED}
+_RCODES: Final = {
+    TreatmentKind.NXDOMAIN: Rcode.NXDOMAIN,
+    TreatmentKind.REFUSED: Rcode.REFUSED,
+    TreatmentKind.DROP: Rcode.REFUSED,
+}
 """By TCP a question has an answer even where it is dropped by UDP: its connection is for others too."""
 
 
@@ -88,13 +92,18 @@ def treatment_of(answers: Iterable[str]) -> Treatment:
     words = tuple(answers)
     if words[0] in _WORDS:
         return Treatment(_WORDS[words[0]])
-    found = Treatment(Kind.DATA)
+    found = Treatment(TreatmentKind.DATA)
     for address in map(ipaddress.ip_address, ("0.0.0.0", "::") if words == ("zero",) else words):
         found.merge(RRType.A if address.version == 4 else RRType.AAAA, TTL, (address.packed,))
     return found
 
 
-_WORDS: Final = {"nxdomain": Kind.NXDOMAIN, "nodata": Kind.NODATA, "refused": Kind.REFUSED, "allow": Kind.PASS}
+_WORDS: Final = {
+    "nxdomain": TreatmentKind.NXDOMAIN,
+    "nodata": TreatmentKind.NODATA,
+    "refused": TreatmentKind.REFUSED,
+    "allow": TreatmentKind.PASS,
+}
 
 
 def _mapping_of(question: Question, rrset: RRset) -> Mapping | None:

@@ -19,7 +19,7 @@ from twisted.python.failure import Failure
 from labnet.interfaces import IReactor
 from labnet.net.clocks import wall_of
 from labnet.resolver.records.listing import ZoneRecord, serial_of
-from labnet.resolver.transfers.incoming import Kind, TransferError
+from labnet.resolver.transfers.incoming import TransferError, TransferKind
 from labnet.resolver.transfers.zonestore import NewVersion
 from labnet.values.servers import ServerAddress
 from labnet.wire.transfer import transfer_query
@@ -95,7 +95,7 @@ class TransferStream(Int16StringReceiver):
 class Fetched:
     """What came of a question: the ``kind``, and the ``soa`` that the primary has."""
 
-    def __init__(self, kind: Kind, soa: ZoneRecord, size: int) -> None:
+    def __init__(self, kind: TransferKind, soa: ZoneRecord, size: int) -> None:
         self.kind = kind
         self.soa = soa
         self.size = size
@@ -128,7 +128,7 @@ async def fetch(
         incoming = version.incoming
         assert incoming.kind is not None
         assert incoming.soa is not None
-        if incoming.kind is not Kind.CURRENT:
+        if incoming.kind is not TransferKind.CURRENT:
             await means.in_thread(version.finish)
         return Fetched(incoming.kind, incoming.soa, size)
     except OSError as error:

@@ -33,7 +33,7 @@ class TransferError(Exception):
     """What another server sends is no zone, or no more of it comes; the text says why."""
 
 
-class Kind(Enum):
+class TransferKind(Enum):
     """What is sent."""
 
     CURRENT = auto()
@@ -58,7 +58,7 @@ class IncomingTransfer:
     """
 
     def __init__(self, zone: bytes, id: int, serial: int | None, take: Callable[[list[TransferLine]], object]) -> None:
-        self.kind: Kind | None = None
+        self.kind: TransferKind | None = None
         self.soa: ZoneRecord | None = None
         """The newest one, with its line in :attr:`soa_line`."""
         self.soa_line = ""
@@ -86,7 +86,7 @@ class IncomingTransfer:
         lines: list[TransferLine] = []
         for record in found.records:
             if self._done:
-                if self.kind is Kind.CURRENT:
+                if self.kind is TransferKind.CURRENT:
                     break  # a whole zone of a version that is here already
                 raise TransferError("records come behind the end of the zone")
             line = self._record(record)
@@ -119,8 +119,8 @@ class IncomingTransfer:
         if self._first is None:
             raise TransferError("the first record is no SOA")
         if self.kind is None:
-            self.kind = Kind.WHOLE
-        if self.kind is Kind.CHANGES:
+            self.kind = TransferKind.WHOLE
+        if self.kind is TransferKind.CHANGES:
             self._changes += 1
             if self._changes > MOST_CHANGES:
                 raise TransferError(f"more than {MOST_CHANGES:,} records change")
@@ -132,20 +132,20 @@ class IncomingTransfer:
         if self._first is None:
             self._begin(record, soa)
         elif self.kind is None and self._have is not None and soa.serial == self._have:
-            self.kind, self._removing = Kind.CHANGES, True
-        elif self.kind is Kind.CHANGES:
+            self.kind, self._removing = TransferKind.CHANGES, True
+        elif self.kind is TransferKind.CHANGES:
             self._next(soa)
         elif soa.serial != self._first.serial:
             raise TransferError(f"the zone begins with the serial {self._first.serial} and ends with {soa.serial}")
         else:
-            self.kind, self._done = Kind.WHOLE, True
+            self.kind, self._done = TransferKind.WHOLE, True
 
     def _begin(self, record: ReceivedRecord, soa: SOA) -> None:
         self._first, self.serial = soa, soa.serial
         self.soa = ZoneRecord(record.name, record.rrtype, record.ttl, record.rdata)
         self.soa_line = record.line
         if self._have is not None and not is_newer(soa.serial, self._have):
-            self.kind, self._done = Kind.CURRENT, True
+            self.kind, self._done = TransferKind.CURRENT, True
 
     def _next(self, soa: SOA) -> None:
         """One more SOA among changes: behind what is removed the new one, behind what is added the end or the next."""

@@ -21,7 +21,7 @@ from twisted.python.failure import Failure
 from labnet.net.addresses import address_text
 from labnet.resolver.records.listing import ZoneRecord, is_newer, serial_of
 from labnet.resolver.transfers.fetching import Fetched, Means, fetch
-from labnet.resolver.transfers.incoming import Kind, TransferError
+from labnet.resolver.transfers.incoming import TransferError, TransferKind
 from labnet.resolver.transfers.zonestore import touch
 from labnet.values.servers import ServerAddress
 from labnet.wire.names import text_of
@@ -235,12 +235,12 @@ class SecondaryZone:
         except TransferError:
             self.counts[kind, "failed"] += 1
             raise
-        self.counts[kind, "current" if fetched.kind is Kind.CURRENT else "done"] += 1
+        self.counts[kind, "current" if fetched.kind is TransferKind.CURRENT else "done"] += 1
         return fetched
 
     def _take(self, fetched: Fetched) -> None:
         """A primary has said what there is."""
-        is_new = fetched.kind is not Kind.CURRENT
+        is_new = fetched.kind is not TransferKind.CURRENT
         if is_new:
             self.soa = fetched.soa
             self.log.info(
@@ -249,7 +249,7 @@ class SecondaryZone:
                 zone=text_of(self.zone),
                 serial=serial_of(fetched.soa),
                 primary=self._primary,
-                kind="IXFR" if fetched.kind is Kind.CHANGES else "AXFR",
+                kind="IXFR" if fetched.kind is TransferKind.CHANGES else "AXFR",
                 size=fetched.size,
                 event="secondary.transferred",
             )

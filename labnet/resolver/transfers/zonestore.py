@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import IO, Final
 
 from labnet.net.kernel.regular import open_made, read_regular
-from labnet.resolver.transfers.incoming import IncomingTransfer, Kind, TransferError, TransferLine
+from labnet.resolver.transfers.incoming import IncomingTransfer, TransferError, TransferKind, TransferLine
 from labnet.wire.tsig import SignatureError, Verifier
 
 MODE: Final = 0o640
@@ -51,7 +51,7 @@ class NewVersion:
 
     def finish(self) -> None:
         """Have it take the place of the version that was. Raises TransferError where its changes do not fit that."""
-        if self.incoming.kind is Kind.CHANGES:
+        if self.incoming.kind is TransferKind.CHANGES:
             self._opened().writelines(f"{line}\n" for line in self._changed())
         file = self._opened()
         file.flush()
@@ -72,7 +72,7 @@ class NewVersion:
                 os.unlink(self._part)
 
     def _take(self, lines: list[TransferLine]) -> None:
-        if self.incoming.kind is Kind.CHANGES:
+        if self.incoming.kind is TransferKind.CHANGES:
             self._changes += lines
         else:
             self._opened().writelines(f"{line.text}\n" for line in lines)

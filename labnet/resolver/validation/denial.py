@@ -13,7 +13,7 @@ _BLOCK: Final = 2
 _LONGEST_BLOCK: Final = 32
 
 
-class Proof(NamedTuple):
+class DenialProof(NamedTuple):
     """That something is not there: SECURE, or INSECURE for a ``reason`` (opt-out, too many iterations)."""
 
     security: Security = Security.SECURE
@@ -21,7 +21,7 @@ class Proof(NamedTuple):
     code: InfoCode | None = None
 
 
-PROVEN: Final = Proof()
+PROVEN: Final = DenialProof()
 
 
 class Cut(Enum):
@@ -41,13 +41,13 @@ class Proofs(Protocol):
     All names are keys in that zone.
     """
 
-    def no_name(self, name: bytes) -> Proof:
+    def no_name(self, name: bytes) -> DenialProof:
         """That there is no ``name``, nor a wildcard for it."""
 
-    def no_data(self, name: bytes, rrtype: int) -> Proof:
+    def no_data(self, name: bytes, rrtype: int) -> DenialProof:
         """That ``name``, or the wildcard for it, has no records of ``rrtype``."""
 
-    def no_closer(self, name: bytes, encloser: bytes) -> Proof:
+    def no_closer(self, name: bytes, encloser: bytes) -> DenialProof:
         """That ``name`` is not there, so that the wildcard below ``encloser`` is for it."""
 
     def cut(self, name: bytes) -> tuple[Cut, str]:
@@ -83,11 +83,11 @@ def is_cut(types: frozenset[int]) -> bool:
     return RRType.NS in types and RRType.SOA not in types
 
 
-def unsigned_cut(types: frozenset[int], rrtype: int, name: bytes) -> Proof | None:
+def unsigned_cut(types: frozenset[int], rrtype: int, name: bytes) -> DenialProof | None:
     """What ``types`` prove of records of ``rrtype`` at ``name`` where they make it an insecure delegation."""
     if rrtype == RRType.DS or not is_cut(types) or RRType.DS in types:
         return None
-    return Proof(Security.INSECURE, f"{text_of(name)} is delegated, and proven to have no DS")
+    return DenialProof(Security.INSECURE, f"{text_of(name)} is delegated, and proven to have no DS")
 
 
 def is_end(types: frozenset[int]) -> bool:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from labnet.resolver.validation.denial import (
     PROVEN,
     Cut,
-    Proof,
+    DenialProof,
     is_cut,
     is_end,
     lacks,
@@ -48,13 +48,13 @@ class NsecProofs:
         self._zone = zone
         self._records = [record for rrset in rrsets for record in _read(rrset)]
 
-    def no_name(self, name: bytes) -> Proof:
+    def no_name(self, name: bytes) -> DenialProof:
         covering = self._covering(name, "name")
         wildcard = WILDCARD + covering.encloser(name)
         self._covering(wildcard, "wildcard for")
         return PROVEN
 
-    def no_data(self, name: bytes, rrtype: int) -> Proof:
+    def no_data(self, name: bytes, rrtype: int) -> DenialProof:
         matching = self._matching(name)
         if matching is None:
             covering = self._covers(name)
@@ -72,7 +72,7 @@ class NsecProofs:
             raise unproven(f"the NSEC of {text_of(matching.owner)}, for {text_of(name)} {type_text(rrtype)}, {why}")
         return PROVEN
 
-    def no_closer(self, name: bytes, encloser: bytes) -> Proof:
+    def no_closer(self, name: bytes, encloser: bytes) -> DenialProof:
         covering = self._covering(name, "name")
         if covering.encloser(name) != encloser:
             raise unproven(f"{text_of(name)} was made of a wildcard that is not the next one above it")

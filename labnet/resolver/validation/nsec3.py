@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from labnet.resolver.validation.denial import (
     PROVEN,
     Cut,
-    Proof,
+    DenialProof,
     is_cut,
     is_end,
     lacks,
@@ -67,16 +67,16 @@ class Nsec3Proofs:
         self._hashes: dict[bytes, bytes] = {}
 
     @property
-    def _too_costly(self) -> Proof | None:
+    def _too_costly(self) -> DenialProof | None:
         if self._iterations <= MOST_ITERATIONS:
             return None
         says = (
             f"the NSEC3 records of {text_of(self._zone)} take {self._iterations} iterations, and above "
             f"{MOST_ITERATIONS} they count for nothing"
         )
-        return Proof(Security.INSECURE, says, InfoCode.UNSUPPORTED_NSEC3_ITERATIONS)
+        return DenialProof(Security.INSECURE, says, InfoCode.UNSUPPORTED_NSEC3_ITERATIONS)
 
-    def no_name(self, name: bytes) -> Proof:
+    def no_name(self, name: bytes) -> DenialProof:
         if (costly := self._too_costly) is not None:
             return costly
         encloser = self._encloser(name)
@@ -85,7 +85,7 @@ class Nsec3Proofs:
             raise unproven(f"nothing proves that there is no wildcard for {text_of(name)}")
         return self._opted(closer, name)
 
-    def no_data(self, name: bytes, rrtype: int) -> Proof:
+    def no_data(self, name: bytes, rrtype: int) -> DenialProof:
         if (costly := self._too_costly) is not None:
             return costly
         matching = self._matching(name)
@@ -106,7 +106,7 @@ class Nsec3Proofs:
             raise unproven(f"the NSEC3 for {text_of(name)} {type_text(rrtype)} {why}")
         return opted
 
-    def no_closer(self, name: bytes, encloser: bytes) -> Proof:
+    def no_closer(self, name: bytes, encloser: bytes) -> DenialProof:
         if (costly := self._too_costly) is not None:
             return costly
         closer = self._covering(next_closer(name, encloser))
@@ -148,10 +148,12 @@ class Nsec3Proofs:
             raise unproven(f"nothing proves that there is no name {text_of(name)}")
         return encloser.closer
 
-    def _opted(self, closer: Nsec3, name: bytes) -> Proof:
+    def _opted(self, closer: Nsec3, name: bytes) -> DenialProof:
         if not closer.opt_out:
             return PROVEN
-        return Proof(Security.INSECURE, f"{text_of(self._zone)} leaves out what may be at {text_of(name)} (opt-out)")
+        return DenialProof(
+            Security.INSECURE, f"{text_of(self._zone)} leaves out what may be at {text_of(name)} (opt-out)"
+        )
 
     def _matching(self, name: bytes) -> Nsec3 | None:
         hash = self._hash(name)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
-from typing import Final
 
 from twisted.internet.defer import Deferred, TimeoutError, succeed
 from zope.interface import implementer
@@ -21,8 +20,6 @@ from labnet.resolver.validation.work import LONGEST_VALIDATION
 from labnet.wire.dns_upstream import EarlyReply
 from labnet.wire.names import text_of
 from labnet.wire.types import CHECKING_DISABLED, DNSSEC_OK, Question, RRset, Security, Upstream
-
-_SECURE: Final = Security.SECURE.word
 
 
 @implementer(IParent)
@@ -79,7 +76,7 @@ class ValidatingParent:
 
 
 class ValidatingParents(ValidatingParent, CheckedParents):
-    """The same before ``parents`` that the fast path can ask."""
+    """Validates what ``parents`` reply, whom the fast path can ask too (:class:`CheckedParents`)."""
 
     def __init__(self, parents: Parents, validator: Validator, counts: Counter[str]) -> None:
         ValidatingParent.__init__(self, parents, validator, counts)
@@ -92,8 +89,7 @@ class ValidatingParents(ValidatingParent, CheckedParents):
     def check(self, rrset: RRset, signature: bytes) -> tuple[Security, RRset] | None:
         checked = self._validator.at_once(rrset, signature)
         if checked is not None:
-            security = checked[0]
-            self._counts[_SECURE if security is Security.SECURE else security.word] += 1
+            self._counts[checked[0].word] += 1
         return checked
 
     def resume(self, question: Question, replied: DNSParent, early: EarlyReply) -> Deferred[Upstream]:

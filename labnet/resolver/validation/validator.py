@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 from labnet.resolver.upstream.errors import Bogus
 from labnet.resolver.validation.aggressive import KnownDenials, Proven
 from labnet.resolver.validation.chain import TrustChain, TrustZone
-from labnet.resolver.validation.denial import Proof, unproven
+from labnet.resolver.validation.denial import DenialProof, unproven
 from labnet.resolver.validation.proofs import Denials, proofs_of
 from labnet.resolver.validation.signatures import (
     Keys,
@@ -64,7 +64,7 @@ class _Reply:
             self.denials[keys.zone] = proofs_of(self.upstream.proofs, keys, self.now, self.work)
         return self.denials[keys.zone]
 
-    def take(self, proof: Proof, zone: TrustZone) -> None:
+    def take(self, proof: DenialProof, zone: TrustZone) -> None:
         """Something is proven by ``zone``."""
         if proof.security is Security.SECURE:
             self.verdicts.append(_secure(zone))

@@ -133,6 +133,13 @@ class LabTests(ProtocolTestCase):
         lab._command_exited()
         self.assertEqual(self.told(), [{"exited": True}])
 
+    def test_a_notify_is_for_the_supervisor(self) -> None:
+        """Which has the zones of other servers; a worker has none."""
+        lab = self.lab()
+        self.protocol.makeConnection(self.transport)
+        lab.resolvers["main"]._notified(b"\3lab\0", 6, "192.0.2.1")
+        self.assertEqual(self.told(), [{"notified": ["main", b"\3lab\0".hex(), 6, "192.0.2.1"]}])
+
     def test_without_a_supervisor_it_hurries(self) -> None:
         """A worker whose supervisor is gone takes a moment for what is in flight, no more."""
         lab = self.lab()

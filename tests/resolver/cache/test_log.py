@@ -10,7 +10,8 @@ from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.resolver.cache.log import TRANSITIONS, Cause, LearnedLog, State
+from labnet.resolver.cache.log import LearnedLog
+from labnet.resolver.cache.log_states import TRANSITIONS, Cause, State
 from labnet.resolver.cache.syncing import FLUSH
 from tests.resolver.cache.logcase import AUTHORS, LogCase, learned, line
 

@@ -12,7 +12,7 @@ import dns.rcode
 from labnet.resolver.cache.policy import Bounds, entry_of
 from labnet.resolver.filtering.lists import BlockList
 from labnet.resolver.filtering.screen import Screen
-from labnet.resolver.filtering.treatment import Kind, Treatment
+from labnet.resolver.filtering.treatment import Treatment, TreatmentKind
 from labnet.resolver.upstream import relay, relay_sockets
 from labnet.resolver.upstream.relay_sockets import LONGEST_USE, affordable_sockets
 from labnet.resolver.upstream.selection import Parents
@@ -20,7 +20,7 @@ from labnet.wire.names import ROOT, key_of
 from labnet.wire.types import Answer, Question, Rcode, RRset, RRType, Upstream
 from tests.resolver.relayfakes import ADA, BOB, WWW, FastPathCase, LoopbackParent, asking, response
 
-NXDOMAIN = Treatment(Kind.NXDOMAIN)
+NXDOMAIN = Treatment(TreatmentKind.NXDOMAIN)
 
 
 class FastPathTests(FastPathCase):

@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.resolver.filtering.lists import BlockList
 from labnet.resolver.filtering.policy_zone import PolicyZone
-from labnet.resolver.filtering.treatment import Kind
+from labnet.resolver.filtering.treatment import TreatmentKind
 from labnet.wire.names import key_of
 
 HEAD = "$TTL 60\n@ SOA localhost. root.localhost. 1 3600 600 86400 60\n  NS localhost.\n"
@@ -22,7 +22,7 @@ def read(text: str) -> tuple[BlockList, list[str]]:
     return found, [f"{problem.line}: {problem.says}" for problem in zone.skipped.problems()]
 
 
-def kinds(block_list: BlockList, *names: str) -> list[Kind | None]:
+def kinds(block_list: BlockList, *names: str) -> list[TreatmentKind | None]:
     """What is done about each of ``names``."""
     verdicts = [block_list.find(key_of(name)) for name in names]
     return [None if verdict is None else verdict.treatment.kind for verdict in verdicts]
@@ -44,9 +44,19 @@ class PolicyZoneTests(SynchronousTestCase):
             kinds(
                 found, "gone.example", "empty.example", "ok.example", "drop.example", "a.wild.example", "old.example"
             ),
-            [Kind.NXDOMAIN, Kind.NODATA, Kind.PASS, Kind.DROP, Kind.NXDOMAIN, Kind.PASS],
+            [
+                TreatmentKind.NXDOMAIN,
+                TreatmentKind.NODATA,
+                TreatmentKind.PASS,
+                TreatmentKind.DROP,
+                TreatmentKind.NXDOMAIN,
+                TreatmentKind.PASS,
+            ],
         )
-        self.assertEqual(kinds(found, "wild.example", "here.example", "there.example"), [None, Kind.DATA, Kind.DATA])
+        self.assertEqual(
+            kinds(found, "wild.example", "here.example", "there.example"),
+            [None, TreatmentKind.DATA, TreatmentKind.DATA],
+        )
         here = found.find(key_of("here.example"))
         assert here is not None
         self.assertEqual(sorted(here.treatment.rrsets), [1, 28])
@@ -61,14 +71,15 @@ class PolicyZoneTests(SynchronousTestCase):
             # The TXT record belongs to the last name of the many; its first entry counts.
             self.assertEqual(len(found.names), 10_001)
             self.assertEqual(
-                kinds(found, "a7.example", "x.a4999.example", "last.example"), [Kind.NXDOMAIN] * 2 + [Kind.PASS]
+                kinds(found, "a7.example", "x.a4999.example", "last.example"),
+                [TreatmentKind.NXDOMAIN] * 2 + [TreatmentKind.PASS],
             )
 
     def test_the_zone_s_own_name_is_cut_off(self) -> None:
         """Whatever it is, and whether names are written whole."""
         text = "$ORIGIN rpz.provider.test.\n" + HEAD + "ads.example CNAME .\nmore.example.rpz.provider.test. CNAME .\n"
         found, problems = read(text)
-        self.assertEqual(kinds(found, "ads.example", "more.example"), [Kind.NXDOMAIN] * 2)
+        self.assertEqual(kinds(found, "ads.example", "more.example"), [TreatmentKind.NXDOMAIN] * 2)
         self.assertEqual(problems, [])
         _, problems = read(text + "ads.example. CNAME .\n")
         says = "7: ads.example is not in the policy zone rpz.provider.test; the line was skipped"
@@ -123,4 +134,4 @@ class PolicyZoneTests(SynchronousTestCase):
         ):
             found, problems = read(f"{HEAD}{line}\ngood.example CNAME .\n{line}\n")
             self.assertEqual(problems, [f"4: {says}; the line was skipped, and 1 more lines"])
-            self.assertEqual(kinds(found, "good.example"), [Kind.NXDOMAIN])
+            self.assertEqual(kinds(found, "good.example"), [TreatmentKind.NXDOMAIN])

@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
+import dns.message
 from twisted.trial.unittest import SynchronousTestCase
 
-from labnet.interfaces import AnsweredQuery
 from tests.resolver.serve.test_tcp import Streams, ids, query, split
-
-
-class Log:
-    """A query log of every question."""
-
-    share = 1.0
-
-    def __init__(self) -> None:
-        self.noted: list[AnsweredQuery] = []
-
-    def query_log(self, answered: AnsweredQuery) -> None:
-        self.noted.append(answered)
+from tests.resolver.test_query_log import Log
 
 
 class TogetherTests(SynchronousTestCase):
@@ -40,46 +29,40 @@ class TogetherTests(SynchronousTestCase):
         www, nothing = ("www.lab", "NOERROR", "ready"), ("nothing.lab", "NXDOMAIN", "ready")
         self.assertEqual(sorted(told), sorted([www, nothing, www, www, www]))
 
-    def test_what_waits_for_the_client_to_read_keeps_its_place(self) -> None:
-        streams = Streams(self, zones=["lab"])
-        client = streams.connect()
-        client.send(query("www.lab", 0))
-        client.received()
-        stream = next(iter(streams.service._streams._open))
-        write = stream.transport.write
+    def fill_at(self, number: int) -> None:
+        """A client that does not read any more once it has the reply with this id."""
+        self.streams = Streams(self, zones=["lab"])
+        self.client = self.streams.connect()
+        self.client.send(query("www.lab", 0))
+        self.client.received()
+        self.stream = next(iter(self.streams.service._streams._open))
+        write = self.stream.transport.write
 
         def fills(data: bytes) -> None:
             write(data)
-            if ids(data) == [2]:
-                stream.pauseProducing()
+            if number in ids(data):
+                self.stream.pauseProducing()
 
-        self.patch(stream.transport, "write", fills)
-        client.send(b"".join(query(name, number) for number, name in enumerate(("www.lab", "www.lab", "localhost"))))
-        client.send(query("www.lab", 3) + query("www.lab", 4))
-        self.assertEqual(ids(client.received()), [0, 1, 2])
-        stream.resumeProducing()
-        streams.reactor.turn()
-        self.assertEqual(ids(client.received()), [3, 4])
+        self.filled = self.patch(self.stream.transport, "write", fills)
+
+    def read_on(self) -> list[dns.message.Message]:
+        """What the client gets when it reads again."""
+        self.filled.restore()
+        self.stream.resumeProducing()
+        self.streams.reactor.turn()
+        return split(self.client.received())
+
+    def test_what_waits_for_the_client_to_read_keeps_its_place(self) -> None:
+        self.fill_at(2)
+        names = ("www.lab", "www.lab", "localhost")
+        self.client.send(b"".join(query(name, number) for number, name in enumerate(names)))
+        self.client.send(query("www.lab", 3) + query("www.lab", 4))
+        self.assertEqual(ids(self.client.received()), [0, 1, 2])
+        self.assertEqual([reply.id for reply in self.read_on()], [3, 4])
 
     def test_what_waits_behind_one_that_fills_the_connection_is_answered_in_its_place(self) -> None:
-        streams = Streams(self, zones=["lab"])
-        client = streams.connect()
-        client.send(query("www.lab", 0))
-        client.received()
-        stream = next(iter(streams.service._streams._open))
-        write = stream.transport.write
-
-        def fills(data: bytes) -> None:
-            write(data)
-            if 1 in ids(data):
-                stream.pauseProducing()
-
-        self.patch(stream.transport, "write", fills)
+        self.fill_at(1)
         names = ("www.lab", "localhost", "www.lab", "nothing.lab", "www.lab")
-        client.send(b"".join(query(name, number) for number, name in enumerate(names)))
-        self.assertEqual(ids(client.received()), [0, 1])
-        self.patch(stream.transport, "write", write)
-        stream.resumeProducing()
-        streams.reactor.turn()
-        replies = split(client.received())
-        self.assertEqual([(reply.id, reply.rcode()) for reply in replies], [(2, 0), (3, 3), (4, 0)])
+        self.client.send(b"".join(query(name, number) for number, name in enumerate(names)))
+        self.assertEqual(ids(self.client.received()), [0, 1])
+        self.assertEqual([(reply.id, reply.rcode()) for reply in self.read_on()], [(2, 0), (3, 3), (4, 0)])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from labnet.resolver.transfers import incoming
-from labnet.resolver.transfers.incoming import IncomingTransfer, Kind, TransferError, TransferLine
+from labnet.resolver.transfers.incoming import IncomingTransfer, TransferError, TransferKind, TransferLine
 
 ZONE = b"\3lab\4test\0"
 ID = 4711
@@ -68,7 +68,7 @@ class WholeZoneTests(SynchronousTestCase):
         for parts in ([records], [records[:1], records[1:]], [records[:2], records[2:3], records[3:]]):
             receiver = Receiver()
             self.assertTrue(receiver.receive(*[message(*part) for part in parts]))
-            self.assertEqual((receiver.transfer.kind, receiver.transfer.serial), (Kind.WHOLE, 5))
+            self.assertEqual((receiver.transfer.kind, receiver.transfer.serial), (TransferKind.WHOLE, 5))
             self.assertEqual(receiver.shown(), [a("a", 1), a("b", 2)])
             self.assertEqual(receiver.transfer.soa_line, soa(5))
 
@@ -76,14 +76,14 @@ class WholeZoneTests(SynchronousTestCase):
         """The second record says which it is (RFC 1995, section 4)."""
         receiver = Receiver(3)
         self.assertTrue(receiver.receive(message(soa(5), a("a", 1), soa(5))))
-        self.assertEqual((receiver.transfer.kind, receiver.shown()), (Kind.WHOLE, [a("a", 1)]))
+        self.assertEqual((receiver.transfer.kind, receiver.shown()), (TransferKind.WHOLE, [a("a", 1)]))
 
     def test_version_that_is_not_newer_is_not_wanted(self) -> None:
         """Be it the SOA alone or the whole zone behind it."""
         for records in ([soa(5)], [soa(5), a("a", 1), soa(5)], [soa(4)], [soa(4), a("a", 1)]):
             receiver = Receiver(5)
             self.assertTrue(receiver.receive(message(*records)))
-            self.assertEqual((receiver.transfer.kind, receiver.shown()), (Kind.CURRENT, []))
+            self.assertEqual((receiver.transfer.kind, receiver.shown()), (TransferKind.CURRENT, []))
 
     def test_records_of_other_zones_are_left_out(self) -> None:
         """A server cannot say anything about names that are not its own."""
@@ -101,7 +101,7 @@ class ChangesTests(SynchronousTestCase):
         second = [soa(4), a("b", 2), soa(6)]
         receiver = Receiver(3)
         self.assertTrue(receiver.receive(message(soa(6), *first), message(*second, soa(6))))
-        self.assertEqual(receiver.transfer.kind, Kind.CHANGES)
+        self.assertEqual(receiver.transfer.kind, TransferKind.CHANGES)
         self.assertEqual(receiver.shown(), ["-" + a("a", 1), a("a", 2), a("b", 2), "-" + a("b", 2)])
         self.assertEqual(receiver.transfer.serial, 6)
 
@@ -175,7 +175,7 @@ class NoZoneTests(SynchronousTestCase):
             last = receiver.receive(message(*records))
         except TransferError:
             return
-        if last and receiver.transfer.kind is not Kind.CURRENT:
+        if last and receiver.transfer.kind is not TransferKind.CURRENT:
             self.assertEqual(records[0], records[-1])
 
     @given(st.binary(max_size=80))
