@@ -7,6 +7,7 @@ list of modules is made at each build of the pages and is no part of the reposit
 from __future__ import annotations
 
 import ast
+import inspect
 import json
 import os
 import re
@@ -101,7 +102,7 @@ def commands(name: str, command: click.Command) -> Iterator[str]:
     options = [param for param in command.params if isinstance(param, click.Option)]
     synopsis = " ".join([name, *(argument.make_metavar(ctx) for argument in arguments)])
     yield from (name, "~" * len(name), "", f"``{synopsis}``", "")
-    yield from (_escaped(command.help or ""), "", f".. program:: {name}", "")
+    yield from (_escaped(inspect.cleandoc(command.help or "")), "", f".. program:: {name}", "")
     for argument in arguments:
         yield from _described(argument.make_metavar(ctx), argument.help)
     for option in options:

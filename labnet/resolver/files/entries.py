@@ -247,5 +247,6 @@ def _complaining_of(text: str) -> Iterator[None]:
     try:
         yield
     except (dns.exception.DNSException, ValueError) as error:
+        error.__traceback__ = None  # else it and its frames hold each other, and all that is read, from Python 3.12 on
         detail = _CAUGHT.sub("", _WHERE.sub("", str(error))).rstrip(".")
         raise EntryError(f"{shown(text)} cannot be read: {detail or 'its form is wrong'}") from None
